@@ -1,0 +1,266 @@
+/**
+ * `.ci/run [suite…]`: every suite that this machine can run, one after the other, counted together.
+ *
+ * Ends with one line, `N passed, N failed, N skipped`, and fails when any failed. A suite that cannot run says why and counts as skipped. Leaves
+ * nothing behind: each program runs in a process group that is ended with it, each temporary folder is removed. Plain JavaScript for Node 18 and later.
+ */
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { environmentFor, fetchNode, findNode, findNpm, nodePackage, Told } from './node.mjs';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+const limitMs = 10 * 60_000;
+const temporary = new Set();
+const groups = new Set();
+
+/** Every suite, in order, one entry each. `run` answers counts, or throws {@link Skip}; `unless` the machine's own Node covers it already. */
+const suites = [
+  { name: 'test', what: 'npm test, on the Node of this machine', run: () => runTests(machine, [findNpm(), 'test', '--']) },
+  { name: 'check', what: 'npm run check', run: runCheck },
+  { name: 'start', what: 'npm start -- --once in a fresh clone, on the Node of this machine', run: () => runStart(machine) },
+  { name: 'start-24', what: 'npm start -- --once in a fresh clone, on Node 24', unless: /^24\./, run: async () => runStart(await fetchOther('24')) },
+  { name: 'test-22', what: 'the tests on the oldest Node that we promise', run: async () => runTests(await fetchOther('22.19.0')) },
+  { name: 'test-26', what: 'the tests on Node 26', unless: /^26\./, run: async () => runTests(await fetchOther('26')) },
+  { name: 'package', what: 'build, pack, install the package elsewhere, import every door', run: runPackage },
+];
+
+/** Thrown by a suite that cannot run here; the message says why. */
+class Skip extends Error {}
+
+/** The Node that runs us, whatever its age: what a stranger's machine has. */
+const machine = { path: process.execPath, version: process.versions.node };
+
+/** Runs the tests and counts them by Vitest's own report. */
+async function runTests(node, through = [join(root, 'node_modules', 'vitest', 'vitest.mjs'), 'run']) {
+  const report = join(makeFolder(), 'report.json');
+  const outcome = await run(node, [...through, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`]);
+  const counts = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : {};
+  const failed = counts.numFailedTests ?? 0;
+  return {
+    passed: counts.numPassedTests ?? 0,
+    // A file that does not load, or an error between the tests, fails the run without failing a test.
+    failed: failed === 0 && outcome.code !== 0 ? 1 : failed,
+    skipped: (counts.numPendingTests ?? 0) + (counts.numTodoTests ?? 0),
+    output: outcome.output,
+  };
+}
+
+/** Counts the pieces of the check by its last line. */
+async function runCheck() {
+  const { code, output } = await run(machine, [findNpm(), 'run', 'check']);
+  const counts = /(\d+) passed, (\d+) failed\s*$/.exec(output);
+  const failed = Number(counts?.[2] ?? 0);
+  return { passed: Number(counts?.[1] ?? 0), failed: failed === 0 && code !== 0 ? 1 : failed, output };
+}
+
+/** The first thing that a stranger does. */
+async function runStart(node) {
+  const clone = join(makeFolder(), 'farebox');
+  const head = await runProgram('git', ['rev-parse', '--verify', '--quiet', 'HEAD'], { cwd: root });
+  if (head.code !== 0) throw new Skip('there is no commit to clone');
+  const dirty = await runProgram('git', ['status', '--porcelain'], { cwd: root });
+  if (dirty.output.trim() !== '') console.log('  The work tree has changes that the clone has not.');
+  const cloned = await runProgram('git', ['clone', '--quiet', root, clone], { cwd: root });
+  if (cloned.code !== 0) return { failed: 1, output: cloned.output };
+
+  const startedAt = Date.now();
+  const { code, output, left } = await run(node, [findNpm(), 'start', '--', '--once'], clone);
+  console.log(`  from clone to sale on Node ${node.version}: ${((Date.now() - startedAt) / 1000).toFixed(1)} s`);
+  if (left) return { failed: 1, output: `${output}\nIt left a process running.` };
+  return code === 0 ? { passed: 1, output } : { failed: 1, output };
+}
+
+/** The package as a stranger gets it: every door opens, the program runs, the types are whole. */
+async function runPackage() {
+  const node = await findNode({ root, say: (line) => console.log(`  ${line}`) });
+  const folder = makeFolder();
+  const npm = findNpm();
+  const built = await run(node, [npm, 'run', 'build']);
+  if (built.code !== 0) return { failed: 1, output: built.output };
+  const packed = await run(node, [npm, 'pack', '--silent', '--pack-destination', folder]);
+  const archive = readdirSync(folder).find((file) => file.endsWith('.tgz'));
+  if (packed.code !== 0 || !archive) return { failed: 1, output: packed.output };
+  writeFileSync(join(folder, 'package.json'), '{ "name": "stranger", "private": true, "type": "module" }\n');
+  const installed = await run(node, [npm, 'install', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error', `./${archive}`], folder);
+  if (installed.code !== 0) return { failed: 1, output: installed.output };
+
+  const doors = Object.keys(manifest.exports ?? {}).filter((door) => door !== './package.json');
+  const outcomes = [];
+  for (const door of doors) {
+    const name = door.replace('.', manifest.name);
+    outcomes.push({ what: `import '${name}'`, ...(await run(node, ['--input-type=module', '-e', `await import('${name}')`], folder)) });
+  }
+  const version = await run(node, [npm, 'exec', '--offline', '--', 'farebox', '--version'], folder);
+  outcomes.push({ what: 'npx farebox --version', ...version, code: version.output.trim() === manifest.version ? version.code : 1 });
+  outcomes.push({ what: 'its types', ...(await checkTypes(node, folder, doors)) });
+  const failed = outcomes.filter((each) => each.code !== 0);
+  return {
+    passed: 2 + outcomes.length - failed.length,
+    failed: failed.length,
+    output: failed.map((each) => `${each.what}\n${each.output}`).join('\n'),
+  };
+}
+
+/** The declarations behind `farebox`, all of them, without Node's or a browser's types. */
+async function checkTypes(node, folder, doors) {
+  if (!doors.includes('.')) return { code: 1, output: 'package.json has no door "."' };
+  writeFileSync(join(folder, 'stranger.ts'), `import * as farebox from '${manifest.name}';\nexport default farebox;\n`);
+  const flags = ['--noEmit', '--strict', '--skipLibCheck', 'false', '--module', 'nodenext', '--target', 'es2024', '--types', ''];
+  return run(node, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), ...flags, 'stranger.ts'], folder);
+}
+
+/** Another Node from the npm registry. */
+async function fetchOther(range) {
+  const found = nodePackage();
+  if (!found) throw new Skip(`the npm registry has no Node for ${process.platform} on ${process.arch}`);
+  try {
+    return await fetchNode({ name: found.name, range, root, env: cleanEnvironment() });
+  } catch (error) {
+    if (error instanceof Told) throw new Skip(error.message);
+    throw error;
+  }
+}
+
+/** Runs a program on that Node as a person would from a fresh terminal. */
+function run(node, args, cwd = root) {
+  const clean = cleanEnvironment();
+  const env = environmentFor(node, clean);
+  // An old Node may not know the option; the bootstrap sets it for the Node that it finds.
+  if (node === machine) delete env.NODE_OPTIONS;
+  return runProgram(node.path, args, { cwd, env });
+}
+
+/** Ours, less what npm and this project add to it. */
+function cleanEnvironment() {
+  const kept = Object.entries(process.env).filter(([key]) => !/^(npm_|NODE_OPTIONS$|INIT_CWD$)/i.test(key));
+  const paths = (process.env.PATH ?? '').split(':').filter((path) => !path.endsWith('node_modules/.bin'));
+  return { ...Object.fromEntries(kept), PATH: paths.join(':') };
+}
+
+/** Runs a program in a process group of its own and ends whatever is left of the group; `left` says whether anything was. */
+function runProgram(command, args, options) {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    groups.add(child.pid);
+    let output = '';
+    const take = (text) => {
+      output += text;
+    };
+    child.stdout.setEncoding('utf8').on('data', take);
+    child.stderr.setEncoding('utf8').on('data', take);
+    const timer = setTimeout(() => {
+      output += `\nStopped after ${limitMs / 60_000} minutes.\n`;
+      endGroup(child.pid);
+    }, limitMs);
+    child.on('error', (error) => {
+      clearTimeout(timer);
+      resolve({ code: 127, output: error.message, left: false });
+    });
+    child.on('exit', async (code) => {
+      clearTimeout(timer);
+      const left = await isGroupLeft(child.pid);
+      endGroup(child.pid);
+      groups.delete(child.pid);
+      resolve({ code: code ?? 1, output, left });
+    });
+  });
+}
+
+/** Whether a group outlives its leader by more than two seconds. */
+async function isGroupLeft(group) {
+  for (let tries = 0; tries < 20; tries++) {
+    if (!hasLivingMember(group)) return false;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  return true;
+}
+
+/** Whether any process of the group runs. Where /proc tells, the dead that nobody has buried do not count. */
+function hasLivingMember(group) {
+  try {
+    process.kill(-group, 0);
+  } catch {
+    return false;
+  }
+  if (!existsSync('/proc/self/stat')) return true;
+  return readdirSync('/proc').some((entry) => {
+    if (!/^\d+$/.test(entry)) return false;
+    try {
+      const stat = readFileSync(`/proc/${entry}/stat`, 'latin1');
+      const [state, , pgrp] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      return Number(pgrp) === group && state !== 'Z';
+    } catch {
+      return false;
+    }
+  });
+}
+
+function endGroup(group) {
+  try {
+    process.kill(-group, 'SIGKILL');
+  } catch {
+    // Nothing of it is left.
+  }
+}
+
+function makeFolder() {
+  const folder = mkdtempSync(join(tmpdir(), 'farebox-ci-'));
+  temporary.add(folder);
+  return folder;
+}
+
+function cleanUp() {
+  for (const group of groups) endGroup(group);
+  for (const folder of temporary) rmSync(folder, { recursive: true, force: true });
+  temporary.clear();
+}
+
+/** One suite: a line when it begins, a line when it ends, its output where it failed. */
+async function runSuite({ name, what, run: go }) {
+  console.log(`\n${name}: ${what}`);
+  const startedAt = Date.now();
+  let counts;
+  try {
+    counts = await go();
+  } catch (error) {
+    counts = error instanceof Skip ? { skipped: 1, reason: error.message } : { failed: 1, output: error instanceof Told ? error.message : error.stack };
+  }
+  const { passed = 0, failed = 0, skipped = 0, output = '', reason } = counts;
+  if (failed > 0) console.log(output.trimEnd().split('\n').slice(-200).join('\n'));
+  if (reason) console.log(`  SKIPPED, NOT RUN: ${reason}`);
+  console.log(`  ${name}: ${passed} passed, ${failed} failed, ${skipped} skipped, ${((Date.now() - startedAt) / 1000).toFixed(1)} s`);
+  return { passed, failed, skipped };
+}
+
+async function main(named) {
+  const unknown = named.filter((name) => !suites.some((suite) => suite.name === name));
+  if (unknown.length > 0) throw new Told(`There is no suite "${unknown.join(', ')}"; there are ${suites.map((suite) => suite.name).join(', ')}.`);
+  const sum = { passed: 0, failed: 0, skipped: 0 };
+  const chosen = suites.filter(({ name, unless }) => (named.length === 0 ? !unless?.test(machine.version) : named.includes(name)));
+  for (const suite of chosen) {
+    const counts = await runSuite(suite);
+    for (const key of Object.keys(sum)) sum[key] += counts[key];
+  }
+  console.log(`\n${sum.passed} passed, ${sum.failed} failed, ${sum.skipped} skipped`);
+  return sum.failed === 0 ? 0 : 1;
+}
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  process.on(signal, () => {
+    cleanUp();
+    process.exit(1);
+  });
+}
+main(process.argv.slice(2))
+  .catch((error) => {
+    console.error(error instanceof Told ? error.message : error.stack);
+    return 1;
+  })
+  .then((code) => {
+    cleanUp();
+    process.exitCode = code;
+  });

@@ -1,0 +1,70 @@
+/**
+ * `node scripts/run.mjs <word> [args…]`: runs one of the project's programs from a fresh clone, with no step before it.
+ *
+ * Finds a Node that is new enough, installs the dependencies where they are missing, then runs the word with both. Plain
+ * JavaScript for Node 18 and later, without a dependency.
+ */
+import { spawn } from 'node:child_process';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ensureInstalled } from './install.mjs';
+import { environmentFor, findNode, rememberNode, Told } from './node.mjs';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** What a word runs, and whether it runs in the project's folder instead of the caller's. */
+const words = {
+  start: { run: ['src/cli/bin.ts', 'demo'] },
+  farebox: { run: ['src/cli/bin.ts'] },
+  test: { run: ['node_modules/vitest/vitest.mjs', 'run'], atRoot: true },
+  check: { run: ['scripts/check.ts'], atRoot: true },
+  format: { run: ['node_modules/@biomejs/biome/bin/biome', 'check', '--write', '.'], atRoot: true },
+  generate: { run: ['scripts/generate-exports.ts'], atRoot: true },
+  build: { run: ['scripts/build.ts'], atRoot: true },
+};
+
+/** Runs the word and takes over how it ended. */
+async function main([name, ...args]) {
+  const word = Object.hasOwn(words, name ?? '') ? words[name] : undefined;
+  if (!word) throw new Told(`Say what to run: node scripts/run.mjs <${Object.keys(words).join('|')}> [args…]`);
+
+  const node = await findNode({ root, say });
+  await ensureInstalled({ root, node, say });
+  rememberNode(root, node);
+
+  const [file, ...first] = word.run;
+  const { code, signal } = await runInFront(node.path, [join(root, file), ...first, ...args], {
+    env: environmentFor(node),
+    cwd: word.atRoot ? root : process.cwd(),
+  });
+  if (signal) process.kill(process.pid, signal);
+  process.exitCode = code ?? 1;
+}
+
+/** Runs a program with our own input and output, passing on the signals that we get. */
+function runInFront(command, args, options) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { ...options, stdio: 'inherit' });
+    const passed = process.platform === 'win32' ? [] : ['SIGTERM', 'SIGHUP', 'SIGINT'];
+    const onSignal = (signal) => {
+      // A terminal sends Ctrl-C to the child as well; a second one from us would read as impatience.
+      if (signal === 'SIGINT' && process.stdin.isTTY) return;
+      child.kill(signal);
+    };
+    for (const signal of passed) process.on(signal, onSignal);
+    child.on('error', reject);
+    child.on('exit', (code, signal) => {
+      for (const name of passed) process.removeListener(name, onSignal);
+      resolve({ code, signal });
+    });
+  });
+}
+
+function say(line) {
+  process.stderr.write(`${line}\n`);
+}
+
+main(process.argv.slice(2)).catch((error) => {
+  say(error instanceof Told ? error.message : error.stack);
+  process.exitCode = 1;
+});

@@ -1,0 +1,76 @@
+/**
+ * `farebox/express`: a price in front of an Express route.
+ *
+ * @example
+ * app.get('/api/v1/translate', paywall(farebox, { price: '50 sat', title: 'Translation API' }), handler);
+ */
+import type { NextFunction, Request, RequestHandler, Response } from 'express';
+import { type Clock, systemClock } from '../core/Clock.ts';
+import { FareboxError } from '../core/Errors.ts';
+import { tapBody, viewOf } from '../http/NodeRequest.ts';
+import * as Path from '../http/Path.ts';
+import * as Problem from '../http/Problem.ts';
+import type { Principal } from '../server/Offer.ts';
+import type { Paywall } from '../server/Paywall.ts';
+import { addOnSuccess, type CarryContext, carry, followEnd, send } from './nodeSale.ts';
+import { type RouteOptions, routeOffer } from './routeOffer.ts';
+
+export type { RouteOptions } from './routeOffer.ts';
+
+const principals = new WeakMap<object, Principal>();
+
+/** Who paid for this request, and for what; undefined where no paywall let it through. */
+export function principalOf(request: Request): Principal | undefined {
+  return principals.get(request);
+}
+
+/**
+ * A middleware that lets paid requests through and answers 402 to all others. Put it in front of a body parser where there is one.
+ * @param farebox - from `createPaywall`
+ * @throws AMOUNT_MALFORMED, RangeError – a price, name or description that cannot be sold
+ */
+export function paywall(farebox: Paywall, options: RouteOptions & { readonly clock?: Clock }): RequestHandler {
+  const offerOf = routeOffer(options);
+  const clock = options.clock ?? systemClock;
+  const onTrouble = (error: unknown) => farebox.events.emit({ at: clock.nowMs(), kind: 'trouble', what: 'an answer in Express', error });
+  return (request: Request, response: Response, next: NextFunction) => {
+    const context: CarryContext = { request, response, socket: request.socket, clock, onTrouble };
+    check(farebox, offerOf(request.method, patternOf(request)), context, next).catch((error: unknown) => {
+      if (FareboxError.is(error) && error.status !== 0) send(context, Problem.answer(error));
+      else next(error);
+    });
+  };
+}
+
+async function check(farebox: Paywall, offer: Parameters<Paywall['check']>[2], context: CarryContext, next: NextFunction): Promise<void> {
+  const request = context.request as Request;
+  const view = viewOf(request, request.ip ?? '', request.originalUrl);
+  const target = Path.normalize(view.target);
+  if (!Path.isNormal(view.target)) {
+    throw new FareboxError('REQUEST_MALFORMED', `This path has another spelling, which is the one that is sold: ${target.path}`);
+  }
+  const decision = await farebox.check(view, target, offer);
+  switch (decision.kind) {
+    case 'challenge':
+    case 'refuse':
+      return send(context, decision.answer);
+    case 'repeat':
+      followEnd(context, decision.sale);
+      return send(context, decision.answer);
+    case 'pass':
+      if (decision.principal) principals.set(request, decision.principal);
+      if (decision.sale) {
+        request.headers['idempotency-key'] = decision.sale.idempotencyKey;
+        tapBody(request, decision.sale.onBody);
+        carry(context, decision.sale);
+      } else addOnSuccess(context.response, decision.headers);
+      return next();
+  }
+}
+
+/** The route's path as Express knows it, where it is a plain one: what a pass is bound to. */
+function patternOf(request: Request): string | undefined {
+  const own: unknown = request.route?.path;
+  const pattern = typeof own === 'string' ? request.baseUrl + own : `${request.baseUrl}/*`;
+  return /^(?:\/[A-Za-z0-9._~-]+)+(?:\/\*)?$/.test(pattern) ? pattern : undefined;
+}

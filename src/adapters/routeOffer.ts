@@ -1,0 +1,62 @@
+/**
+ * The offer behind an adapter's route: made once for each route that the adapter stands in front of.
+ */
+import type { Msat } from '../core/Amount.ts';
+import * as Offer from '../server/Offer.ts';
+import * as Price from '../server/Price.ts';
+import { perRequest } from '../server/terms/PerRequest.ts';
+import type { Terms } from '../server/terms/Terms.ts';
+
+/** What a paywall in front of a route sells. */
+export type RouteOptions = {
+  /** Such as `"50 sat"`. */
+  readonly price: string | Msat | Price.Price;
+  /** What one payment buys; default: one request. */
+  readonly terms?: Terms;
+  /** The service's name in the token; default `api`. Routes of one service never honour each other's tokens all the same. */
+  readonly service?: string;
+  /** What the invoice says is bought: `{title} - 1 request`; default: the service's name. */
+  readonly title?: string;
+  /** Instead of the title and its units. */
+  readonly description?: string;
+  readonly capabilities?: readonly string[];
+  /** Ask for the price to the millisatoshi; default: rounded up to a whole satoshi. */
+  readonly exactMsat?: boolean;
+};
+
+/** The offer of a route, by its method and pattern. */
+export type RouteOffer = (method: string, pattern: string | undefined) => Offer.Offer;
+
+/** Routes that are remembered at most; a framework names few, and none of them comes from a request's text. */
+const maxRoutes = 1000;
+
+/**
+ * Checks the options at once, so that a mistake shows at start and not with the first buyer.
+ * @throws AMOUNT_MALFORMED, RangeError – see `Price.fixed` and `Offer.create`
+ */
+export function routeOffer(options: RouteOptions): RouteOffer {
+  const price = typeof options.price === 'object' ? options.price : Price.fixed(options.price);
+  const { title, description, capabilities, exactMsat } = options;
+  const make = (route: string, pattern: string | undefined) =>
+    Offer.create({
+      service: options.service ?? 'api',
+      route,
+      pattern,
+      price,
+      terms: options.terms ?? perRequest(),
+      title,
+      description,
+      ...(capabilities ? { capabilities } : {}),
+      ...(exactMsat === undefined ? {} : { exactMsat }),
+    });
+  make('*', undefined);
+  const offers = new Map<string, Offer.Offer>();
+  return (method, pattern) => {
+    const route = `${method} ${pattern ?? '*'}`;
+    const known = offers.get(route);
+    if (known) return known;
+    const offer = make(route, pattern);
+    if (offers.size < maxRoutes) offers.set(route, offer);
+    return offer;
+  };
+}

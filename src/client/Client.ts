@@ -1,0 +1,95 @@
+/**
+ * What every part of the paying client works with, and what it tells of its work.
+ */
+import { type Clock, nowAt } from '../core/Clock.ts';
+import type { PaymentHash } from '../core/Preimage.ts';
+import type { Payer } from '../lightning/Lightning.ts';
+import type { Budget } from './Budget.ts';
+import type { ClientStore } from './ClientStore.ts';
+import type { Lease, PaymentState } from './Journal.ts';
+import type { Fetch } from './Outgoing.ts';
+
+/** A paying client at work. */
+export type Client = {
+  /** Tells this client from others on the same store; its calls are named `<id>.<number>`. */
+  readonly id: string;
+  readonly payer: Payer;
+  readonly budget: Budget;
+  readonly store: ClientStore;
+  readonly clock: Clock;
+  readonly fetch: Fetch;
+  /** How long the wallet may take. */
+  readonly paymentTimeoutSeconds: number;
+  /** Ends of payments that the store could not take: each is written before anything else is paid for. */
+  readonly unwritten: Map<PaymentHash, () => Promise<unknown>>;
+  readonly emit: (event: ClientEvent) => void;
+};
+
+/** Something happened. Never a secret: no preimage, no token, no query of a URL. Amounts are msat. */
+export type ClientEvent =
+  /** A request goes out; `credential` names the payment that it shows. */
+  | { readonly kind: 'sent'; readonly method: string; readonly url: string; readonly credential: PaymentHash | undefined }
+  /** Its answer's head is here. */
+  | { readonly kind: 'answered'; readonly method: string; readonly url: string; readonly status: number; readonly credential: PaymentHash | undefined }
+  /** An offer was read and found in order. `maxFeeMsat`: what the limit for one request leaves for the fee. */
+  | {
+      readonly kind: 'quoted';
+      readonly url: string;
+      readonly paymentHash: PaymentHash;
+      readonly amountMsat: bigint;
+      readonly maxFeeMsat: bigint;
+      readonly invoice: string;
+      /** Whatever the payee wrote: escape it. */
+      readonly description: string | undefined;
+      /** Unix seconds. */
+      readonly expiresAt: number;
+    }
+  /** It is written down, and the wallet is called. */
+  | { readonly kind: 'paying'; readonly paymentHash: PaymentHash; readonly amountMsat: bigint; readonly maxFeeMsat: bigint }
+  /** Paid, proven and kept. `overshoot`: it cost more than the wallet was allowed to spend, and spending stops. */
+  | { readonly kind: 'paid'; readonly paymentHash: PaymentHash; readonly amountMsat: bigint; readonly feeMsat: bigint; readonly overshoot: boolean }
+  /** Ended without a proof: `failed` for certain, or `unknown`. */
+  | { readonly kind: 'unpaid'; readonly paymentHash: PaymentHash; readonly state: 'failed' | 'unknown'; readonly reason: string }
+  /** The wallet was asked what became of a payment. */
+  | { readonly kind: 'looked-up'; readonly paymentHash: PaymentHash; readonly state: PaymentState }
+  /** The server refuses a credential; it is kept, and not used again. */
+  | { readonly kind: 'set-aside'; readonly paymentHash: PaymentHash; readonly status: number }
+  /** Nothing is paid in the meantime. */
+  | { readonly kind: 'waiting'; readonly why: 'server' | 'other-process'; readonly ms: number };
+
+/** Tells an observer, who cannot disturb a payment: what it throws is dropped. */
+export function emitter(onEvent: ((event: ClientEvent) => void) | undefined): Client['emit'] {
+  return (event) => {
+    try {
+      onEvent?.(event);
+    } catch {}
+  };
+}
+
+/** How long a call may be silent before others take it for gone. */
+export const leaseSeconds = 15;
+
+/** A lease from now on. */
+export function leaseOf(client: Client, owner: string): Lease {
+  return { owner, leaseEndsAt: nowAt(client.clock) + leaseSeconds };
+}
+
+/** Keeps the lease on a payment until it is called off. What cannot be written is tried again: the lease is then shorter, no more. */
+export function keepLease(client: Client, paymentHash: PaymentHash, owner: string): () => void {
+  let cancel: () => void;
+  let over = false;
+  const beat = () => {
+    client.store.step(paymentHash, { kind: 'extend', ...leaseOf(client, owner) }, nowAt(client.clock)).catch(() => undefined);
+    if (!over) cancel = client.clock.after((leaseSeconds * 1000) / 3, beat);
+  };
+  cancel = client.clock.after((leaseSeconds * 1000) / 3, beat);
+  return () => {
+    over = true;
+    cancel();
+  };
+}
+
+/** What an event shows of a URL: no query, which may hold secrets. */
+export function shown(url: URL): string {
+  return url.origin + url.pathname;
+}

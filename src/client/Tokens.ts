@@ -1,0 +1,125 @@
+/**
+ * Which kept credential may serve a request. What a token says of itself can be read without its key: it is the server's word on what was
+ * sold, and good enough to choose by. Tokens that say nothing to us are tried where they were bought.
+ *
+ * @see L402 macaroon-spec; docs/wire.md, "The token"
+ */
+import * as Caveat from '../core/Caveat.ts';
+import { FareboxError } from '../core/Errors.ts';
+import * as Identifier from '../core/Identifier.ts';
+import * as Macaroon from '../core/Macaroon.ts';
+import type { PaymentHash } from '../core/Preimage.ts';
+import * as Path from '../http/Path.ts';
+import type { Payment } from './Journal.ts';
+import * as Journal from './Journal.ts';
+import type { Outgoing } from './Outgoing.ts';
+
+/** What a token says of itself, as far as it can be read. */
+export type Reading = {
+  /** `per-request`: good for one answer. `unknown`: it does not say. */
+  readonly terms: 'per-request' | 'pass' | 'unknown';
+  /** Unix seconds, the earliest that it names; undefined where it names none. */
+  readonly validUntil: number | undefined;
+  /** Patterns of paths, each of which must cover the request's; empty where it names none. */
+  readonly paths: readonly string[];
+  /** Lists of methods, each of which must have the request's; empty where it names none. */
+  readonly methods: readonly (readonly string[])[];
+  /** Whether its price hung on inputs beyond route and method: it is good for the very request that it was bought for. */
+  readonly priced: boolean;
+};
+
+/** Reads a token. One that is no macaroon, or names no service, says nothing. */
+export function read(token: string): Reading {
+  const caveats = caveatsOf(token);
+  const services = caveats.filter(({ condition }) => condition === 'services').flatMap(({ value }) => servicesOf(value));
+  const values = (name: string) => caveats.filter(({ condition }) => services.some((service) => condition === `${service}_${name}`)).map(({ value }) => value);
+  const [terms] = values('terms');
+  const times = values('valid_until')
+    .map(Caveat.parseTime)
+    .filter((at) => at !== undefined);
+  return {
+    terms: terms === 'per-request' || terms === 'pass' ? terms : 'unknown',
+    validUntil: times.length === 0 ? undefined : Math.min(...times),
+    paths: values('path'),
+    methods: values('method').map((value) => value.split(',').map((method) => method.trim())),
+    priced: values('priced').length > 0,
+  };
+}
+
+/** The payment hash that a token is bound to, or undefined where it is no macaroon with an identifier of L402. */
+export function paymentHashOf(token: string): PaymentHash | undefined {
+  try {
+    return Identifier.decode(Macaroon.parse(token).identifier).paymentHash;
+  } catch (error) {
+    if (FareboxError.is(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Whether the token buys one answer, so that one call at a time may use it. Of a token that does not say, that is so until it has bought one. */
+export function isExclusive(payment: Payment): boolean {
+  return payment.state === 'settled' || read(payment.token).terms === 'per-request';
+}
+
+/** Whether the token has expired, by what it says. */
+export function isExpired(payment: Payment, nowAt: number): boolean {
+  const { validUntil } = read(payment.token);
+  return validUntil !== undefined && nowAt > validUntil;
+}
+
+/**
+ * The credentials to try for a request, best first: what was bought for this very request and has not bought its answer yet, then what
+ * has, then the newest. Those that another call is using alone are left out.
+ * @param credentials - usable ones of the request's origin
+ */
+export function candidates(credentials: readonly Payment[], outgoing: Outgoing, nowAt: number): readonly Payment[] {
+  const rank = (payment: Payment) => (payment.resource === outgoing.resource ? 2 : 0) + (payment.state === 'settled' ? 1 : 0);
+  return credentials
+    .filter((payment) => payment.origin === outgoing.url.origin && !isExpired(payment, nowAt) && fits(payment, outgoing))
+    .filter((payment) => !(isExclusive(payment) && Journal.isLeased(payment, nowAt)))
+    .toSorted((a, b) => rank(b) - rank(a) || b.createdAt - a.createdAt);
+}
+
+function fits(payment: Payment, outgoing: Outgoing): boolean {
+  if (payment.resource === outgoing.resource) return true;
+  const reading = read(payment.token);
+  if (reading.priced) return false;
+  const { pathname } = outgoing.url;
+  const method = countsAs(outgoing.method);
+  const path = normalized(pathname);
+  const onPath = reading.paths.length === 0 ? payment.path === pathname : reading.paths.every((pattern) => path !== undefined && Path.covers(pattern, path));
+  const byMethod = reading.methods.length === 0 ? countsAs(payment.method) === method : reading.methods.every((list) => list.map(countsAs).includes(method));
+  return onPath && byMethod;
+}
+
+/** `HEAD` is priced, and answered, like `GET`. */
+function countsAs(method: string): string {
+  return method === 'HEAD' ? 'GET' : method;
+}
+
+function normalized(pathname: string): string | undefined {
+  try {
+    return Path.normalize(pathname).path;
+  } catch (error) {
+    if (FareboxError.is(error)) return undefined;
+    throw error;
+  }
+}
+
+function caveatsOf(token: string): readonly Caveat.Caveat[] {
+  try {
+    return Macaroon.parse(token).caveats.map(Caveat.parse);
+  } catch (error) {
+    if (FareboxError.is(error)) return [];
+    throw error;
+  }
+}
+
+function servicesOf(value: string): readonly string[] {
+  try {
+    return Caveat.parseServices(value).map(({ name }) => name);
+  } catch (error) {
+    if (FareboxError.is(error)) return [];
+    throw error;
+  }
+}

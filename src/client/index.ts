@@ -1,0 +1,10 @@
+/**
+ * `farebox/client`: a `fetch` that pays within a budget.
+ */
+export type { AmountOption, BudgetOptions } from './Budget.ts';
+export type { ClientEvent } from './Client.ts';
+export type { Bearing, ClientStore, ClientStoreCapabilities, DispatchOutcome, ReserveOutcome, ReserveRequest } from './ClientStore.ts';
+export { type CreateFetchOptions, createFetch, type PayingFetch, paymentOf, type ResponsePayment } from './createFetch.ts';
+export type { Lease, Payment, PaymentState, Purchase, Spending, Step } from './Journal.ts';
+export { createMemoryClientStore } from './memory.ts';
+export { type Finding, type ResumeOptions, resolvePayment, resumePayments } from './resume.ts';

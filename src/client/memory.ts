@@ -1,0 +1,81 @@
+/**
+ * A client store that lives and dies with its process: the default. A payment whose end is not known when the process ends is forgotten
+ * with it, so a program that pays real money keeps its journal in a file (`farebox/client/sqlite`).
+ */
+import { FareboxError } from '../core/Errors.ts';
+import type { PaymentHash } from '../core/Preimage.ts';
+import * as Budget from './Budget.ts';
+import type { ClientStore } from './ClientStore.ts';
+import type { Payment, Spending } from './Journal.ts';
+import * as Journal from './Journal.ts';
+
+/**
+ * A new, empty store.
+ * @example const fetch = createFetch({ payer, maxPerRequest: '50 sat', store: createMemoryClientStore() });
+ */
+export function createMemoryClientStore(): ClientStore {
+  const payments = new Map<PaymentHash, Payment>();
+  let spending: Spending = Journal.nothingSpent;
+  let closed = false;
+
+  /** One atomic step: everything in it happens before anybody else's turn. */
+  async function atomically<T>(work: () => T): Promise<T> {
+    if (closed) throw new FareboxError('STORE_UNAVAILABLE', 'The client store is closed.');
+    return work();
+  }
+
+  function save(payment: Payment): Payment {
+    spending = Journal.account(spending, payments.get(payment.paymentHash), payment);
+    payments.set(payment.paymentHash, payment);
+    return payment;
+  }
+
+  const openFor = (resource: string, except?: PaymentHash) =>
+    [...payments.values()].filter(
+      (payment) => payment.resource === resource && payment.paymentHash !== except && (payment.state === 'dispatched' || payment.state === 'unknown'),
+    );
+
+  return {
+    name: 'memory',
+    capabilities: { durable: false, shared: false },
+    find: ({ origin, resource }) =>
+      atomically(() => ({
+        open: openFor(resource),
+        credentials: [...payments.values()].filter((payment) => payment.usable && payment.origin === origin),
+      })),
+    get: (paymentHash) => atomically(() => payments.get(paymentHash)),
+    list: (states) => atomically(() => [...payments.values()].filter(({ state }) => states === undefined || states.includes(state))),
+    reserve: (request) =>
+      atomically(() => {
+        for (const payment of payments.values()) {
+          const given = Journal.abandoned(payment, request.nowAt);
+          if (given) save(given);
+        }
+        const { purchase } = request;
+        const outcome = Budget.reserve(request, payments.get(purchase.paymentHash), openFor(purchase.resource), spending);
+        if (outcome.kind === 'reserved') save(outcome.payment);
+        return outcome;
+      }),
+    dispatch: ({ paymentHash, nowAt, ...lease }) =>
+      atomically(() => {
+        const payment = payments.get(paymentHash);
+        const outcome = Budget.dispatch(payment, payment ? openFor(payment.resource, paymentHash) : [], spending, lease, nowAt);
+        if (outcome.kind === 'dispatched') save(outcome.payment);
+        return outcome;
+      }),
+    step: (paymentHash, step, nowAt) =>
+      atomically(() => {
+        const payment = payments.get(paymentHash);
+        const changed = payment && Journal.apply(payment, step, nowAt);
+        return changed && save(changed);
+      }),
+    spending: () => atomically(() => spending),
+    allowSpending: () =>
+      atomically(() => {
+        spending = { ...spending, stoppedBy: undefined };
+      }),
+    close: async () => {
+      closed = true;
+    },
+  };
+}

@@ -1,0 +1,243 @@
+/**
+ * Pays a quote: money set aside, the payment written down, the wallet called, and its end written down before anything else happens.
+ *
+ * Once the wallet has been called nothing calls it off: whoever aborts stops waiting, and the end is written down all the same.
+ *
+ * @see docs/wire.md, "The client"
+ */
+import type { Msat } from '../core/Amount.ts';
+import * as Amount from '../core/Amount.ts';
+import { nowAt } from '../core/Clock.ts';
+import { FareboxError } from '../core/Errors.ts';
+import * as Preimage from '../core/Preimage.ts';
+import type { Payer, PaymentOutcome, PaymentRequest } from '../lightning/Lightning.ts';
+import * as Budget from './Budget.ts';
+import { type Client, keepLease, leaseOf, shown } from './Client.ts';
+import type { Lease, Payment, Purchase } from './Journal.ts';
+import * as Journal from './Journal.ts';
+import type { Outgoing } from './Outgoing.ts';
+import type { Quote } from './Quote.ts';
+import { leastSecondsLeft } from './Quote.ts';
+
+/** What came of it. */
+export type Paid =
+  /** The payment has settled, its credential is kept and is this call's to use. */
+  | { readonly kind: 'paid'; readonly payment: Payment }
+  /** Nothing was paid: the end of another payment for the same resource is not known. */
+  | { readonly kind: 'blocked'; readonly by: Payment };
+
+/**
+ * Pays, at most once for each payment hash.
+ *
+ * @param owner - the call's name, `<client>.<call>`
+ * @throws BUDGET_EXCEEDED – price, or price and fee, are over a limit; or spending has stopped
+ * @throws JOURNAL_CONFLICT – the journal has a payment of this invoice already
+ * @throws PAYMENT_FAILED – for certain: nothing was spent
+ * @throws PAYMENT_UNKNOWN – it may have been paid: it is looked up before anything else is paid for this resource
+ * @throws PAYMENT_INTERRUPTED – this process stood still for so long that another took over
+ * @throws STORE_UNAVAILABLE – the journal could not be written; the wallet is not called without it
+ */
+export async function pay(client: Client, outgoing: Outgoing, quote: Quote, owner: string): Promise<Paid> {
+  const { store, clock, emit } = client;
+  const { host } = outgoing.url;
+  const { paymentHash, amountMsat, invoice, description, expiresAt } = quote;
+  const room = Budget.feeRoom(client.budget, amountMsat, host);
+  emit({ kind: 'quoted', url: shown(outgoing.url), paymentHash, amountMsat, maxFeeMsat: room.maxFeeMsat, invoice, description, expiresAt });
+  outgoing.signal.throwIfAborted();
+  const { maxTotalMsat } = client.budget;
+  const purchase = purchaseOf(client, outgoing, quote);
+  const reserved = await store.reserve({ purchase, ...room, maxTotalMsat, ...leaseOf(client, owner), nowAt: nowAt(clock) });
+  if (reserved.kind === 'blocked') return { kind: 'blocked', by: reserved.payment };
+  if (reserved.kind === 'known') throw conflict(reserved.payment, host);
+  if (reserved.kind === 'stopped') throw Budget.stopped(reserved.by);
+  if (reserved.kind === 'exceeded') throw Budget.totalExceeded(client.budget, reserved.spending, amountMsat, host);
+  await unlessAborted(client, reserved.payment, outgoing.signal);
+  const lease = leaseOf(client, owner);
+  const outcome = await store.dispatch({ paymentHash, ...lease, nowAt: nowAt(clock) });
+  if (outcome.kind === 'lost') throw interrupted(reserved.payment, 'Nothing was paid.');
+  if (outcome.kind !== 'dispatched') {
+    await giveUp(client, reserved.payment, 'Another payment stood in the way.');
+    if (outcome.kind === 'stopped') throw Budget.stopped(outcome.by);
+    return { kind: 'blocked', by: outcome.payment };
+  }
+  await unlessAborted(client, outcome.payment, outgoing.signal);
+  return { kind: 'paid', payment: await call(client, outcome.payment, lease, outgoing) };
+}
+
+/**
+ * Writes down how a payment ended. A preimage that does not prove it leaves it unknown.
+ * @param claim - who uses the credential next, where the caller means to
+ * @returns the payment as the journal has it now
+ */
+export async function record(client: Pick<Client, 'store' | 'clock' | 'emit'>, payment: Payment, outcome: PaymentOutcome, claim?: Lease): Promise<Payment> {
+  const { store, clock } = client;
+  const { paymentHash } = payment;
+  const step = stepOf(payment, outcome, claim);
+  const written = (await store.step(paymentHash, step, nowAt(clock))) ?? (await store.get(paymentHash)) ?? payment;
+  if (step.kind === 'settle' && written.preimage !== undefined) {
+    const feeMsat = Journal.feeMsatOf(written);
+    client.emit({ kind: 'paid', paymentHash, amountMsat: written.amountMsat, feeMsat, overshoot: written.spentMsat > written.reservedMsat });
+  } else if (written.state === 'failed' || written.state === 'unknown') {
+    client.emit({ kind: 'unpaid', paymentHash, state: written.state, reason: written.note });
+  }
+  return written;
+}
+
+/** The end of a payment is not known: nothing is paid for this resource until it is. */
+export function unknown(payment: Payment): FareboxError {
+  const { paymentHash, note } = payment;
+  const amount = Amount.format(payment.amountMsat);
+  const message =
+    `It is not known whether payment ${paymentHash} of ${amount} was made. ${note === '' ? '' : `${note} `}It is not paid again: ` +
+    'send the same request later and the wallet is asked what became of it; where it cannot say, look it up by hand and resolve it.';
+  return new FareboxError('PAYMENT_UNKNOWN', message, { details: { paymentHash, amount, origin: payment.origin, method: payment.method, path: payment.path } });
+}
+
+/** Longer than a wallet may take: from then on it is taken to hang. */
+const graceSeconds = 5;
+
+/** Calls the wallet and waits for the end, or for the caller to lose patience. */
+async function call(client: Client, payment: Payment, lease: Lease, outgoing: Outgoing): Promise<Payment> {
+  // The journal said yes a moment ago. If this process stood still since, that is no longer worth anything.
+  const at = nowAt(client.clock);
+  if (at >= lease.leaseEndsAt || payment.invoiceExpiresAt - at < leastSecondsLeft) {
+    await giveUp(client, payment, 'It came too late to the wallet, which was not called.');
+    throw interrupted(payment, 'Nothing was paid.');
+  }
+  const ending = finish(client, payment, lease);
+  const { payment: ended, outcome } = await orAborted(ending, outgoing.signal).catch((error: unknown) => {
+    // Nobody waits for the credential any more: the next call may have it.
+    ending.then(() => client.store.step(payment.paymentHash, { kind: 'release', owner: lease.owner }, nowAt(client.clock))).catch(() => undefined);
+    throw error;
+  });
+  if (ended.state === 'unknown') throw unknown(ended);
+  if (ended.state === 'failed') throw failed(client, ended, outcome, outgoing.url.host);
+  if (ended.owner !== lease.owner) throw interrupted(ended, 'It was paid, and its credential is kept: send the same request again.');
+  return ended;
+}
+
+/** From the call of the wallet to the line in the journal. The wallet is called before this function first waits. */
+async function finish(client: Client, payment: Payment, lease: Lease): Promise<{ readonly payment: Payment; readonly outcome: PaymentOutcome }> {
+  const { clock, payer, paymentTimeoutSeconds, emit } = client;
+  const { paymentHash, amountMsat, invoice } = payment;
+  const maxFeeMsat = (payment.reservedMsat - amountMsat) as Msat;
+  const stop = keepLease(client, paymentHash, lease.owner);
+  try {
+    emit({ kind: 'paying', paymentHash, amountMsat, maxFeeMsat });
+    const paying = ask(payer, { invoice, maxFeeMsat, timeoutSeconds: paymentTimeoutSeconds });
+    const hangs = { kind: 'unknown', message: 'The wallet did not answer in time.' } as const;
+    const outcome = await Promise.race([
+      paying,
+      new Promise<PaymentOutcome>((resolve) => {
+        const cancel = clock.after((paymentTimeoutSeconds + graceSeconds) * 1000, () => resolve(hangs), true);
+        void paying.then(cancel);
+      }),
+    ]);
+    // It may still answer: that is written down whenever it comes.
+    if (outcome === hangs) paying.then((late) => record(client, payment, late)).catch(() => undefined);
+    return { payment: await recordSurely(client, payment, outcome, lease.owner), outcome };
+  } finally {
+    stop();
+  }
+}
+
+/** Writes the end down, or remembers it to be written first thing by the next call. */
+async function recordSurely(client: Client, payment: Payment, outcome: PaymentOutcome, owner: string): Promise<Payment> {
+  const { paymentHash } = payment;
+  try {
+    return await record(client, payment, outcome, leaseOf(client, owner));
+  } catch (error) {
+    client.unwritten.set(paymentHash, () => record(client, payment, outcome));
+    if (!FareboxError.is(error, 'STORE_UNAVAILABLE')) throw error;
+    const message =
+      `The wallet was called for payment ${paymentHash}, and how it ended could not be written down: ${error.message} ` +
+      'The request was not sent again. Send it once more when the store is back: it is not paid twice.';
+    throw new FareboxError('STORE_UNAVAILABLE', message, { details: { paymentHash }, cause: error });
+  }
+}
+
+/** A wallet does not throw for what happens to a payment; whatever makes it throw all the same, it may have paid. */
+async function ask(payer: Payer, request: PaymentRequest): Promise<PaymentOutcome> {
+  try {
+    return await payer.pay(request);
+  } catch (error) {
+    return { kind: 'unknown', message: `The wallet broke off without an answer. ${FareboxError.is(error) ? error.message : ''}`.trim() };
+  }
+}
+
+function stepOf(payment: Payment, outcome: PaymentOutcome, claim: Lease | undefined): Journal.Step {
+  if (outcome.kind === 'failed') return { kind: 'fail', note: `${outcome.reason}: ${outcome.message}`.slice(0, 300) };
+  if (outcome.kind === 'unknown') return { kind: 'doubt', note: outcome.message.slice(0, 300) };
+  const preimage = proofIn(outcome.preimage, payment);
+  if (preimage === undefined) return { kind: 'doubt', note: 'The wallet says that it was paid, and its preimage does not prove it.' };
+  const overpaidMsat = outcome.amountMsat - payment.amountMsat;
+  const spentMsat = (payment.amountMsat + outcome.feeMsat + (overpaidMsat > 0n ? overpaidMsat : 0n)) as Msat;
+  return { kind: 'settle', preimage, spentMsat, ...(claim && { claim }) };
+}
+
+function proofIn(text: string, payment: Payment): Preimage.Preimage | undefined {
+  try {
+    const preimage = Preimage.parse(text);
+    return Preimage.proves(preimage, payment.paymentHash) ? preimage : undefined;
+  } catch (error) {
+    if (FareboxError.is(error, 'PREIMAGE_MALFORMED')) return undefined;
+    throw error;
+  }
+}
+
+function purchaseOf(client: Client, outgoing: Outgoing, quote: Quote): Purchase {
+  return {
+    paymentHash: quote.paymentHash,
+    resource: outgoing.resource,
+    origin: outgoing.url.origin,
+    method: outgoing.method,
+    path: outgoing.url.pathname,
+    scheme: quote.scheme,
+    token: quote.token,
+    invoice: quote.invoice,
+    invoiceExpiresAt: quote.expiresAt,
+    amountMsat: quote.amountMsat,
+    payer: client.payer.name,
+    network: client.payer.network,
+  };
+}
+
+/** Before the wallet was called, and so for certain. */
+async function giveUp(client: Client, payment: Payment, note: string): Promise<void> {
+  await client.store.step(payment.paymentHash, { kind: 'fail', note }, nowAt(client.clock));
+}
+
+async function unlessAborted(client: Client, payment: Payment, signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) return;
+  await giveUp(client, payment, 'The caller gave up before the wallet was called.');
+  signal.throwIfAborted();
+}
+
+function orAborted<T>(ending: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(signal.reason);
+    if (signal.aborted) stop();
+    signal.addEventListener('abort', stop);
+    ending.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+  });
+}
+
+function failed(client: Client, payment: Payment, outcome: PaymentOutcome, host: string): FareboxError {
+  const { paymentHash, note } = payment;
+  const reason = outcome.kind === 'failed' ? outcome.reason : 'rejected';
+  if (reason === 'fee-limit') return Budget.feeExceeded(payment, client.budget, host);
+  const message = `Payment ${paymentHash} of ${Amount.format(payment.amountMsat)} to ${host} failed, and nothing was spent. The wallet says: ${note}`;
+  return new FareboxError('PAYMENT_FAILED', message, { details: { paymentHash, reason, host } });
+}
+
+function conflict(payment: Payment, host: string): FareboxError {
+  const { paymentHash, state } = payment;
+  const message = `${host} offers an invoice that the journal has already (payment ${paymentHash}, ${state}). It is not paid again: ask for another one later.`;
+  return new FareboxError('JOURNAL_CONFLICT', message, { details: { paymentHash, state, host } });
+}
+
+function interrupted(payment: Payment, what: string): FareboxError {
+  const { paymentHash } = payment;
+  const message = `This process stood still for so long that payment ${paymentHash} is no longer its own. ${what}`;
+  return new FareboxError('PAYMENT_INTERRUPTED', message, { details: { paymentHash } });
+}

@@ -1,0 +1,156 @@
+/**
+ * Shows a credential and waits for the answer. Nothing here pays.
+ *
+ * A server that is busy with the same credential (409 with `Retry-After`) or cannot answer yet (503) is asked again, a few times and for
+ * a minute at most. A refusal (402, or 401 in our scheme) sets the credential aside.
+ *
+ * @see docs/wire.md, "The client" and "The life of a claim"
+ */
+import * as Amount from '../core/Amount.ts';
+import { nowAt, wait } from '../core/Clock.ts';
+import * as Credential from '../core/Credential.ts';
+import { FareboxError } from '../core/Errors.ts';
+import { type Client, keepLease, shown } from './Client.ts';
+import type { Payment } from './Journal.ts';
+import * as Journal from './Journal.ts';
+import { type Outgoing, send } from './Outgoing.ts';
+import { drain } from './responseBody.ts';
+import * as Tokens from './Tokens.ts';
+
+/** What came of showing a credential. */
+export type Redeemed =
+  | { readonly kind: 'answered'; readonly response: Response }
+  /** It is set aside. The body of the response has not been read. */
+  | { readonly kind: 'refused'; readonly response: Response };
+
+/**
+ * Sends a request with a credential.
+ * @param payment - settled; where it is exclusive, this call has taken it
+ */
+export async function redeem(client: Client, outgoing: Outgoing, payment: Payment, owner: string): Promise<Redeemed> {
+  const { store, clock } = client;
+  const { paymentHash } = payment;
+  const exclusive = Tokens.isExclusive(payment);
+  const stop = exclusive ? keepLease(client, paymentHash, owner) : () => {};
+  const release = async () => {
+    if (exclusive) await note(store.step(paymentHash, { kind: 'release', owner }, nowAt(clock)));
+  };
+  try {
+    const response = await sendPatiently(client, outgoing, payment);
+    if (isRefusal(response)) {
+      client.emit({ kind: 'set-aside', paymentHash, status: response.status });
+      await note(store.step(paymentHash, { kind: 'reject', note: `The server answered ${response.status} to its credential.` }, nowAt(clock)));
+      return { kind: 'refused', response };
+    }
+    const { terms } = Tokens.read(payment.token);
+    const last = terms === 'per-request';
+    const isNews = payment.state === 'settled' || last;
+    if (!isCharged(response)) await release();
+    else if (isNews) await note(store.step(paymentHash, { kind: 'redeem', owner, last }, nowAt(clock)));
+    return { kind: 'answered', response };
+  } catch (error) {
+    await release();
+    throw error;
+  } finally {
+    stop();
+  }
+}
+
+/** Sends a request once and tells of it. */
+export async function sendOnce(client: Client, outgoing: Outgoing, payment?: Payment): Promise<Response> {
+  const { emit } = client;
+  const { method } = outgoing;
+  const [url, credential] = [shown(outgoing.url), payment?.paymentHash];
+  emit({ kind: 'sent', method, url, credential });
+  const response = await send(outgoing, client.fetch, payment && authorization(payment));
+  emit({ kind: 'answered', method, url, status: response.status, credential });
+  return response;
+}
+
+/** Paid, and the server refuses the credential: what it takes to complain, and no second payment. */
+export function notHonoured(payment: Payment, status: number): FareboxError {
+  const { paymentHash, origin } = payment;
+  const amount = Amount.format(payment.amountMsat);
+  const message =
+    `${origin} was paid ${amount} (payment ${paymentHash}) and answers ${status} to the credential. It is not paid again on its own. ` +
+    'The proof of payment is kept in the client store: show it to the seller.';
+  const details = { paymentHash, amount, fee: Amount.format(Journal.feeMsatOf(payment)), origin, status };
+  return new FareboxError('PAYMENT_NOT_HONOURED', message, { details });
+}
+
+/** Paid, and no answer came: nothing is lost. */
+export function unanswered(payment: Payment, cause: unknown): FareboxError {
+  const { paymentHash, origin } = payment;
+  const amount = Amount.format(payment.amountMsat);
+  const message =
+    `${origin} was paid ${amount} (payment ${paymentHash}), and the connection broke before an answer came. ` +
+    'The credential is kept: send the same request again, and it is used instead of another payment.';
+  return new FareboxError('PAYMENT_INTERRUPTED', message, { details: { paymentHash, amount, origin }, cause });
+}
+
+/** How often a server that is busy is asked, the first time included. */
+const maxTries = 6;
+
+/** How long it is waited for a busy server, all in all. */
+const maxWaitMs = 60_000;
+
+/** Where the server does not say when to ask again. */
+const defaultWaitMs = 1000;
+
+async function sendPatiently(client: Client, outgoing: Outgoing, payment: Payment): Promise<Response> {
+  let leftMs = maxWaitMs;
+  for (let tries = 1; ; tries++) {
+    const response = await sendOnce(client, outgoing, payment);
+    const ms = pauseMs(response, client.clock.nowMs());
+    if (ms === undefined || ms > leftMs || tries === maxTries) return response;
+    leftMs -= ms;
+    await drain(response, client.clock);
+    client.emit({ kind: 'waiting', why: 'server', ms });
+    await wait(client.clock, ms, outgoing.signal, true);
+    outgoing.signal.throwIfAborted();
+  }
+}
+
+/** How long to wait before asking again; undefined where this is the answer. A 409 without `Retry-After` is the application's own. */
+function pauseMs(response: Response, nowMs: number): number | undefined {
+  if ((response.status !== 409 && response.status !== 503) || chargeSaid(response) === 'charged') return undefined;
+  const header = response.headers.get('Retry-After')?.trim();
+  if (header === undefined) return response.status === 503 ? defaultWaitMs : undefined;
+  if (/^\d{1,9}$/.test(header)) return Math.max(Number(header) * 1000, 100);
+  const atMs = Date.parse(header);
+  return Number.isNaN(atMs) ? defaultWaitMs : Math.max(atMs - nowMs, 100);
+}
+
+/** Whether the answer used the credential up, where it can be used up: as the server says, or by its status. */
+function isCharged(response: Response): boolean {
+  const said = chargeSaid(response);
+  return said === undefined ? response.status < 400 : said === 'charged';
+}
+
+function chargeSaid(response: Response): 'charged' | 'not-charged' | undefined {
+  const said = response.headers.get('L402-Payment')?.trim().toLowerCase();
+  return said === 'charged' || said === 'not-charged' ? said : undefined;
+}
+
+/** Another 401 is the application's own: the credential has nothing to do with it. */
+function isRefusal(response: Response): boolean {
+  if (response.status === 402) return true;
+  return response.status === 401 && /(?:^|,)\s*(?:L402|LSAT)(?:\s|$)/i.test(response.headers.get('WWW-Authenticate') ?? '');
+}
+
+function authorization({ scheme, token, preimage }: Payment): string {
+  if (preimage === undefined) throw new TypeError('payment: it has not settled');
+  return Credential.format({ scheme, token, preimage });
+}
+
+/**
+ * The answer is here already, and is worth more than a line in the journal: what could not be written is found out when the credential
+ * is used the next time.
+ */
+async function note(writing: Promise<unknown>): Promise<void> {
+  try {
+    await writing;
+  } catch (error) {
+    if (!FareboxError.is(error, 'STORE_UNAVAILABLE')) throw error;
+  }
+}

@@ -1,0 +1,181 @@
+/**
+ * Finds out what became of payments whose end is not known: after a crash, after a wallet that did not answer, after another process died.
+ *
+ * | the wallet says | then |
+ * |---|---|
+ * | settled, with a preimage that proves it | the credential is kept, to be used by the next call |
+ * | failed for certain | the money is free again |
+ * | never seen, and the invoice expired over a minute ago | the same: it was not called, and nobody may be paid by that invoice any more |
+ * | never seen, and the invoice can still be paid | held: the call may yet reach the wallet |
+ * | pending, unknown, no answer, cannot look up, or not the wallet that was called | held |
+ *
+ * @see docs/wire.md, "The client"
+ */
+import type { Msat } from '../core/Amount.ts';
+import * as Amount from '../core/Amount.ts';
+import { type Clock, nowAt, systemClock, wait } from '../core/Clock.ts';
+import { FareboxError } from '../core/Errors.ts';
+import * as Preimage from '../core/Preimage.ts';
+import type { Payer, TrackedPayment } from '../lightning/Lightning.ts';
+import type { Client, ClientEvent } from './Client.ts';
+import { emitter, leaseSeconds } from './Client.ts';
+import type { ClientStore } from './ClientStore.ts';
+import type { Payment } from './Journal.ts';
+import * as Journal from './Journal.ts';
+import type { Outgoing } from './Outgoing.ts';
+import { record } from './pay.ts';
+
+/** What looking payments up takes. */
+export type ResumeOptions = {
+  /** The wallet that made the payments. */
+  readonly payer: Payer;
+  readonly store: ClientStore;
+  readonly clock?: Clock;
+  readonly onEvent?: (event: ClientEvent) => void;
+};
+
+/**
+ * Looks up every payment whose end is not known, except those that a living call is working on. Nothing is paid.
+ * @returns the payments that were looked at, as they stand now
+ * @throws STORE_UNAVAILABLE – the journal could not be read or written
+ */
+export async function resumePayments(options: ResumeOptions): Promise<readonly Payment[]> {
+  const { payer, store, clock = systemClock } = options;
+  const emit = emitter(options.onEvent);
+  const seen: Payment[] = [];
+  for (const payment of await store.list(['reserved', 'dispatched', 'unknown'])) {
+    if (Journal.isLeased(payment, nowAt(clock))) continue;
+    if (payment.state !== 'reserved') seen.push(await lookUp({ payer, store, clock, emit }, payment));
+    else seen.push((await store.step(payment.paymentHash, { kind: 'fail', note: 'Its call ended before the wallet was called.' }, nowAt(clock))) ?? payment);
+  }
+  return seen;
+}
+
+/** What a person found out about a payment. */
+export type Finding = { readonly kind: 'failed' } | { readonly kind: 'settled'; readonly preimage: string; readonly fee?: Msat | string };
+
+/**
+ * Ends a payment by hand, where the wallet cannot say how it ended.
+ * @param finding - `failed` frees its money: only for a payment that has not been made and will not be
+ * @throws JOURNAL_CONFLICT – no such payment, or its end is known
+ * @throws PREIMAGE_MALFORMED – not 64 hex digits
+ * @throws RangeError – the preimage does not prove this payment
+ */
+export async function resolvePayment(store: ClientStore, paymentHash: string, finding: Finding, clock: Clock = systemClock): Promise<Payment> {
+  const hash = Preimage.parseHash(paymentHash);
+  const payment = await store.get(hash);
+  if (!payment || !Journal.isUnfinished(payment)) throw notOpen(hash, payment);
+  const step = finding.kind === 'failed' ? ({ kind: 'fail', note: 'Resolved by hand.' } as const) : settledBy(payment, finding);
+  const resolved = await store.step(hash, step, nowAt(clock));
+  if (!resolved) throw notOpen(hash, await store.get(hash));
+  return resolved;
+}
+
+/**
+ * Clears the way for a request: waits for other processes that are paying for the same resource, and looks up what dead ones left behind.
+ * @returns a payment whose end is still not known, or undefined where nothing stands in the way
+ */
+export async function clearWay(client: Client, outgoing: Outgoing, owner: string): Promise<Payment | undefined> {
+  const { store, clock } = client;
+  const { resource, url, signal } = outgoing;
+  for (const [paymentHash, write] of client.unwritten) {
+    await write();
+    client.unwritten.delete(paymentHash);
+  }
+  const { open, credentials } = await store.find({ origin: url.origin, resource });
+  let left: Payment | undefined;
+  for (const payment of open) {
+    if (!Journal.blocks(payment, owner, nowAt(clock))) continue;
+    const ended = await untilFree(client, payment, signal);
+    if (!Journal.isUnfinished(ended)) continue;
+    const looked = await lookUp(client, ended);
+    if (Journal.isUnfinished(looked)) left ??= looked;
+  }
+  const unanswered = (payment: Payment) => payment.resource === resource && payment.state === 'settled';
+  for (const payment of credentials) {
+    const elsewhere = unanswered(payment) && Journal.clientOf(payment.owner) !== Journal.clientOf(owner);
+    if (elsewhere) await untilFree(client, payment, signal);
+  }
+  return left;
+}
+
+/** Slack between a seller's clock and ours. */
+const slackSeconds = 60;
+
+/** How long a wallet may take to look a payment up. */
+const lookupTimeoutMs = 30_000;
+
+/** How often the journal is read while another process works. */
+const pollMs = 250;
+
+/** Asks the wallet what became of a payment, and writes it down. */
+async function lookUp(client: Pick<Client, 'payer' | 'store' | 'clock' | 'emit'>, payment: Payment): Promise<Payment> {
+  const { store, clock, emit, payer } = client;
+  const { paymentHash } = payment;
+  const tracked = await track(client, payment);
+  let now: Payment;
+  if (tracked.kind === 'settled' || tracked.kind === 'failed') {
+    now = await record(client, payment, tracked);
+  } else if (tracked.kind === 'absent' && nowAt(clock) > payment.invoiceExpiresAt + slackSeconds) {
+    const note = `The wallet ${payer.name} has never seen it, and its invoice has expired.`;
+    now = (await store.step(paymentHash, { kind: 'fail', note }, nowAt(clock))) ?? payment;
+  } else if (Journal.isLeased(payment, nowAt(clock))) {
+    now = payment;
+  } else {
+    now = (await store.step(paymentHash, { kind: 'doubt', note: noteOf(tracked) }, nowAt(clock))) ?? (await store.get(paymentHash)) ?? payment;
+  }
+  emit({ kind: 'looked-up', paymentHash, state: now.state });
+  return now;
+}
+
+async function track({ payer, clock }: Pick<Client, 'payer' | 'clock'>, payment: Payment): Promise<TrackedPayment> {
+  if (payer.name !== payment.payer || payer.network !== payment.network) {
+    return { kind: 'unknown', message: `It was made with the wallet ${payment.payer} on ${payment.network}, which alone can look it up.` };
+  }
+  if (!payer.capabilities.track) {
+    return { kind: 'unknown', message: `The wallet ${payer.name} cannot look payments up: it stays held until a person resolves it.` };
+  }
+  const timeout = new AbortController();
+  const noAnswer: TrackedPayment = { kind: 'unknown', message: 'The wallet could not be asked.' };
+  const late = new Promise<TrackedPayment>((resolve) => timeout.signal.addEventListener('abort', () => resolve(noAnswer)));
+  const cancel = clock.after(lookupTimeoutMs, () => timeout.abort(), true);
+  try {
+    return await Promise.race([payer.trackPayment(payment.paymentHash, timeout.signal), late]);
+  } catch {
+    return noAnswer;
+  } finally {
+    cancel();
+  }
+}
+
+function noteOf(tracked: TrackedPayment): string {
+  if (tracked.kind === 'unknown') return tracked.message.slice(0, 300);
+  return tracked.kind === 'absent' ? 'The wallet has not seen it yet, and its invoice can still be paid.' : 'The wallet says that it is under way.';
+}
+
+/** Waits as long as another client's call works on it: a dead one's lease ends by itself. Reads it anew on the way out. */
+async function untilFree(client: Client, payment: Payment, signal: AbortSignal): Promise<Payment> {
+  const { store, clock, emit } = client;
+  const giveUpMs = clock.nowMs() + (client.paymentTimeoutSeconds + 2 * leaseSeconds) * 1000;
+  for (let now = payment; ; ) {
+    const same = now.state === payment.state && now.owner === payment.owner;
+    if (!same || !Journal.isLeased(now, nowAt(clock)) || clock.nowMs() >= giveUpMs) return now;
+    emit({ kind: 'waiting', why: 'other-process', ms: pollMs });
+    await wait(clock, pollMs, signal, true);
+    signal.throwIfAborted();
+    now = (await store.get(payment.paymentHash)) ?? now;
+  }
+}
+
+function settledBy(payment: Payment, finding: Finding & { readonly kind: 'settled' }): Journal.Step {
+  const preimage = Preimage.parse(finding.preimage);
+  if (!Preimage.proves(preimage, payment.paymentHash)) throw new RangeError(`the preimage does not prove payment ${payment.paymentHash}`);
+  const { fee = Amount.zero } = finding;
+  const feeMsat = typeof fee === 'string' ? Amount.parse(fee) : fee;
+  return { kind: 'settle', preimage, spentMsat: (payment.amountMsat + feeMsat) as Msat };
+}
+
+function notOpen(paymentHash: string, payment: Payment | undefined): FareboxError {
+  const what = payment ? `has ended: it is ${payment.state}` : 'is not in this journal';
+  return new FareboxError('JOURNAL_CONFLICT', `Payment ${paymentHash} ${what}.`, { details: { paymentHash } });
+}

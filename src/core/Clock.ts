@@ -1,0 +1,46 @@
+/**
+ * Time as an argument: whoever needs the hour or a timer is handed a clock, so that no test waits.
+ */
+
+/** Wall time and timers. Points in time end in `At` and are Unix seconds; lengths end in `Seconds` or `Ms`. */
+export type Clock = {
+  /** Milliseconds since the Unix epoch. */
+  readonly nowMs: () => number;
+  /** Calls `then` once after that long; the answer calls it off. The process is kept alive for it only where `keepAlive` says so. */
+  readonly after: (ms: number, then: () => void, keepAlive?: boolean) => () => void;
+};
+
+/** The machine's own clock. */
+export const systemClock: Clock = {
+  nowMs: () => Date.now(),
+  after: (ms, then, keepAlive = false) => {
+    const timer: unknown = setTimeout(then, ms);
+    if (!keepAlive && typeof timer === 'object' && timer !== null && 'unref' in timer) (timer as { unref: () => void }).unref();
+    return () => clearTimeout(timer as number);
+  },
+};
+
+/** The time in whole Unix seconds. */
+export function nowAt(clock: Clock): number {
+  return Math.floor(clock.nowMs() / 1000);
+}
+
+/** Resolves after that long, or at once when `signal` aborts. `keepAlive`: somebody waits for what comes after, so the process must not end before. */
+export function wait(clock: Clock, ms: number, signal?: AbortSignal, keepAlive = false): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted) return resolve();
+    const done = () => {
+      cancel();
+      signal?.removeEventListener('abort', done);
+      resolve();
+    };
+    const cancel = clock.after(ms, done, keepAlive);
+    signal?.addEventListener('abort', done);
+  });
+}
+
+/** Where random bytes come from. */
+export type Random = (length: number) => Uint8Array;
+
+/** The runtime's cryptographic randomness. */
+export const systemRandom: Random = (length) => crypto.getRandomValues(new Uint8Array(length));

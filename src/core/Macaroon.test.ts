@@ -1,0 +1,84 @@
+import { describe, expect, test } from 'vitest';
+import vectors from '../../test/vectors/macaroon.json' with { type: 'json' };
+import * as Caveat from './Caveat.ts';
+import { FareboxError } from './Errors.ts';
+import * as Identifier from './Identifier.ts';
+import { fromHex, fromUtf8, toBase64Url, toHex } from './internal/bytes.ts';
+import * as Macaroon from './Macaroon.ts';
+import * as Preimage from './Preimage.ts';
+
+const hex = (text: string) => fromHex(text) as Uint8Array;
+
+describe('vectors', () => {
+  test.each(vectors.minted.map((vector) => [vector.name, vector] as const))('%s', (_, vector) => {
+    const macaroon = Macaroon.mint(hex(vector.rootKeyHex), hex(vector.identifierHex), vector.caveats, vector.location);
+    expect(toHex(macaroon.signature)).toBe(vector.signatureHex);
+    expect(Macaroon.format(macaroon)).toBe(vector.v2Base64);
+    expect(toBase64Url(Macaroon.encode(macaroon))).toBe(vector.v2Base64Url);
+    for (const text of [vector.v2Base64, vector.v2Base64Url]) {
+      const read = Macaroon.parse(text);
+      expect(read).toEqual(macaroon);
+      expect(Macaroon.verify(read, hex(vector.rootKeyHex))).toBe(true);
+      expect(Macaroon.verify(read, fromUtf8('another key'))).toBe(false);
+    }
+  });
+
+  test('without the key derivation step the signature would be another one', () => {
+    const [wrong] = vectors.wrong;
+    expect(vectors.minted.some(({ signatureHex }) => signatureHex === wrong?.signatureHex)).toBe(false);
+  });
+
+  test.each(vectors.real.map((vector) => [vector.name, vector] as const))('%s', (_, vector) => {
+    const macaroon = Macaroon.parse(vector.macaroonBase64);
+    expect(macaroon.location).toBe(vector.location);
+    expect(macaroon.caveats).toEqual(vector.caveats);
+    expect(toHex(macaroon.identifier)).toBe(vector.identifierHex);
+    expect(Macaroon.format(macaroon)).toBe(vector.macaroonBase64);
+    const identifier = Identifier.decode(macaroon.identifier);
+    expect(identifier).toEqual({ version: vector.version, paymentHash: vector.paymentHash, tokenId: vector.tokenId });
+    expect(toHex(Identifier.encode(identifier))).toBe(vector.identifierHex);
+    expect(Preimage.proves(Preimage.parse(vector.preimage), identifier.paymentHash)).toBe(vector.preimageMatches);
+  });
+
+  test('services', () => {
+    for (const value of vectors.services.valid) expect(Caveat.formatServices(Caveat.parseServices(value))).toBe(value);
+    for (const value of vectors.services.invalid) expect(() => Caveat.parseServices(value)).toThrow(expect.objectContaining({ code: 'CAVEAT_MALFORMED' }));
+  });
+
+  test('caveats', () => {
+    for (const vector of vectors.caveats) {
+      if (vector.error) expect(() => Caveat.parse(vector.text)).toThrow(expect.objectContaining({ code: 'CAVEAT_MALFORMED' }));
+      else expect(Caveat.parse(vector.text)).toEqual({ condition: vector.condition, value: vector.value });
+    }
+  });
+});
+
+describe('limits', () => {
+  const minted = Macaroon.mint(fromUtf8('key'), new Uint8Array(66), ['services=a:0']);
+
+  test('a token over 4 KB or 64 caveats is neither made nor read', () => {
+    expect(() => Macaroon.attenuate(minted, ['x='.padEnd(4096, 'x')])).toThrow(RangeError);
+    expect(() => Macaroon.attenuate(minted, Array(64).fill('a=b'))).toThrow(RangeError);
+    expect(() => Macaroon.decode(new Uint8Array(4097))).toThrow(expect.objectContaining({ code: 'MACAROON_MALFORMED' }));
+    expect(() => Macaroon.parse('A'.repeat(1_000_000))).toThrow(expect.objectContaining({ code: 'MACAROON_MALFORMED' }));
+  });
+
+  test.each([
+    ['version 1', 'MDAx', 'not of version 2'],
+    ['nothing', '', 'not of version 2'],
+    ['no identifier', 'AgAABiA=', 'no identifier'],
+    ['not base64', '!!!', 'not base64'],
+  ])('%s is refused', (_, text, message) => {
+    expect(() => Macaroon.parse(text)).toThrow(expect.objectContaining({ code: 'MACAROON_MALFORMED', message: expect.stringContaining(message) }));
+  });
+
+  test('bytes behind the end, a third-party caveat and a padded length are refused', () => {
+    const bytes = Macaroon.encode(minted);
+    const refused = (changed: Uint8Array) => expect(() => Macaroon.decode(changed)).toThrow(FareboxError);
+    refused(Uint8Array.from([...bytes, 0]));
+    const thirdParty = [...bytes.subarray(0, bytes.length - 36), 4, 1, 9, ...bytes.subarray(bytes.length - 36)];
+    refused(Uint8Array.from(thirdParty));
+    const at = bytes.indexOf(66, 6);
+    refused(Uint8Array.from([...bytes.subarray(0, at), 66 | 0x80, 0, ...bytes.subarray(at + 1)]));
+  });
+});

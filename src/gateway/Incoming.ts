@@ -1,0 +1,128 @@
+/**
+ * One incoming request over what Node has parsed of it: the raw header lines as they came, and a body that is read when somebody asks.
+ *
+ * Node's parser refuses what could be read in two ways (both lengths, folded lines, a bare LF, bad chunk sizes). What it lets through and a
+ * server behind us could still read otherwise is refused here.
+ *
+ * @see RFC 9112, sections 3.2, 5.2, 6.1 and 7
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { FareboxError } from '../core/Errors.ts';
+import type { RequestView } from '../http/RequestView.ts';
+import { clientAddress, plainAddress, type Trust } from './ClientAddress.ts';
+import { RequestBody } from './RequestBody.ts';
+
+/** A request on its way through the gateway. */
+export type Incoming = {
+  readonly view: RequestView;
+  /** Names and values in turn, as received. */
+  readonly rawHeaders: readonly string[];
+  /** The connection's other end. */
+  readonly peer: string;
+  /** Whether that is a proxy that is believed. */
+  readonly viaTrusted: boolean;
+  /** The `Host` line, '' where there is none. */
+  readonly host: string;
+  /** Undefined where the request has none. */
+  readonly body: RequestBody | undefined;
+  /** As declared; undefined for a chunked body. */
+  readonly contentLength: number | undefined;
+};
+
+/** What of a request is not taken. */
+export type IncomingLimits = {
+  /** Header lines; more are refused. */
+  readonly headerLines: number;
+  /** Of a body, in bytes. */
+  readonly bodyBytes: number;
+};
+
+/**
+ * Takes a request as Node parsed it.
+ * @throws REQUEST_MALFORMED – what two servers could read differently: several hosts, chunks in HTTP/1.0, another version
+ * @throws REQUEST_UNSUPPORTED – a WebSocket, or a transfer coding beside chunked
+ */
+export function fromNode(request: IncomingMessage, response: ServerResponse, trust: Trust, limits: IncomingLimits, waitsForContinue: boolean): Incoming {
+  const { rawHeaders } = request;
+  const lines = (name: string) => linesOf(rawHeaders, name);
+  const host = checkHead(request, lines, limits);
+  const contentLength = declaredLength(lines);
+  const hasBody = contentLength === undefined ? lines('transfer-encoding').length > 0 : contentLength > 0;
+  const body = hasBody ? new RequestBody(request, limits.bodyBytes, waitsForContinue ? () => response.writeContinue() : undefined) : undefined;
+  const peer = plainAddress(request.socket.remoteAddress ?? '');
+  const viaTrusted = trust(peer);
+  return {
+    view: {
+      method: request.method as string,
+      target: request.url as string,
+      clientAddress: viaTrusted ? clientAddress(peer, trust, lines) : peer,
+      header: (name) => lines(name)[0],
+      headerLines: lines,
+      readBody: async (limit) => (body === undefined ? nothing : body.collect(limit)),
+    },
+    rawHeaders,
+    peer,
+    viaTrusted,
+    host,
+    body,
+    contentLength,
+  };
+}
+
+/**
+ * The host of a `Host` value or an authority, in lower case, without port and without the root's dot; undefined for ''.
+ * @throws REQUEST_MALFORMED – no host and port
+ */
+export function hostName(authority: string): string | undefined {
+  if (authority === '') return undefined;
+  const match = /^([A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::\d{0,5})?$/.exec(authority);
+  if (!match) throw malformed('The host of the request is no host name.');
+  const name = (match[1] as string).toLowerCase();
+  return name.endsWith('.') ? name.slice(0, -1) : name;
+}
+
+const nothing = new Uint8Array(0);
+
+/** What stands before the body; the answer is the host. */
+function checkHead(request: IncomingMessage, lines: RequestView['headerLines'], limits: IncomingLimits): string {
+  const { httpVersion, rawHeaders } = request;
+  if (rawHeaders.length > 2 * limits.headerLines) throw malformed(`A request may have ${limits.headerLines} header lines here.`);
+  if (httpVersion !== '1.1' && httpVersion !== '1.0') throw malformed('This server speaks HTTP/1.1 and HTTP/1.0 alone.');
+  const hosts = lines('host');
+  if (hosts.length > 1) throw malformed('The request names several hosts.');
+  const codings = lines('transfer-encoding');
+  if (codings.length > 0) {
+    if (httpVersion === '1.0') throw malformed('HTTP/1.0 has no transfer codings.');
+    if (codings.length > 1 || codings[0]?.toLowerCase() !== 'chunked') throw unsupported('The one transfer coding that is read here is chunked.');
+  }
+  if (lines('upgrade').some((value) => /(?:^|[\s,])websocket(?:[\s,/]|$)/i.test(value))) throw unsupported('WebSockets are not forwarded.');
+  return hosts[0] ?? '';
+}
+
+/** Node has checked that it is a number, and the only one. */
+function declaredLength(lines: RequestView['headerLines']): number | undefined {
+  const value = lines('content-length')[0];
+  return value === undefined ? undefined : Number(value);
+}
+
+function linesOf(rawHeaders: readonly string[], name: string): readonly string[] {
+  let found: string[] | undefined;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const raw = rawHeaders[index] as string;
+    if (raw.length !== name.length || (raw !== name && raw.toLowerCase() !== name)) continue;
+    const value = rawHeaders[index + 1] as string;
+    if (found === undefined) found = [value];
+    else found.push(value);
+  }
+  return found ?? none;
+}
+
+const none: readonly string[] = [];
+
+function malformed(message: string): FareboxError {
+  return new FareboxError('REQUEST_MALFORMED', message);
+}
+
+function unsupported(message: string): FareboxError {
+  return new FareboxError('REQUEST_UNSUPPORTED', message);
+}

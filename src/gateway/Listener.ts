@@ -1,0 +1,91 @@
+/**
+ * The server side: Node's HTTP/1.1 parser, as strict as it comes, with bounds on everything a client may take its time over.
+ *
+ * Requests on one connection are handled one after the other, also where a client sends several ahead: an answer that cannot be sent yet
+ * is not asked for yet.
+ *
+ * @see RFC 9112, sections 9.3.2 and 9.6; RFC 9110, sections 7.8, 9.3.6 and 10.1.1
+ */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { Clock } from '../core/Clock.ts';
+
+/** What bounds a client. */
+export type ListenerLimits = {
+  /** Of a request's head. */
+  readonly headerBytes: number;
+  /** Open at once; more are dropped. */
+  readonly connections: number;
+  /** For a request's head to arrive. */
+  readonly headTimeoutMs: number;
+  /** For a whole request to arrive. */
+  readonly requestTimeoutMs: number;
+  /** Between two requests on a connection. */
+  readonly keepAliveTimeoutMs: number;
+};
+
+/** Takes one request and answers it. `waitsForContinue`: the client sends its body when it is told to. */
+export type Handler = (request: IncomingMessage, response: ServerResponse, waitsForContinue: boolean) => void;
+
+/** A server that listens or may listen. */
+export type Listener = {
+  /** @throws Error – the address is taken, or not this machine's (as Node says it, with its `code`) */
+  readonly listen: (host: string, port: number) => Promise<{ readonly host: string; readonly port: number }>;
+  /** Takes no more connections, lets running requests finish for so long, then ends them. */
+  readonly close: (graceMs: number) => Promise<void>;
+};
+
+/** Makes a server that does not listen yet. */
+export function createListener(limits: ListenerLimits, clock: Clock, handle: Handler): Listener {
+  let closing = false;
+  const server = createServer({
+    insecureHTTPParser: false,
+    maxHeaderSize: limits.headerBytes,
+    headersTimeout: limits.headTimeoutMs,
+    requestTimeout: limits.requestTimeoutMs,
+    keepAliveTimeout: limits.keepAliveTimeoutMs,
+    connectionsCheckingInterval: Math.min(5000, limits.headTimeoutMs, limits.requestTimeoutMs),
+  });
+  // Node would drop the lines beyond its limit silently; we count, and refuse.
+  server.maxHeadersCount = 0;
+  server.maxConnections = limits.connections;
+  const take = (waitsForContinue: boolean) => (request: IncomingMessage, response: ServerResponse) => {
+    response.on('close', () => {
+      if (closing) setImmediate(() => server.closeIdleConnections());
+    });
+    if (response.socket) handle(request, response, waitsForContinue);
+    else response.once('socket', () => handle(request, response, waitsForContinue));
+  };
+  server.on('request', take(false));
+  server.on('checkContinue', take(true));
+  server.on('connect', (_request: IncomingMessage, socket: Duplex) => refuseTunnel(socket));
+  return {
+    listen: (host, port) =>
+      new Promise((resolve, reject) => {
+        server.once('error', reject);
+        server.listen({ host, port }, () => {
+          server.off('error', reject);
+          const address = server.address() as AddressInfo;
+          resolve({ host: address.address, port: address.port });
+        });
+      }),
+    close: (graceMs) =>
+      new Promise((resolve) => {
+        if (!server.listening) return resolve();
+        closing = true;
+        const cancel = clock.after(graceMs, () => server.closeAllConnections());
+        server.close(() => {
+          cancel();
+          resolve();
+        });
+        server.closeIdleConnections();
+      }),
+  };
+}
+
+/** `CONNECT` asks for a tunnel to somewhere else: never. */
+function refuseTunnel(socket: Duplex): void {
+  socket.on('error', () => {});
+  socket.end('HTTP/1.1 501 Not Implemented\r\nContent-Length: 0\r\nConnection: close\r\n\r\n', () => socket.destroy());
+}

@@ -1,0 +1,57 @@
+/**
+ * Answers on their way to the client: whole ones in one write, head and body together; and what happens to a request's body that nobody
+ * reads any more.
+ *
+ * @see RFC 9112, section 9.6
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Clock } from '../core/Clock.ts';
+import type { Answer } from '../http/RequestView.ts';
+
+/** Sends a whole answer. To `HEAD` goes its head alone. A client that has left gets nothing, and nothing is thrown. */
+export function sendAnswer(response: ServerResponse, answer: Answer, close: boolean): void {
+  if (response.headersSent || response.destroyed) return;
+  const body = typeof answer.body === 'string' ? Buffer.from(answer.body, 'utf8') : Buffer.from(answer.body);
+  const headers = answer.headers.filter(([name]) => !framing.has(name.toLowerCase())).flat();
+  if (!hasBody(answer.status)) return void response.writeHead(answer.status, close ? [...headers, 'Connection', 'close'] : headers).end();
+  headers.push('Content-Length', String(body.length));
+  if (close) headers.push('Connection', 'close');
+  response.writeHead(answer.status, headers);
+  endWith(response, response.req.method === 'HEAD' ? undefined : body);
+}
+
+/** Ends an answer with its only chunk. Small ones go out as one text with the head: one write, no list of buffers. */
+export function endWith(response: ServerResponse, chunk: Buffer | undefined): void {
+  if (chunk === undefined || chunk.length === 0) response.end();
+  else if (chunk.length <= joinedBytes) response.end(chunk.toString('latin1'), 'latin1');
+  else response.end(chunk);
+}
+
+/** Whether answers with this status can have a body. */
+export function hasBody(status: number): boolean {
+  return status !== 204 && status !== 304;
+}
+
+/**
+ * Takes in what is left of a request's body once its answer is decided, so that the client can read the answer and the connection can be
+ * used again; within bounds, for nobody has paid for those bytes. Beyond them the connection ends.
+ */
+export function discardRest(request: IncomingMessage, clock: Clock): void {
+  if (request.readableEnded || request.destroyed) return;
+  let left = discardedBytes;
+  const cancel = clock.after(discardMs, () => request.socket.destroy());
+  request.on('data', (chunk: Buffer) => {
+    left -= chunk.length;
+    // No more is read, and nothing is closed yet: a reset would take the answer from a client that is still writing.
+    if (left < 0) request.pause();
+  });
+  request.once('end', cancel).once('close', cancel);
+  request.resume();
+}
+
+/** Ours to say, also where the answer was kept from an upstream that had said them. */
+const framing: ReadonlySet<string> = new Set(['connection', 'content-length', 'transfer-encoding']);
+
+const joinedBytes = 16_384;
+const discardedBytes = 4 * 1024 * 1024;
+const discardMs = 5000;

@@ -1,0 +1,367 @@
+/**
+ * One request on its way to the upstream and its answer on the way back, both streamed, each at the pace of whoever reads it.
+ *
+ *     waiting ─ head ─ holding (until the sale has decided) ─ sending ─ over
+ *        └ the client of an unsafe request leaves ─ absent ─ over
+ *
+ * The paywall's sale is told at every turn; what a turn means is decided there.
+ *
+ * @see docs/wire.md, "The life of a claim"
+ */
+import type { ServerResponse } from 'node:http';
+import type { Dispatcher } from 'undici';
+import type { Clock } from '../core/Clock.ts';
+import { FareboxError } from '../core/Errors.ts';
+import * as Problem from '../http/Problem.ts';
+import type { Answer } from '../http/RequestView.ts';
+import * as Answers from '../server/Answers.ts';
+import { type HeadOutcome, maxKeptAnswerBytes, type Sale } from '../server/terms/Terms.ts';
+import { type ReturningHead, returningHead, returningTrailers, toPairs } from './Forwarding.ts';
+import type { Incoming } from './Incoming.ts';
+import { discardRest, endWith, sendAnswer } from './Outgoing.ts';
+import type { OnwardRequest, Upstreams } from './Upstream.ts';
+
+/** What carrying needs of the gateway. */
+export type Carriage = {
+  readonly clock: Clock;
+  readonly upstreams: Upstreams;
+  /** No byte either way for so long after the head ends the exchange. */
+  readonly idleTimeoutMs: number;
+};
+
+/** One exchange. */
+export type ExchangeOptions = {
+  readonly incoming: Incoming;
+  readonly response: ServerResponse;
+  readonly onward: Omit<OnwardRequest, 'body'>;
+  /** No head from the upstream for so long ends it. */
+  readonly timeoutMs: number;
+  /** Undefined where nothing is counted. */
+  readonly sale: Sale | undefined;
+  /** Added to the answer. */
+  readonly headers: Answer['headers'];
+  /** Told once, when everything has been said to client, upstream and sale. */
+  readonly onOver: (outcome: ExchangeOutcome) => void;
+};
+
+/** How an exchange ended. `error` is for logs: a broken upstream, or a sale that could not be ended as it should. */
+export type ExchangeOutcome = {
+  readonly kind: 'delivered' | 'client-left' | 'upstream-failed' | 'refused';
+  /** As the client saw it; 0 where it saw none. */
+  readonly status: number;
+  readonly error: unknown;
+};
+
+/** Carries a request to the upstream and its answer back. Never throws; the client always gets an answer, or a connection that breaks. */
+export function carry(carriage: Carriage, options: ExchangeOptions): void {
+  new Exchange(carriage, options).start();
+}
+
+type Phase = 'waiting' | 'holding' | 'sending' | 'absent' | 'over';
+
+class Exchange implements Dispatcher.DispatchHandler {
+  readonly #carriage: Carriage;
+  readonly #options: ExchangeOptions;
+  readonly #response: ServerResponse;
+  #phase: Phase = 'waiting';
+  #controller: Dispatcher.DispatchController | undefined;
+  #head: ReturningHead | undefined;
+  /** Chunks that came while the sale decides, or for a client that left. */
+  #kept: Buffer[] = [];
+  #keptBytes = 0;
+  /** The first chunk, until the head goes out with it. */
+  #first: Buffer | undefined;
+  #trailers: [string, string][] | undefined;
+  #failure: Error | undefined;
+  #clientLeft = false;
+  /** The client takes no more for now. */
+  #blocked = false;
+  #movedAtMs = 0;
+  #cancelTimer: () => void = () => {};
+
+  constructor(carriage: Carriage, options: ExchangeOptions) {
+    this.#carriage = carriage;
+    this.#options = options;
+    this.#response = options.response;
+  }
+
+  start(): void {
+    const { incoming, onward, sale } = this.#options;
+    const { body } = incoming;
+    this.#response.on('close', () => this.#onClientClose());
+    this.#response.on('finish', () => this.#onFinish());
+    this.#response.on('drain', () => this.#onDrain());
+    if (body) {
+      body.onChunk = (chunk) => {
+        this.#moved();
+        sale?.onBody(chunk);
+      };
+    }
+    this.#moved();
+    this.#arm(this.#options.timeoutMs);
+    if (body?.destroyed) this.#onNoHead(body.errored ?? new Error('the body was not there any more'));
+    else this.#carriage.upstreams.send({ ...onward, body: body ?? null }, this);
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.#phase === 'over') controller.abort(new Error('the exchange was over before it began'));
+  }
+
+  onResponseStart(controller: Dispatcher.DispatchController, status: number): void {
+    if (status < 200 || this.#phase === 'over') return;
+    this.#moved();
+    this.#head = returningHead(status, controller.rawHeaders as Buffer[]);
+    if (this.#head === undefined) this.#onNoHead(new Error('the upstream used a transfer coding beside chunked'));
+    else if (this.#phase === 'absent') return;
+    else if (this.#options.sale === undefined) this.#send(this.#options.headers);
+    else {
+      this.#phase = 'holding';
+      controller.pause();
+      void this.#decide(this.#options.sale, status);
+    }
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#moved();
+    if (this.#phase === 'sending') this.#write(chunk);
+    else if (this.#phase === 'holding' || this.#phase === 'absent') this.#keep(chunk);
+  }
+
+  onResponseEnd(controller: Dispatcher.DispatchController): void {
+    this.#trailers = returningTrailers((controller.rawTrailers as Buffer[] | undefined) ?? []);
+    if (this.#phase === 'sending') this.#finish();
+    else if (this.#phase === 'absent') this.#endAbsent();
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
+    if (this.#phase === 'waiting') this.#onNoHead(error);
+    else if (this.#phase === 'holding') this.#failure = error;
+    else if (this.#phase === 'sending') this.#onBroken(error);
+    else if (this.#phase === 'absent') this.#over('client-left', error, this.#options.sale?.unanswered('upstream'));
+  }
+
+  /** The head is there and nothing of it has gone out: the sale decides first, durably. */
+  async #decide(sale: Sale, status: number): Promise<void> {
+    let outcome: HeadOutcome;
+    try {
+      outcome = await sale.head(status);
+    } catch (error) {
+      // Not known to be durable, and nothing was sent: what can still be given back is given back.
+      const unavailable = FareboxError.is(error, 'STORE_UNAVAILABLE') ? error : new FareboxError('STORE_UNAVAILABLE', undecided, { cause: error });
+      return this.#refuse(Answers.refusal(unavailable), error, sale.unanswered('upstream'));
+    }
+    if (outcome.kind === 'lost') this.#refuse(Answers.refusal(Answers.inUse()), undefined);
+    else if (this.#clientLeft) this.#over('client-left', undefined, sale.end('client-left'));
+    else if (this.#failure) this.#answerAfter(sale.end('upstream-broke'), unreachable(), [], this.#failure);
+    else this.#send([...this.#options.headers, ...outcome.headers]);
+  }
+
+  /** From here on bytes go to the client as they come. The head waits for the first of them, where that is there already. */
+  #send(headers: Answer['headers']): void {
+    this.#phase = 'sending';
+    for (const [name, value] of headers) this.#head?.headers.push(name, value);
+    const kept = this.#kept;
+    this.#kept = [];
+    for (const chunk of kept) this.#write(chunk);
+    if (this.#trailers) this.#finish();
+    else {
+      if (!this.#blocked) this.#controller?.resume();
+      queueMicrotask(() => this.#flush());
+    }
+  }
+
+  #write(chunk: Buffer): void {
+    if (!this.#response.headersSent && this.#first === undefined) {
+      this.#first = chunk;
+      return;
+    }
+    this.#flush();
+    if (this.#phase === 'sending' && !this.#response.write(chunk)) this.#block();
+  }
+
+  #block(): void {
+    this.#blocked = true;
+    this.#controller?.pause();
+  }
+
+  #flush(): void {
+    if (this.#phase !== 'sending' || this.#response.headersSent || !this.#writeHead()) return;
+    if (this.#first === undefined) this.#response.flushHeaders();
+    else if (!this.#response.write(this.#first)) this.#block();
+  }
+
+  /** False where the upstream's head cannot be sent on. */
+  #writeHead(): boolean {
+    const { status, headers } = this.#head as ReturningHead;
+    try {
+      this.#response.writeHead(status, headers);
+      return true;
+    } catch (error) {
+      this.#onBroken(error as Error);
+      return false;
+    }
+  }
+
+  /** The upstream has said everything. */
+  #finish(): void {
+    this.#options.incoming.body?.destroy();
+    this.#discardRest();
+    const first = this.#response.headersSent ? undefined : this.#first;
+    if (!this.#response.headersSent && !this.#writeHead()) return;
+    if (this.#trailers && this.#trailers.length > 0) this.#response.addTrailers(this.#trailers);
+    endWith(this.#response, first);
+  }
+
+  #onFinish(): void {
+    if (this.#phase === 'sending') this.#over('delivered', undefined, this.#options.sale?.end('delivered'));
+  }
+
+  #onDrain(): void {
+    this.#moved();
+    this.#blocked = false;
+    if (this.#phase === 'sending') this.#controller?.resume();
+  }
+
+  #onClientClose(): void {
+    const { sale, incoming } = this.#options;
+    if (this.#phase === 'holding') this.#clientLeft = true;
+    else if (this.#phase === 'sending') this.#over('client-left', undefined, sale?.end('client-left'));
+    else if (this.#phase === 'waiting') {
+      const finishes = sale !== undefined && !safeMethods.has(incoming.view.method) && (incoming.body?.whole ?? true);
+      if (!finishes) return this.#over('client-left', undefined, sale?.unanswered('client-left'));
+      this.#phase = 'absent';
+      this.#cancelTimer();
+      this.#arm(this.#options.timeoutMs);
+    }
+  }
+
+  /** No head came: the upstream failed, or the request never reached it whole. */
+  #onNoHead(error: Error): void {
+    const { sale, incoming } = this.#options;
+    const { body } = incoming;
+    if (this.#phase === 'absent') return this.#over('client-left', error, sale?.unanswered('upstream'));
+    if (FareboxError.is(body?.errored)) return this.#refuse(Problem.answer(body.errored), undefined, sale?.unanswered('client-left'));
+    if (body?.errored === error) return this.#over('client-left', undefined, sale?.unanswered('client-left'));
+    this.#answerAfter(sale?.unanswered('upstream'), unreachable(), this.#notCharged(), error);
+  }
+
+  #onBroken(error: Error): void {
+    const { sale } = this.#options;
+    const response = this.#response;
+    this.#over('upstream-failed', error, sale?.end('upstream-broke'));
+    // An end without a length is a clean end: only a reset says that something is missing.
+    const endsWithConnection = response.headersSent && !response.chunkedEncoding && this.#head?.contentLength === undefined;
+    if (endsWithConnection && response.socket) response.socket.resetAndDestroy();
+    else response.destroy();
+  }
+
+  #keep(chunk: Buffer): void {
+    this.#keptBytes += chunk.length;
+    if (this.#phase === 'holding' || this.#keptBytes <= maxKeptAnswerBytes) this.#kept.push(chunk);
+    else this.#kept = [];
+  }
+
+  /** The upstream has finished for a client that is gone. */
+  #endAbsent(): void {
+    const { status, headers } = this.#head as ReturningHead;
+    const fits = this.#trailers !== undefined && this.#keptBytes <= maxKeptAnswerBytes;
+    const kept = fits ? { status, headers: toPairs(headers), body: Buffer.concat(this.#kept) } : undefined;
+    this.#over('client-left', undefined, this.#options.sale?.absent(status, kept));
+  }
+
+  #moved(): void {
+    this.#movedAtMs = this.#carriage.clock.nowMs();
+  }
+
+  #arm(ms: number): void {
+    this.#cancelTimer = this.#carriage.clock.after(ms, () => this.#onTimer());
+  }
+
+  /** One timer an exchange, set again only when it runs out: moving bytes costs no timer. */
+  #onTimer(): void {
+    const { sale, incoming } = this.#options;
+    if (this.#phase === 'absent') return this.#head ? this.#endAbsent() : this.#over('client-left', timedOut(), sale?.unanswered('upstream'));
+    const limitMs = this.#phase === 'waiting' ? this.#options.timeoutMs : this.#carriage.idleTimeoutMs;
+    const leftMs = this.#movedAtMs + limitMs - this.#carriage.clock.nowMs();
+    // While the sale decides, and while the client has yet to send its body, the upstream is not the one to wait for.
+    if (leftMs > 0 || this.#phase === 'holding' || (this.#phase === 'waiting' && incoming.body?.starved)) return this.#arm(leftMs > 0 ? leftMs : limitMs);
+    if (this.#phase === 'waiting') return this.#answerAfter(sale?.unanswered('upstream'), timedOut(), this.#notCharged(), undefined);
+    if (!this.#blocked && this.#trailers === undefined) return this.#onBroken(new Error(`no byte from the upstream within ${limitMs} ms`));
+    this.#over('client-left', undefined, sale?.end('client-left'));
+    this.#response.destroy();
+  }
+
+  #notCharged(): Answer['headers'] {
+    return this.#options.sale ? [['L402-Payment', 'not-charged']] : [];
+  }
+
+  /** Answers with a failure of the upstream once the sale knows of it, so that the same credential works again at once. */
+  #answerAfter(told: Promise<void> | undefined, error: FareboxError, headers: Answer['headers'], cause: Error | undefined): void {
+    this.#abort();
+    const answer = Problem.answer(error, [...headers, ['Access-Control-Expose-Headers', Answers.exposedHeaders]]);
+    const send = () => this.#sendInstead(answer);
+    void settled(told).then((trouble) => {
+      send();
+      this.#options.onOver({ kind: 'upstream-failed', status: this.#seenStatus(), error: trouble ?? cause ?? error });
+    });
+  }
+
+  /** Answers with something else than the upstream did. */
+  #refuse(answer: Answer, error: unknown, told?: Promise<void>): void {
+    this.#abort();
+    this.#sendInstead(answer);
+    void settled(told).then((trouble) => this.#options.onOver({ kind: 'refused', status: this.#seenStatus(), error: error ?? trouble }));
+  }
+
+  #over(kind: ExchangeOutcome['kind'], error: unknown, told: Promise<void> | undefined): void {
+    this.#abort();
+    void settled(told).then((trouble) => this.#options.onOver({ kind, status: this.#seenStatus(), error: error ?? trouble }));
+  }
+
+  #abort(): void {
+    this.#phase = 'over';
+    this.#cancelTimer();
+    this.#kept = [];
+    // After the whole answer this does nothing.
+    if (this.#trailers === undefined) this.#controller?.abort(new Error('the exchange is over'));
+    this.#options.incoming.body?.destroy();
+  }
+
+  #sendInstead(answer: Answer): void {
+    this.#discardRest();
+    sendAnswer(this.#response, answer, this.#options.incoming.body?.unasked ?? false);
+  }
+
+  #discardRest(): void {
+    const { body } = this.#options.incoming;
+    if (body && !body.whole && !body.unasked) discardRest(this.#response.req, this.#carriage.clock);
+  }
+
+  #seenStatus(): number {
+    return this.#response.headersSent ? this.#response.statusCode : 0;
+  }
+}
+
+/** Safe to break off: nothing was to change (RFC 9110, section 9.2.1). */
+const safeMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE']);
+
+const undecided = 'It could not be written down whether this request was paid for. Ask again in a moment; do not pay again.';
+
+function unreachable(): FareboxError {
+  return new FareboxError('UPSTREAM_UNREACHABLE', 'The server behind this gateway did not answer. Send the same request again later; do not pay again.');
+}
+
+function timedOut(): FareboxError {
+  return new FareboxError('UPSTREAM_TIMEOUT', 'The server behind this gateway did not answer in time. Send the same request again later; do not pay again.');
+}
+
+/** Waits for a sale's last step; the answer is its error, where it has one. */
+async function settled(told: Promise<void> | undefined): Promise<unknown> {
+  try {
+    await told;
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+}

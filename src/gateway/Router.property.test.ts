@@ -1,0 +1,52 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import * as Path from '../http/Path.ts';
+import { createRouter, findDuplicate, type RouteKey } from './Router.ts';
+
+const segment = fc.constantFrom('a', 'b', 'api', 'v1', '%2A', 'x.y');
+const path = fc.tuple(fc.array(segment, { maxLength: 4 }), fc.boolean()).map(([parts, slash]) => `/${parts.join('/')}${slash && parts.length > 0 ? '/' : ''}`);
+const pattern = fc.tuple(path, fc.boolean()).map(([text, prefix]) => (prefix ? `${text.endsWith('/') ? text : `${text}/`}*` : text));
+const host = fc.constantFrom(undefined, 'one.example', 'two.example');
+const method = fc.constantFrom('GET', 'HEAD', 'POST', 'DELETE', 'OPTIONS');
+const methods = fc.option(fc.uniqueArray(fc.constantFrom('GET', 'POST', 'DELETE'), { minLength: 1 }), { nil: undefined });
+const routes = fc.array(fc.record({ host, pattern, methods }), { maxLength: 12 }).map((all) => {
+  const kept: RouteKey[] = [];
+  for (const route of all) if (!findDuplicate(kept, route)) kept.push(route);
+  return kept;
+});
+
+/** All that match, sorted by what is said of specificity. */
+function naive(all: readonly RouteKey[], at: string | undefined, verb: string, where: string): RouteKey | undefined {
+  const counted = verb === 'HEAD' ? 'GET' : verb;
+  const rank = (route: RouteKey) => [
+    route.host === undefined ? 0 : 1,
+    route.pattern.endsWith('/*') ? 0 : 1,
+    route.pattern.endsWith('/*') ? route.pattern.length : 0,
+    route.methods === undefined ? 0 : 1,
+  ];
+  return all
+    .filter((route) => (route.host ?? at) === at && Path.covers(route.pattern, where) && (route.methods?.includes(counted) ?? true))
+    .sort((one, other) => {
+      const [left, right] = [rank(one), rank(other)];
+      const at = left.findIndex((value, index) => value !== right[index]);
+      return at < 0 ? 0 : (right[at] as number) - (left[at] as number);
+    })[0];
+}
+
+test('the router finds what a plain search over all routes finds', () => {
+  fc.assert(
+    fc.property(routes, host, method, path, (all, at, verb, where) => {
+      expect(createRouter(all).find(at, verb, where)).toBe(naive(all, at, verb, where));
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('the order in which routes are written changes nothing', () => {
+  fc.assert(
+    fc.property(routes, host, method, path, (all, at, verb, where) => {
+      expect(createRouter([...all].reverse()).find(at, verb, where)).toBe(createRouter(all).find(at, verb, where));
+    }),
+    { numRuns: 200 },
+  );
+});

@@ -1,0 +1,193 @@
+/**
+ * What happens to a request, in order. Each step hands on what it found out, or ends the request with an answer.
+ *
+ *     take → path → route → paywall → carry
+ *
+ * The path is normalised once; that text is routed, priced, bound into the token and forwarded.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Clock } from '../core/Clock.ts';
+import { FareboxError } from '../core/Errors.ts';
+import * as Path from '../http/Path.ts';
+import * as Problem from '../http/Problem.ts';
+import type { Answer, RequestView } from '../http/RequestView.ts';
+import type { Decision } from '../server/Decision.ts';
+import type { Offer } from '../server/Offer.ts';
+import type { Paywall } from '../server/Paywall.ts';
+import type { Trust } from './ClientAddress.ts';
+import { onwardHeaders } from './Forwarding.ts';
+import * as Incoming from './Incoming.ts';
+import type { Handler } from './Listener.ts';
+import { discardRest, sendAnswer } from './Outgoing.ts';
+import { type Carriage, carry } from './Proxy.ts';
+import { bodyTooLarge } from './RequestBody.ts';
+import type { RouteKey, Router } from './Router.ts';
+
+/** A route, ready to serve. */
+export type ServedRoute = RouteKey & {
+  /** Such as `GET /api/v1/translate`. */
+  readonly name: string;
+  /** Undefined: free. */
+  readonly offer: Offer | undefined;
+  /** Such as `http://localhost:3000`. */
+  readonly origin: string;
+  /** Put before the path: '' or `/v2`, without a slash at its end. */
+  readonly basePath: string;
+  readonly preserveHost: boolean;
+  readonly timeoutMs: number;
+};
+
+/** What became of a request. The query is no part of it: people put secrets there. */
+export type RequestOutcome = {
+  readonly method: string;
+  /** Normalised, or '' where it could not be read. */
+  readonly path: string;
+  readonly route: string | undefined;
+  /** 0 where the client saw none. */
+  readonly status: number;
+  readonly ended: 'answered' | 'delivered' | 'client-left' | 'upstream-failed' | 'refused';
+  readonly durationMs: number;
+  /** For logs alone. */
+  readonly error: unknown;
+};
+
+/** What the steps need of the gateway. */
+export type StepsContext = Carriage & {
+  readonly clock: Clock;
+  readonly trust: Trust;
+  readonly limits: Incoming.IncomingLimits;
+  readonly router: Router<ServedRoute>;
+  readonly paywall: Pick<Paywall, 'check'>;
+  /** Told once for every request. */
+  readonly onOver: (outcome: RequestOutcome) => void;
+  /** Told of every request that has been taken, before `onOver`. */
+  readonly onTaken: () => void;
+};
+
+/** The steps as one handler. It never throws. */
+export function createSteps(context: StepsContext): Handler {
+  return (request, response, waitsForContinue) => {
+    context.onTaken();
+    const visit: Visit = { context, request, response, startedAtMs: context.clock.nowMs(), path: '', route: undefined, incoming: undefined };
+    request.on('error', () => {});
+    response.on('error', () => {});
+    try {
+      const incoming = Incoming.fromNode(request, response, context.trust, context.limits, waitsForContinue);
+      visit.incoming = incoming;
+      if ((incoming.contentLength ?? 0) > context.limits.bodyBytes) throw bodyTooLarge(context.limits.bodyBytes);
+      const target = Path.normalize(incoming.view.target);
+      visit.path = target.path;
+      const authority = target.authority ?? incoming.host;
+      const route = context.router.find(Incoming.hostName(authority), routedMethod(incoming.view), target.path);
+      if (route === undefined) throw new FareboxError('ROUTE_UNKNOWN', `Nothing is served at ${incoming.view.method} ${target.path}.`);
+      visit.route = route;
+      const found: Found = { incoming, target, authority, route };
+      if (route.offer === undefined) return passOn(visit, found, free);
+      const decision = context.paywall.check(incoming.view, target, route.offer);
+      if (!(decision instanceof Promise)) return carryOut(visit, found, decision);
+      decision.then((decided) => carryOut(visit, found, decided)).catch((error: unknown) => refuse(visit, error));
+    } catch (error) {
+      refuse(visit, error);
+    }
+  };
+}
+
+/** A request on its way through the steps; the last three fields fill as it goes. */
+type Visit = {
+  readonly context: StepsContext;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly startedAtMs: number;
+  path: string;
+  route: ServedRoute | undefined;
+  incoming: Incoming.Incoming | undefined;
+};
+
+type Found = {
+  readonly incoming: Incoming.Incoming;
+  readonly target: Path.Target;
+  /** The host that was asked, '' where none was. */
+  readonly authority: string;
+  readonly route: ServedRoute;
+};
+
+type Pass = Pick<Decision & { readonly kind: 'pass' }, 'sale' | 'headers'>;
+
+const free: Pass = { sale: undefined, headers: [] };
+
+/** A browser's question whether it may ask goes where the request it asks for would go. */
+function routedMethod(view: RequestView): string {
+  if (view.method !== 'OPTIONS' || view.header('origin') === undefined) return view.method;
+  return view.header('access-control-request-method') ?? view.method;
+}
+
+function carryOut(visit: Visit, found: Found, decision: Decision): void {
+  if (decision.kind === 'pass') return passOn(visit, found, decision);
+  if (decision.kind !== 'repeat') {
+    send(visit, decision.answer);
+    return over(visit, decision.answer.status, 'answered', undefined);
+  }
+  const { sale, answer } = decision;
+  let ended = false;
+  const end = (how: 'delivered' | 'client-left') => () => {
+    if (ended) return;
+    ended = true;
+    sale.end(how).then(
+      () => over(visit, answer.status, how, undefined),
+      (error: unknown) => over(visit, answer.status, how, error),
+    );
+  };
+  visit.response.on('finish', end('delivered')).on('close', end('client-left'));
+  if (visit.response.destroyed) end('client-left')();
+  else send(visit, answer);
+}
+
+function passOn(visit: Visit, found: Found, { sale, headers }: Pass): void {
+  const { context, response } = visit;
+  const { incoming, target, authority, route } = found;
+  if (response.destroyed) {
+    const told = sale?.unanswered('client-left') ?? Promise.resolve();
+    told.then(
+      () => over(visit, 0, 'client-left', undefined),
+      (error: unknown) => over(visit, 0, 'client-left', error),
+    );
+    return;
+  }
+  const path = route.basePath + target.path + target.query;
+  const onward = onwardHeaders(incoming, { host: authority, preserveHost: route.preserveHost, idempotencyKey: sale?.idempotencyKey });
+  carry(context, {
+    incoming,
+    response,
+    onward: { method: incoming.view.method, origin: route.origin, path, headers: onward },
+    timeoutMs: route.timeoutMs,
+    sale,
+    headers,
+    onOver: ({ kind, status, error }) => over(visit, status, kind, error),
+  });
+}
+
+/** Ends a request that got no decision. What is no refusal of ours is a fault of ours, and says nothing of itself. */
+function refuse(visit: Visit, error: unknown): void {
+  if (FareboxError.is(error)) send(visit, Problem.answer(error));
+  else send(visit, { status: 500, headers: [['Content-Type', 'application/problem+json']], body: `${JSON.stringify(fault)}\n` });
+  over(visit, visit.response.statusCode, 'refused', FareboxError.is(error) ? undefined : error);
+}
+
+const fault = { type: 'about:blank', title: 'Internal server error', status: 500 };
+
+/** Sends a whole answer, and takes in what is left of the request. */
+function send(visit: Visit, answer: Answer): void {
+  const { incoming, request, response, context } = visit;
+  const body = incoming?.body;
+  // What was refused before its framing was believed is not read any further.
+  const close = incoming === undefined || body?.unasked === true;
+  body?.destroy();
+  if (body && !body.whole && !close) discardRest(request, context.clock);
+  sendAnswer(response, answer, close);
+}
+
+function over(visit: Visit, status: number, ended: RequestOutcome['ended'], error: unknown): void {
+  const { context, path, route, request, startedAtMs } = visit;
+  const durationMs = context.clock.nowMs() - startedAtMs;
+  context.onOver({ method: request.method ?? '', path, route: route?.name, status, ended, durationMs, error });
+}

@@ -1,0 +1,93 @@
+/**
+ * The one path of a request. It is normalised once, and that same text is routed, priced, bound into the token and forwarded.
+ *
+ * Normal form: unreserved characters decoded (`%41` → `A`), other escapes in upper case, dot segments resolved, runs of slashes made
+ * one. Whatever two servers could read differently is refused instead: `%2F`, `%5C`, `%00`, a backslash, control characters, bytes
+ * beyond ASCII, an escape of an escape of those, and dots that climb above the root.
+ *
+ * @see RFC 3986, sections 3.3 and 6.2.2; RFC 9112, section 3.2
+ */
+import { FareboxError } from '../core/Errors.ts';
+
+/** A request target, taken apart. */
+export type Target = {
+  /** Normalised, beginning with `/`. */
+  readonly path: string;
+  /** With its `?`, as received; '' where there is none. */
+  readonly query: string;
+  /** Of an absolute-form target, as received; it overrides the `Host` header. */
+  readonly authority: string | undefined;
+};
+
+/**
+ * Normalises a request target in origin form or absolute form.
+ * @throws REQUEST_MALFORMED – another form, or a path that two servers could read differently
+ * @example Path.normalize('/a/./b//c?x=1') // { path: '/a/b/c', query: '?x=1', authority: undefined }
+ */
+export function normalize(target: string): Target {
+  if (target.length > maxTargetLength) throw malformed(`The request target is longer than ${maxTargetLength} characters.`);
+  const absolute = /^https?:\/\/([^/?#\\@\s]+)(.*)$/i.exec(target);
+  const local = absolute ? (absolute[2] as string) : target;
+  const origin = absolute && !local.startsWith('/') ? `/${local}` : local;
+  if (!origin.startsWith('/')) throw malformed('The request target is not a path.');
+  const at = origin.indexOf('?');
+  const query = at < 0 ? '' : origin.slice(at);
+  if (!plainQuery.test(query)) throw malformed('The query has characters that must be percent-encoded.');
+  return { path: normalizePath(at < 0 ? origin : origin.slice(0, at)), query, authority: absolute?.[1] };
+}
+
+/** Whether a target is in normal form as received, so that whoever routes it by its text reads the same path. */
+export function isNormal(target: string): boolean {
+  const at = target.indexOf('?');
+  return normalize(target).path === (at < 0 ? target : target.slice(0, at));
+}
+
+/**
+ * Whether a pattern covers a path: an exact path, or a prefix that ends in `/*` (everything below it).
+ * Both sides are in normal form; a literal `*` in a path is escaped as `%2A`.
+ */
+export function covers(pattern: string, path: string): boolean {
+  return pattern.endsWith('/*') ? path.startsWith(pattern.slice(0, -1)) : path === pattern;
+}
+
+/** Whether everything that `inner` covers is covered by `outer`. */
+export function coversPattern(outer: string, inner: string): boolean {
+  return outer === inner || (inner.endsWith('/*') ? outer.endsWith('/*') && inner.startsWith(outer.slice(0, -1)) : covers(outer, inner));
+}
+
+/** Whether a path lies at or below a prefix, cut at a segment's end: `/api` holds `/api` and `/api/x`, not `/apix`. */
+export function isBelow(prefix: string, path: string): boolean {
+  const base = prefix.endsWith('/') ? prefix.slice(0, -1) : prefix;
+  return path === base || path.startsWith(`${base}/`);
+}
+
+const maxTargetLength = 8192;
+const plainQuery = /^[\x21\x22\x24-\x7e]*$/;
+const normal = /^(?:\/[A-Za-z0-9_~!$&'()+,;=:@-][A-Za-z0-9._~!$&'()+,;=:@-]*)+\/?$/;
+
+function normalizePath(path: string): string {
+  if (path === '/' || normal.test(path)) return path;
+  if (!/^[\x21-\x7e]*$/.test(path) || /[\\#"<>^`{|}]/.test(path)) throw malformed('The path has characters that must be percent-encoded.');
+  if (/%(?![0-9A-Fa-f]{2})/.test(path)) throw malformed('The path has a percent sign that escapes nothing.');
+  if (/%(?:25)*(?:2f|5c|00)/i.test(path) || /%25(?:25)*(?:2e)/i.test(path)) throw malformed('The path escapes a separator.');
+  const decoded = path.replace(/%([0-9A-Fa-f]{2})/g, (escaped, hex: string) => {
+    const character = String.fromCharCode(Number.parseInt(hex, 16));
+    return /[A-Za-z0-9._~-]/.test(character) ? character : escaped.toUpperCase();
+  });
+  const segments: string[] = [];
+  const parts = decoded.replaceAll('*', '%2A').split('/').slice(1);
+  for (const [index, part] of parts.entries()) {
+    const last = index === parts.length - 1;
+    if (part === '..') {
+      if (segments.length === 0) throw malformed('The path climbs above the root.');
+      segments.pop();
+    }
+    if (part !== '' && part !== '.' && part !== '..') segments.push(part);
+    else if (last) segments.push('');
+  }
+  return `/${segments.join('/')}`;
+}
+
+function malformed(message: string): FareboxError {
+  return new FareboxError('REQUEST_MALFORMED', message);
+}

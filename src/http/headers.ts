@@ -1,0 +1,73 @@
+/**
+ * Which headers stop at a proxy: those of one connection, those that carry a credential, and those that we alone may say.
+ *
+ * Names are given in lower case. Where a header must not slip past, `_` counts as `-`: servers that hand headers on as environment
+ * variables cannot tell the two apart.
+ *
+ * @see RFC 9110, section 7.6.1; docs/wire.md, "The credential a server accepts"
+ */
+
+/** Of the connection, not of the message: never forwarded, in either direction. */
+const ofConnection: ReadonlySet<string> = new Set([
+  'connection',
+  'http2-settings',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authentication-info',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'transfer-encoding',
+  'upgrade',
+]);
+
+/** What proxies say of the client. From anybody but a trusted proxy it is a claim that nobody has checked. */
+const ofClient: ReadonlySet<string> = new Set([
+  'cf-connecting-ip',
+  'fastly-client-ip',
+  'forwarded',
+  'true-client-ip',
+  'x-client-ip',
+  'x-cluster-client-ip',
+  'x-real-ip',
+]);
+
+/** Whether a header belongs to one connection. */
+export function isHopByHop(name: string): boolean {
+  return ofConnection.has(name);
+}
+
+/** The headers that `Connection` names as belonging to this connection as well, in lower case. */
+export function connectionOptions(lines: readonly string[]): readonly string[] {
+  if (lines.length === 0) return [];
+  return lines
+    .join(',')
+    .split(',')
+    .map((option) => option.trim().toLowerCase())
+    .filter((option) => option !== '' && option !== 'close' && option !== 'keep-alive');
+}
+
+/** Whether a header exists for a credential alone, or could be taken for something that we say: `L402-*`, `X-L402-*`, hex macaroons. */
+export function isOurs(name: string): boolean {
+  const plain = name.includes('_') ? name.replaceAll('_', '-') : name;
+  return plain.startsWith('l402-') || plain.startsWith('x-l402-') || plain === 'macaroon' || plain === 'grpc-metadata-macaroon';
+}
+
+/** Whether a header says who the client is on a proxy's word: `X-Forwarded-*`, `Forwarded`, `X-Real-IP` and their kin. */
+export function isClientClaim(name: string): boolean {
+  const plain = name.includes('_') ? name.replaceAll('_', '-') : name;
+  return plain.startsWith('x-forwarded-') || ofClient.has(plain);
+}
+
+/** Whether an answer's header is one that only we may set: `L402-*`, `X-L402-*`, `Payment-Receipt`. */
+export function isOursToSay(name: string): boolean {
+  return isOurs(name) || name === 'payment-receipt';
+}
+
+/**
+ * Whether a value of `Authorization` or `WWW-Authenticate` has L402 or LSAT as a scheme, wherever in it. The whole line then stops here:
+ * leaving out a part of it would need a second reading of what was read once already.
+ */
+export function namesOurScheme(value: string): boolean {
+  return /(?:^|[\s,])(?:L402|LSAT)(?:[\s,]|$)/i.test(value);
+}

@@ -1,0 +1,72 @@
+/**
+ * The paywall's own answers: the 402 with its challenge, and every refusal.
+ *
+ * @see docs/wire.md, sections 1 and 2
+ */
+import * as Amount from '../core/Amount.ts';
+import * as Challenge from '../core/Challenge.ts';
+import { FareboxError } from '../core/Errors.ts';
+import * as Problem from '../http/Problem.ts';
+import type { Answer, RequestView } from '../http/RequestView.ts';
+import type { MintedChallenge } from './Mint.ts';
+import type { Offer } from './Offer.ts';
+
+/** What a browser's script may read of our answers. */
+export const exposedHeaders = 'WWW-Authenticate, L402-Price, L402-Payment, Payment-Receipt, Retry-After, Link';
+
+/** Seconds after which to ask again, where nothing better is known. */
+const retrySeconds: { readonly [status: number]: number | undefined } = { 409: 1, 503: 5 };
+
+/**
+ * 402: the two challenge lines, the price, and a body for programs.
+ * @param why - what was wrong with the credential that came, where one came
+ */
+export function challenge(request: RequestView, offer: Offer, minted: MintedChallenge, why: FareboxError | undefined): Answer {
+  const code = why?.code ?? 'PAYMENT_REQUIRED';
+  const price = Amount.format(minted.amountMsat);
+  const asksProblem = (request.header('accept') ?? '').includes('application/problem+json');
+  const body = Challenge.formatBody({
+    amountMsat: minted.amountMsat,
+    description: offer.description,
+    type: Problem.typeOf(code),
+    title: Problem.titleOf(402),
+    detail: why?.message ?? `This costs ${price}. Pay the invoice and send the request again with: Authorization: L402 <macaroon>:<preimage>`,
+    code,
+    invoice: minted.invoice,
+    macaroon: minted.token,
+    paymentHash: minted.paymentHash,
+    expiresAt: minted.expiresAt,
+    buys: offer.terms.describe(),
+  });
+  return {
+    status: 402,
+    headers: [
+      ...Challenge.formatLines(minted).map((line) => ['WWW-Authenticate', line] as const),
+      ['Cache-Control', 'no-store'],
+      ['L402-Price', price],
+      ['Access-Control-Expose-Headers', exposedHeaders],
+      ['Content-Type', asksProblem ? 'application/problem+json' : 'application/json'],
+    ],
+    body,
+  };
+}
+
+/** Every other refusal: a problem body, and what its status asks for. No invoice. */
+export function refusal(error: FareboxError): Answer {
+  const after = error.details.retryAfterSeconds ?? retrySeconds[error.status];
+  return Problem.answer(error, [
+    ...(error.status === 401 ? [['WWW-Authenticate', `L402 error="${error.code}"`] as const] : []),
+    ...(after === undefined ? [] : [['Retry-After', String(after)] as const]),
+    ['Access-Control-Expose-Headers', exposedHeaders],
+  ]);
+}
+
+/** Another request holds the claim. */
+export function inUse(): FareboxError {
+  return new FareboxError('CREDENTIAL_IN_USE', 'Another request with this credential is under way. Ask again in a moment; do not pay again.');
+}
+
+/** It is not known whether the sale is durable. */
+export function notWritten(cause: unknown): FareboxError {
+  return new FareboxError('STORE_UNAVAILABLE', 'It could not be written down that this was paid. Ask again in a moment; do not pay again.', { cause });
+}

@@ -1,0 +1,18 @@
+/**
+ * What the paywall says of a request. A value, never an exception: adapters and the gateway carry it out and decide nothing.
+ */
+import type { Answer } from '../http/RequestView.ts';
+import type { Principal } from './Offer.ts';
+import type { Sale } from './terms/Terms.ts';
+
+/**
+ * `pass`: let the request through; where there is a `sale`, its steps are called as the answer comes (no sale: nothing more to do).
+ * `principal` is undefined for a CORS preflight alone, which is answered without payment.
+ * `challenge`: answer 402. `refuse`: answer with the status that says why.
+ * `repeat`: the client has paid and its answer was kept: send it, then call `sale.end`.
+ */
+export type Decision =
+  | { readonly kind: 'pass'; readonly principal: Principal | undefined; readonly sale: Sale | undefined; readonly headers: Answer['headers'] }
+  | { readonly kind: 'challenge'; readonly answer: Answer }
+  | { readonly kind: 'refuse'; readonly answer: Answer }
+  | { readonly kind: 'repeat'; readonly answer: Answer; readonly principal: Principal; readonly sale: Sale };

@@ -1,0 +1,54 @@
+/**
+ * What happens in the paywall, as typed events for logs, the terminal and metrics. No event holds a secret: payments are named by
+ * their payment hash.
+ */
+import type { Msat } from '../core/Amount.ts';
+import type { Code } from '../core/Errors.ts';
+
+/** Who and what for. */
+export type SaleFacts = {
+  readonly paymentHash: string;
+  readonly service: string;
+  readonly route: string;
+  readonly amountMsat: Msat;
+};
+
+/** One event. `at` is Unix milliseconds. */
+export type PaywallEvent = { readonly at: number } & (
+  | ({ readonly kind: 'challenged' } & SaleFacts)
+  | { readonly kind: 'refused'; readonly code: Code; readonly status: number; readonly route: string }
+  /** `charged`: committed; then `delivered` whole, or the client `left` and may ask for its answer again (`repeated`). `passed`: a pass was used. */
+  | ({ readonly kind: 'charged' | 'delivered' | 'left' | 'repeated' | 'passed' } & SaleFacts)
+  | ({ readonly kind: 'released'; readonly reason: string } & SaleFacts)
+  | { readonly kind: 'trouble'; readonly what: string; readonly error: unknown }
+);
+
+/** An event without its time. */
+export type PaywallNews = PaywallEvent extends infer Event ? (Event extends PaywallEvent ? Omit<Event, 'at'> : never) : never;
+
+/** Listeners in the order in which they came. A listener that throws is not heard again of in that event, and disturbs nobody. */
+export type Events = {
+  readonly emit: (event: PaywallEvent) => void;
+  /** The answer takes the listener off. */
+  readonly on: (listener: (event: PaywallEvent) => void) => () => void;
+};
+
+/** An empty set of listeners. */
+export function createEvents(): Events {
+  const listeners = new Set<(event: PaywallEvent) => void>();
+  return {
+    emit: (event) => {
+      for (const listener of listeners) {
+        try {
+          listener(event);
+        } catch {
+          // A listener's fault is the listener's: a sale must not fail because a log did.
+        }
+      }
+    },
+    on: (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+  };
+}

@@ -1,0 +1,43 @@
+import { describe, expect, test } from 'vitest';
+import * as FixedClock from '../testing/FixedClock.ts';
+import { clientKey, createMintLimiter } from './Limits.ts';
+
+describe('mint limits', () => {
+  test('a client has its minute of challenges, then waits for the next; another client does not', () => {
+    const clock = FixedClock.create();
+    const limiter = createMintLimiter({ perClientPerMinute: 2, perMinute: 100 }, clock);
+    expect([limiter('192.0.2.1'), limiter('192.0.2.1'), limiter('192.0.2.1')]).toEqual([0, 0, 30]);
+    expect(limiter('192.0.2.2')).toBe(0);
+    clock.advance(29_000);
+    expect(limiter('192.0.2.1')).toBe(1);
+    clock.advance(1000);
+    expect(limiter('192.0.2.1')).toBe(0);
+  });
+
+  test('all clients together have theirs', () => {
+    const limiter = createMintLimiter({ perClientPerMinute: 100, perMinute: 3 }, FixedClock.create());
+    expect(['1.1.1.1', '1.1.1.2', '1.1.1.3', '1.1.1.4'].map(limiter)).toEqual([0, 0, 0, 20]);
+  });
+
+  test('a refused client costs nobody else anything', () => {
+    const limiter = createMintLimiter({ perClientPerMinute: 1, perMinute: 3 }, FixedClock.create());
+    expect([limiter('a'), limiter('a'), limiter('a'), limiter('b'), limiter('c')]).toEqual([0, 60, 60, 0, 0]);
+  });
+
+  test('a limit below one is a mistake', () => {
+    expect(() => createMintLimiter({ perMinute: 0 }, FixedClock.create())).toThrow(RangeError);
+    expect(() => createMintLimiter({ perClientPerMinute: Number.NaN }, FixedClock.create())).toThrow(RangeError);
+  });
+});
+
+test.each([
+  ['192.0.2.7', '192.0.2.7'],
+  ['::ffff:192.0.2.7', '192.0.2.7'],
+  ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2'],
+  ['2001:db8:1:2::1', '2001:db8:1:2'],
+  ['2001:DB8::1', '2001:db8:0:0'],
+  ['2001:0db8:0001:0002::', '2001:db8:1:2'],
+  ['::1', '0:0:0:0'],
+  ['fe80::1%eth0', 'fe80:0:0:0'],
+  ['', ''],
+])('%s is counted as %s', (address, key) => expect(clientKey(address)).toBe(key));

@@ -1,0 +1,112 @@
+/**
+ * New challenges: an invoice from the receiver and a token bound to it. Nothing is kept: an unpaid challenge costs no memory and no row.
+ *
+ * @see docs/wire.md, "The challenge" and "The token"
+ */
+import * as Amount from '../core/Amount.ts';
+import { type Clock, nowAt, type Random } from '../core/Clock.ts';
+import { FareboxError } from '../core/Errors.ts';
+import * as Identifier from '../core/Identifier.ts';
+import * as Macaroon from '../core/Macaroon.ts';
+import type { PaymentHash } from '../core/Preimage.ts';
+import * as Path from '../http/Path.ts';
+import type { CreatedInvoice, Receiver } from '../lightning/Lightning.ts';
+import type { Offer } from './Offer.ts';
+import * as Caveats from './policies/Caveats.ts';
+import * as method from './policies/method.ts';
+import type { RootKeys } from './RootKeys.ts';
+
+/** A challenge as minted. */
+export type MintedChallenge = {
+  /** Padded standard base64. */
+  readonly token: string;
+  /** BOLT 11, lower case. */
+  readonly invoice: string;
+  readonly paymentHash: PaymentHash;
+  /** What the invoice asks. */
+  readonly amountMsat: Amount.Msat;
+  /** Of the invoice, Unix seconds. */
+  readonly expiresAt: number;
+};
+
+/** What a challenge is minted for. */
+export type MintRequest = {
+  readonly offer: Offer;
+  /** As `countsAs` of the method policy has it. */
+  readonly method: string;
+  /** Normalised. */
+  readonly path: string;
+  /** Digest of the inputs that the price depended on, or ''. */
+  readonly priced: string;
+  /** Before rounding. */
+  readonly amountMsat: Amount.Msat;
+};
+
+/** Mints a challenge. @throws LIGHTNING_UNAVAILABLE – the node gave no invoice in time, or one for something else */
+export type Mint = (request: MintRequest) => Promise<MintedChallenge>;
+
+/** What minting needs. */
+export type MintOptions = {
+  readonly keys: RootKeys;
+  readonly receiver: Receiver;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** How long an invoice can be paid. */
+  readonly invoiceExpirySeconds: number;
+  /** How long to wait for the node. */
+  readonly nodeTimeoutMs: number;
+};
+
+/** A mint at this receiver. */
+export function createMint(options: MintOptions): Mint {
+  const { keys, random, clock } = options;
+  return async (request) => {
+    const { offer } = request;
+    const amountMsat = offer.exactMsat ? request.amountMsat : Amount.ceilToSat(request.amountMsat);
+    const created = await createInvoice(options, amountMsat, offer.description);
+    const mintedAt = nowAt(clock);
+    const identifier = Identifier.create(created.paymentHash, keys.fingerprint, mintedAt, random(Identifier.randomLength));
+    const bytes = Identifier.encode(identifier);
+    const rootKey = keys.derive(keys.fingerprint, bytes);
+    if (rootKey === undefined) throw new TypeError('the ring has no key under its own fingerprint');
+    const caveats = Caveats.write({
+      service: offer.service,
+      tier: offer.tier,
+      capabilities: offer.capabilities,
+      method: method.countsAs(request.method),
+      pattern: boundTo(offer, request.path),
+      priced: request.priced,
+      validUntil: mintedAt + options.invoiceExpirySeconds + offer.terms.lastsSeconds,
+      amountMsat,
+      terms: offer.terms.kind,
+    });
+    const token = Macaroon.format(Macaroon.mint(rootKey, bytes, caveats));
+    return { token, invoice: created.invoice, paymentHash: created.paymentHash, amountMsat, expiresAt: created.expiresAt };
+  };
+}
+
+/** The route's pattern, where the terms bind to the route and its pattern is known; the very path otherwise. */
+function boundTo({ terms, pattern }: Offer, path: string): string {
+  return terms.binds === 'route' && pattern !== undefined && Path.covers(pattern, path) ? pattern : path;
+}
+
+/** One invoice, or a coded error: what a driver throws otherwise is its own fault and says nothing to a buyer. */
+async function createInvoice(options: MintOptions, amountMsat: Amount.Msat, description: string): Promise<CreatedInvoice> {
+  const { receiver, clock, nodeTimeoutMs, invoiceExpirySeconds } = options;
+  const timeout = new AbortController();
+  const cancel = clock.after(nodeTimeoutMs, () => timeout.abort());
+  const timedOut = new Promise<never>((_, reject) => {
+    timeout.signal.addEventListener('abort', () => reject(unavailable('did not answer in time')), { once: true });
+  });
+  try {
+    return await Promise.race([receiver.createInvoice({ amountMsat, description, expirySeconds: invoiceExpirySeconds }, timeout.signal), timedOut]);
+  } catch (error) {
+    throw FareboxError.is(error) ? error : unavailable('gave no invoice', error);
+  } finally {
+    cancel();
+  }
+}
+
+function unavailable(what: string, cause?: unknown): FareboxError {
+  return new FareboxError('LIGHTNING_UNAVAILABLE', `The seller's Lightning node ${what}. Try again in a moment; nothing was paid.`, { cause });
+}

@@ -1,0 +1,93 @@
+/**
+ * What is for sale behind one route: the price, what one payment buys, and the words for it. Checked once, when it is made.
+ */
+import type { Msat } from '../core/Amount.ts';
+import * as Caveat from '../core/Caveat.ts';
+import type { Price } from './Price.ts';
+import type { Terms } from './terms/Terms.ts';
+
+/** A route's offer. */
+export type Offer = {
+  /** The service's name, as it stands in caveats. */
+  readonly service: string;
+  /** 0 is the base tier. */
+  readonly tier: number;
+  /** Names the route in the ledger and in events, such as `GET /api/v1/translate`. */
+  readonly route: string;
+  /** The route's path pattern, normalised: an exact path, or a prefix that ends in `/*`. Undefined where an adapter stands in front of a route it cannot see: tokens are then bound to the path they were bought for. */
+  readonly pattern: string | undefined;
+  readonly price: Price;
+  readonly terms: Terms;
+  /** What the invoice and the 402 say is bought, such as `Translation API - 1 request`. */
+  readonly description: string;
+  readonly capabilities: readonly string[];
+  /** False: a price that is no whole satoshi is rounded up to one. */
+  readonly exactMsat: boolean;
+};
+
+/** What an offer is made from. */
+export type OfferOptions = {
+  readonly service: string;
+  readonly tier?: number;
+  readonly route: string;
+  readonly pattern?: string | undefined;
+  readonly price: Price;
+  readonly terms: Terms;
+  /** Used in the description `{title} - {units}`; default: the service's name. */
+  readonly title?: string | undefined;
+  /** Instead of title and units. */
+  readonly description?: string | undefined;
+  readonly capabilities?: readonly string[];
+  readonly exactMsat?: boolean;
+};
+
+/**
+ * Checks and completes an offer.
+ * @throws RangeError – a service or capability that cannot stand in a caveat, a tier outside 0 to 255, a description over 600 bytes
+ */
+export function create(options: OfferOptions): Offer {
+  const tier = options.tier ?? 0;
+  Caveat.formatServices([{ name: options.service, tier }]);
+  for (const capability of options.capabilities ?? []) {
+    if (!Caveat.isName(capability)) throw new RangeError(`"${capability.slice(0, 64)}" cannot be a capability's name: use letters, digits, "_", "-" and "."`);
+  }
+  const description = options.description ?? `${options.title ?? options.service} - ${options.terms.units}`;
+  if (new TextEncoder().encode(description).length > maxDescriptionBytes)
+    throw new RangeError(`a description is at most ${maxDescriptionBytes} bytes of UTF-8`);
+  return {
+    service: options.service,
+    tier,
+    route: options.route,
+    pattern: options.pattern,
+    price: options.price,
+    terms: options.terms,
+    description,
+    capabilities: options.capabilities ?? [],
+    exactMsat: options.exactMsat ?? false,
+  };
+}
+
+/** What a verified credential says of its bearer: everything after verification uses this, and never parses again. */
+export type Principal = {
+  /** 64 hex digits; names the payment. */
+  readonly paymentHash: string;
+  /** 64 hex digits. */
+  readonly tokenId: string;
+  /** Of the master key, 8 hex digits. */
+  readonly fingerprint: string;
+  /** Unix seconds. */
+  readonly mintedAt: number;
+  /** Unix seconds; the earliest of what was minted and what the holder added. */
+  readonly validUntil: number;
+  readonly service: string;
+  readonly tier: number;
+  readonly capabilities: readonly string[];
+  /** What was paid for it. */
+  readonly amountMsat: Msat;
+  /** The kind of terms it was sold under, such as `per-request`. */
+  readonly terms: string;
+  /** SHA-256 of the identifier under a label, 64 hex digits: what use is counted on, and what the upstream gets as `Idempotency-Key`. */
+  readonly useKey: string;
+};
+
+const maxDescriptionBytes = 600;

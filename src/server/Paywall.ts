@@ -1,0 +1,199 @@
+/**
+ * The paywall: decides what becomes of a request, as a value. Adapters and the gateway carry the decision out and decide nothing, so
+ * that a fix lands once.
+ *
+ *     request → credential? → Verifier → denied? → terms.claim → pass
+ *                    └ none → limits → Mint → challenge
+ *
+ * @see docs/wire.md, sections 1, 2 and 4
+ */
+import type { Msat } from '../core/Amount.ts';
+import { type Clock, nowAt, type Random, systemClock, systemRandom } from '../core/Clock.ts';
+import { FareboxError } from '../core/Errors.ts';
+import type { PaymentHash } from '../core/Preimage.ts';
+import * as Receipt from '../core/Receipt.ts';
+import type * as Path from '../http/Path.ts';
+import type { Answer, RequestView } from '../http/RequestView.ts';
+import type { Receiver } from '../lightning/Lightning.ts';
+import type { Store, StoredAnswer } from '../store/Store.ts';
+import * as Answers from './Answers.ts';
+import type { Decision } from './Decision.ts';
+import { followDenials, noDenials } from './Denials.ts';
+import { createEvents, type Events, type PaywallNews } from './Events.ts';
+import { createLedger, noLedger } from './Ledger.ts';
+import { createMintLimiter, type MintLimits } from './Limits.ts';
+import { createMint } from './Mint.ts';
+import type { Offer, Principal } from './Offer.ts';
+import * as method from './policies/method.ts';
+import * as priced from './policies/priced.ts';
+import type { RootKeys } from './RootKeys.ts';
+import { type ClaimContext, claim } from './terms/PerRequest.ts';
+import type { Sale } from './terms/Terms.ts';
+import { createVerifier } from './Verifier.ts';
+
+/** What a paywall is made from. */
+export type PaywallOptions = {
+  readonly keys: RootKeys;
+  readonly receiver: Receiver;
+  /** What is counted, and revoked, is kept here. Left out, only passes are served and nothing can be revoked. */
+  readonly store?: Store | undefined;
+  readonly clock?: Clock;
+  readonly random?: Random;
+  readonly events?: Events;
+  readonly mintLimits?: MintLimits;
+  /** How long an invoice can be paid; default 600. */
+  readonly invoiceExpirySeconds?: number;
+  /** How long to wait for the node; default 10,000. */
+  readonly nodeTimeoutMs?: number;
+  /** How long a claim outlives a gateway that was killed; default 30. */
+  readonly leaseSeconds?: number;
+  /** How long a request waits for the outcome of the first one with its credential before it is told 409; default 2,000. */
+  readonly inUseWaitMs?: number;
+  readonly compat?: {
+    /** What the reference proxy answers to a credential that is not valid: 402 instead of 401. */
+    readonly invalidCredential?: 401 | 402;
+    /** `skip`: the specification's reading of a caveat that is not understood. */
+    readonly unknownCaveats?: 'refuse' | 'skip';
+  };
+};
+
+/** See the head of this file. */
+export type Paywall = {
+  /** Decides. Never throws for what a request contains or for what the store or the node do. */
+  readonly check: (request: RequestView, target: Path.Target, offer: Offer) => Decision | Promise<Decision>;
+  readonly events: Events;
+  /** Writes what is still to be written and stops following the store. Store and receiver stay open: they belong to whoever made them. */
+  readonly close: () => Promise<void>;
+};
+
+/**
+ * Makes a paywall.
+ * @throws STORE_UNAVAILABLE – the list of what was revoked could not be loaded
+ * @throws TypeError – keys made for another network than the receiver's
+ */
+export async function createPaywall(options: PaywallOptions): Promise<Paywall> {
+  const { keys, receiver, store, clock = systemClock, events = createEvents() } = options;
+  if (keys.network !== receiver.network) throw new TypeError(`the keys are for ${keys.network}, the receiver is on ${receiver.network}`);
+  const emit = (news: PaywallNews) => events.emit({ at: clock.nowMs(), ...news });
+  const trouble = (what: string) => (error: unknown) => emit({ kind: 'trouble', what, error });
+  const denials = store ? await followDenials(store, clock, trouble('the list of what was revoked')) : noDenials;
+  const ledger = store ? createLedger(store, clock, trouble('the ledger')) : noLedger;
+  const limiter = createMintLimiter(options.mintLimits ?? {}, clock);
+  const verify = createVerifier(keys, { skipUnknownCaveats: options.compat?.unknownCaveats === 'skip' });
+  const mint = createMint({
+    keys,
+    receiver,
+    clock,
+    random: options.random ?? systemRandom,
+    invoiceExpirySeconds: options.invoiceExpirySeconds ?? 600,
+    nodeTimeoutMs: options.nodeTimeoutMs ?? 10_000,
+  });
+  const claiming: ClaimContext | undefined = store && {
+    store,
+    clock,
+    leaseSeconds: options.leaseSeconds ?? 30,
+    inUseWaitMs: options.inUseWaitMs ?? 2000,
+    onNews: emit,
+  };
+
+  const refuse = (error: FareboxError, offer: Offer): Decision => {
+    emit({ kind: 'refused', code: error.code, status: error.status, route: offer.route });
+    return { kind: 'refuse', answer: Answers.refusal(error) };
+  };
+  const unavailable = (error: unknown, offer: Offer, code: 'STORE_UNAVAILABLE' | 'LIGHTNING_UNAVAILABLE'): Decision => {
+    trouble(code === 'STORE_UNAVAILABLE' ? 'the store' : 'the node')(error);
+    return refuse(FareboxError.is(error) && error.status === 503 ? error : new FareboxError(code, unavailableMessages[code], { cause: error }), offer);
+  };
+
+  const challenge = async (asked: Asked, why: FareboxError | undefined): Promise<Decision> => {
+    const { request, offer } = asked;
+    const retryAfterSeconds = limiter(request.clientAddress);
+    if (retryAfterSeconds > 0) {
+      const message = 'Too many invoices were asked for and not paid. Pay one, or ask again later.';
+      return refuse(new FareboxError('RATE_LIMITED', message, { details: { retryAfterSeconds } }), offer);
+    }
+    try {
+      const minted = await mint({ ...asked, method: request.method, path: asked.target.path });
+      emit({ kind: 'challenged', paymentHash: minted.paymentHash, service: offer.service, route: offer.route, amountMsat: minted.amountMsat });
+      return { kind: 'challenge', answer: Answers.challenge(request, offer, minted, why) };
+    } catch (error) {
+      return unavailable(error, offer, 'LIGHTNING_UNAVAILABLE');
+    }
+  };
+  const invalid = (asked: Asked, error: FareboxError): Decision | Promise<Decision> => {
+    const paysAgain = error.status === 402 || (error.status === 401 && options.compat?.invalidCredential === 402);
+    if (!paysAgain) return refuse(error, asked.offer);
+    emit({ kind: 'refused', code: error.code, status: 402, route: asked.offer.route });
+    return challenge(asked, error);
+  };
+  const claimUse = async (asked: Asked, principal: Principal): Promise<Decision> => {
+    if (claiming === undefined) return unavailable(new TypeError('a paywall without a store serves passes alone'), asked.offer, 'STORE_UNAVAILABLE');
+    try {
+      const claimed = await claim(claiming, principal, asked.request, asked.target, asked.offer.route);
+      if (claimed.kind === 'refused') return invalid(asked, claimed.error);
+      if (claimed.kept) return await repeatKept(claimed.sale, claimed.kept, principal, asked.offer);
+      return { kind: 'pass', principal, sale: claimed.sale, headers: [] };
+    } catch (error) {
+      return unavailable(error, asked.offer, 'STORE_UNAVAILABLE');
+    }
+  };
+  const repeatKept = async (sale: Sale, kept: StoredAnswer, principal: Principal, offer: Offer): Promise<Decision> => {
+    const head = await sale.head(kept.status);
+    if (head.kind === 'lost') return refuse(Answers.inUse(), offer);
+    return { kind: 'repeat', answer: { ...kept, headers: [...kept.headers, ...head.headers] }, principal, sale };
+  };
+
+  return {
+    events,
+    check: (request, target, offer) => {
+      if (isPreflight(request)) return { kind: 'pass', principal: undefined, sale: undefined, headers: [] };
+      const { amountMsat, inputs } = offer.price.of(request);
+      const asked: Asked = { request, target, offer, amountMsat, priced: priced.digest(inputs) };
+      const verified = verify(request, {
+        service: offer.service,
+        tier: offer.tier,
+        method: method.countsAs(request.method),
+        path: target.path,
+        priced: asked.priced,
+        nowAt: nowAt(clock),
+        capabilities: offer.capabilities,
+      });
+      if (verified.kind === 'none') return challenge(asked, undefined);
+      if (verified.kind === 'failed') return invalid(asked, verified.error);
+      const { principal } = verified;
+      if (denials.has(principal)) return invalid(asked, new FareboxError('CREDENTIAL_REVOKED', 'This token was revoked. Buy a new one.'));
+      if (principal.terms !== 'pass') return claimUse(asked, principal);
+      ledger.sawPass(principal, offer.route);
+      emit({ kind: 'passed', paymentHash: principal.paymentHash, service: offer.service, route: offer.route, amountMsat: principal.amountMsat });
+      return { kind: 'pass', principal, sale: undefined, headers: [receipt(principal, clock)] };
+    },
+    close: async () => {
+      await denials.close();
+      await ledger.flush().catch(trouble('the ledger'));
+    },
+  };
+}
+
+/** A request with what was found out about it. */
+type Asked = {
+  readonly request: RequestView;
+  readonly target: Path.Target;
+  readonly offer: Offer;
+  readonly amountMsat: Msat;
+  readonly priced: string;
+};
+
+const unavailableMessages = {
+  STORE_UNAVAILABLE: 'It could not be found out whether this credential is still good. Ask again in a moment; do not pay again.',
+  LIGHTNING_UNAVAILABLE: "The seller's Lightning node gave no invoice. Try again in a moment; nothing was paid.",
+} as const;
+
+/** A browser asking whether it may ask: the one request that is answered without payment. */
+function isPreflight(request: RequestView): boolean {
+  return request.method === 'OPTIONS' && request.header('access-control-request-method') !== undefined && request.header('origin') !== undefined;
+}
+
+function receipt(principal: Principal, clock: Clock): Answer['headers'][number] {
+  const timestamp = new Date(nowAt(clock) * 1000).toISOString();
+  return ['Payment-Receipt', Receipt.format({ status: 'success', method: 'lightning', timestamp, reference: principal.paymentHash as PaymentHash })];
+}

@@ -1,0 +1,33 @@
+/**
+ * A policy is one kind of caveat: what it demands of a request, and when a later one of its kind narrows an earlier one. The file of
+ * each policy holds both ends, the caveat it writes and the check it makes.
+ */
+
+/** What the caveats of a token are held against. */
+export type PolicyContext = {
+  readonly service: string;
+  readonly tier: number;
+  /** Upper case; `HEAD` counts as `GET`. */
+  readonly method: string;
+  /** Normalised. */
+  readonly path: string;
+  /** Digest of the inputs that the price depended on, '' where there are none. */
+  readonly priced: string;
+  /** Unix seconds. */
+  readonly nowAt: number;
+  /** The capabilities that the route demands. */
+  readonly capabilities: readonly string[];
+  /** 64 lower-case hex digits, as presented. */
+  readonly preimage: string;
+};
+
+/** Why a caveat does not hold. `unreadable` refuses as well: what cannot be read cannot be kept. */
+export type Failure = 'expired' | 'elsewhere' | 'unreadable';
+
+/** One kind of caveat. */
+export type Policy = {
+  /** Undefined: the caveat holds. */
+  readonly check: (value: string, context: PolicyContext) => Failure | undefined;
+  /** Whether `later` allows nothing that `earlier` does not. Left out: any value may follow any other, since all must hold. */
+  readonly narrows?: (earlier: string, later: string) => boolean;
+};

@@ -1,0 +1,45 @@
+/**
+ * Which paths a token may be used on: `<service>_path=/api/v1/translate` or `…=/api/*`, minted; `scope` and `path_prefix` from holders,
+ * a path that holds itself and everything below it. Paths are compared in normal form, escapes and all, never decoded again.
+ */
+import * as Caveat from '../../core/Caveat.ts';
+import * as Path from '../../http/Path.ts';
+import type { Policy } from './Policy.ts';
+
+/** The condition as minted. */
+export function condition(service: string): string {
+  return `${service}_path`;
+}
+
+/** The caveat as minted, from a pattern in normal form. */
+export function write(service: string, pattern: string): string {
+  return Caveat.format({ condition: condition(service), value: pattern });
+}
+
+/** The minted caveat: an exact path, or everything below a prefix. */
+export const path: Policy = {
+  check: (value, context) => (Path.covers(value, context.path) ? undefined : 'elsewhere'),
+  narrows: (earlier, later) => Path.coversPattern(earlier, later),
+};
+
+/** A holder's caveat: a path and everything below it. What does not normalise to itself is refused. */
+export const prefix: Policy = {
+  check: (value, context) => {
+    const base = normalized(value);
+    if (base === undefined) return 'unreadable';
+    return Path.isBelow(base, context.path) ? undefined : 'elsewhere';
+  },
+  narrows: (earlier, later) => {
+    const [outer, inner] = [normalized(earlier), normalized(later)];
+    return outer !== undefined && inner !== undefined && Path.isBelow(outer, inner);
+  },
+};
+
+function normalized(value: string): string | undefined {
+  try {
+    const { path: read, query, authority } = Path.normalize(value.endsWith('/*') ? value.slice(0, -1) : value);
+    return query === '' && authority === undefined ? read : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,40 @@
+/**
+ * What was sold: `<service>_price=<amount>` and, last of all that is minted, `<service>_terms=<kind>`. Everything behind the first
+ * `<service>_terms` came from a holder. Neither is ever stretched: a holder can only write them again as they are.
+ */
+import * as Amount from '../../core/Amount.ts';
+import * as Caveat from '../../core/Caveat.ts';
+import type { Policy } from './Policy.ts';
+
+/** The condition that names what was paid. */
+export function priceCondition(service: string): string {
+  return `${service}_price`;
+}
+
+/** The condition that names the terms; the last one minted. */
+export function termsCondition(service: string): string {
+  return `${service}_terms`;
+}
+
+/** Both caveats as minted. */
+export function write(service: string, amountMsat: Amount.Msat, terms: string): readonly string[] {
+  return [
+    Caveat.format({ condition: priceCondition(service), value: Amount.format(amountMsat) }),
+    Caveat.format({ condition: termsCondition(service), value: terms }),
+  ];
+}
+
+/** Reads what was paid, or undefined where it is no amount. */
+export function readPrice(value: string): Amount.Msat | undefined {
+  try {
+    return Amount.parse(value);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Holds always; a second one must say the same. */
+export const sold: Policy = {
+  check: () => undefined,
+  narrows: (earlier, later) => earlier === later,
+};

@@ -1,0 +1,31 @@
+/**
+ * Until when a token is good: `<service>_valid_until=<Unix seconds>`, minted into every token; `valid_until` and the seed's `expires`
+ * (ISO 8601 with a zone, or Unix seconds) from holders. Good up to and including that second.
+ *
+ * @see L402 macaroon-spec, Service Constraints; docs/wire.md, "The token"
+ */
+import * as Caveat from '../../core/Caveat.ts';
+import type { Policy } from './Policy.ts';
+
+/** The condition as minted. */
+export function condition(service: string): string {
+  return `${service}_valid_until`;
+}
+
+/** The caveat as minted. */
+export function write(service: string, validUntil: number): string {
+  return Caveat.format({ condition: condition(service), value: String(validUntil) });
+}
+
+/** Holds until the second that it names; a time that cannot be read refuses. */
+export const validUntil: Policy = {
+  check: (value, { nowAt }) => {
+    const at = Caveat.parseTime(value);
+    if (at === undefined) return 'unreadable';
+    return nowAt <= at ? undefined : 'expired';
+  },
+  narrows: (earlier, later) => {
+    const [before, after] = [Caveat.parseTime(earlier), Caveat.parseTime(later)];
+    return before !== undefined && after !== undefined && after <= before;
+  },
+};

@@ -1,0 +1,117 @@
+/**
+ * Terms `per-request`: one payment, one request. A use is claimed before the work, committed when the upstream's head says that the work
+ * has succeeded, and given back when it has not; what the head decides is decided here, line by line.
+ *
+ * @see docs/wire.md, "The life of a claim"
+ */
+import { createHash } from 'node:crypto';
+import { type Clock, wait } from '../../core/Clock.ts';
+import { FareboxError } from '../../core/Errors.ts';
+import { fromUtf8, toHex } from '../../core/internal/bytes.ts';
+import { sha256 } from '../../core/internal/sha256.ts';
+import type * as Path from '../../http/Path.ts';
+import type { RequestView } from '../../http/RequestView.ts';
+import type { ClaimOutcome, ClaimRequest, Store, StoredAnswer } from '../../store/Store.ts';
+import { entryOf } from '../Ledger.ts';
+import type { Principal } from '../Offer.ts';
+import { createClaimedSale } from './ClaimedSale.ts';
+import { maxKeptAnswerBytes, type Sale, type SaleNews, type Terms } from './Terms.ts';
+
+/** One payment, one request. A token that is never used expires a day after its invoice. */
+export function perRequest(): Terms {
+  return { kind: 'per-request', units: '1 request', lastsSeconds: 86_400, binds: 'path', describe: () => ({ terms: 'per-request', requests: 1 }) };
+}
+
+/** What claiming needs of the paywall. */
+export type ClaimContext = {
+  readonly store: Store;
+  readonly clock: Clock;
+  /** How long a claim holds without a heartbeat. */
+  readonly leaseSeconds: number;
+  /** How long a second request waits for the outcome of the first. */
+  readonly inUseWaitMs: number;
+  /** Told what becomes of the sale. */
+  readonly onNews: (news: SaleNews) => void;
+};
+
+/** A use that was claimed, or why it was not. `kept`: the answer of the first time is sent instead of asking the upstream. */
+export type Claimed =
+  | { readonly kind: 'claimed'; readonly sale: Sale; readonly kept: StoredAnswer | undefined }
+  | { readonly kind: 'refused'; readonly error: FareboxError };
+
+/** An answer that did not arrive whole is given again to the same request: that often, and that long. */
+const repeat = { limit: 2, withinSeconds: 600 } as const;
+
+/**
+ * Claims the one use of a credential for this request.
+ * @throws STORE_UNAVAILABLE – not known whether it was claimed: nothing may be forwarded
+ */
+export async function claim(context: ClaimContext, principal: Principal, request: RequestView, target: Path.Target, route: string): Promise<Claimed> {
+  const { store, clock } = context;
+  const key = request.header('idempotency-key');
+  const asked: ClaimRequest = {
+    key: principal.useKey,
+    request: digest(`${request.method} ${target.path}${target.query}`),
+    ...(key === undefined ? {} : { idempotencyKey: digest(key) }),
+    leaseSeconds: context.leaseSeconds,
+    expiresAt: principal.validUntil,
+    repeat,
+    entry: entryOf('received', principal, route, clock, '', 'per-request'),
+  };
+  const outcome = await claimWithin(context, asked);
+  if (outcome.kind !== 'granted') {
+    if (await isConflict(asked, outcome.record, request)) return refused('IDEMPOTENCY_CONFLICT');
+    return refused(outcome.kind === 'busy' ? 'CREDENTIAL_IN_USE' : 'CREDENTIAL_USED');
+  }
+  const { fence, record } = outcome;
+  if (outcome.repeat > 0 && (await sameBody(record?.bodyDigest, request)) !== true) {
+    await store.release({ key: asked.key, fence, reason: 'another-request' });
+    return refused(asked.idempotencyKey !== undefined && asked.idempotencyKey === record?.idempotencyKey ? 'IDEMPOTENCY_CONFLICT' : 'CREDENTIAL_USED');
+  }
+  const sale = createClaimedSale(context, { key: asked.key, fence }, principal, route, outcome.repeat > 0);
+  return { kind: 'claimed', sale, kept: outcome.answer };
+}
+
+/** Asks, and asks again for a moment while another request holds the claim: its outcome decides what this one gets. */
+async function claimWithin(context: ClaimContext, asked: ClaimRequest): Promise<ClaimOutcome> {
+  const { store, clock, inUseWaitMs } = context;
+  const endMs = clock.nowMs() + inUseWaitMs;
+  for (let pauseMs = 10; ; pauseMs = Math.min(200, pauseMs * 2)) {
+    const outcome = await store.claim(asked);
+    const leftMs = endMs - clock.nowMs();
+    if (outcome.kind !== 'busy' || leftMs <= 0 || isOther(asked, outcome.record)) return outcome;
+    await wait(clock, Math.min(pauseMs, leftMs));
+  }
+}
+
+/** Under one idempotency key the method or the target differ: no outcome of the first request can be this one's. */
+function isOther(asked: ClaimRequest, record: ClaimOutcome['record'] & {}): boolean {
+  return asked.idempotencyKey !== undefined && asked.idempotencyKey === record.idempotencyKey && asked.request !== record.request;
+}
+
+/** Whether another request was sent under the idempotency key of the one that holds or used the claim. */
+async function isConflict(asked: ClaimRequest, record: ClaimOutcome['record'] & {}, request: RequestView): Promise<boolean> {
+  if (asked.idempotencyKey === undefined || asked.idempotencyKey !== record.idempotencyKey) return false;
+  return asked.request !== record.request || (await sameBody(record.bodyDigest, request)) === false;
+}
+
+/** Whether the request's body has this digest; undefined where either cannot be known. */
+async function sameBody(bodyDigest: string | undefined, request: RequestView): Promise<boolean | undefined> {
+  if (bodyDigest === undefined) return undefined;
+  const body = await request.readBody(maxKeptAnswerBytes);
+  return body === undefined ? undefined : createHash('sha256').update(body).digest('hex') === bodyDigest;
+}
+
+function digest(text: string): string {
+  return toHex(sha256(fromUtf8(text)));
+}
+
+function refused(code: keyof typeof reasons): Claimed {
+  return { kind: 'refused', error: new FareboxError(code, reasons[code]) };
+}
+
+const reasons = {
+  CREDENTIAL_IN_USE: 'The first request with this credential is still under way. Ask again in a moment; do not pay again.',
+  CREDENTIAL_USED: 'This token paid for one request, and that request was answered. Buy a new one.',
+  IDEMPOTENCY_CONFLICT: 'Another request was sent with this credential and this Idempotency-Key. Use a new key, or send the same request.',
+} as const;

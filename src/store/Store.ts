@@ -1,0 +1,215 @@
+/**
+ * The one owner of state that processes share: claims, counters, accounts, denials, the ledger and a feed of changes.
+ *
+ * Every call is atomic and durable when it returns. A call that cannot know its outcome throws `STORE_UNAVAILABLE`, which is never
+ * read as "allowed". One contract suite (`farebox/testing`) runs against every implementation.
+ */
+import type { Msat } from '../core/Amount.ts';
+import type { PaymentHash } from '../core/Preimage.ts';
+
+/** What a store promises beyond the contract. */
+export type StoreCapabilities = {
+  /** Survives the end of the process. */
+  readonly durable: boolean;
+  /** Can be opened by several processes at once. */
+  readonly shared: boolean;
+};
+
+/** The request that a claim is made for: what makes a later request the same one. Digests, never the request itself. */
+export type ClaimedRequest = {
+  /** SHA-256 hex of method and target. */
+  readonly request: string;
+  /** SHA-256 hex of the client's `Idempotency-Key`, where it sent one. */
+  readonly idempotencyKey?: string;
+};
+
+/** Asks for the one use of something that can be used once. */
+export type ClaimRequest = ClaimedRequest & {
+  /** What is used: 64 hex digits, the SHA-256 of an identifier or of a part of one. Never a signature. */
+  readonly key: string;
+  /** How long the claim holds without a heartbeat. */
+  readonly leaseSeconds: number;
+  /** Unix seconds; everything kept under the key may be forgotten after it. */
+  readonly expiresAt: number;
+  /** The same request may be answered again, that often and that long after the commit, while its answer never arrived whole. */
+  readonly repeat: { readonly limit: number; readonly withinSeconds: number };
+  /** Written in the same step when the claim is granted: that this payment has been seen. */
+  readonly entry?: LedgerEntry;
+};
+
+/** Names a claim in later calls; a fence that is not the newest is `lost`. */
+export type ClaimRef = { readonly key: string; readonly fence: number };
+
+/** What is kept of the request that holds or used the claim. */
+export type ClaimRecord = ClaimedRequest & {
+  /** SHA-256 hex of the body, once it is known. */
+  readonly bodyDigest?: string;
+};
+
+/** What came of asking. */
+export type ClaimOutcome =
+  /** Yours until the lease ends. `repeat`: 0 for a first answer; n for the n-th repetition of a committed one (`record` is then what was committed). `answer`: kept from the first time. */
+  | { readonly kind: 'granted'; readonly fence: number; readonly repeat: number; readonly record?: ClaimRecord; readonly answer?: StoredAnswer }
+  /** Somebody holds it. */
+  | { readonly kind: 'busy'; readonly record: ClaimRecord; readonly leaseEndsAt: number }
+  /** Committed, and not to be answered again. */
+  | { readonly kind: 'used'; readonly record: ClaimRecord; readonly committedAt: number };
+
+/** An answer kept for a client that left before it came. */
+export type StoredAnswer = {
+  readonly status: number;
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly body: Uint8Array;
+};
+
+/** Ends a claim as used. */
+export type CommitRequest = ClaimRef & {
+  /** Written in the same step. */
+  readonly entry?: LedgerEntry;
+  /** SHA-256 hex of the request's body, where it is known. */
+  readonly bodyDigest?: string;
+  /** Kept for a repetition. */
+  readonly answer?: StoredAnswer;
+};
+
+/** Gives a claim back, before or after its commit (but never after `deliver`). */
+export type ReleaseRequest = ClaimRef & {
+  /** Why; releases are counted by this word. */
+  readonly reason: string;
+  /** At most this many releases under the key for this reason; one more commits instead. */
+  readonly limit?: number;
+  /** Written when it was released. */
+  readonly entryIfReleased?: LedgerEntry;
+  /** Written when the limit was reached and it was committed instead (and had not been before). */
+  readonly entryIfCommitted?: LedgerEntry;
+  /** SHA-256 hex of the request's body, where it is known; kept when it was committed instead. */
+  readonly bodyDigest?: string;
+};
+
+/** What happened to money. `paymentHash` and `kind` name an entry together with `nonce`: appending one twice keeps one. */
+export type LedgerEntry = {
+  /**
+   * `received`: a payment was first seen; `earned`: it bought an answer; `reversed`: what was earned was given back to the credential;
+   * `repeated`: an answer was given again.
+   */
+  readonly kind: 'received' | 'earned' | 'reversed' | 'repeated';
+  readonly paymentHash: PaymentHash;
+  /** Tells several entries of one kind for one payment apart; '' where there is one at most. */
+  readonly nonce: string;
+  /** What the payment was for. */
+  readonly amountMsat: Msat;
+  readonly service: string;
+  /** The route's name, such as `GET /api/v1/translate`. */
+  readonly route: string;
+  /** Unix seconds. */
+  readonly at: number;
+  /** A word on why, such as the upstream's status. */
+  readonly note: string;
+};
+
+/** A kept entry; `seq` grows with every entry. */
+export type LedgerRow = LedgerEntry & { readonly seq: number };
+
+/** Sums over the ledger. */
+export type LedgerTotals = {
+  readonly receivedMsat: Msat;
+  /** Earned less reversed. */
+  readonly earnedMsat: Msat;
+  /** How many payments were seen. */
+  readonly payments: number;
+  /** Earned entries less reversed ones. */
+  readonly sales: number;
+};
+
+/** What is refused from now on. */
+export type Denial = {
+  /** `token` by token id (64 hex digits), `payment` by payment hash, `key` by master key fingerprint (8 hex digits), `minted-before` by Unix seconds in decimal. */
+  readonly kind: 'token' | 'payment' | 'key' | 'minted-before';
+  readonly value: string;
+  /** Unix seconds; after it the denied thing has expired by itself. */
+  readonly expiresAt: number;
+};
+
+/** Something changed that other processes act on. */
+export type Change =
+  | { readonly seq: number; readonly kind: 'denial'; readonly denial: Denial }
+  | { readonly seq: number; readonly kind: 'ledger'; readonly row: LedgerRow };
+
+/** Takes money off accounts for a while; all of them or none. */
+export type ReserveRequest = {
+  /** Unique; the same reservation asked for twice is one. */
+  readonly reservation: string;
+  /** Account name → amount; every one must cover its amount. */
+  readonly debits: readonly { readonly account: string; readonly amountMsat: Msat }[];
+  /** Given back by itself when the lease ends unsettled. */
+  readonly leaseSeconds: number;
+};
+
+/** What came of a reservation. */
+export type ReserveOutcome =
+  | { readonly kind: 'reserved' }
+  | { readonly kind: 'insufficient'; readonly account: string; readonly availableMsat: Msat }
+  | { readonly kind: 'absent'; readonly account: string };
+
+/** An account's standing: credited = available + reserved + spent. */
+export type AccountBalance = { readonly creditedMsat: Msat; readonly availableMsat: Msat; readonly reservedMsat: Msat; readonly spentMsat: Msat };
+
+/** See the head of this file. */
+export type Store = {
+  /** The driver's name, such as `sqlite`. */
+  readonly name: string;
+  readonly capabilities: StoreCapabilities;
+
+  /** Asks for the one use under a key; of any number of callers at once exactly one is granted. */
+  readonly claim: (request: ClaimRequest) => Promise<ClaimOutcome>;
+  /** Holds a claim for longer. False: it is no longer yours. */
+  readonly heartbeat: (claim: ClaimRef & { readonly leaseSeconds: number }) => Promise<boolean>;
+  /** Used, durably. `lost`: the lease had ended and somebody else has the claim; nothing was written. A commit of a repetition writes its entry and keeps the state. */
+  readonly commit: (request: CommitRequest) => Promise<'committed' | 'lost'>;
+  /** The answer arrived whole: never to be answered again. */
+  readonly deliver: (claim: ClaimRef) => Promise<void>;
+  /** The answer did not arrive whole, and the lease is over: the same request may be answered again. */
+  readonly undelivered: (claim: ClaimRef) => Promise<void>;
+  /** Given back, or committed where the limit was reached. A repetition that is released does not count as one. */
+  readonly release: (request: ReleaseRequest) => Promise<'released' | 'committed' | 'lost'>;
+
+  /** Adds to a counter, unless that would pass the ceiling. The answer is the counter's value after the call. Forgotten after `expiresAt` of the first call. */
+  readonly count: (request: {
+    readonly key: string;
+    readonly by: number;
+    readonly ceiling: number;
+    readonly expiresAt: number;
+  }) => Promise<{ readonly counted: boolean; readonly value: number }>;
+
+  /** Puts money into an account (opened where there is none). `source` is unique: crediting it twice credits once. */
+  readonly credit: (request: {
+    readonly account: string;
+    readonly amountMsat: Msat;
+    readonly source: string;
+    readonly expiresAt: number;
+  }) => Promise<'credited' | 'already'>;
+  readonly reserve: (request: ReserveRequest) => Promise<ReserveOutcome>;
+  /** Spends what was reserved, or the same smaller amount of every debit; the rest goes back. `lost`: unknown, ended or settled otherwise before. */
+  readonly settle: (request: { readonly reservation: string; readonly amountMsat?: Msat }) => Promise<'settled' | 'lost'>;
+  /** Gives back what was reserved. */
+  readonly cancel: (reservation: string) => Promise<'cancelled' | 'lost'>;
+  readonly balance: (account: string) => Promise<AccountBalance | undefined>;
+
+  /** Refuses something from now on, in every process. */
+  readonly deny: (denial: Denial) => Promise<void>;
+  /** All denials that have not expired, and the change behind which to go on. */
+  readonly denials: () => Promise<{ readonly denials: readonly Denial[]; readonly seq: number }>;
+
+  /** Appends; an entry that is there already is left as it is. */
+  readonly append: (entries: readonly LedgerEntry[]) => Promise<void>;
+  /** Rows behind `after`, oldest first. */
+  readonly ledger: (query: { readonly after: number; readonly limit: number }) => Promise<readonly LedgerRow[]>;
+  readonly totals: () => Promise<LedgerTotals>;
+
+  /** Changes behind `after` (from now on where there is none), in this and every other process, within a second; until `signal` aborts. */
+  readonly changes: (options: { readonly after?: number; readonly signal: AbortSignal }) => AsyncIterable<Change>;
+
+  /** Forgets what has expired; the ledger stays. The answer is how many rows went. */
+  readonly prune: () => Promise<number>;
+  readonly close: () => Promise<void>;
+};

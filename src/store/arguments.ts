@@ -1,0 +1,147 @@
+/**
+ * What every store asks of its arguments before it touches anything, so that a caller's mistake is the same `TypeError` or `RangeError`
+ * from all of them, and no store meets a value that its tables cannot hold.
+ */
+import type { ClaimRef, ClaimRequest, CommitRequest, Denial, LedgerEntry, ReleaseRequest, ReserveRequest, Store } from './Store.ts';
+
+/** The store behind checks of its arguments. A mistake rejects the call; nothing has been written then. */
+export function withCheckedArguments(store: Store): Store {
+  return {
+    ...store,
+    claim: checked(assertClaim, store.claim),
+    heartbeat: checked(assertHeartbeat, store.heartbeat),
+    commit: checked(assertCommit, store.commit),
+    deliver: checked(assertRef, store.deliver),
+    undelivered: checked(assertRef, store.undelivered),
+    release: checked(assertRelease, store.release),
+    count: checked(assertCount, store.count),
+    credit: checked(assertCredit, store.credit),
+    reserve: checked(assertReserve, store.reserve),
+    settle: checked(assertSettle, store.settle),
+    cancel: checked((reservation) => assertName('reservation', reservation), store.cancel),
+    balance: checked((account) => assertName('account', account), store.balance),
+    deny: checked(assertDenial, store.deny),
+    append: checked((entries) => entries.forEach(assertEntry), store.append),
+    ledger: checked(assertQuery, store.ledger),
+    changes: (options) => {
+      if (options.after !== undefined) assertWhole('after', options.after);
+      return store.changes(options);
+    },
+  };
+}
+
+function checked<Request, Answer>(assert: (request: Request) => void, call: (request: Request) => Promise<Answer>): (request: Request) => Promise<Answer> {
+  return async (request) => {
+    assert(request);
+    return call(request);
+  };
+}
+
+function assertClaim(request: ClaimRequest): void {
+  assertName('key', request.key);
+  assertName('request', request.request);
+  assertSeconds('leaseSeconds', request.leaseSeconds);
+  assertWhole('expiresAt', request.expiresAt);
+  assertWhole('repeat.limit', request.repeat.limit);
+  assertWhole('repeat.withinSeconds', request.repeat.withinSeconds);
+}
+
+function assertRef(ref: ClaimRef): void {
+  assertName('key', ref.key);
+  assertWhole('fence', ref.fence);
+}
+
+function assertHeartbeat(request: Parameters<Store['heartbeat']>[0]): void {
+  assertRef(request);
+  assertSeconds('leaseSeconds', request.leaseSeconds);
+}
+
+function assertCommit(request: CommitRequest): void {
+  assertRef(request);
+  if (request.entry) assertEntry(request.entry);
+  if (!request.answer) return;
+  assertWhole('answer.status', request.answer.status);
+  if (!(request.answer.body instanceof Uint8Array)) throw new TypeError('answer.body: expected bytes');
+}
+
+function assertRelease(request: ReleaseRequest): void {
+  assertRef(request);
+  assertName('reason', request.reason);
+  if (request.limit !== undefined) assertWhole('limit', request.limit);
+  if (request.entryIfReleased) assertEntry(request.entryIfReleased);
+  if (request.entryIfCommitted) assertEntry(request.entryIfCommitted);
+}
+
+function assertCount(request: Parameters<Store['count']>[0]): void {
+  assertName('key', request.key);
+  assertWhole('by', request.by);
+  assertWhole('ceiling', request.ceiling);
+  assertWhole('expiresAt', request.expiresAt);
+}
+
+function assertCredit(request: Parameters<Store['credit']>[0]): void {
+  assertName('account', request.account);
+  assertName('source', request.source);
+  assertMsat('amountMsat', request.amountMsat);
+  assertWhole('expiresAt', request.expiresAt);
+}
+
+function assertReserve(request: ReserveRequest): void {
+  assertName('reservation', request.reservation);
+  assertSeconds('leaseSeconds', request.leaseSeconds);
+  if (request.debits.length === 0) throw new TypeError('debits: expected at least one');
+  const accounts = new Set<string>();
+  for (const { account, amountMsat } of request.debits) {
+    assertName('debits.account', account);
+    assertMsat('debits.amountMsat', amountMsat);
+    if (accounts.has(account)) throw new TypeError(`debits: "${account}" is named twice`);
+    accounts.add(account);
+  }
+}
+
+function assertSettle(request: Parameters<Store['settle']>[0]): void {
+  assertName('reservation', request.reservation);
+  if (request.amountMsat !== undefined) assertMsat('amountMsat', request.amountMsat);
+}
+
+function assertDenial(denial: Denial): void {
+  assertOneOf('kind', denial.kind, ['token', 'payment', 'key', 'minted-before']);
+  assertName('value', denial.value);
+  assertWhole('expiresAt', denial.expiresAt);
+}
+
+function assertEntry(entry: LedgerEntry): void {
+  assertOneOf('entry.kind', entry.kind, ['received', 'earned', 'reversed', 'repeated']);
+  assertName('entry.paymentHash', entry.paymentHash);
+  assertMsat('entry.amountMsat', entry.amountMsat);
+  assertWhole('entry.at', entry.at);
+  for (const name of ['nonce', 'service', 'route', 'note'] as const) {
+    if (typeof entry[name] !== 'string') throw new TypeError(`entry.${name}: expected a text, not ${typeof entry[name]}`);
+  }
+}
+
+function assertQuery(query: Parameters<Store['ledger']>[0]): void {
+  assertWhole('after', query.after);
+  assertWhole('limit', query.limit);
+}
+
+function assertName(name: string, value: unknown): void {
+  if (typeof value !== 'string' || value === '') throw new TypeError(`${name}: expected a text that is not empty`);
+}
+
+function assertOneOf(name: string, value: string, allowed: readonly string[]): void {
+  if (!allowed.includes(value)) throw new TypeError(`${name}: expected one of ${allowed.join(', ')}, not ${value}`);
+}
+
+function assertSeconds(name: string, value: unknown): void {
+  if (!(typeof value === 'number' && value > 0 && value < 2 ** 40)) throw new RangeError(`${name}: expected a length in seconds above 0, not ${value}`);
+}
+
+function assertWhole(name: string, value: unknown): void {
+  if (!(Number.isSafeInteger(value) && (value as number) >= 0)) throw new RangeError(`${name}: expected a whole number from 0, not ${value}`);
+}
+
+function assertMsat(name: string, value: unknown): void {
+  if (typeof value !== 'bigint') throw new TypeError(`${name}: an amount in msat is a bigint, not ${typeof value}`);
+  if (value < 0n) throw new RangeError(`${name}: an amount is not negative: ${value}`);
+}

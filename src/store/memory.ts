@@ -1,0 +1,72 @@
+/**
+ * A store that lives and dies with its process: for tests, and for passes, which need none. Nothing survives, nothing is shared.
+ */
+import { type Clock, systemClock } from '../core/Clock.ts';
+import { FareboxError } from '../core/Errors.ts';
+import { withCheckedArguments } from './arguments.ts';
+import { createFeed } from './feed.ts';
+import { createAccounts } from './memory/accounts.ts';
+import { createBook } from './memory/book.ts';
+import { createClaims } from './memory/claims.ts';
+import { createCounters } from './memory/counters.ts';
+import type { Store } from './Store.ts';
+
+/**
+ * A new, empty store.
+ * @example const store = createMemoryStore({ clock: FixedClock.create() });
+ */
+export function createMemoryStore(options: { readonly clock?: Clock } = {}): Store {
+  const clock = options.clock ?? systemClock;
+  const now = () => clock.nowMs() / 1000;
+  let closed = false;
+  const book = createBook(now);
+  const accounts = createAccounts(now);
+  const claims = createClaims(now, book.append);
+  const counters = createCounters(now);
+  const latest = () => {
+    assertOpen(closed);
+    return book.latest();
+  };
+  const feed = createFeed({ read: book.changes, latest }, clock);
+
+  /** One atomic step: everything in it happens before anybody else's turn; readers of the feed hear of what it wrote. */
+  async function step<T>(work: () => T): Promise<T> {
+    assertOpen(closed);
+    const before = book.latest();
+    const result = work();
+    if (book.latest() !== before) feed.wake();
+    return result;
+  }
+
+  return withCheckedArguments({
+    name: 'memory',
+    capabilities: { durable: false, shared: false },
+    claim: (request) => step(() => claims.claim(request)),
+    heartbeat: (request) => step(() => claims.heartbeat(request)),
+    commit: (request) => step(() => claims.commit(request)),
+    deliver: (ref) => step(() => claims.deliver(ref)),
+    undelivered: (ref) => step(() => claims.undelivered(ref)),
+    release: (request) => step(() => claims.release(request)),
+    count: (request) => step(() => counters.count(request)),
+    credit: (request) => step(() => accounts.credit(request)),
+    reserve: (request) => step(() => accounts.reserve(request)),
+    settle: (request) => step(() => accounts.settle(request)),
+    cancel: (reservation) => step(() => accounts.cancel(reservation)),
+    balance: (account) => step(() => accounts.balance(account)),
+    deny: (denial) => step(() => book.deny(denial)),
+    denials: () => step(book.denials),
+    append: (entries) => step(() => book.append(entries)),
+    ledger: (query) => step(() => book.ledger(query)),
+    totals: () => step(book.totals),
+    changes: feed.changes,
+    prune: () => step(() => claims.prune() + counters.prune() + accounts.prune() + book.prune()),
+    close: async () => {
+      closed = true;
+      feed.close();
+    },
+  });
+}
+
+function assertOpen(closed: boolean): void {
+  if (closed) throw new FareboxError('STORE_UNAVAILABLE', 'The store is closed.');
+}

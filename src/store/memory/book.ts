@@ -1,0 +1,64 @@
+/**
+ * The ledger and the denials in memory: one list of changes, numbered as they came.
+ */
+import { graceSeconds } from '../claimLife.ts';
+import * as LedgerSums from '../ledgerSums.ts';
+import type { Change, Denial, LedgerEntry, LedgerRow, LedgerTotals } from '../Store.ts';
+import { forget } from './forget.ts';
+
+/** What is written down, and in which order. */
+export function createBook(now: () => number) {
+  const rows: LedgerRow[] = [];
+  const names = new Set<string>();
+  const denied = new Map<string, { readonly seq: number; readonly denial: Denial }>();
+  let sums = LedgerSums.none;
+  let seq = 0;
+
+  return {
+    latest: () => seq,
+    append: (entries: readonly LedgerEntry[]): void => {
+      for (const entry of entries) {
+        const name = `${entry.kind} ${entry.paymentHash} ${entry.nonce}`;
+        if (names.has(name)) continue;
+        names.add(name);
+        sums = LedgerSums.add(sums, entry);
+        seq += 1;
+        rows.push({ ...entry, seq });
+      }
+    },
+    ledger: (query: { readonly after: number; readonly limit: number }): readonly LedgerRow[] => {
+      const first = firstBehind(rows, query.after);
+      return rows.slice(first, first + query.limit);
+    },
+    totals: (): LedgerTotals => LedgerSums.totals(sums),
+    deny: (denial: Denial): void => {
+      const name = `${denial.kind} ${denial.value}`;
+      if ((denied.get(name)?.denial.expiresAt ?? -1) >= denial.expiresAt) return;
+      seq += 1;
+      denied.set(name, { seq, denial: { ...denial } });
+    },
+    denials: (): { readonly denials: readonly Denial[]; readonly seq: number } => {
+      const live = [...denied.values()].filter(({ denial }) => denial.expiresAt > now());
+      return { denials: live.sort((a, b) => a.seq - b.seq).map(({ denial }) => denial), seq };
+    },
+    changes: (after: number, limit: number): readonly Change[] => {
+      const first = firstBehind(rows, after);
+      const changes: Change[] = rows.slice(first, first + limit).map((row) => ({ seq: row.seq, kind: 'ledger', row }));
+      for (const { seq: at, denial } of denied.values()) if (at > after) changes.push({ seq: at, kind: 'denial', denial });
+      return changes.sort((a, b) => a.seq - b.seq).slice(0, limit);
+    },
+    prune: () => forget(denied, ({ denial }) => denial.expiresAt + graceSeconds <= now()),
+  };
+}
+
+/** The index of the first row behind `after`: rows are in order. */
+function firstBehind(rows: readonly LedgerRow[], after: number): number {
+  let low = 0;
+  let high = rows.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((rows[middle]?.seq ?? 0) > after) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}

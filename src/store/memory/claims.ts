@@ -1,0 +1,46 @@
+/**
+ * Claims in memory: the state machine over a map.
+ */
+import * as ClaimLife from '../claimLife.ts';
+import type { ClaimOutcome, ClaimRef, ClaimRequest, CommitRequest, LedgerEntry, ReleaseRequest, StoredAnswer } from '../Store.ts';
+import { forget } from './forget.ts';
+
+/** Claims by key, each with the answer kept for a repetition; what a step earns goes to `append`. */
+export function createClaims(now: () => number, append: (entries: readonly LedgerEntry[]) => void) {
+  const lives = new Map<string, ClaimLife.ClaimLife>();
+  const answers = new Map<string, StoredAnswer>();
+
+  function take<Outcome>(key: string, step: ClaimLife.Step<Outcome>, answer?: StoredAnswer): Outcome {
+    if (step.next) lives.set(key, step.next);
+    if (step.answer === 'keep' && answer) answers.set(key, copyOf(answer));
+    if (step.answer === 'drop') answers.delete(key);
+    if (step.entry) append([step.entry]);
+    return step.outcome;
+  }
+
+  return {
+    claim: (request: ClaimRequest): ClaimOutcome => {
+      const outcome = take(request.key, ClaimLife.claim(lives.get(request.key), request, now()));
+      if (!ClaimLife.isRepetition(outcome)) return outcome;
+      const answer = answers.get(request.key);
+      return answer ? { ...outcome, answer: copyOf(answer) } : outcome;
+    },
+    heartbeat: (request: ClaimRef & { readonly leaseSeconds: number }) =>
+      take(request.key, ClaimLife.heartbeat(lives.get(request.key), request, request.leaseSeconds, now())),
+    commit: (request: CommitRequest) => take(request.key, ClaimLife.commit(lives.get(request.key), request, now()), request.answer),
+    deliver: (ref: ClaimRef) => take(ref.key, ClaimLife.deliver(lives.get(ref.key), ref)),
+    undelivered: (ref: ClaimRef) => take(ref.key, ClaimLife.undelivered(lives.get(ref.key), ref)),
+    release: (request: ReleaseRequest) => take(request.key, ClaimLife.release(lives.get(request.key), request, now())),
+    prune: () => {
+      const stale = forget(answers, (_, key) => {
+        const life = lives.get(key);
+        return !life || ClaimLife.isForgettable(life, now()) || ClaimLife.answerExpiresAt(life) < now();
+      });
+      return stale + forget(lives, (life) => ClaimLife.isForgettable(life, now()));
+    },
+  };
+}
+
+function copyOf(answer: StoredAnswer): StoredAnswer {
+  return { status: answer.status, headers: answer.headers.map(([name, value]) => [name, value] as const), body: answer.body.slice() };
+}

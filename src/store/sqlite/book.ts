@@ -1,0 +1,105 @@
+/**
+ * The ledger and the denials in SQLite. Both are numbered from one sequence, in the order of their commits, so that the two tables
+ * are the feed of changes: nothing is written twice for it, and a denial that is pruned has expired for its readers too.
+ */
+import type { Msat } from '../../core/Amount.ts';
+import type { PaymentHash } from '../../core/Preimage.ts';
+import * as LedgerSums from '../ledgerSums.ts';
+import type { Change, Denial, LedgerEntry, LedgerRow, LedgerTotals } from '../Store.ts';
+import type { Connection } from './connection.ts';
+
+/**
+ * What is written down, and in which order. `append` and `deny` run inside a writing transaction, the others inside a reading one.
+ * @param onChange - called for what is new, before it is committed
+ */
+export function createBook(connection: Connection, now: () => number, onChange: () => void) {
+  const selectBook = connection.prepare('SELECT * FROM book');
+  const updateBook = connection.prepare(
+    'UPDATE book SET seq = ?, received_msat = ?, earned_msat = ?, reversed_msat = ?, received = ?, earned = ?, reversed = ?',
+  );
+  const insertEntry = connection.prepare(
+    `INSERT INTO ledger (seq, kind, payment_hash, nonce, amount_msat, service, route, at, note)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (payment_hash, kind, nonce) DO NOTHING`,
+  );
+  const selectRows = connection.prepare('SELECT * FROM ledger WHERE seq > ? ORDER BY seq LIMIT ?');
+  const updateSeq = connection.prepare('UPDATE book SET seq = seq + 1 RETURNING seq');
+  const selectDenial = connection.prepare('SELECT expires_at FROM denials WHERE kind = ? AND value = ?');
+  const upsertDenial = connection.prepare('INSERT OR REPLACE INTO denials (kind, value, expires_at, seq) VALUES (?, ?, ?, ?)');
+  const selectDenials = connection.prepare('SELECT * FROM denials WHERE expires_at > ? ORDER BY seq');
+  const selectDenialsBehind = connection.prepare('SELECT * FROM denials WHERE seq > ? ORDER BY seq LIMIT ?');
+
+  const bookNow = () => fromBookRow(selectBook.get() as BookRow);
+  const rowsBehind = (after: number, limit: number) => (selectRows.all(after, limit) as LedgerTableRow[]).map(fromLedgerRow);
+
+  return {
+    latest: (): number => bookNow().seq,
+    append: (entries: readonly LedgerEntry[]): void => {
+      const before = bookNow();
+      let { seq, sums } = before;
+      for (const entry of entries) {
+        const { kind, paymentHash, nonce, amountMsat, service, route, at, note } = entry;
+        if (insertEntry.run(seq + 1, kind, paymentHash, nonce, `${amountMsat}`, service, route, at, note).changes === 0) continue;
+        seq += 1;
+        sums = LedgerSums.add(sums, entry);
+      }
+      if (seq === before.seq) return;
+      updateBook.run(seq, `${sums.receivedMsat}`, `${sums.earnedMsat}`, `${sums.reversedMsat}`, sums.received, sums.earned, sums.reversed);
+      onChange();
+    },
+    ledger: ({ after, limit }: { readonly after: number; readonly limit: number }): readonly LedgerRow[] => rowsBehind(after, limit),
+    totals: (): LedgerTotals => LedgerSums.totals(bookNow().sums),
+    deny: ({ kind, value, expiresAt }: Denial): void => {
+      const before = selectDenial.get(kind, value) as { readonly expires_at: number } | undefined;
+      if (before && before.expires_at >= expiresAt) return;
+      upsertDenial.run(kind, value, expiresAt, (updateSeq.get() as { readonly seq: number }).seq);
+      onChange();
+    },
+    denials: (): { readonly denials: readonly Denial[]; readonly seq: number } => ({
+      denials: (selectDenials.all(now()) as DenialRow[]).map(fromDenialRow),
+      seq: bookNow().seq,
+    }),
+    changes: (after: number, limit: number): readonly Change[] => {
+      const rows = rowsBehind(after, limit).map((row): Change => ({ seq: row.seq, kind: 'ledger', row }));
+      const denials = (selectDenialsBehind.all(after, limit) as DenialRow[]).map(
+        (row): Change => ({ seq: row.seq, kind: 'denial', denial: fromDenialRow(row) }),
+      );
+      return [...rows, ...denials].sort((a, b) => a.seq - b.seq).slice(0, limit);
+    },
+  };
+}
+
+type BookRow = {
+  readonly seq: number;
+  readonly received_msat: string;
+  readonly earned_msat: string;
+  readonly reversed_msat: string;
+  readonly received: number;
+  readonly earned: number;
+  readonly reversed: number;
+};
+
+type LedgerTableRow = Omit<LedgerRow, 'paymentHash' | 'amountMsat'> & { readonly payment_hash: string; readonly amount_msat: string };
+
+type DenialRow = { readonly kind: Denial['kind']; readonly value: string; readonly expires_at: number; readonly seq: number };
+
+function fromBookRow(row: BookRow): { readonly seq: number; readonly sums: LedgerSums.LedgerSums } {
+  return {
+    seq: row.seq,
+    sums: {
+      receivedMsat: BigInt(row.received_msat),
+      earnedMsat: BigInt(row.earned_msat),
+      reversedMsat: BigInt(row.reversed_msat),
+      received: row.received,
+      earned: row.earned,
+      reversed: row.reversed,
+    },
+  };
+}
+
+function fromLedgerRow({ payment_hash, amount_msat, ...rest }: LedgerTableRow): LedgerRow {
+  return { ...rest, paymentHash: payment_hash as PaymentHash, amountMsat: BigInt(amount_msat) as Msat };
+}
+
+function fromDenialRow({ kind, value, expires_at }: DenialRow): Denial {
+  return { kind, value, expiresAt: expires_at };
+}

@@ -1,0 +1,136 @@
+/**
+ * Claims in SQLite: the row is read, the state machine applied and the row written within one transaction.
+ */
+import * as ClaimLife from '../claimLife.ts';
+import type { ClaimOutcome, ClaimRef, ClaimRequest, CommitRequest, LedgerEntry, ReleaseRequest, StoredAnswer } from '../Store.ts';
+import type { Connection } from './connection.ts';
+
+/** Claims by key; what a step earns goes to `append`. Every function runs inside a transaction. */
+export function createClaims(connection: Connection, now: () => number, append: (entries: readonly LedgerEntry[]) => void) {
+  const select = connection.prepare('SELECT * FROM claims WHERE key = ?');
+  const upsert = connection.prepare(upsertSql);
+  const selectAnswer = connection.prepare('SELECT status, headers, body FROM answers WHERE key = ?');
+  const upsertAnswer = connection.prepare('INSERT OR REPLACE INTO answers (key, status, headers, body, expires_at) VALUES (?, ?, ?, ?, ?)');
+  const deleteAnswer = connection.prepare('DELETE FROM answers WHERE key = ?');
+
+  function lifeOf(key: string): ClaimLife.ClaimLife | undefined {
+    const row = select.get(key) as ClaimRow | undefined;
+    return row && fromRow(row);
+  }
+
+  function take<Outcome>(key: string, step: ClaimLife.Step<Outcome>, answer?: StoredAnswer): Outcome {
+    if (step.next) upsert.run(...toRow(key, step.next));
+    if (step.next && step.answer === 'keep' && answer) {
+      upsertAnswer.run(key, answer.status, JSON.stringify(answer.headers), answer.body, ClaimLife.answerExpiresAt(step.next));
+    }
+    if (step.answer === 'drop') deleteAnswer.run(key);
+    if (step.entry) append([step.entry]);
+    return step.outcome;
+  }
+
+  function answerOf(key: string): StoredAnswer | undefined {
+    const row = selectAnswer.get(key) as AnswerRow | undefined;
+    return row && { status: row.status, headers: JSON.parse(row.headers), body: row.body };
+  }
+
+  return {
+    claim: (request: ClaimRequest): ClaimOutcome => {
+      const outcome = take(request.key, ClaimLife.claim(lifeOf(request.key), request, now()));
+      if (!ClaimLife.isRepetition(outcome)) return outcome;
+      const answer = answerOf(request.key);
+      return answer ? { ...outcome, answer } : outcome;
+    },
+    heartbeat: (request: ClaimRef & { readonly leaseSeconds: number }) =>
+      take(request.key, ClaimLife.heartbeat(lifeOf(request.key), request, request.leaseSeconds, now())),
+    commit: (request: CommitRequest) => take(request.key, ClaimLife.commit(lifeOf(request.key), request, now()), request.answer),
+    deliver: (ref: ClaimRef) => take(ref.key, ClaimLife.deliver(lifeOf(ref.key), ref)),
+    undelivered: (ref: ClaimRef) => take(ref.key, ClaimLife.undelivered(lifeOf(ref.key), ref)),
+    release: (request: ReleaseRequest) => take(request.key, ClaimLife.release(lifeOf(request.key), request, now())),
+  };
+}
+
+const columns = [
+  'key',
+  'state',
+  'fence',
+  'request',
+  'idempotency_key',
+  'body_digest',
+  'expires_at',
+  'lease_ends_at',
+  'lease_seconds',
+  'repeat_seconds',
+  'committed_at',
+  'committed_fence',
+  'repeats',
+  'given_back',
+  'lapses',
+  'releases',
+] as const;
+
+const upsertSql = `INSERT INTO claims (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})
+  ON CONFLICT (key) DO UPDATE SET ${columns.slice(1).map((column) => `${column} = excluded.${column}`)}`;
+
+type ClaimRow = {
+  readonly state: ClaimLife.ClaimLife['state'];
+  readonly fence: number;
+  readonly request: string;
+  readonly idempotency_key: string | null;
+  readonly body_digest: string | null;
+  readonly expires_at: number;
+  readonly lease_ends_at: number | null;
+  readonly lease_seconds: number;
+  readonly repeat_seconds: number;
+  readonly committed_at: number;
+  readonly committed_fence: number;
+  readonly repeats: number;
+  readonly given_back: number;
+  readonly lapses: number;
+  readonly releases: string;
+};
+
+type AnswerRow = { readonly status: number; readonly headers: string; readonly body: Uint8Array };
+
+/** In the order of `columns`. */
+function toRow(key: string, life: ClaimLife.ClaimLife) {
+  return [
+    key,
+    life.state,
+    life.fence,
+    life.record.request,
+    life.record.idempotencyKey ?? null,
+    life.record.bodyDigest ?? null,
+    life.expiresAt,
+    life.leaseEndsAt ?? null,
+    life.leaseSeconds,
+    life.repeatSeconds,
+    life.committedAt,
+    life.committedFence,
+    life.repeats,
+    life.givenBack,
+    life.lapses,
+    JSON.stringify(life.releases),
+  ];
+}
+
+function fromRow(row: ClaimRow): ClaimLife.ClaimLife {
+  return {
+    state: row.state,
+    fence: row.fence,
+    record: {
+      request: row.request,
+      ...(row.idempotency_key !== null && { idempotencyKey: row.idempotency_key }),
+      ...(row.body_digest !== null && { bodyDigest: row.body_digest }),
+    },
+    expiresAt: row.expires_at,
+    leaseEndsAt: row.lease_ends_at ?? undefined,
+    leaseSeconds: row.lease_seconds,
+    repeatSeconds: row.repeat_seconds,
+    committedAt: row.committed_at,
+    committedFence: row.committed_fence,
+    repeats: row.repeats,
+    givenBack: row.given_back,
+    lapses: row.lapses,
+    releases: JSON.parse(row.releases),
+  };
+}

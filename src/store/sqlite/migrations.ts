@@ -1,0 +1,154 @@
+/**
+ * The tables of a store's file, one migration a version; `PRAGMA user_version` says how many have run.
+ *
+ * Columns are named as the types of Store.ts are: points in time are Unix seconds, money is text in decimal msat.
+ * A migration that has shipped is never changed; a new one is appended.
+ */
+import type { DatabaseSync } from 'node:sqlite';
+import { FareboxError } from '../../core/Errors.ts';
+
+/** Marks a file as a store of ours, in SQLite's own header: `FBXS`. */
+const applicationId = 0x46425853;
+
+const migrations: readonly string[] = [
+  `
+  CREATE TABLE claims (
+    key TEXT PRIMARY KEY,
+    state TEXT NOT NULL CHECK (state IN ('open', 'held', 'committed', 'used')),
+    fence INTEGER NOT NULL,
+    request TEXT NOT NULL,
+    idempotency_key TEXT,
+    body_digest TEXT,
+    expires_at INTEGER NOT NULL,
+    lease_ends_at INTEGER,
+    lease_seconds REAL NOT NULL,
+    repeat_seconds INTEGER NOT NULL,
+    committed_at INTEGER NOT NULL,
+    committed_fence INTEGER NOT NULL,
+    repeats INTEGER NOT NULL,
+    given_back INTEGER NOT NULL,
+    lapses INTEGER NOT NULL,
+    releases TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX claims_expires_at ON claims (expires_at);
+
+  CREATE TABLE answers (
+    key TEXT PRIMARY KEY,
+    status INTEGER NOT NULL,
+    headers TEXT NOT NULL,
+    body BLOB NOT NULL,
+    expires_at INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX answers_expires_at ON answers (expires_at);
+
+  CREATE TABLE counters (
+    key TEXT PRIMARY KEY,
+    value INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX counters_expires_at ON counters (expires_at);
+
+  CREATE TABLE accounts (
+    account TEXT PRIMARY KEY,
+    credited_msat TEXT NOT NULL,
+    spent_msat TEXT NOT NULL,
+    expires_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX accounts_expires_at ON accounts (expires_at);
+
+  CREATE TABLE sources (
+    source TEXT PRIMARY KEY,
+    account TEXT NOT NULL,
+    expires_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX sources_expires_at ON sources (expires_at);
+
+  CREATE TABLE reservations (
+    reservation TEXT PRIMARY KEY,
+    state TEXT NOT NULL CHECK (state IN ('held', 'settled', 'cancelled')),
+    lease_ends_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX reservations_lease_ends_at ON reservations (lease_ends_at);
+
+  CREATE TABLE debits (
+    reservation TEXT NOT NULL,
+    account TEXT NOT NULL,
+    amount_msat TEXT NOT NULL,
+    spent_msat TEXT NOT NULL,
+    held_until INTEGER,
+    PRIMARY KEY (reservation, account)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX debits_held_until ON debits (account, held_until) WHERE held_until IS NOT NULL;
+
+  CREATE TABLE ledger (
+    seq INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL CHECK (kind IN ('received', 'earned', 'reversed', 'repeated')),
+    payment_hash TEXT NOT NULL,
+    nonce TEXT NOT NULL,
+    amount_msat TEXT NOT NULL,
+    service TEXT NOT NULL,
+    route TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    note TEXT NOT NULL,
+    UNIQUE (payment_hash, kind, nonce)
+  ) STRICT;
+
+  CREATE TABLE denials (
+    kind TEXT NOT NULL CHECK (kind IN ('token', 'payment', 'key', 'minted-before')),
+    value TEXT NOT NULL,
+    expires_at INTEGER NOT NULL,
+    seq INTEGER NOT NULL UNIQUE,
+    PRIMARY KEY (kind, value)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE book (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    seq INTEGER NOT NULL,
+    received_msat TEXT NOT NULL,
+    earned_msat TEXT NOT NULL,
+    reversed_msat TEXT NOT NULL,
+    received INTEGER NOT NULL,
+    earned INTEGER NOT NULL,
+    reversed INTEGER NOT NULL
+  ) STRICT;
+  INSERT INTO book VALUES (1, 0, '0', '0', '0', 0, 0, 0);
+  `,
+];
+
+/**
+ * Refuses a file that is not ours to read. Changes nothing.
+ * @throws STORE_VERSION – made by a newer version, or by another program
+ */
+export function assertReadable(db: DatabaseSync): void {
+  const version = versionOf(db);
+  const ours = numberOf(db, 'PRAGMA application_id') === applicationId;
+  const empty = version === 0 && numberOf(db, 'SELECT count(*) FROM sqlite_schema') === 0;
+  if (!ours && !empty) throw new FareboxError('STORE_VERSION', 'The file is a database of another program. Name another file.');
+  if (version > migrations.length) {
+    throw new FareboxError('STORE_VERSION', `The file has version ${version}; this Farebox reads up to ${migrations.length}. Use the newer Farebox.`);
+  }
+}
+
+/** Brings the file up to date in one step, whoever else opens it at the same time. */
+export function migrate(db: DatabaseSync): void {
+  if (versionOf(db) === migrations.length) return;
+  db.exec('BEGIN IMMEDIATE');
+  try {
+    assertReadable(db);
+    for (const migration of migrations.slice(versionOf(db))) db.exec(migration);
+    db.exec(`PRAGMA application_id = ${applicationId}`);
+    db.exec(`PRAGMA user_version = ${migrations.length}`);
+    db.exec('COMMIT');
+  } catch (error) {
+    if (db.isTransaction) db.exec('ROLLBACK');
+    throw error;
+  }
+}
+
+function versionOf(db: DatabaseSync): number {
+  return numberOf(db, 'PRAGMA user_version');
+}
+
+function numberOf(db: DatabaseSync, sql: string): number {
+  return Number(Object.values(db.prepare(sql).get() ?? {})[0]);
+}

@@ -1,0 +1,55 @@
+/**
+ * Cases of the Lightning contract: watching settlements.
+ */
+import assert from 'node:assert/strict';
+import type { CreatedInvoice } from '../../lightning/Lightning.ts';
+import { type LightningCase, test } from './Subject.ts';
+import { invoiceFor, pay, settle, take } from './steps.ts';
+
+/** Watches, their cursors and their ends. */
+export const watching: readonly LightningCase[] = [
+  test('a watch tells of settlements from now on', ['watch'], async ({ receiver, payer }) => {
+    const seen = await settle(receiver, payer);
+    assert.equal(seen.amountMsat, 50_000n);
+    assert.ok(Number.isSafeInteger(seen.settledAt));
+  }),
+  test('a watch goes on behind a cursor: nothing twice, nothing left out', ['watch'], async ({ receiver, payer }) => {
+    const start = await settle(receiver, payer);
+    const created: CreatedInvoice[] = [];
+    for (let i = 0; i < 4; i++) created.push(await invoiceFor(receiver, 50 + i));
+    for (const one of created) assert.equal((await pay(payer, one)).kind, 'settled');
+    const hashes = created.map(({ paymentHash }) => paymentHash);
+    const all = await take(receiver, 4, start.cursor);
+    assert.deepEqual(
+      all.map(({ paymentHash }) => paymentHash),
+      hashes,
+    );
+    assert.deepEqual(
+      all.map(({ amountMsat }) => amountMsat),
+      [50_000n, 51_000n, 52_000n, 53_000n],
+    );
+    assert.deepEqual(
+      (await take(receiver, 2, all[1]?.cursor)).map(({ paymentHash }) => paymentHash),
+      hashes.slice(2),
+    );
+  }),
+  test('a watch that waits is woken', ['watch'], async ({ receiver, payer }) => {
+    const start = await settle(receiver, payer);
+    const seen = take(receiver, 2, start.cursor);
+    const created = [await invoiceFor(receiver, 50), await invoiceFor(receiver, 50)];
+    for (const one of created) await pay(payer, one);
+    assert.deepEqual(
+      (await seen).map(({ paymentHash }) => paymentHash),
+      created.map(({ paymentHash }) => paymentHash),
+    );
+  }),
+  test('a watch ends when it is called off', ['watch'], async ({ receiver }) => {
+    const calling = new AbortController();
+    const watch = receiver.watchSettlements({ signal: calling.signal })[Symbol.asyncIterator]();
+    const next = watch.next();
+    calling.abort();
+    assert.deepEqual(await next, { done: true, value: undefined });
+    const late = receiver.watchSettlements({ signal: AbortSignal.abort() })[Symbol.asyncIterator]();
+    assert.deepEqual(await late.next(), { done: true, value: undefined });
+  }),
+];

@@ -1,0 +1,51 @@
+/**
+ * What is refused from now on.
+ */
+import assert from 'node:assert/strict';
+import type { Denial } from '../../store/Store.ts';
+import { digest, expiresAt, type StoreCase } from './StoreCase.ts';
+
+const token: Denial = { kind: 'token', value: digest('token'), expiresAt };
+
+export const denialCases: readonly StoreCase[] = [
+  {
+    name: 'every kind of denial is kept, in order',
+    run: async (store) => {
+      assert.deepEqual(await store.denials(), { denials: [], seq: 0 });
+      const all: readonly Denial[] = [
+        token,
+        { kind: 'payment', value: digest('token'), expiresAt },
+        { kind: 'key', value: '0a0b0c0d', expiresAt },
+        { kind: 'minted-before', value: '1800000000', expiresAt },
+      ];
+      for (const denial of all) await store.deny(denial);
+      const { denials, seq } = await store.denials();
+      assert.deepEqual(denials, all);
+      assert.ok(seq > 0);
+    },
+  },
+  {
+    name: 'denying twice is denying once, and the longer denial stands',
+    run: async (store) => {
+      await store.deny(token);
+      const { seq } = await store.denials();
+      await store.deny(token);
+      await store.deny({ ...token, expiresAt: expiresAt - 1 });
+      assert.deepEqual(await store.denials(), { denials: [token], seq });
+      await store.deny({ ...token, expiresAt: expiresAt + 1 });
+      const later = await store.denials();
+      assert.deepEqual(later.denials, [{ ...token, expiresAt: expiresAt + 1 }]);
+      assert.ok(later.seq > seq);
+    },
+  },
+  {
+    name: 'a denial ends when what it denies has expired',
+    run: async (store, clock) => {
+      await store.deny(token);
+      clock.advance(expiresAt * 1000 - clock.nowMs() - 1);
+      assert.equal((await store.denials()).denials.length, 1);
+      clock.advance(1);
+      assert.equal((await store.denials()).denials.length, 0);
+    },
+  },
+];

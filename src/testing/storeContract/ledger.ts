@@ -1,0 +1,70 @@
+/**
+ * What happened to money, kept for good.
+ */
+import assert from 'node:assert/strict';
+import * as Amount from '../../core/Amount.ts';
+import { entryOf, type StoreCase } from './StoreCase.ts';
+
+export const ledgerCases: readonly StoreCase[] = [
+  {
+    name: 'entries are kept as they were written, numbered upwards, and read from behind a number',
+    run: async (store) => {
+      const entries = [entryOf('received', 'a', { note: 'first', at: 1_800_000_007 }), entryOf('earned', 'a'), entryOf('received', 'b')];
+      await store.append(entries);
+      const rows = await store.ledger({ after: 0, limit: 10 });
+      assert.deepEqual(
+        rows.map(({ seq: _, ...entry }) => entry),
+        entries,
+      );
+      assert.ok(rows.every(({ seq }, i) => seq > (rows[i - 1]?.seq ?? 0)));
+      const first = rows[0]?.seq ?? 0;
+      assert.deepEqual(await store.ledger({ after: first, limit: 1 }), rows.slice(1, 2));
+      assert.deepEqual(await store.ledger({ after: first, limit: 10 }), rows.slice(1));
+      assert.deepEqual(await store.ledger({ after: rows[2]?.seq ?? 0, limit: 10 }), []);
+      assert.deepEqual(await store.ledger({ after: 0, limit: 0 }), []);
+    },
+  },
+  {
+    name: 'an entry is named by kind, payment and nonce: written twice it is one, and the first stands',
+    run: async (store) => {
+      await store.append([entryOf('earned', 'a'), entryOf('earned', 'a')]);
+      await store.append([entryOf('earned', 'a', { amountMsat: Amount.fromSat(999), note: 'again' }), entryOf('earned', 'a', { nonce: '2' })]);
+      await store.append([]);
+      const rows = await store.ledger({ after: 0, limit: 10 });
+      assert.deepEqual(
+        rows.map(({ nonce, amountMsat }) => [nonce, amountMsat]),
+        [
+          ['', Amount.fromSat(50)],
+          ['2', Amount.fromSat(50)],
+        ],
+      );
+      assert.equal((await store.totals()).sales, 2);
+    },
+  },
+  {
+    name: 'totals: received, earned less reversed, and repetitions for nothing',
+    run: async (store) => {
+      assert.deepEqual(await store.totals(), { receivedMsat: 0n, earnedMsat: 0n, payments: 0, sales: 0 });
+      await store.append([entryOf('received', 'a'), entryOf('earned', 'a', { nonce: '1' }), entryOf('reversed', 'a', { nonce: '1' })]);
+      await store.append([entryOf('earned', 'a', { nonce: '2' }), entryOf('repeated', 'a', { nonce: '3' })]);
+      await store.append([entryOf('received', 'b', { amountMsat: Amount.fromMsat(2_099_999_999_999_999_999n) })]);
+      assert.deepEqual(await store.totals(), { receivedMsat: 2_100_000_000_000_049_999n, earnedMsat: 50_000n, payments: 2, sales: 1 });
+    },
+  },
+  {
+    name: 'texts come back as they went in',
+    run: async (store) => {
+      const entry = entryOf('earned', 'a', { note: 'it\'s 100 % \u{1f600} \u0000 \n"', route: 'GET /é', service: '' });
+      await store.append([entry]);
+      const [row] = await store.ledger({ after: 0, limit: 1 });
+      assert.deepEqual([row?.note, row?.route, row?.service], [entry.note, entry.route, '']);
+    },
+  },
+  {
+    name: 'one entry that is no entry keeps all of them out',
+    run: async (store) => {
+      await assert.rejects(store.append([entryOf('earned', 'a'), entryOf('earned', 'b', { at: 0.5 })]), RangeError);
+      assert.deepEqual(await store.ledger({ after: 0, limit: 10 }), []);
+    },
+  },
+];

@@ -1,0 +1,108 @@
+/**
+ * The three ways of standing in front of an API: the gateway, Express and Hono. Each offers the same routes over one engine, so that one
+ * table of cases runs against all.
+ */
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { serve } from '@hono/node-server';
+import express from 'express';
+import { Hono } from 'hono';
+import { Agent, request as send } from 'undici';
+import { paywall as expressPaywall } from '../../../src/adapters/express.ts';
+import { paywall as honoPaywall } from '../../../src/adapters/hono.ts';
+import type { RouteOptions } from '../../../src/adapters/routeOffer.ts';
+import type { Clock } from '../../../src/core/Clock.ts';
+import type { Paywall } from '../../../src/server/Paywall.ts';
+
+/** One paid route. */
+export type StandRoute = { readonly methods: readonly string[]; readonly path: string; readonly upstream: string; readonly options: RouteOptions };
+
+/** What a stand is put up with. */
+export type StandOptions = { readonly paywall: Paywall; readonly routes: readonly StandRoute[]; readonly clock: Clock; readonly timeoutMs: number };
+
+/** A stand that is open. */
+export type Stand = { readonly url: string; readonly close: () => Promise<void> };
+
+/** Puts up Express with its own small proxy as the handler. */
+export async function expressStand({ paywall, routes, clock, timeoutMs }: StandOptions): Promise<Stand> {
+  const app = express();
+  const agent = new Agent({ headersTimeout: 0, bodyTimeout: 0 });
+  for (const route of routes) {
+    for (const method of route.methods) {
+      const verb = method.toLowerCase() as 'get';
+      app[verb](route.path, expressPaywall(paywall, { ...route.options, clock }), async (request, response) => {
+        const answer = await ask(agent, route.upstream + request.originalUrl, method, String(request.headers['idempotency-key']), request, clock, timeoutMs);
+        if (typeof answer === 'number') return void response.status(answer).end();
+        response.writeHead(answer.statusCode, { 'content-type': 'application/json' });
+        try {
+          for await (const chunk of answer.body) response.write(chunk);
+          response.end();
+        } catch {
+          response.destroy();
+        }
+      });
+    }
+  }
+  const server = createServer(app);
+  return open(server, () => agent.destroy());
+}
+
+/** Puts up Hono on Node with its own small proxy as the handler. */
+export async function honoStand({ paywall, routes, clock, timeoutMs }: StandOptions): Promise<Stand> {
+  const app = new Hono();
+  const agent = new Agent({ headersTimeout: 0, bodyTimeout: 0 });
+  for (const route of routes) {
+    app.on([...route.methods], route.path, honoPaywall(paywall, route.options), async (context) => {
+      const { pathname, search } = new URL(context.req.url);
+      const body = context.req.raw.body === null ? undefined : Buffer.from(await context.req.arrayBuffer());
+      const key = context.req.header('idempotency-key');
+      const answer = await ask(agent, route.upstream + pathname + search, context.req.method, key, body, clock, timeoutMs);
+      if (typeof answer === 'number') return context.body(null, answer as 502);
+      const stream = new ReadableStream<Uint8Array>({
+        start: async (controller) => {
+          try {
+            for await (const chunk of answer.body) controller.enqueue(new Uint8Array(chunk as Buffer));
+            controller.close();
+          } catch (error) {
+            controller.error(error);
+          }
+        },
+        cancel: () => void answer.body.destroy(),
+      });
+      return new Response([204, 304].includes(answer.statusCode) ? null : stream, {
+        status: answer.statusCode,
+        headers: { 'content-type': 'application/json' },
+      });
+    });
+  }
+  const server = serve({ fetch: app.fetch, port: 0, hostname: '127.0.0.1' }) as Server;
+  return open(server, () => agent.destroy());
+}
+
+/** Asks the upstream as a careful handler would; a number is the status to answer instead. */
+async function ask(agent: Agent, url: string, method: string, key: string | undefined, body: unknown, clock: Clock, timeoutMs: number) {
+  const timeout = new AbortController();
+  const cancel = clock.after(timeoutMs, () => timeout.abort());
+  try {
+    const headers = key === undefined ? {} : { 'idempotency-key': key };
+    const carriesBody = method !== 'GET' && method !== 'HEAD';
+    return await send(url, { dispatcher: agent, method: method as 'GET', headers, signal: timeout.signal, ...(carriesBody ? { body: body as Buffer } : {}) });
+  } catch {
+    return timeout.signal.aborted ? 504 : 502;
+  } finally {
+    cancel();
+  }
+}
+
+async function open(server: Server, alsoClose: () => Promise<void>): Promise<Stand> {
+  if (!server.listening) await once(server.listen(0, '127.0.0.1'), 'listening');
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    close: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+      await alsoClose();
+    },
+  };
+}

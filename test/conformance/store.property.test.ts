@@ -1,0 +1,255 @@
+/**
+ * What holds for every store after any sequence of calls. Both stores get the same calls, so that each is also the other's model.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import * as Amount from '../../src/core/Amount.ts';
+import { createMemoryStore } from '../../src/store/memory.ts';
+import type { ClaimOutcome, LedgerEntry, Store } from '../../src/store/Store.ts';
+import { createSqliteStore } from '../../src/store/sqlite.ts';
+import * as FixedClock from '../../src/testing/FixedClock.ts';
+import { claimOf, digest, entryOf, leaseSeconds } from '../../src/testing/storeContract/StoreCase.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'farebox-store-'));
+const clock = FixedClock.create();
+const farAway = 4_000_000_000;
+const memory = createMemoryStore({ clock });
+let sqlite: Store;
+let runs = 0;
+
+beforeAll(async () => {
+  sqlite = await createSqliteStore({ path: join(folder, 'farebox.db'), clock });
+});
+
+afterAll(async () => {
+  await Promise.all([memory.close(), sqlite.close()]);
+  rmSync(folder, { recursive: true });
+});
+
+/** Asks both stores the same; they have to agree. */
+async function both<T>(ask: (store: Store) => Promise<T>): Promise<T> {
+  const [one, other] = await Promise.all([ask(memory), ask(sqlite)]);
+  expect(other).toEqual(one);
+  return one;
+}
+
+test('of any number of parallel claims one is granted a key', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.nat(4), { minLength: 1, maxLength: 60 }), async (keys) => {
+      runs += 1;
+      const requests = keys.map((key) => claimOf(`parallel ${runs} ${key}`, { expiresAt: farAway }));
+      for (const store of [memory, sqlite]) {
+        const outcomes = await Promise.all(requests.map((request) => store.claim(request)));
+        const granted = requests.filter((_, i) => outcomes[i]?.kind === 'granted').map(({ key }) => key);
+        expect(granted.sort()).toEqual([...new Set(requests.map(({ key }) => key))].sort());
+      }
+    }),
+    { numRuns: 60 },
+  );
+});
+
+type Step =
+  | { readonly kind: 'claim'; readonly key: number; readonly request: number; readonly repeats: number }
+  | { readonly kind: 'heartbeat' | 'commit' | 'deliver' | 'undelivered'; readonly key: number; readonly age: number }
+  | { readonly kind: 'release'; readonly key: number; readonly age: number; readonly reason: string; readonly limit: number | undefined }
+  | { readonly kind: 'advance'; readonly ms: number }
+  | { readonly kind: 'prune' };
+
+/** Mostly the newest claim, sometimes one that was lost long ago. */
+const age = fc.constantFrom(0, 0, 0, 0, 1, 2);
+const key = fc.nat(1);
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 5, arbitrary: fc.record({ kind: fc.constant('claim' as const), key, request: fc.constantFrom(0, 0, 0, 1), repeats: fc.constantFrom(0, 2, 2) }) },
+  { weight: 6, arbitrary: fc.record({ kind: fc.constantFrom('commit', 'commit', 'undelivered', 'undelivered', 'deliver', 'heartbeat'), key, age }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant('release' as const),
+      key,
+      age,
+      reason: fc.constantFrom('client', 'broken'),
+      limit: fc.constantFrom(undefined, 0, 1, 3, 3),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('advance' as const), ms: fc.constantFrom(1, 999, 10_000, leaseSeconds * 1000, 601_000) }) },
+  { weight: 1, arbitrary: fc.constant({ kind: 'prune' as const }) },
+);
+
+/** What a run knows of one key. */
+type Known = {
+  readonly name: string;
+  readonly fences: number[];
+  /** The fence that somebody answers under, as far as its lease goes. */
+  live: { readonly fence: number; readonly untilAt: number } | undefined;
+  delivered: boolean;
+  grantsSinceCommit: number;
+  request: number;
+};
+
+/** Plays steps against both stores and checks each against what is known. */
+function player(run: number, firstSeq: number) {
+  const known: readonly Known[] = [0, 1].map((index) => ({
+    name: `run ${run} ${index}`,
+    fences: [],
+    live: undefined,
+    delivered: false,
+    grantsSinceCommit: 0,
+    request: 0,
+  }));
+  const nowAt = () => clock.nowMs() / 1000;
+
+  /** What the payment has earned, less what was reversed: nothing, or its price. */
+  async function earned({ name }: Known): Promise<bigint> {
+    const { paymentHash } = entryOf('earned', name);
+    const rows = (await both((store) => store.ledger({ after: firstSeq, limit: 1000 }))).filter((row) => row.paymentHash === paymentHash);
+    const sum = (kind: LedgerEntry['kind']) => rows.reduce((total, row) => (row.kind === kind ? total + row.amountMsat : total), 0n);
+    const earnedMsat = sum('earned') - sum('reversed');
+    expect([0n, Amount.fromSat(50)]).toContain(earnedMsat);
+    return earnedMsat;
+  }
+
+  async function granted(of: Known, outcome: ClaimOutcome & { readonly kind: 'granted' }, step: Step & { readonly kind: 'claim' }): Promise<void> {
+    expect(of.live === undefined || of.live.untilAt <= nowAt(), 'two live holders').toBe(true);
+    expect(outcome.fence, 'fences grow').toBeGreaterThan(of.fences[0] ?? 0);
+    expect(of.delivered, 'a delivered claim is granted again').toBe(false);
+    expect(await earned(of), 'a first answer is unpaid for, a repetition is paid').toBe(outcome.repeat > 0 ? Amount.fromSat(50) : 0n);
+    if (outcome.repeat > 0) {
+      expect(step.request, 'a repetition is of the same request').toBe(of.request);
+      of.grantsSinceCommit += 1;
+      expect(outcome.repeat).toBeLessThanOrEqual(2);
+      expect(of.grantsSinceCommit, 'repetitions end, given back or not').toBeLessThanOrEqual(2 + 3);
+    } else {
+      of.grantsSinceCommit = 0;
+      of.request = step.request;
+    }
+    of.fences.unshift(outcome.fence);
+    of.live = { fence: outcome.fence, untilAt: nowAt() + leaseSeconds };
+  }
+
+  async function play(step: Step): Promise<void> {
+    if (step.kind === 'advance') return clock.advance(step.ms);
+    if (step.kind === 'prune') return void (await both((store) => store.prune()));
+    const of = known[step.key] as Known;
+    if (step.kind === 'claim') {
+      const repeat = { limit: step.repeats, withinSeconds: 600 };
+      const outcome = await both((store) => store.claim(claimOf(of.name, { request: digest(`request ${step.request}`), expiresAt: farAway, repeat })));
+      if (outcome.kind === 'granted') return granted(of, outcome, step);
+      if (outcome.kind === 'used') expect(await earned(of), 'what is used is paid for').toBe(Amount.fromSat(50));
+      return;
+    }
+    const ref = { key: digest(of.name), fence: of.fences[step.age] ?? 99 };
+    const nonce = `${ref.fence}`;
+    const isLive = of.live?.fence === ref.fence;
+    if (step.kind === 'heartbeat') {
+      const held = await both((store) => store.heartbeat({ ...ref, leaseSeconds }));
+      if (held) of.live = { fence: ref.fence, untilAt: nowAt() + leaseSeconds };
+      else expect(isLive && (of.live?.untilAt ?? 0) > nowAt(), 'a live claim is lost').toBe(false);
+    } else if (step.kind === 'commit') {
+      const kind = of.grantsSinceCommit > 0 ? 'repeated' : 'earned';
+      const outcome = await both((store) => store.commit({ ...ref, entry: entryOf(kind, of.name, { nonce }) }));
+      if (outcome === 'committed' && isLive) of.live = { fence: ref.fence, untilAt: nowAt() + leaseSeconds };
+      if (outcome === 'committed') expect(await earned(of)).toBe(Amount.fromSat(50));
+    } else if (step.kind === 'release') {
+      const entries = { entryIfReleased: entryOf('reversed', of.name, { nonce }), entryIfCommitted: entryOf('earned', of.name, { nonce }) };
+      const { reason, limit } = step;
+      const outcome = await both((store) => store.release({ ...ref, ...entries, reason, ...(limit !== undefined && { limit }) }));
+      if (outcome !== 'lost' && isLive) of.live = undefined;
+      if (outcome === 'committed') expect(await earned(of)).toBe(Amount.fromSat(50));
+    } else {
+      const committed = (await earned(of)) > 0n;
+      await both((store) => store[step.kind as 'deliver' | 'undelivered'](ref));
+      if (committed && isLive) of.live = undefined;
+      if (committed && step.kind === 'deliver' && of.fences[0] === ref.fence) of.delivered = true;
+    }
+  }
+
+  return { play, settled: () => Promise.all(known.map(earned)) };
+}
+
+test('claims: never two live holders, fences only grow, no msat is lost or made', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 60 }), async (steps) => {
+      runs += 1;
+      const rows = await both((store) => store.denials());
+      const { play, settled } = player(runs, rows.seq);
+      for (const one of steps) {
+        await play(one);
+        await settled();
+      }
+    }),
+    { numRuns: 150 },
+  );
+}, 60_000);
+
+type Booking =
+  | { readonly kind: 'credit'; readonly account: number; readonly source: number; readonly sat: number }
+  | { readonly kind: 'reserve'; readonly reservation: number; readonly accounts: readonly number[]; readonly sat: number }
+  | { readonly kind: 'settle'; readonly reservation: number; readonly sat: number | undefined }
+  | { readonly kind: 'cancel'; readonly reservation: number }
+  | { readonly kind: 'advance'; readonly ms: number };
+
+const account = fc.nat(2);
+const reservation = fc.nat(5);
+const booking: fc.Arbitrary<Booking> = fc.oneof(
+  fc.record({ kind: fc.constant('credit' as const), account, source: fc.nat(9), sat: fc.nat(100) }),
+  fc.record({ kind: fc.constant('reserve' as const), reservation, accounts: fc.uniqueArray(account, { minLength: 1 }), sat: fc.nat(60) }),
+  fc.record({ kind: fc.constant('reserve' as const), reservation, accounts: fc.uniqueArray(account, { minLength: 1 }), sat: fc.nat(60) }),
+  fc.record({ kind: fc.constant('settle' as const), reservation, sat: fc.option(fc.nat(60), { nil: undefined }) }),
+  fc.record({ kind: fc.constant('cancel' as const), reservation }),
+  fc.record({ kind: fc.constant('advance' as const), ms: fc.constantFrom(1, 5000, leaseSeconds * 1000) }),
+);
+
+test('accounts: credited = available + reserved + spent, nothing is overdrawn, and only settling spends', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(booking, { minLength: 1, maxLength: 40 }), async (bookings) => {
+      runs += 1;
+      const prefix = `run ${runs}`;
+      const credited = new Map<string, bigint>();
+      for (const one of bookings) {
+        const before = await standings(prefix);
+        await book(prefix, one, credited);
+        const after = await standings(prefix);
+        for (const [name, balance] of after) {
+          expect(balance.creditedMsat).toBe(balance.availableMsat + balance.reservedMsat + balance.spentMsat);
+          expect(balance.availableMsat >= 0n && balance.reservedMsat >= 0n).toBe(true);
+          expect(balance.creditedMsat).toBe(credited.get(name));
+          const spentBefore = before.get(name)?.spentMsat ?? 0n;
+          expect(one.kind === 'settle' ? balance.spentMsat >= spentBefore : balance.spentMsat === spentBefore).toBe(true);
+        }
+      }
+    }),
+    { numRuns: 100 },
+  );
+}, 60_000);
+
+async function standings(prefix: string) {
+  const names = [0, 1, 2].map((index) => `${prefix} account ${index}`);
+  const balances = await Promise.all(names.map((name) => both((store) => store.balance(name))));
+  return new Map(names.flatMap((name, i) => (balances[i] ? [[name, balances[i]] as const] : [])));
+}
+
+async function book(prefix: string, one: Booking, credited: Map<string, bigint>): Promise<void> {
+  if (one.kind === 'advance') return clock.advance(one.ms);
+  if (one.kind === 'credit') {
+    const name = `${prefix} account ${one.account}`;
+    const request = { account: name, amountMsat: Amount.fromSat(one.sat), source: `${prefix} source ${one.source}`, expiresAt: farAway };
+    if ((await both((store) => store.credit(request))) === 'credited') credited.set(name, (credited.get(name) ?? 0n) + request.amountMsat);
+    return;
+  }
+  const name = `${prefix} reservation ${one.reservation}`;
+  if (one.kind === 'cancel') return void (await both((store) => store.cancel(name)));
+  if (one.kind === 'settle') {
+    const amount = one.sat === undefined ? {} : { amountMsat: Amount.fromSat(one.sat) };
+    return void (await both((store) => store.settle({ reservation: name, ...amount })));
+  }
+  const debits = one.accounts.map((index) => ({ account: `${prefix} account ${index}`, amountMsat: Amount.fromSat(one.sat) }));
+  await both((store) =>
+    store.reserve({ reservation: name, leaseSeconds, debits }).catch((error: unknown) => {
+      expect(error).toBeInstanceOf(RangeError);
+      return 'mistaken';
+    }),
+  );
+}

@@ -1,0 +1,36 @@
+/**
+ * The store contract, run against every store.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, test } from 'vitest';
+import { createMemoryStore } from '../../src/store/memory.ts';
+import type { Store } from '../../src/store/Store.ts';
+import { createSqliteStore } from '../../src/store/sqlite.ts';
+import * as FixedClock from '../../src/testing/FixedClock.ts';
+import { storeContract } from '../../src/testing/storeContract.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'farebox-store-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+let files = 0;
+const stores: { readonly [name: string]: (clock: FixedClock.FixedClock) => Promise<Store> } = {
+  memory: async (clock) => createMemoryStore({ clock }),
+  sqlite: (clock) => {
+    files += 1;
+    return createSqliteStore({ path: join(folder, `${files}.db`), clock });
+  },
+};
+
+describe.each(Object.entries(stores))('%s', (_, create) => {
+  test.each(storeContract.map(({ name, run }) => [name, run] as const))('%s', async (_, run) => {
+    const clock = FixedClock.create();
+    const store = await create(clock);
+    try {
+      await run(store, clock);
+    } finally {
+      await store.close();
+    }
+  });
+});

@@ -1,0 +1,69 @@
+/**
+ * A process with the SQLite store open, told what to do by messages: the other half of store.processes.test.ts.
+ *
+ * Arguments: the store's file, and the Unix seconds at which its clock stands.
+ */
+import * as Amount from '../../src/core/Amount.ts';
+import { createSqliteStore } from '../../src/store/sqlite.ts';
+import * as FixedClock from '../../src/testing/FixedClock.ts';
+import { claimOf, digest, entryOf, expiresAt, leaseSeconds } from '../../src/testing/storeContract/StoreCase.ts';
+
+/** What the test asks for. */
+export type Order =
+  | { readonly kind: 'open' | 'close' | 'sell' }
+  | { readonly kind: 'claim'; readonly keys: readonly string[] }
+  | { readonly kind: 'commit'; readonly key: string; readonly fence: number }
+  | { readonly kind: 'count'; readonly times: number; readonly ceiling: number }
+  | { readonly kind: 'reserve'; readonly names: readonly string[] };
+
+const [path = '', startAt = ''] = process.argv.slice(2);
+let store: Awaited<ReturnType<typeof createSqliteStore>>;
+
+process.on('message', (order: Order) => {
+  obey(order).then(
+    (answer) => process.send?.({ answer }),
+    (error: Error) => process.send?.({ error: `${error.message} ${error.cause ?? ''}` }),
+  );
+});
+process.send?.({ answer: 'ready' });
+
+async function obey(order: Order): Promise<unknown> {
+  switch (order.kind) {
+    case 'open':
+      store = await createSqliteStore({ path, clock: FixedClock.create(Number(startAt)) });
+      return 'open';
+    case 'close':
+      await store.close();
+      process.disconnect();
+      return 'closed';
+    case 'claim':
+      return Promise.all(order.keys.map((key) => store.claim(claimOf(key))));
+    case 'commit':
+      return store.commit({ key: digest(order.key), fence: order.fence, entry: entryOf('earned', order.key) });
+    case 'count':
+      return Promise.all(Array.from({ length: order.times }, () => store.count({ key: 'uses', by: 1, ceiling: order.ceiling, expiresAt })));
+    case 'reserve':
+      return Promise.all(
+        order.names.map((reservation) => store.reserve({ reservation, leaseSeconds, debits: [{ account: 'a', amountMsat: Amount.fromSat(10) }] })),
+      );
+    case 'sell':
+      return sell();
+  }
+}
+
+/** Sells without end, a few at a time, and tells of each sale as soon as its commit has returned. */
+async function sell(): Promise<void> {
+  let sold = 0;
+  await Promise.all(
+    Array.from({ length: 8 }, async () => {
+      for (;;) {
+        sold += 1;
+        const name = `sale ${sold}`;
+        const outcome = await store.claim(claimOf(name));
+        if (outcome.kind !== 'granted') throw new Error(`${name} is ${outcome.kind}`);
+        await store.commit({ key: digest(name), fence: outcome.fence, entry: entryOf('earned', name) });
+        process.send?.({ answer: name });
+      }
+    }),
+  );
+}
