@@ -20,7 +20,7 @@ export type Client = {
   readonly fetch: Fetch;
   /** How long the wallet may take. */
   readonly paymentTimeoutSeconds: number;
-  /** Ends of payments that the store could not take: each is written before anything else is paid for. */
+  /** What the store could not take of a payment: written before anything else is paid for. */
   readonly unwritten: Map<PaymentHash, () => Promise<unknown>>;
   readonly emit: (event: ClientEvent) => void;
 };

@@ -147,7 +147,10 @@ async function recordSurely(client: Client, payment: Payment, outcome: PaymentOu
   try {
     return await record(client, payment, outcome, leaseOf(client, owner));
   } catch (error) {
-    client.unwritten.set(paymentHash, () => record(client, payment, outcome));
+    client.unwritten.set(paymentHash, async () => {
+      await record(client, payment, outcome);
+      await client.store.step(paymentHash, { kind: 'release', owner }, nowAt(client.clock));
+    });
     if (!FareboxError.is(error, 'STORE_UNAVAILABLE')) throw error;
     const message =
       `The wallet was called for payment ${paymentHash}, and how it ended could not be written down: ${error.message} ` +

@@ -28,25 +28,24 @@ export type Redeemed =
  * @param payment - settled; where it is exclusive, this call has taken it
  */
 export async function redeem(client: Client, outgoing: Outgoing, payment: Payment, owner: string): Promise<Redeemed> {
-  const { store, clock } = client;
   const { paymentHash } = payment;
   const exclusive = Tokens.isExclusive(payment);
   const stop = exclusive ? keepLease(client, paymentHash, owner) : () => {};
   const release = async () => {
-    if (exclusive) await note(store.step(paymentHash, { kind: 'release', owner }, nowAt(clock)));
+    if (exclusive) await note(client, payment, { kind: 'release', owner });
   };
   try {
     const response = await sendPatiently(client, outgoing, payment);
     if (isRefusal(response)) {
       client.emit({ kind: 'set-aside', paymentHash, status: response.status });
-      await note(store.step(paymentHash, { kind: 'reject', note: `The server answered ${response.status} to its credential.` }, nowAt(clock)));
+      await note(client, payment, { kind: 'reject', note: `The server answered ${response.status} to its credential.` });
       return { kind: 'refused', response };
     }
     const { terms } = Tokens.read(payment.token);
     const last = terms === 'per-request';
     const isNews = payment.state === 'settled' || last;
     if (!isCharged(response)) await release();
-    else if (isNews) await note(store.step(paymentHash, { kind: 'redeem', owner, last }, nowAt(clock)));
+    else if (isNews) await note(client, payment, { kind: 'redeem', owner, last });
     return { kind: 'answered', response };
   } catch (error) {
     await release();
@@ -143,14 +142,13 @@ function authorization({ scheme, token, preimage }: Payment): string {
   return Credential.format({ scheme, token, preimage });
 }
 
-/**
- * The answer is here already, and is worth more than a line in the journal: what could not be written is found out when the credential
- * is used the next time.
- */
-async function note(writing: Promise<unknown>): Promise<void> {
+/** The answer is here already, and is worth more than a line in the journal: where it cannot be written now, the next call writes it. */
+async function note({ store, clock, unwritten }: Client, { paymentHash }: Payment, step: Journal.Step): Promise<void> {
+  const write = () => store.step(paymentHash, step, nowAt(clock));
   try {
-    await writing;
+    await write();
   } catch (error) {
     if (!FareboxError.is(error, 'STORE_UNAVAILABLE')) throw error;
+    unwritten.set(paymentHash, write);
   }
 }

@@ -80,7 +80,7 @@ export async function clearWay(client: Client, outgoing: Outgoing, owner: string
   const { resource, url, signal } = outgoing;
   for (const [paymentHash, write] of client.unwritten) {
     await write();
-    client.unwritten.delete(paymentHash);
+    if (client.unwritten.get(paymentHash) === write) client.unwritten.delete(paymentHash);
   }
   const { open, credentials } = await store.find({ origin: url.origin, resource });
   let left: Payment | undefined;

@@ -32,5 +32,6 @@ test('addresses in their plain form', () => {
 });
 
 test('what is no block is refused', () => {
-  for (const bad of ['10.0.0.0/33', '10.0.0', 'proxy.example', '10.0.0.0/8/8', '10.0.0.0/', '::1/129', '10.0.0.0/-1']) expect(() => createTrust([bad])).toThrow(RangeError);
+  for (const bad of ['10.0.0.0/33', '10.0.0', 'proxy.example', '10.0.0.0/8/8', '10.0.0.0/', '::1/129', '10.0.0.0/-1'])
+    expect(() => createTrust([bad])).toThrow(RangeError);
 });

@@ -61,7 +61,7 @@ export function parse(text: string, file: string, environment: Environment): Con
     value: document.toJS({ maxAliasCount: 100 }) as unknown,
     placeOf: (path, part) => {
       const node = nodeAt(document, path, part);
-      return node?.range ? at(node.range[0]) : undefined;
+      return at(node?.range?.[0] ?? 0);
     },
     isFromEnvironment: (path) => filled.has(nodeAt(document, path, 'value') as Scalar),
   };
@@ -126,8 +126,8 @@ function fillIn(document: Document, environment: Environment, missing: (node: No
     Scalar: (key, node) => {
       if (key === 'key' || typeof node.value !== 'string' || !node.value.includes('${')) return;
       filled.add(node);
-      node.value = node.value.replaceAll(/(\$?)\$\{([^}]*)\}/g, (whole, escape: string, name: string) => {
-        if (escape !== '') return whole.slice(1);
+      node.value = node.value.replaceAll(/(\$?)\$\{([^}]*)\}/g, (whole, escaped: string, name: string) => {
+        if (escaped !== '') return whole.slice(1);
         const value = environment[name];
         if (value === undefined || value === '') missing(node, `the environment variable ${name.slice(0, 64)} is not set`);
         return value ?? '';
@@ -156,7 +156,9 @@ function nodeAt(document: Document, path: ConfigPath, part: 'key' | 'value'): No
 
 /** How many letters to add, take, change or swap. */
 function distance(one: string, other: string): number {
-  const rows = Array.from({ length: one.length + 1 }, (_, row) => Array.from({ length: other.length + 1 }, (_, column) => (row === 0 ? column : column === 0 ? row : 0)));
+  const rows = Array.from({ length: one.length + 1 }, (_, row) =>
+    Array.from({ length: other.length + 1 }, (_, column) => (row === 0 ? column : column === 0 ? row : 0)),
+  );
   const cell = (row: number, column: number) => rows[row]?.[column] ?? Number.POSITIVE_INFINITY;
   for (let row = 1; row <= one.length; row++) {
     for (let column = 1; column <= other.length; column++) {

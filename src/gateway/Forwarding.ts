@@ -102,7 +102,16 @@ export function toPairs(headers: readonly string[]): Answer['headers'] {
 /** Set anew for the next connection. `Expect` has been answered here. */
 const ofOnwardHop: ReadonlySet<string> = new Set(['host', 'content-length', 'expect', 'trailer']);
 
-const notInTrailers: ReadonlySet<string> = new Set(['content-length', 'content-encoding', 'content-type', 'content-range', 'host', 'set-cookie', 'trailer', 'www-authenticate']);
+const notInTrailers: ReadonlySet<string> = new Set([
+  'content-length',
+  'content-encoding',
+  'content-type',
+  'content-range',
+  'host',
+  'set-cookie',
+  'trailer',
+  'www-authenticate',
+]);
 
 /** From a trusted proxy these go on as they are; the others are written anew. */
 function isKeptFromTrusted(name: string): boolean {

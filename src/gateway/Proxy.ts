@@ -228,22 +228,23 @@ class Exchange implements Dispatcher.DispatchHandler {
     if (this.#phase === 'holding') this.#clientLeft = true;
     else if (this.#phase === 'sending') this.#over('client-left', undefined, sale?.end('client-left'));
     else if (this.#phase === 'waiting') {
-      const finishes = sale !== undefined && !safeMethods.has(incoming.view.method) && (incoming.body?.whole ?? true);
-      if (!finishes) return this.#over('client-left', undefined, sale?.unanswered('client-left'));
-      this.#phase = 'absent';
-      this.#cancelTimer();
-      this.#arm(this.#options.timeoutMs);
+      const safe = safeMethods.has(incoming.view.method);
+      if (sale !== undefined && !safe && (incoming.body?.whole ?? true)) {
+        this.#phase = 'absent';
+        this.#cancelTimer();
+        this.#arm(this.#options.timeoutMs);
+      } else this.#over('client-left', undefined, sale?.unanswered('client-left'));
     }
   }
 
   /** No head came: the upstream failed, or the request never reached it whole. */
   #onNoHead(error: Error): void {
     const { sale, incoming } = this.#options;
-    const { body } = incoming;
-    if (this.#phase === 'absent') return this.#over('client-left', error, sale?.unanswered('upstream'));
-    if (FareboxError.is(body?.errored)) return this.#refuse(Problem.answer(body.errored), undefined, sale?.unanswered('client-left'));
-    if (body?.errored === error) return this.#over('client-left', undefined, sale?.unanswered('client-left'));
-    this.#answerAfter(sale?.unanswered('upstream'), unreachable(), this.#notCharged(), error);
+    const fault = incoming.body?.errored;
+    if (this.#phase === 'absent') this.#over('client-left', error, sale?.unanswered('upstream'));
+    else if (FareboxError.is(fault)) this.#refuse(Problem.answer(fault), undefined, sale?.unanswered('client-left'));
+    else if (fault === error) this.#over('client-left', undefined, sale?.unanswered('client-left'));
+    else this.#answerAfter(sale?.unanswered('upstream'), unreachable(), this.#notCharged(), error);
   }
 
   #onBroken(error: Error): void {
@@ -281,15 +282,19 @@ class Exchange implements Dispatcher.DispatchHandler {
   /** One timer an exchange, set again only when it runs out: moving bytes costs no timer. */
   #onTimer(): void {
     const { sale, incoming } = this.#options;
-    if (this.#phase === 'absent') return this.#head ? this.#endAbsent() : this.#over('client-left', timedOut(), sale?.unanswered('upstream'));
     const limitMs = this.#phase === 'waiting' ? this.#options.timeoutMs : this.#carriage.idleTimeoutMs;
     const leftMs = this.#movedAtMs + limitMs - this.#carriage.clock.nowMs();
     // While the sale decides, and while the client has yet to send its body, the upstream is not the one to wait for.
-    if (leftMs > 0 || this.#phase === 'holding' || (this.#phase === 'waiting' && incoming.body?.starved)) return this.#arm(leftMs > 0 ? leftMs : limitMs);
-    if (this.#phase === 'waiting') return this.#answerAfter(sale?.unanswered('upstream'), timedOut(), this.#notCharged(), undefined);
-    if (!this.#blocked && this.#trailers === undefined) return this.#onBroken(new Error(`no byte from the upstream within ${limitMs} ms`));
-    this.#over('client-left', undefined, sale?.end('client-left'));
-    this.#response.destroy();
+    const excused = this.#phase === 'holding' || (this.#phase === 'waiting' && (incoming.body?.starved ?? false));
+    if (this.#phase === 'absent') {
+      if (this.#head) this.#endAbsent();
+      else this.#over('client-left', timedOut(), sale?.unanswered('upstream'));
+    } else if (leftMs > 0 || excused) this.#arm(leftMs > 0 ? leftMs : limitMs);
+    else if (this.#phase === 'waiting') this.#answerAfter(sale?.unanswered('upstream'), timedOut(), this.#notCharged(), undefined);
+    else if (this.#blocked || this.#trailers) {
+      this.#over('client-left', undefined, sale?.end('client-left'));
+      this.#response.destroy();
+    } else this.#onBroken(new Error(`no byte from the upstream within ${limitMs} ms`));
   }
 
   #notCharged(): Answer['headers'] {

@@ -30,7 +30,13 @@ describe('Router', () => {
   test('a look-up does not walk the routes', () => {
     const many = Array.from({ length: 20_000 }, (_, index) => route(`/r${index}/x`, ['GET']));
     let read = 0;
-    const watched = many.map((one) => ({ ...one, get pattern() { read++; return one.pattern; } }));
+    const watched = many.map((one) => ({
+      ...one,
+      get pattern() {
+        read++;
+        return one.pattern;
+      },
+    }));
     const router = createRouter(watched);
     read = 0;
     expect(router.find(undefined, 'GET', '/r19999/x')?.methods).toEqual(['GET']);

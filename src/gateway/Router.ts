@@ -35,8 +35,8 @@ export function createRouter<Route extends RouteKey>(routes: readonly Route[]): 
   const anyHost = createTable<Route>();
   const hosts = new Map<string, Table<Route>>();
   for (const route of routes) {
-    let table = route.host === undefined ? anyHost : hosts.get(route.host);
-    if (table === undefined) hosts.set(route.host as string, (table = createTable<Route>()));
+    const table = route.host === undefined ? anyHost : (hosts.get(route.host) ?? createTable<Route>());
+    if (route.host !== undefined) hosts.set(route.host, table);
     add(methodsAt(table, route.pattern), route);
   }
   return {

@@ -68,7 +68,7 @@ export type StepsContext = Carriage & {
 export function createSteps(context: StepsContext): Handler {
   return (request, response, waitsForContinue) => {
     context.onTaken();
-    const visit: Visit = { context, request, response, startedAtMs: context.clock.nowMs(), path: '', route: undefined, incoming: undefined };
+    const visit: Visit = { context, request, response, startedAtMs: context.clock.nowMs(), path: '', route: undefined, incoming: undefined, over: false };
     request.on('error', () => {});
     response.on('error', () => {});
     try {
@@ -92,7 +92,7 @@ export function createSteps(context: StepsContext): Handler {
   };
 }
 
-/** A request on its way through the steps; the last three fields fill as it goes. */
+/** A request on its way through the steps; the last fields fill as it goes. */
 type Visit = {
   readonly context: StepsContext;
   readonly request: IncomingMessage;
@@ -101,6 +101,7 @@ type Visit = {
   path: string;
   route: ServedRoute | undefined;
   incoming: Incoming.Incoming | undefined;
+  over: boolean;
 };
 
 type Found = {
@@ -122,20 +123,21 @@ function routedMethod(view: RequestView): string {
 }
 
 function carryOut(visit: Visit, found: Found, decision: Decision): void {
-  if (decision.kind === 'pass') return passOn(visit, found, decision);
-  if (decision.kind !== 'repeat') {
+  if (decision.kind === 'pass') passOn(visit, found, decision);
+  else if (decision.kind === 'repeat') repeat(visit, decision);
+  else {
     send(visit, decision.answer);
-    return over(visit, decision.answer.status, 'answered', undefined);
+    over(visit, decision.answer.status, 'answered', undefined);
   }
-  const { sale, answer } = decision;
+}
+
+/** The answer of the first time again; whether it arrives is told to the sale. */
+function repeat(visit: Visit, { sale, answer }: Decision & { readonly kind: 'repeat' }): void {
   let ended = false;
   const end = (how: 'delivered' | 'client-left') => () => {
     if (ended) return;
     ended = true;
-    sale.end(how).then(
-      () => over(visit, answer.status, how, undefined),
-      (error: unknown) => over(visit, answer.status, how, error),
-    );
+    tell(visit, answer.status, how, sale.end(how));
   };
   visit.response.on('finish', end('delivered')).on('close', end('client-left'));
   if (visit.response.destroyed) end('client-left')();
@@ -146,11 +148,7 @@ function passOn(visit: Visit, found: Found, { sale, headers }: Pass): void {
   const { context, response } = visit;
   const { incoming, target, authority, route } = found;
   if (response.destroyed) {
-    const told = sale?.unanswered('client-left') ?? Promise.resolve();
-    told.then(
-      () => over(visit, 0, 'client-left', undefined),
-      (error: unknown) => over(visit, 0, 'client-left', error),
-    );
+    tell(visit, 0, 'client-left', sale?.unanswered('client-left') ?? Promise.resolve());
     return;
   }
   const path = route.basePath + target.path + target.query;
@@ -186,7 +184,17 @@ function send(visit: Visit, answer: Answer): void {
   sendAnswer(response, answer, close);
 }
 
+/** Over, once the sale knows. */
+function tell(visit: Visit, status: number, ended: RequestOutcome['ended'], told: Promise<void>): void {
+  told.then(
+    () => over(visit, status, ended, undefined),
+    (error: unknown) => over(visit, status, ended, error),
+  );
+}
+
 function over(visit: Visit, status: number, ended: RequestOutcome['ended'], error: unknown): void {
+  if (visit.over) return;
+  visit.over = true;
   const { context, path, route, request, startedAtMs } = visit;
   const durationMs = context.clock.nowMs() - startedAtMs;
   context.onOver({ method: request.method ?? '', path, route: route?.name, status, ended, durationMs, error });

@@ -82,7 +82,7 @@ export function heartbeat(life: ClaimLife | undefined, ref: ClaimRef, leaseSecon
 
 /** Ends a claim as used; the lease goes on while the answer is being sent. A second commit under one fence writes no second entry. */
 export function commit(life: ClaimLife | undefined, request: CommitRequest, now: number): Step<'committed' | 'lost'> {
-  if (!isNewest(life, request) || life.state === 'open') return { outcome: 'lost' };
+  if (!isNewest(life, request)) return { outcome: 'lost' };
   if (life.state === 'used') return { outcome: life.committedFence === request.fence ? 'committed' : 'lost' };
   const again = life.state === 'committed' && life.committedFence === request.fence;
   if (!again && life.leaseEndsAt === undefined) return { outcome: 'lost' };
@@ -105,7 +105,7 @@ export function deliver(life: ClaimLife | undefined, ref: ClaimRef): Step<void> 
 
 /** The answer did not arrive whole: it may be asked for again at once. */
 export function undelivered(life: ClaimLife | undefined, ref: ClaimRef): Step<void> {
-  if (!isNewest(life, ref) || life.state !== 'committed' || life.leaseEndsAt === undefined) return { outcome: undefined };
+  if (!isNewest(life, ref) || life.state !== 'committed') return { outcome: undefined };
   return { outcome: undefined, next: { ...life, leaseEndsAt: undefined } };
 }
 

@@ -8,7 +8,7 @@ import type { Msat } from '../core/Amount.ts';
 import * as Amount from '../core/Amount.ts';
 import * as Bolt11 from '../core/Bolt11.ts';
 import type { Clock } from '../core/Clock.ts';
-import { nowAt } from '../core/Clock.ts';
+import { nowAt, systemRandom } from '../core/Clock.ts';
 import * as Credential from '../core/Credential.ts';
 import * as Identifier from '../core/Identifier.ts';
 import { concat, toHex } from '../core/internal/bytes.ts';
@@ -69,13 +69,12 @@ export async function startLyingServer(clock: Clock): Promise<LyingServer> {
   const preimages = new Map<PaymentHash, Preimage.Preimage>();
   const requests: SeenRequest[] = [];
   const nodeKey = sha256(Uint8Array.of(7));
-  let made = 0;
 
   const seller: Omit<LyingServer, 'origin' | 'close' | 'handle'> = {
     requests,
     preimageOf: (paymentHash) => preimages.get(paymentHash),
     offer: (script = {}) => {
-      const preimage = Preimage.fromBytes(sha256(Uint8Array.of(1, made >> 8, made++ & 255)));
+      const preimage = Preimage.fromBytes(systemRandom(32));
       const paymentHash = Preimage.hash(preimage);
       preimages.set(paymentHash, preimage);
       const { amountMsat = Amount.fromSat(50), chain = 'regtest', expirySeconds = 600 } = script;

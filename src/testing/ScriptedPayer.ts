@@ -16,10 +16,10 @@ export type PaymentScript =
   /** Paid. The fee is 0 sat where none is named, and is charged whatever the limit; `refuse` fails for it instead. */
   | { readonly kind: 'settle'; readonly feeMsat?: Msat; readonly refuse?: boolean }
   | { readonly kind: 'fail'; readonly reason: FailureReason }
-  /** The wallet cannot say, and `then` is what became of it. */
-  | { readonly kind: 'unknown'; readonly then: 'settled' | 'failed' | 'pending' | 'absent' }
-  /** The call never answers; `then` is what became of it. */
-  | { readonly kind: 'hang'; readonly then: 'settled' | 'failed' | 'pending' | 'absent' }
+  /** The wallet cannot say, and `became` is the truth. */
+  | { readonly kind: 'unknown'; readonly became: 'settled' | 'failed' | 'pending' | 'absent' }
+  /** The call never answers; `became` is the truth. */
+  | { readonly kind: 'hang'; readonly became: 'settled' | 'failed' | 'pending' | 'absent' }
   /** Says that it was paid, and shows another preimage, or none. */
   | { readonly kind: 'unproven'; readonly preimage: string }
   /** Breaks the contract and throws; the payment has settled. */
@@ -85,9 +85,9 @@ export function createScriptedPayer(options: ScriptedPayerOptions): ScriptedPaye
       case 'fail':
         return { end: failed(script.reason), answer: failed(script.reason) };
       case 'unknown':
-        return { end: endOf(paymentHash, script.then), answer: { kind: 'unknown', message: 'The connection was lost.' } };
+        return { end: endOf(paymentHash, script.became), answer: { kind: 'unknown', message: 'The connection was lost.' } };
       case 'hang':
-        return { end: endOf(paymentHash, script.then), answer: new Promise<never>(() => {}) };
+        return { end: endOf(paymentHash, script.became), answer: new Promise<never>(() => {}) };
       case 'unproven': {
         const answer = { ...settled(paymentHash), preimage: script.preimage as Preimage } as PaymentOutcome;
         return { end: answer, answer };

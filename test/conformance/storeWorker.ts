@@ -11,7 +11,7 @@ import { claimOf, digest, entryOf, expiresAt, leaseSeconds } from '../../src/tes
 /** What the test asks for. */
 export type Order =
   | { readonly kind: 'open' | 'close' | 'sell' }
-  | { readonly kind: 'claim'; readonly keys: readonly string[] }
+  | { readonly kind: 'claim' | 'claim-in-turn'; readonly keys: readonly string[] }
   | { readonly kind: 'commit'; readonly key: string; readonly fence: number }
   | { readonly kind: 'count'; readonly times: number; readonly ceiling: number }
   | { readonly kind: 'reserve'; readonly names: readonly string[] };
@@ -38,6 +38,11 @@ async function obey(order: Order): Promise<unknown> {
       return 'closed';
     case 'claim':
       return Promise.all(order.keys.map((key) => store.claim(claimOf(key))));
+    case 'claim-in-turn': {
+      const outcomes = [];
+      for (const key of order.keys) outcomes.push(await store.claim(claimOf(key)));
+      return outcomes;
+    }
     case 'commit':
       return store.commit({ key: digest(order.key), fence: order.fence, entry: entryOf('earned', order.key) });
     case 'count':

@@ -83,8 +83,8 @@ export type Books = {
   /** The answer is its id. */
   readonly addPayment: (payment: Omit<PaymentRow, 'id'>) => number;
   readonly endPayment: (payment: Pick<PaymentRow, 'id' | 'state' | 'feeMsat' | 'reason' | 'message' | 'endedAt'>) => void;
-  /** A payer's attempts at one payment hash, oldest first. */
-  readonly attempts: (payer: string, paymentHash: PaymentHash) => readonly PaymentRow[];
+  /** A payer's newest attempt at a payment hash. */
+  readonly lastAttempt: (payer: string, paymentHash: PaymentHash) => PaymentRow | undefined;
   readonly pending: () => readonly PaymentRow[];
   readonly payments: () => readonly PaymentRow[];
   readonly close: () => void;
@@ -207,7 +207,7 @@ function prepare(database: DatabaseSync) {
       'INSERT INTO payments (payment_hash, payer, payee, amount, fee, state, reason, message, fault, due_ms, started_at, ended_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
     ),
     endPayment: sql("UPDATE payments SET state = ?, fee = ?, reason = ?, message = ?, ended_at = ? WHERE id = ? AND state = 'pending'"),
-    attempts: sql('SELECT * FROM payments WHERE payer = ? AND payment_hash = ? ORDER BY id'),
+    lastAttempt: sql('SELECT * FROM payments WHERE payer = ? AND payment_hash = ? ORDER BY id DESC LIMIT 1'),
     pending: sql("SELECT * FROM payments WHERE state = 'pending' ORDER BY id"),
     payments: sql('SELECT * FROM payments ORDER BY id'),
   };
@@ -248,7 +248,7 @@ function invoiceCalls(sql: Statements): Pick<Books, 'invoice' | 'addInvoice' | '
   };
 }
 
-function paymentCalls(sql: Statements): Pick<Books, 'addPayment' | 'endPayment' | 'attempts' | 'pending' | 'payments'> {
+function paymentCalls(sql: Statements): Pick<Books, 'addPayment' | 'endPayment' | 'lastAttempt' | 'pending' | 'payments'> {
   return {
     addPayment: (payment) => {
       const { paymentHash, payer, payee, amountMsat, feeMsat, state, reason, message, fault, dueMs, startedAt, endedAt } = payment;
@@ -271,7 +271,7 @@ function paymentCalls(sql: Statements): Pick<Books, 'addPayment' | 'endPayment' 
     endPayment: ({ id, state, feeMsat, reason, message, endedAt }) => {
       sql.endPayment.run(state, String(feeMsat), reason ?? null, message ?? null, endedAt ?? null, id);
     },
-    attempts: (payer, paymentHash) => sql.attempts.all(payer, paymentHash).map(toPayment),
+    lastAttempt: (payer, paymentHash) => optional(sql.lastAttempt.get(payer, paymentHash), toPayment),
     pending: () => sql.pending.all().map(toPayment),
     payments: () => sql.payments.all().map(toPayment),
   };

@@ -6,6 +6,7 @@ import * as Preimage from '../../core/Preimage.ts';
 import * as FixedClock from '../../testing/FixedClock.ts';
 import type { PaymentOutcome } from '../Lightning.ts';
 import { connectSandbox, createSandboxNetwork, createSandboxPayer, createSandboxReceiver, startSandbox } from '../sandbox.ts';
+import { isRefusedConnection } from './Connection.ts';
 
 const token = 'the-secret-of-the-sandbox';
 /** Where nobody listens: a port that only the system could give away. */
@@ -176,22 +177,24 @@ describe('a question', () => {
     await receiver.close();
   });
 
-  it('on a kept connection that has gone stale is asked once more; a payment never is', async () => {
+  it('on a kept connection that has gone stale is asked once more; a payment has a connection of its own', async () => {
     const asked: string[] = [];
-    let seen = new WeakSet<Socket>();
+    const seen = new WeakSet<Socket>();
     const url = await answering((request, response) => {
       asked.push(request.url ?? '');
       if (seen.has(request.socket)) return request.socket.destroy();
       seen.add(request.socket);
-      response.end('{"spendableMsat":"5"}');
+      response.end(request.url === '/v1/pay' ? '{"kind":"failed","reason":"expired","message":""}' : '{"spendableMsat":"5"}');
     });
     const payer = createSandboxPayer({ url, token, node: 'buyer' });
     closings.push(() => payer.close());
     expect(await payer.balance()).toEqual({ spendableMsat: 5n });
     expect(await payer.balance()).toEqual({ spendableMsat: 5n });
     expect(asked).toEqual(['/v1/balance', '/v1/balance', '/v1/balance']);
-    seen = new WeakSet();
-    expect(await payer.pay({ invoice: (await invoice()).invoice, maxFeeMsat: Amount.zero, timeoutSeconds: 5 })).toMatchObject({ kind: 'unknown' });
+    expect(await payer.pay({ invoice: (await invoice()).invoice, maxFeeMsat: Amount.zero, timeoutSeconds: 5 })).toMatchObject({
+      kind: 'failed',
+      reason: 'expired',
+    });
     expect(asked.filter((path) => path === '/v1/pay')).toEqual(['/v1/pay']);
   });
 
@@ -214,6 +217,27 @@ describe('a question', () => {
     await receiver.close();
     await expect(asked).rejects.toMatchObject({ code: 'LIGHTNING_UNAVAILABLE' });
     await expect(receiver.info()).rejects.toMatchObject({ code: 'LIGHTNING_UNAVAILABLE' });
+  });
+});
+
+describe('a refused connection', () => {
+  const error = (fields: object) => Object.assign(new Error('x'), fields);
+  const refused = error({ syscall: 'connect', code: 'ECONNREFUSED' });
+
+  it('is one where no attempt to connect came further', () => {
+    for (const yes of [refused, new AggregateError([refused, refused])]) expect(isRefusedConnection(yes)).toBe(true);
+    const others = [
+      error({ syscall: 'connect', code: 'ETIMEDOUT' }),
+      error({ syscall: 'connect', code: 'ECONNRESET' }),
+      error({ syscall: 'read', code: 'ECONNREFUSED' }),
+      error({ code: 'ECONNREFUSED' }),
+      error({}),
+      new AggregateError([]),
+      new AggregateError([refused, error({ syscall: 'connect', code: 'ETIMEDOUT' })]),
+      'ECONNREFUSED',
+      undefined,
+    ];
+    for (const other of others) expect(isRefusedConnection(other)).toBe(false);
   });
 });
 

@@ -44,6 +44,12 @@ export function createConnection({ url, token }: SandboxAddress): Backend {
   };
 }
 
+/** Whether every attempt to connect was refused, so that nothing can have been sent. */
+export function isRefusedConnection(error: unknown): boolean {
+  if (error instanceof AggregateError && error.errors.length > 0) return error.errors.every(isRefusedConnection);
+  return error instanceof Error && 'syscall' in error && error.syscall === 'connect' && 'code' in error && error.code === 'ECONNREFUSED';
+}
+
 type Line = { readonly base: URL; readonly token: string; readonly kept: Agent; readonly fresh: Agent; readonly closing: AbortController };
 
 /** A reply that is longer is not read on. */
@@ -77,7 +83,7 @@ async function post(line: Line, name: CallName, body: string, signal: AbortSigna
   for (let again = name !== 'pay'; ; again = false) {
     const request = httpRequest(new URL(`/v1/${name}`, line.base), {
       method: 'POST',
-      agent: line.kept,
+      agent: name === 'pay' ? line.fresh : line.kept,
       headers: { authorization: `Bearer ${line.token}`, 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
       signal,
     });
@@ -120,12 +126,6 @@ function refusalOf(line: Line, status: number, text: string): FareboxError {
 function unavailable(line: Line, why: string, details: { readonly sent?: boolean } = {}, cause?: unknown): FareboxError {
   const message = `The sandbox at ${line.base.origin} cannot be reached: ${why}. Is "farebox sandbox" running there?`;
   return new FareboxError('LIGHTNING_UNAVAILABLE', message, { details: details.sent === undefined ? {} : { sent: details.sent }, cause });
-}
-
-/** Whether every attempt to connect was refused, so that nothing can have been sent. */
-function isRefusedConnection(error: unknown): boolean {
-  if (error instanceof AggregateError && error.errors.length > 0) return error.errors.every(isRefusedConnection);
-  return error instanceof Error && 'syscall' in error && error.syscall === 'connect' && 'code' in error && error.code === 'ECONNREFUSED';
 }
 
 function codeOf(error: unknown): string {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import * as Amount from '../../core/Amount.ts';
 import * as Bolt11 from '../../core/Bolt11.ts';
+import { type Clock, systemRandom } from '../../core/Clock.ts';
 import * as Preimage from '../../core/Preimage.ts';
 import * as FixedClock from '../../testing/FixedClock.ts';
 import type { Payer, PaymentOutcome, Receiver } from '../Lightning.ts';
@@ -125,6 +126,7 @@ describe('an invoice', () => {
     const late = sandbox.payer('late');
     const created = await invoice(shop);
     await pay(buyer, created.invoice);
+    await sandbox.setDelay(1000);
     expect(await pay(late, created.invoice)).toMatchObject({ kind: 'failed', reason: 'rejected' });
     expect(await late.trackPayment(created.paymentHash)).toMatchObject({ kind: 'failed', reason: 'rejected' });
     expect(await buyer.trackPayment(created.paymentHash)).toMatchObject({ kind: 'settled' });
@@ -143,6 +145,26 @@ describe('an invoice', () => {
   it('in capitals is the same invoice', async () => {
     const { shop, buyer } = open();
     expect(await pay(buyer, (await invoice(shop)).invoice.toUpperCase())).toMatchObject({ kind: 'settled' });
+  });
+
+  it('that its own node signed anew, over less, with another secret or for another chain, is refused', async () => {
+    const keys: Uint8Array[] = [];
+    const random = (length: number) => {
+      keys.push(systemRandom(length));
+      return keys.at(-1) as Uint8Array;
+    };
+    const { shop, buyer } = open({ random });
+    const own = Bolt11.decode((await invoice(shop)).invoice);
+    const draft = { chain: 'regtest', description: 'x', createdAt: own.createdAt, paymentHash: own.paymentHash, amountMsat: own.amountMsat } as const;
+    const sign = (change: Partial<Bolt11.InvoiceDraft>) =>
+      keys
+        .filter((key) => key.length === 32)
+        .map((key) => Bolt11.encode({ ...draft, paymentSecret: own.paymentSecret, ...change }, key))
+        .find((text) => Bolt11.decode(text).payee === own.payee) ?? '';
+    expect(await pay(buyer, sign({ amountMsat: sat(1) }))).toMatchObject({ kind: 'failed', reason: 'rejected' });
+    expect(await pay(buyer, sign({ chain: 'bitcoin' }))).toMatchObject({ kind: 'failed', reason: 'rejected' });
+    expect(await pay(buyer, sign({ paymentSecret: '11'.repeat(32) }))).toMatchObject({ kind: 'failed', reason: 'rejected' });
+    expect(await pay(buyer, sign({}))).toMatchObject({ kind: 'settled' });
   });
 
   it('of this network with another amount, secret or payee is refused', async () => {
@@ -222,7 +244,8 @@ describe('faults', () => {
     const { sandbox, shop, buyer } = open();
     await sandbox.setFault({ node: 'shop', kind: 'fails', payments: 1 });
     await sandbox.setFault({ node: 'buyer', kind: 'no-preimage', payments: 1 });
-    expect(await pay(buyer, (await invoice(sandbox.receiver('other'))).invoice)).toMatchObject({ kind: 'unknown' });
+    expect(await pay(buyer, (await invoice(shop)).invoice)).toMatchObject({ kind: 'unknown' });
+    expect(await pay(buyer, (await invoice(sandbox.receiver('other'))).invoice)).toMatchObject({ kind: 'settled' });
     expect(await pay(buyer, (await invoice(shop)).invoice)).toMatchObject({ kind: 'failed' });
     expect(await pay(buyer, (await invoice(shop)).invoice)).toMatchObject({ kind: 'settled' });
   });
@@ -302,6 +325,25 @@ describe('a watch', () => {
     expect(await watch.next()).toEqual({ done: true, value: undefined });
   });
 
+  it('that waits is woken by a payment that settles later', async () => {
+    const { clock, sandbox, shop, buyer } = open({ delayMs: 1000 });
+    const watch = shop.watchSettlements({ after: '', signal: new AbortController().signal })[Symbol.asyncIterator]();
+    const slow = await invoice(shop);
+    const first = watch.next();
+    void pay(buyer, slow.invoice);
+    await Promise.resolve();
+    clock.advance(1000);
+    expect((await first).value).toMatchObject({ paymentHash: slow.paymentHash });
+    await sandbox.setFault({ node: 'buyer', kind: 'hangs' });
+    const held = await invoice(shop);
+    void pay(buyer, held.invoice);
+    const second = watch.next();
+    await Promise.resolve();
+    await sandbox.releasePayment(held.paymentHash, 'settled');
+    expect((await second).value).toMatchObject({ paymentHash: held.paymentHash });
+    await watch.return?.();
+  });
+
   it('with the cursor of another network begins at the beginning', async () => {
     const { shop, buyer } = open();
     const created = await invoice(shop);
@@ -367,7 +409,13 @@ describe('closing', () => {
   });
 
   it('a wait longer than a timer can be is waited out', async () => {
-    const { clock, sandbox, shop, buyer } = open();
+    const clock = FixedClock.create();
+    const longest: number[] = [];
+    const after: Clock['after'] = (ms, then) => {
+      longest.push(ms);
+      return clock.after(ms, then);
+    };
+    const { sandbox, shop, buyer } = open({ clock: { nowMs: clock.nowMs, after } });
     await sandbox.setFault({ node: 'buyer', kind: 'pays-expired' });
     const days = 86_400;
     const created = await invoice(shop, 50, 60 * days);
@@ -378,6 +426,7 @@ describe('closing', () => {
     clock.advance(31 * days * 1000);
     const tracked = await buyer.trackPayment(created.paymentHash);
     expect(tracked.kind === 'settled' && Preimage.proves(tracked.preimage, created.paymentHash)).toBe(true);
+    expect(Math.max(...longest)).toBeLessThan(2 ** 31);
   });
 });
 

@@ -61,7 +61,7 @@ export function createPayments(options: PaymentsOptions): Payments {
   const { books, clock, faults, fees, onSettled } = options;
   let { delayMs } = options;
   let callOff = () => {};
-  const waiting = new Map<number, Set<(outcome: PaymentOutcome) => void>>();
+  const waits = createWaits();
 
   const rearm = () => {
     callOff();
@@ -71,8 +71,7 @@ export function createPayments(options: PaymentsOptions): Payments {
   const end = (payments: readonly PaymentRow[], as: 'settled' | 'failed') => {
     for (const payment of payments) {
       const ended = books.write(() => (as === 'settled' ? arrive(books, payment, nowAt(clock)) : giveBack(books, payment, released, nowAt(clock))));
-      for (const tell of waiting.get(payment.id) ?? []) tell(outcomeOf(books, ended));
-      waiting.delete(payment.id);
+      waits.tell(payment.id, outcomeOf(books, ended));
     }
     rearm();
     if (as === 'settled' && payments.length > 0) onSettled();
@@ -93,20 +92,9 @@ export function createPayments(options: PaymentsOptions): Payments {
       else if (started.outcome.kind !== 'failed') onSettled();
       return started;
     },
-    wait: (id, signal) =>
-      new Promise((resolve) => {
-        const tell = (outcome: PaymentOutcome) => {
-          signal?.removeEventListener('abort', leave);
-          waiting.get(id)?.delete(tell);
-          resolve(outcome);
-        };
-        const leave = () => tell(unknown('The payment was still under way when its payer gave up'));
-        if (signal?.aborted) return leave();
-        signal?.addEventListener('abort', leave);
-        waiting.set(id, (waiting.get(id) ?? new Set()).add(tell));
-      }),
+    wait: waits.wait,
     track: (payer, paymentHash) => {
-      const attempt = decisive(books.attempts(payer, paymentHash));
+      const attempt = books.lastAttempt(payer, paymentHash);
       if (attempt === undefined) return { kind: 'absent' };
       return attempt.state === 'pending' ? { kind: 'pending' } : outcomeOf(books, attempt);
     },
@@ -120,8 +108,7 @@ export function createPayments(options: PaymentsOptions): Payments {
     },
     close: () => {
       callOff();
-      for (const tells of waiting.values()) for (const tell of tells) tell(unknown('The sandbox closed while the payment was under way'));
-      waiting.clear();
+      waits.tellAll(unknown('The sandbox closed while the payment was under way'));
     },
   };
 }
@@ -140,7 +127,8 @@ function begin(around: Circumstances, order: PaymentOrder): Started {
   const read = readInvoice(order.invoice);
   if (read.kind === 'refused') return { kind: 'ended', outcome: { kind: 'failed', ...read.failure } };
   const { paymentHash, amountMsat } = read;
-  const before = decisive(books.attempts(order.payer, paymentHash));
+  // No attempt follows one that settled or is under way, so the newest says what became of the payment.
+  const before = books.lastAttempt(order.payer, paymentHash);
   if (before?.state === 'settled')
     return { kind: 'ended', outcome: { kind: 'failed', reason: 'rejected', message: 'This node has already paid the invoice; nothing moved.' } };
   if (before?.state === 'pending') return { kind: 'ended', outcome: unknown('An earlier payment of this invoice is still under way') };
@@ -254,9 +242,29 @@ function move(books: Books, name: string, by: { readonly localMsat?: bigint; rea
   books.updateNode({ ...node, localMsat: localMsat as Msat, remoteMsat: remoteMsat as Msat });
 }
 
-/** The attempt that says what became of a payment: one that settled or is under way, else the newest. */
-function decisive(attempts: readonly PaymentRow[]): PaymentRow | undefined {
-  return attempts.find((attempt) => attempt.state !== 'failed') ?? attempts.at(-1);
+/** Those who wait for the end of a payment, by its id. */
+function createWaits() {
+  const waiting = new Map<number, Set<(outcome: PaymentOutcome) => void>>();
+  const tell = (id: number, outcome: PaymentOutcome) => {
+    for (const hear of waiting.get(id) ?? []) hear(outcome);
+    waiting.delete(id);
+  };
+  const wait: Payments['wait'] = (id, signal) =>
+    new Promise((resolve) => {
+      const hear = (outcome: PaymentOutcome) => {
+        signal?.removeEventListener('abort', leave);
+        waiting.get(id)?.delete(hear);
+        resolve(outcome);
+      };
+      const leave = () => hear(unknown('The payment was still under way when its payer gave up'));
+      if (signal?.aborted) return leave();
+      signal?.addEventListener('abort', leave);
+      waiting.set(id, (waiting.get(id) ?? new Set()).add(hear));
+    });
+  const tellAll = (outcome: PaymentOutcome) => {
+    for (const id of [...waiting.keys()]) tell(id, outcome);
+  };
+  return { wait, tell, tellAll };
 }
 
 function outcomeOf(books: Books, ended: PaymentRow): PaymentOutcome {

@@ -120,7 +120,7 @@ export type Sandbox = {
   /** Takes faults back: a node's, or all. Payments that hang go on hanging. */
   readonly clearFaults: (node?: string) => Promise<void>;
   readonly faults: () => Promise<readonly SandboxFault[]>;
-  /** Ends the payments of that hash that are under way. The answer is how many there were; settling one fails it where the invoice has been paid or has expired since. */
+  /** Ends the payments of that hash that are under way. The answer is how many there were. Settling one fails it where the invoice has been paid meanwhile, or has expired (but for `settles-late` and `pays-expired`). */
   readonly releasePayment: (paymentHash: PaymentHash, as: 'settled' | 'failed') => Promise<number>;
   /** How long every payment takes from now on, in milliseconds. */
   readonly setDelay: (delayMs: number) => Promise<void>;

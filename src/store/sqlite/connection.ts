@@ -140,24 +140,22 @@ type Job = { readonly work: () => unknown; readonly resolve: (value: unknown) =>
 
 /** Commits a group and returns how to answer each; where one breaks the transaction, each gets its own, so that it breaks nobody else's. */
 function commitGroup(db: DatabaseSync, group: readonly Job[], onCommit: () => void): (() => void)[] {
+  let answers: (() => void)[] = [];
   let working = false;
   try {
     db.exec('BEGIN IMMEDIATE');
     working = true;
-    const answers = group.map(attempt);
+    answers = group.map(attempt);
     working = false;
     db.exec('COMMIT');
-    onCommit();
-    return answers;
-  } catch (error) {
+  } catch (cause) {
     rollBack(db);
     if (working && group.length > 1) return group.flatMap((job) => commitGroup(db, [job], onCommit));
-    return group.map(
-      ({ reject }) =>
-        () =>
-          reject(unavailable(error)),
-    );
+    const error = unavailable(cause);
+    return group.map((job) => () => job.reject(error));
   }
+  onCommit();
+  return answers;
 }
 
 /** Does one job's work; a caller's mistake is that caller's answer. */

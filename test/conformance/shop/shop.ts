@@ -19,11 +19,13 @@ import { pass } from '../../../src/server/terms/Pass.ts';
 import { createMemoryStore } from '../../../src/store/memory.ts';
 import type { Store } from '../../../src/store/Store.ts';
 import * as FixedClock from '../../../src/testing/FixedClock.ts';
-import { expressStand, honoStand, type Stand, type StandOptions, type StandRoute } from './stands.ts';
+import { expressStand, gatewayStand, honoStand, type Stand, type StandOptions, type StandRoute } from './stands.ts';
 import { startUpstream, type Upstream } from './upstream.ts';
 
 /** The stands that every case runs behind. */
-export const stands = { express: expressStand, hono: honoStand } as const satisfies { [name: string]: (options: StandOptions) => Promise<Stand> };
+export const stands = { gateway: gatewayStand, express: expressStand, hono: honoStand } as const satisfies {
+  [name: string]: (options: StandOptions) => Promise<Stand>;
+};
 
 export type StandName = keyof typeof stands;
 

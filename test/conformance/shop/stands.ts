@@ -13,6 +13,9 @@ import { paywall as expressPaywall } from '../../../src/adapters/express.ts';
 import { paywall as honoPaywall } from '../../../src/adapters/hono.ts';
 import type { RouteOptions } from '../../../src/adapters/routeOffer.ts';
 import type { Clock } from '../../../src/core/Clock.ts';
+import { createConfig } from '../../../src/gateway/Config.ts';
+import { assemble } from '../../../src/gateway/Gateway.ts';
+import type { Offer } from '../../../src/server/Offer.ts';
 import type { Paywall } from '../../../src/server/Paywall.ts';
 
 /** One paid route. */
@@ -23,6 +26,40 @@ export type StandOptions = { readonly paywall: Paywall; readonly routes: readonl
 
 /** A stand that is open. */
 export type Stand = { readonly url: string; readonly close: () => Promise<void> };
+
+/** Puts up the gateway, as a configuration file would. */
+export async function gatewayStand({ paywall, routes, clock, timeoutMs }: StandOptions): Promise<Stand> {
+  const config = createConfig({
+    listen: '127.0.0.1:0',
+    store: 'memory',
+    timeouts: { upstream: `${timeoutMs}ms` },
+    services: Object.entries(Object.groupBy(routes, ({ options, upstream }) => `${options.service ?? 'api'} ${upstream}`)).map(([key, group = []], index) => ({
+      name: key.startsWith('api ') && index > 0 ? `api${index}` : (key.split(' ')[0] as string),
+      upstream: group[0]?.upstream,
+      routes: group.map(({ methods, path, options: { price, title, terms } }) => ({
+        path,
+        methods,
+        price: typeof price === 'string' ? price : '10 sat',
+        ...(title === undefined ? {} : { title }),
+        ...(terms?.kind === 'pass' ? { terms: `pass: ${terms.lastsSeconds}s` } : {}),
+      })),
+    })),
+  });
+  // A price that hangs on the request has no place in the file yet; the engine has one.
+  const priceOf = (offer: Offer): Offer => {
+    const own = routes.find(({ path }) => path === offer.pattern)?.options.price;
+    return typeof own === 'object' ? { ...offer, price: own } : offer;
+  };
+  const gateway = assemble({
+    config,
+    paywall: { check: (request, target, offer) => paywall.check(request, target, priceOf(offer)), close: async () => {} },
+    clock,
+    events: paywall.events,
+    log: () => {},
+  });
+  const { url } = await gateway.listen();
+  return { url, close: gateway.close };
+}
 
 /** Puts up Express with its own small proxy as the handler. */
 export async function expressStand({ paywall, routes, clock, timeoutMs }: StandOptions): Promise<Stand> {

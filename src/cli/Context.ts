@@ -1,0 +1,22 @@
+/**
+ * What every command is handed: where to print, where its files are, and when to stop.
+ */
+import type { Clock } from '../core/Clock.ts';
+import type { Home } from './Home.ts';
+import type { Terminal } from './Terminal.ts';
+
+/** See the head of this file. */
+export type CliContext = {
+  readonly terminal: Terminal;
+  /** Opened when a command needs it. */
+  readonly home: () => Home;
+  readonly environment: { readonly [name: string]: string | undefined };
+  /** Aborts when the command is told to end (Ctrl-C, or a signal). */
+  readonly signal: AbortSignal;
+  /** Standard input, read to its end. */
+  readonly readInput: () => Promise<Uint8Array>;
+  /** Asks a person; undefined where there is nobody to ask. */
+  readonly ask: (question: string, fallback: string) => Promise<string | undefined>;
+  /** Default: the machine's. */
+  readonly clock?: Clock;
+};

@@ -1,0 +1,62 @@
+#!/usr/bin/env -S node --disable-warning=ExperimentalWarning
+/**
+ * The command `farebox`.
+ */
+import { createInterface } from 'node:readline/promises';
+import { FareboxError } from '../core/Errors.ts';
+import type { CliContext } from './Context.ts';
+import { exitCodeOf } from './exit.ts';
+import { openHome } from './Home.ts';
+import { createProgram } from './program.ts';
+import { createTerminal } from './Terminal.ts';
+
+const stop = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(signal, () => {
+    // A second signal does not wait for an orderly end.
+    if (stop.signal.aborted) process.exit(130);
+    stop.abort();
+  });
+}
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
+
+const terminal = createTerminal({ stdout: process.stdout, stderr: process.stderr });
+const context: CliContext = {
+  terminal,
+  environment: process.env,
+  home: () => openHome(process.env),
+  signal: stop.signal,
+  readInput: async () => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
+    return Buffer.concat(chunks);
+  },
+  ask: async (question, fallback) => {
+    if (!process.stdin.isTTY) return undefined;
+    const lines = createInterface({ input: process.stdin, output: process.stderr });
+    try {
+      const answer = await lines.question(`${question}${fallback === '' ? '' : ` (${fallback})`}: `, { signal: stop.signal });
+      return answer.trim() === '' ? fallback : answer.trim();
+    } finally {
+      lines.close();
+    }
+  },
+};
+
+try {
+  await createProgram(context).parseAsync();
+} catch (error) {
+  terminal.note(describe(error));
+  process.exitCode = exitCodeOf(error);
+}
+
+/** What a person is told: the message of an expected error; of any other also where it happened. */
+function describe(error: unknown): string {
+  if (FareboxError.is(error)) return `${terminal.tone('bad', error.code)}  ${error.message}`;
+  if (error instanceof RangeError || (error instanceof Error && 'code' in error && typeof error.code === 'string'))
+    return `${terminal.tone('bad', 'error')}  ${error.message}`;
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

@@ -1,0 +1,47 @@
+/**
+ * The command `farebox` and all that it can do; each command's file adds itself.
+ */
+import { Command } from 'commander';
+import type { CliContext } from './Context.ts';
+import { registerCheck } from './check.ts';
+import { registerDemo } from './demo.ts';
+import { exitCodes } from './exit.ts';
+import { registerGet } from './get.ts';
+import { registerInit } from './init.ts';
+import { registerKeys } from './keys.ts';
+import { registerSales } from './sales.ts';
+import { registerSandbox } from './sandbox.ts';
+import { registerServe } from './serve.ts';
+import { registerToken } from './token.ts';
+import { version } from './version.ts';
+
+/** All commands, ready to be parsed. */
+export function createProgram(context: CliContext): Command {
+  const program = new Command('farebox')
+    .description('Put a price on any HTTP API and let software pay it over Lightning (L402).')
+    .version(version)
+    .showHelpAfterError('(farebox --help says more)')
+    .showSuggestionAfterError()
+    .configureHelp({ sortSubcommands: false })
+    .addHelpText('after', () => `\nExit codes:\n${exitCodeLines().join('\n')}\n\nFirst steps:\n${firstSteps.join('\n')}\n`);
+  registerDemo(program, context);
+  registerServe(program, context);
+  registerInit(program, context);
+  registerCheck(program, context);
+  registerGet(program, context);
+  registerSales(program, context);
+  registerToken(program, context);
+  registerKeys(program, context);
+  registerSandbox(program, context);
+  return program;
+}
+
+const firstSteps = [
+  '  farebox demo                                          watch a program buy an API call',
+  '  farebox serve http://localhost:3000 --price "10 sat"  put a price on your own API (sandbox)',
+  '  farebox get http://localhost:8402/ --max "20 sat"     buy from it',
+];
+
+function exitCodeLines(): readonly string[] {
+  return Object.entries(exitCodes).map(([code, meaning]) => `  ${code}  ${meaning}`);
+}

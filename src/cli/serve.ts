@@ -1,0 +1,188 @@
+/**
+ * `farebox serve`: the gateway, from a URL and a price, or from a configuration file.
+ */
+import { existsSync } from 'node:fs';
+import type { Command } from 'commander';
+import * as Amount from '../core/Amount.ts';
+import { FareboxError } from '../core/Errors.ts';
+import { createConfig, createGateway, type Gateway, type GatewayConfig, loadConfig, type RequestOutcome } from '../gateway/index.ts';
+import type { Receiver } from '../lightning/Lightning.ts';
+import type { PaywallEvent } from '../server/Events.ts';
+import { createRootKeys } from '../server/RootKeys.ts';
+import { createMemoryStore } from '../store/memory.ts';
+import type { Store } from '../store/Store.ts';
+import { createSqliteStore } from '../store/sqlite.ts';
+import type { CliContext } from './Context.ts';
+import { ensureKeys, type Home, parseKeys } from './Home.ts';
+import { openSandbox } from './SandboxLink.ts';
+import { type Terminal, table } from './Terminal.ts';
+
+type ServeOptions = {
+  readonly price?: string;
+  readonly pass?: string;
+  readonly name?: string;
+  readonly listen?: string;
+  readonly config?: string;
+};
+
+/** A gateway that runs, with everything it stands on. */
+export type Served = {
+  readonly gateway: Gateway;
+  readonly url: string;
+  readonly receiver: Receiver;
+  readonly store: Store | undefined;
+  readonly close: () => Promise<void>;
+};
+
+export function registerServe(program: Command, context: CliContext): void {
+  program
+    .command('serve')
+    .argument('[url]', 'your API, such as http://localhost:3000; without it farebox.yaml is read')
+    .description('Put a paywall in front of an API. It sells for play money on the sandbox until its configuration names a wallet.')
+    .option('-p, --price <amount>', 'what a request costs, such as "10 sat"')
+    .option('--pass <length>', 'sell a pass for so long (such as 1h) instead of single requests')
+    .option('--name <name>', 'what is sold, as the invoice says it')
+    .option('-l, --listen <address>', 'where to listen; default 127.0.0.1:8402')
+    .option('-c, --config <file>', 'the configuration file; default farebox.yaml, or satgate.yaml where that is there')
+    .addHelpText('after', '\nExamples:\n  farebox serve http://localhost:3000 --price "10 sat"\n  farebox serve --config farebox.yaml')
+    .action(async (url: string | undefined, options: ServeOptions) => {
+      const home = context.home();
+      const config = url === undefined ? await fromFile(context, options) : fromFlags(home, url, options);
+      const served = await serve(context, home, config);
+      announce(context.terminal, config, served.url);
+      await new Promise<void>((resolve) => {
+        if (context.signal.aborted) resolve();
+        context.signal.addEventListener('abort', () => resolve(), { once: true });
+      });
+      context.terminal.note('Finishing what is under way …');
+      await served.close();
+    });
+}
+
+/**
+ * Starts a gateway on the sandbox, with keys and store as its configuration says.
+ * @throws FareboxError – the port is taken, keys or store cannot be used
+ */
+export async function serve(context: CliContext, home: Home, config: GatewayConfig): Promise<Served> {
+  const link = await openSandbox(home);
+  let store: Store | undefined;
+  try {
+    const receiver = link.sandbox.receiver('seller');
+    const masters = config.keys.kind === 'file' ? ensureKeys(config.keys.path) : parseKeys(config.keys.text, 'the environment');
+    store = await openStore(config);
+    const keys = createRootKeys({ masters, network: receiver.network, realm: config.realm });
+    const gateway = await createGateway({ config, receiver, keys, store, log: (outcome) => logRequest(context.terminal, outcome) });
+    gateway.events.on((event) => logEvent(context.terminal, event));
+    const { url } = await listen(gateway, config);
+    const close = async () => {
+      await gateway.close();
+      await store?.close();
+      await link.close();
+    };
+    return { gateway, url, receiver, store, close };
+  } catch (error) {
+    await store?.close();
+    await link.close();
+    throw error;
+  }
+}
+
+async function listen(gateway: Gateway, config: GatewayConfig): Promise<{ readonly url: string }> {
+  const { host, port } = config.listen;
+  try {
+    return await gateway.listen();
+  } catch (error) {
+    await gateway.close();
+    const { code } = error as NodeJS.ErrnoException;
+    const why = { EADDRINUSE: 'something listens there already', EACCES: 'that port is not allowed to you', EADDRNOTAVAIL: 'this machine has no such address' }[
+      code ?? ''
+    ];
+    if (why === undefined) throw error;
+    throw new FareboxError('CONFIG_INVALID', `Cannot listen on ${host}:${port}: ${why}. Name another address with --listen, such as 127.0.0.1:8403.`, {
+      cause: error,
+    });
+  }
+}
+
+async function openStore(config: GatewayConfig): Promise<Store | undefined> {
+  if (config.store.kind === 'none') return undefined;
+  return config.store.kind === 'memory' ? createMemoryStore() : createSqliteStore({ path: config.store.path });
+}
+
+async function fromFile(context: CliContext, options: ServeOptions): Promise<GatewayConfig> {
+  for (const flag of ['price', 'pass', 'name', 'listen'] as const) {
+    if (options[flag] !== undefined)
+      throw new FareboxError('CONFIG_INVALID', `--${flag} goes with a URL: farebox serve http://localhost:3000 --price "10 sat". A file says it itself.`);
+  }
+  const file = options.config ?? ['farebox.yaml', 'satgate.yaml'].find((name) => existsSync(name)) ?? 'farebox.yaml';
+  return loadConfig(file, { environment: context.environment });
+}
+
+function fromFlags(home: Home, url: string, options: ServeOptions): GatewayConfig {
+  if (options.config !== undefined) throw new FareboxError('CONFIG_INVALID', 'Name a URL or a configuration file, not both.');
+  if (options.price === undefined) throw new FareboxError('CONFIG_INVALID', `What does a request cost? Add a price: farebox serve ${url} --price "10 sat"`);
+  Amount.parse(options.price);
+  const route = { path: '/*', price: options.price, ...(options.pass === undefined ? {} : { terms: `pass: ${options.pass}` }) };
+  return createConfig(
+    {
+      ...(options.listen === undefined ? {} : { listen: options.listen }),
+      keys: home.keyFile,
+      store: home.gatewayStore,
+      services: [{ name: 'api', ...(options.name === undefined ? {} : { title: options.name }), upstream: url, routes: [route] }],
+    },
+    { file: 'the command line' },
+  );
+}
+
+/** What runs, where, and what to do with it. */
+function announce(terminal: Terminal, config: GatewayConfig, url: string): void {
+  const { tone } = terminal;
+  terminal.data({ kind: 'listening', url, network: 'sandbox' });
+  terminal.line(`${tone('strong', 'farebox')} listens on ${tone('wire', url)}   ${tone('warning', 'sandbox: play money, worth nothing')}`);
+  terminal.line();
+  const rows = config.routes.map(({ methods, pattern, sale, upstream }) => [
+    `  ${methods?.join(',') ?? 'any'}`,
+    pattern,
+    sale ? Amount.format(sale.priceMsat) : 'free',
+    sale ? (sale.terms.kind === 'pass' ? `a pass for ${sale.terms.seconds} s` : '1 request') : '',
+    `→ ${upstream.origin}${upstream.basePath}`,
+  ]);
+  for (const row of table(rows)) terminal.line(row);
+  terminal.line();
+  terminal.line(`${tone('quiet', 'Look:')} curl -i ${url}/`);
+  terminal.line(`${tone('quiet', 'Buy: ')} farebox get ${url}/ --max "${highest(config)}"`);
+  terminal.line();
+}
+
+/** The highest price with room for a fee. */
+function highest(config: GatewayConfig): string {
+  const prices = config.routes.map(({ sale }) => sale?.priceMsat ?? 0n);
+  const price = prices.reduce((most, one) => Math.max(one, most), 0n);
+  return Amount.format(Amount.ceilToSat(Amount.fromMsat((price * 105n) / 100n + 2000n)));
+}
+
+function logRequest(terminal: Terminal, outcome: RequestOutcome): void {
+  const { method, path, status, ended, durationMs, route } = outcome;
+  terminal.data({ kind: 'request', at: new Date().toISOString(), method, path, route, status, ended, durationMs: Math.round(durationMs) });
+  const tone = status >= 500 ? 'bad' : status === 402 ? 'warning' : status >= 400 ? 'bad' : 'good';
+  const time = terminal.tone('quiet', new Date().toTimeString().slice(0, 8));
+  terminal.line(
+    `${time}  ${terminal.tone(tone, String(status || '---'))}  ${method} ${path}${ended === 'delivered' || ended === 'answered' || ended === 'refused' ? '' : `  ${ended}`}`,
+  );
+}
+
+function logEvent(terminal: Terminal, event: PaywallEvent): void {
+  const { at, ...news } = event;
+  const time = new Date(at);
+  if (event.kind === 'trouble') {
+    const message = event.error instanceof Error ? event.error.message : String(event.error);
+    terminal.data({ kind: 'trouble', at: time.toISOString(), what: event.what, message });
+    return terminal.note(terminal.tone('bad', `trouble with ${event.what}: ${message}`));
+  }
+  terminal.data({ ...news, at: time.toISOString() });
+  if (event.kind !== 'charged') return;
+  const sold = terminal.tone('money', `+ ${Amount.format(event.amountMsat)}`);
+  terminal.line(
+    `${terminal.tone('quiet', time.toTimeString().slice(0, 8))}  ${sold}  ${event.route}  ${terminal.tone('quiet', event.paymentHash.slice(0, 16))}`,
+  );
+}

@@ -1,0 +1,177 @@
+/**
+ * The configuration of a gateway: read from `farebox.yaml` (or a `satgate.yaml`, unchanged), checked as a whole, and completed with every
+ * default, so that what runs is what `farebox check` shows.
+ *
+ * @see src/gateway/ConfigSchema.ts for every key
+ */
+import { readFile as readFileText } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import type { Msat } from '../core/Amount.ts';
+import { FareboxError } from '../core/Errors.ts';
+import { isLoopback, type KeysChoice, type ListenAddress, type StoreChoice, type TermsChoice, type UpstreamAddress } from './ConfigFields.ts';
+import { readRoutes } from './ConfigRoutes.ts';
+import { type ConfigFile, configSchema, readFile } from './ConfigSchema.ts';
+import { type ConfigPath, type ConfigText, createMistakes, type Environment, fromValue, type Mistakes, parse } from './ConfigText.ts';
+import * as satgate from './import/satgate.ts';
+import type { RouteKey } from './Router.ts';
+
+/** A route, complete. */
+export type RouteConfig = RouteKey & {
+  /** Names it in ledger and logs, such as `GET /api/v1/translate`. */
+  readonly name: string;
+  readonly service: string;
+  readonly upstream: UpstreamAddress;
+  readonly preserveHost: boolean;
+  /** For the upstream to begin its answer. */
+  readonly timeoutMs: number;
+  /** Undefined: free. */
+  readonly sale: SaleConfig | undefined;
+};
+
+/** What a route sells. */
+export type SaleConfig = {
+  readonly priceMsat: Msat;
+  readonly terms: TermsChoice;
+  /** Whole, as invoice and 402 say it. */
+  readonly description: string;
+  readonly capabilities: readonly string[];
+  readonly exactMsat: boolean;
+};
+
+/** The effective configuration. */
+export type GatewayConfig = {
+  /** The file it came from, for messages. */
+  readonly file: string;
+  readonly listen: ListenAddress;
+  readonly lightning: { readonly kind: 'sandbox' };
+  /** Play money may be taken from others than this machine. */
+  readonly sandboxPublic: boolean;
+  readonly realm: string;
+  /** Paths in it are absolute. */
+  readonly keys: KeysChoice;
+  /** Paths in it are absolute. */
+  readonly store: StoreChoice;
+  readonly invoiceExpirySeconds: number;
+  readonly routes: readonly RouteConfig[];
+  readonly timeouts: {
+    readonly connectMs: number;
+    readonly idleMs: number;
+    readonly headMs: number;
+    readonly requestMs: number;
+    readonly keepAliveMs: number;
+    readonly shutdownMs: number;
+  };
+  readonly limits: {
+    readonly bodyBytes: number;
+    readonly headBytes: number;
+    readonly headerLines: number;
+    readonly connections: number;
+    readonly upstreamConnections: number;
+    readonly invoicesPerClientPerMinute: number;
+    readonly invoicesPerMinute: number;
+  };
+  readonly trustedProxies: readonly string[];
+  readonly compat: { readonly invalidCredential: 401 | 402; readonly unknownCaveats: 'refuse' | 'skip' };
+};
+
+/** Where a configuration is read. */
+export type ConfigSurroundings = {
+  /** The file's name, for messages; default `farebox.yaml`. */
+  readonly file?: string;
+  /** What relative paths are relative to; default: the current folder. */
+  readonly folder?: string;
+  /** Fills `${NAME}` in; default: this process's. */
+  readonly environment?: Environment;
+};
+
+/**
+ * Reads a configuration file.
+ * @throws CONFIG_INVALID – no such file, or every mistake in it, each with line and column
+ */
+export async function loadConfig(file: string, surroundings: Omit<ConfigSurroundings, 'file'> = {}): Promise<GatewayConfig> {
+  let text: string;
+  try {
+    text = await readFileText(file, 'utf8');
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? 'unreadable';
+    const message = code === 'ENOENT' ? `There is no ${file}. Make one with: farebox init` : `${file} cannot be read (${code}).`;
+    throw new FareboxError('CONFIG_INVALID', message, { cause: error });
+  }
+  return parseConfig(text, { folder: dirname(resolve(file)), ...surroundings, file });
+}
+
+/**
+ * Reads the text of a configuration file: YAML, of ours or of SatGate's.
+ * @throws CONFIG_INVALID – every mistake in it, each with line and column
+ */
+export function parseConfig(text: string, surroundings: ConfigSurroundings = {}): GatewayConfig {
+  const { file = 'farebox.yaml', environment = process.env } = surroundings;
+  return complete(parse(text, file, environment), { ...surroundings, file });
+}
+
+/**
+ * Makes a configuration from a value in the form of the file, such as `{ services: [{ name, upstream, routes: [{ path, price }] }] }`.
+ * @throws CONFIG_INVALID – every mistake in it, each with the way to it
+ */
+export function createConfig(value: unknown, surroundings: ConfigSurroundings = {}): GatewayConfig {
+  return complete(fromValue(value), surroundings);
+}
+
+function complete(text: ConfigText, { file = 'farebox.yaml', folder = '.' }: ConfigSurroundings): GatewayConfig {
+  const mistakes = createMistakes(file, text);
+  const foreign = satgate.recognizes(text.value) ? satgate.read(text, mistakes) : undefined;
+  mistakes.check();
+  const found = foreign ? foreign.config : readFile(configSchema, text, mistakes);
+  const at: Mistakes = foreign ? { ...mistakes, add: (path, message, part) => mistakes.add(foreign.pathOf(path), message, part) } : mistakes;
+  const config = found && withDefaults(found, file, (path) => resolve(folder, path), at);
+  if (config) checkWhole(config, at, foreign === undefined && found?.keys?.kind === 'text' && !text.isFromEnvironment(['keys']));
+  mistakes.check();
+  return config as GatewayConfig;
+}
+
+function withDefaults(found: ConfigFile, file: string, absolute: (path: string) => string, mistakes: Mistakes): GatewayConfig {
+  const { timeouts = {}, limits = {}, compat = {}, keys = { kind: 'file', path: 'farebox.keys' }, store = { kind: 'sqlite', path: 'farebox.db' } } = found;
+  return {
+    file,
+    listen: found.listen ?? { host: '127.0.0.1', port: 8402 },
+    lightning: { kind: found.lightning ?? 'sandbox' },
+    sandboxPublic: found.sandbox === 'public',
+    realm: found.realm ?? 'main',
+    keys: keys.kind === 'file' ? { kind: 'file', path: absolute(keys.path) } : keys,
+    store: store.kind === 'sqlite' ? { kind: 'sqlite', path: absolute(store.path) } : store,
+    invoiceExpirySeconds: found.invoiceExpiry ?? 600,
+    routes: readRoutes(found.services, timeouts.upstream ?? 60_000, mistakes),
+    timeouts: {
+      connectMs: timeouts.connect ?? 5000,
+      idleMs: timeouts.idle ?? 300_000,
+      headMs: timeouts.head ?? 15_000,
+      requestMs: timeouts.request ?? 300_000,
+      keepAliveMs: timeouts.keepAlive ?? 60_000,
+      shutdownMs: timeouts.shutdown ?? 30_000,
+    },
+    limits: {
+      bodyBytes: limits.body ?? 100_000_000,
+      headBytes: limits.head ?? 16_384,
+      headerLines: limits.headerLines ?? 100,
+      connections: limits.connections ?? 10_000,
+      upstreamConnections: limits.upstreamConnections ?? 1024,
+      invoicesPerClientPerMinute: limits.invoicesPerClientPerMinute ?? 600,
+      invoicesPerMinute: limits.invoicesPerMinute ?? 6000,
+    },
+    trustedProxies: found.trustedProxies ?? [],
+    compat: { invalidCredential: compat.invalidCredential ?? 401, unknownCaveats: compat.unknownCaveats ?? 'refuse' },
+  };
+}
+
+/** What no field shows alone. */
+function checkWhole(config: GatewayConfig, mistakes: Mistakes, keysInFile: boolean): void {
+  const fail = (path: ConfigPath, message: string) => mistakes.add(path, message);
+  if (keysInFile) fail(['keys'], 'keys do not belong in a configuration file: name the file that holds them, or an environment variable');
+  if (config.lightning.kind === 'sandbox' && !config.sandboxPublic && !isLoopback(config.listen.host)) {
+    fail(['listen'], `the sandbox takes play money: listen on 127.0.0.1, or write "sandbox: public" to sell for it on ${config.listen.host}`);
+  }
+  const counted = config.routes.find(({ sale }) => sale?.terms.kind === 'per-request');
+  if (config.store.kind === 'none' && counted) {
+    fail(['store'], `without a store nobody can tell whether a payment was used, and ${counted.name} sells per request: name a store, or sell a pass`);
+  }
+}

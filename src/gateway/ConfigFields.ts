@@ -1,0 +1,221 @@
+/**
+ * How each kind of value in the configuration is written and read: amounts, lengths of time, sizes, addresses, paths. A reader throws an
+ * `Error` whose message says what was wrong and how it is written.
+ */
+import { METHODS } from 'node:http';
+import * as Amount from '../core/Amount.ts';
+import * as Caveat from '../core/Caveat.ts';
+import * as Path from '../http/Path.ts';
+import { createTrust } from './ClientAddress.ts';
+
+/** What one payment buys, as configured. */
+export type TermsChoice = { readonly kind: 'per-request' } | { readonly kind: 'pass'; readonly seconds: number };
+
+/** Where what is counted is kept. */
+export type StoreChoice = { readonly kind: 'sqlite'; readonly path: string } | { readonly kind: 'memory' } | { readonly kind: 'none' };
+
+/** Where the master keys come from. The text is a secret. */
+export type KeysChoice = { readonly kind: 'file'; readonly path: string } | { readonly kind: 'text'; readonly text: string };
+
+/** An upstream, taken apart. */
+export type UpstreamAddress = {
+  /** Such as `http://localhost:3000`. */
+  readonly origin: string;
+  /** Put before every path: '' or `/v2`. */
+  readonly basePath: string;
+};
+
+/** An address to listen on. */
+export type ListenAddress = { readonly host: string; readonly port: number };
+
+/** A price of more than nothing. */
+export function readPrice(value: unknown): Amount.Msat {
+  const price = Amount.parse(typeof value === 'number' || typeof value === 'bigint' ? String(value) : text(value));
+  if (price === 0n) throw new Error('a price is more than nothing: write "free: true" instead of "price" for what costs nothing');
+  return price;
+}
+
+/** A length of time in milliseconds, such as `500ms`, `30s`, `10m`, `1h`, `30d`. */
+export function readDurationMs(value: unknown): number {
+  if (typeof value === 'number') throw new Error(`${value} has no unit: write "${value}s" or "${value}m"`);
+  const match = /^(\d{1,9})\s*(ms|s|m|h|d)$/.exec(text(value).trim());
+  if (!match) throw new Error(`${quote(value)} is not a length of time: write a number and a unit, such as "30s", "10m", "1h" or "30d"`);
+  const ms = Number(match[1]) * (unitsMs[match[2] as string] as number);
+  if (ms < 1 || ms > longestMs) throw new Error(`${quote(value)} is not between 1ms and 3650d`);
+  return ms;
+}
+
+/** The same in whole seconds. */
+export function readDurationSeconds(value: unknown): number {
+  const ms = readDurationMs(value);
+  if (ms % 1000 !== 0) throw new Error(`${quote(value)} is not a whole number of seconds`);
+  return ms / 1000;
+}
+
+/** For timers, which reach no further than 24 days. */
+export function readTimeoutMs(value: unknown): number {
+  const ms = readDurationMs(value);
+  if (ms > 2_000_000_000) throw new Error(`${quote(value)} is longer than 23 days`);
+  return ms;
+}
+
+/** A size in bytes, such as `64 KB`, `100 MB`, `1 GB`. */
+export function readBytes(value: unknown): number {
+  const match = typeof value === 'string' ? /^(\d{1,9})\s*(B|KB|MB|GB|KiB|MiB|GiB)$/.exec(value.trim()) : null;
+  if (!match) throw new Error(`${quote(value)} is not a size: write a number and a unit, such as "64 KB" or "100 MB"`);
+  return Number(match[1]) * (unitsBytes[match[2] as string] as number);
+}
+
+/** A whole number from 1. */
+export function readCount(value: unknown): number {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 1 || value > 1_000_000_000)
+    throw new Error(`${quote(value)} is not a whole number from 1`);
+  return value;
+}
+
+/** A name that can stand in a caveat. */
+export function readName(value: unknown): string {
+  const name = text(value);
+  if (!Caveat.isName(name)) throw new Error(`${quote(name)} cannot stand in a token: use letters, digits, "_", "-" and ".", at most 64 of them`);
+  return name;
+}
+
+/** A line of text that is shown to people. */
+export function readLine(value: unknown): string {
+  const line = text(value).trim();
+  if (line === '' || /\p{Cc}/u.test(line)) throw new Error('this is one line of text');
+  if (Buffer.byteLength(line) > 600) throw new Error('this is at most 600 bytes of text');
+  return line;
+}
+
+/** An exact path or a prefix `/api/*`, in normal form. */
+export function readPattern(value: unknown): string {
+  const written = text(value).trim();
+  const prefix = written.endsWith('/*');
+  const base = prefix ? written.slice(0, -1) : written;
+  if (!written.startsWith('/')) throw new Error(`${quote(written)} does not begin with "/"`);
+  if (base.includes('*')) throw new Error(`${quote(written)}: "*" stands at the end, behind a "/", and means everything below`);
+  const { path, query } = Path.normalize(base);
+  if (query !== '') throw new Error(`${quote(written)} has a query: a route is a path, and takes every query`);
+  if (path !== base) throw new Error(`${quote(written)} is not in normal form: write "${path}${prefix ? '*' : ''}"`);
+  return prefix ? `${path}*` : path;
+}
+
+/** One method or a list of them. */
+export function readMethods(value: unknown): readonly string[] {
+  const methods = Array.isArray(value) ? value.map(text) : [text(value)];
+  if (methods.length === 0) throw new Error('the list is empty: leave "methods" out for a route that takes every method');
+  for (const method of methods) {
+    if (method === 'HEAD') throw new Error('"HEAD" goes where "GET" goes, at the same price: write "GET"');
+    if (method === 'CONNECT') throw new Error('"CONNECT" is never forwarded');
+    if (METHODS.includes(method)) continue;
+    throw new Error(METHODS.includes(method.toUpperCase()) ? `methods are written in capitals: "${method.toUpperCase()}"` : `${quote(method)} is not a method`);
+  }
+  if (new Set(methods).size < methods.length) throw new Error('a method stands in the list twice');
+  return methods;
+}
+
+/** `http://host:port`, with a path where the upstream's API lives below one. */
+export function readUpstream(value: unknown): UpstreamAddress {
+  const written = text(value).trim();
+  const url = /^https?:\/\//i.test(written) && URL.canParse(written) ? new URL(written) : undefined;
+  if (url === undefined) throw new Error(`${quote(written)} is not an address: write "http://localhost:3000"`);
+  // Neither is repeated: it may be a password.
+  if (url.username !== '' || url.password !== '') throw new Error('an upstream has no user and no password in its address');
+  if (url.search !== '' || url.hash !== '') throw new Error('an upstream has no query and no "#" in its address');
+  const { path } = Path.normalize(url.pathname);
+  return { origin: url.origin, basePath: path.endsWith('/') ? path.slice(0, -1) : path };
+}
+
+/** `127.0.0.1:8402`, `[::1]:8402`, `0.0.0.0:443`. */
+export function readListen(value: unknown): ListenAddress {
+  const match = typeof value === 'string' ? /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+)):(\d{1,5})$/.exec(value.trim()) : null;
+  const port = Number(match?.[3]);
+  if (!match || port > 65_535) {
+    const wanted = /\d{1,5}$/.exec(String(value))?.[0] ?? '8402';
+    throw new Error(`${quote(value)} is not an address to listen on: write "127.0.0.1:${wanted}" for this machine alone, "0.0.0.0:${wanted}" for everybody`);
+  }
+  return { host: (match[1] ?? match[2]) as string, port };
+}
+
+/** Whether only this machine can reach an address. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
+}
+
+/** A host name, without a port. */
+export function readHost(value: unknown): string {
+  const host = text(value).trim().toLowerCase();
+  if (!/^(?:[a-z0-9_-]+\.)*[a-z0-9_-]+$|^\[[0-9a-f:.]+\]$/.test(host))
+    throw new Error(`${quote(value)} is not a host name: write "api.example.com", without scheme and port`);
+  return host;
+}
+
+/** `per-request`, or a pass: `pass: 1h` as a key of its own, `pass 1h` on one line. */
+export function readTerms(value: unknown): TermsChoice {
+  const wrong = () => new Error(`${quote(value)} is not what a payment can buy: write "per-request" or "pass 1h"`);
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+    const [entry, ...others] = Object.entries(value);
+    if (entry?.[0] !== 'pass' || others.length > 0) throw wrong();
+    return { kind: 'pass', seconds: readDurationSeconds(entry[1]) };
+  }
+  const written = text(value).trim();
+  if (written === 'per-request') return { kind: 'per-request' };
+  const pass = /^pass[:\s]\s*(.+)$/.exec(written);
+  if (!pass) throw wrong();
+  return { kind: 'pass', seconds: readDurationSeconds(pass[1]) };
+}
+
+/** `memory`, `none`, or the path of a SQLite file. */
+export function readStore(value: unknown): StoreChoice {
+  const written = text(value).trim();
+  if (written === 'memory' || written === 'none') return { kind: written };
+  if (/^[a-z]{2,}:\/\//.test(written)) throw new Error(`stores at an address are not known here: write the path of a file, "memory" or "none"`);
+  return { kind: 'sqlite', path: written };
+}
+
+/** The path of a key file, with or without `file:` before it, or the keys themselves out of the environment. */
+export function readKeys(value: unknown): KeysChoice {
+  const written = text(value).trim();
+  if (/^(?:[0-9a-f]{64,}[\s,]*)+$/i.test(written)) return { kind: 'text', text: written };
+  return { kind: 'file', path: written.startsWith('file:') ? written.slice('file:'.length) : written };
+}
+
+/** A realm, as root keys are derived in it. */
+export function readRealm(value: unknown): string {
+  const realm = text(value);
+  if (!/^[A-Za-z0-9_.-]{1,64}$/.test(realm)) throw new Error(`${quote(realm)} cannot be a realm: use letters, digits, "_", "-" and ".", at most 64 of them`);
+  return realm;
+}
+
+/** An address or a block of them. */
+export function readProxy(value: unknown): string {
+  const proxy = text(value).trim();
+  createTrust([proxy]);
+  return proxy;
+}
+
+/** One of a few words or numbers. */
+export function readOneOf<const Choice extends string | number>(choices: readonly Choice[]): (value: unknown) => Choice {
+  return (value) => {
+    const choice = choices.find((one) => one === value);
+    if (choice === undefined) throw new Error(`${quote(value)} is not known here: write ${choices.map((one) => `"${one}"`).join(' or ')}`);
+    return choice;
+  };
+}
+
+const unitsMs: { readonly [unit: string]: number | undefined } = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const unitsBytes: { readonly [unit: string]: number | undefined } = { B: 1, KB: 1e3, MB: 1e6, GB: 1e9, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
+const longestMs = 3650 * 86_400_000;
+
+function text(value: unknown): string {
+  if (typeof value !== 'string') throw new Error(value === null ? 'there is no value here' : `${quote(value)} is not text`);
+  if (value.trim() === '') throw new Error('there is no value here');
+  return value;
+}
+
+function quote(value: unknown): string {
+  const shown =
+    typeof value === 'string' ? value : typeof value === 'object' && value !== null ? (Array.isArray(value) ? 'a list' : 'a group of keys') : String(value);
+  return typeof value === 'string' ? `"${shown.slice(0, 64)}"` : shown.slice(0, 64);
+}

@@ -1,0 +1,102 @@
+/**
+ * Services and their routes, completed and held against each other: names that stand in tokens are unique, no route hides another, and no
+ * token for one route opens a dearer one.
+ */
+import { METHODS } from 'node:http';
+import * as Path from '../http/Path.ts';
+import * as Offer from '../server/Offer.ts';
+import * as Price from '../server/Price.ts';
+import { pass } from '../server/terms/Pass.ts';
+import { perRequest } from '../server/terms/PerRequest.ts';
+import type { Terms } from '../server/terms/Terms.ts';
+import type { RouteConfig, SaleConfig } from './Config.ts';
+import type { TermsChoice } from './ConfigFields.ts';
+import type { ServiceFile } from './ConfigSchema.ts';
+import type { ConfigPath, Mistakes } from './ConfigText.ts';
+import { findDuplicate, haveCommon } from './Router.ts';
+
+/** All routes of all services, in the order of the file. */
+export function readRoutes(services: readonly ServiceFile[], timeoutMs: number, mistakes: Mistakes): readonly RouteConfig[] {
+  const routes: RouteConfig[] = [];
+  const names = new Set<string>();
+  for (const [index, service] of services.entries()) {
+    if (names.has(service.name)) mistakes.add(['services', index, 'name'], `there are two services "${service.name}": their tokens would open both`);
+    names.add(service.name);
+    for (const [number, route] of service.routes.entries()) {
+      const at = ['services', index, 'routes', number];
+      const read = readRoute(service, route, timeoutMs, (key, message) => mistakes.add([...at, key], message));
+      checkAgainst(routes, read, at, mistakes);
+      routes.push(read);
+    }
+  }
+  return routes;
+}
+
+/** The paywall's offer for a route that sells. */
+export function offerOf(route: RouteConfig, sale: SaleConfig): Offer.Offer {
+  return Offer.create({
+    service: route.service,
+    route: route.name,
+    pattern: route.pattern,
+    price: Price.fixed(sale.priceMsat),
+    terms: termsOf(sale.terms),
+    description: sale.description,
+    capabilities: sale.capabilities,
+    exactMsat: sale.exactMsat,
+  });
+}
+
+/** The terms as chosen. */
+export function termsOf(choice: TermsChoice): Terms {
+  return choice.kind === 'pass' ? pass({ seconds: choice.seconds }) : perRequest();
+}
+
+type RouteFile = ServiceFile['routes'][number];
+
+function readRoute(service: ServiceFile, route: RouteFile, timeoutMs: number, fail: (key: string, message: string) => void): RouteConfig {
+  return {
+    host: service.host,
+    pattern: route.path,
+    methods: route.methods,
+    name: `${route.methods ? `${route.methods.join(',')} ` : ''}${service.host ?? ''}${route.path}`,
+    service: service.name,
+    upstream: service.upstream,
+    preserveHost: service.preserveHost ?? false,
+    timeoutMs: route.timeout ?? service.timeout ?? timeoutMs,
+    sale: readSale(service, route, fail),
+  };
+}
+
+function readSale(service: ServiceFile, route: RouteFile, fail: (key: string, message: string) => void): SaleConfig | undefined {
+  const { price, free, terms = { kind: 'per-request' } } = route;
+  if (free) {
+    for (const key of ['price', 'terms', 'exactMsat'] as const) if (route[key] !== undefined) fail(key, `a route that is free has no \`${key}\``);
+    return undefined;
+  }
+  if (price === undefined) {
+    fail('path', `${route.path} has no price: write "price: 10 sat", or "free: true"`);
+    return undefined;
+  }
+  const description = route.description ?? `${route.title ?? service.title ?? service.name} - ${termsOf(terms).units}`;
+  if (Buffer.byteLength(description) > 600) fail(route.title === undefined ? 'path' : 'title', 'title and units together are at most 600 bytes of text');
+  return { priceMsat: price, terms, description, capabilities: service.capabilities ?? [], exactMsat: route.exactMsat ?? false };
+}
+
+function checkAgainst(earlier: readonly RouteConfig[], route: RouteConfig, at: ConfigPath, mistakes: Mistakes): void {
+  const duplicate = findDuplicate(earlier, route);
+  if (duplicate) mistakes.add([...at, 'path'], `${route.name} is there already, as ${duplicate.name} of the service "${duplicate.service}"`);
+  for (const other of earlier) {
+    const opened = opensDearer(other, route) ? route : opensDearer(route, other) ? other : undefined;
+    if (opened === undefined) continue;
+    const wide = opened === route ? other : route;
+    mistakes.add([...at, 'path'], `a pass for ${wide.name} would open ${opened.name} as well, which is sold on its own: put one of them into another service`);
+  }
+}
+
+/** Whether a pass for one route is good on another that is sold under other conditions: same service, and the pattern covers it. */
+function opensDearer(one: RouteConfig, other: RouteConfig): boolean {
+  if (one.sale?.terms.kind !== 'pass' || other.sale === undefined || one.service !== other.service || one.host !== other.host) return false;
+  if (!Path.coversPattern(one.pattern, other.pattern) || one.pattern === other.pattern) return false;
+  const same = other.sale.terms.kind === 'pass' && other.sale.priceMsat <= one.sale.priceMsat;
+  return !same && haveCommon(one.methods ?? METHODS, other.methods ?? METHODS, true);
+}

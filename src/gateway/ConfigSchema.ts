@@ -1,0 +1,186 @@
+/**
+ * The schema of `farebox.yaml`. Each field's comment is its documentation: what it is, its default, and when not to use it.
+ *
+ *     services:
+ *       - name: translate
+ *         upstream: http://localhost:3000
+ *         routes:
+ *           - path: /api/v1/translate
+ *             price: 50 sat
+ */
+import { z } from 'zod';
+import * as Fields from './ConfigFields.ts';
+import { type ConfigPath, type ConfigText, type Mistakes, nearest } from './ConfigText.ts';
+
+/** A value with a reader of its own. What the reader throws becomes the mistake. */
+export function field<T>(read: (value: unknown) => T) {
+  return z.unknown().transform((value, context): T => {
+    try {
+      return read(value);
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: value === undefined ? missing : (error as Error).message, input: undefined });
+      return z.NEVER;
+    }
+  });
+}
+
+const missing = 'is missing';
+
+const route = z.strictObject({
+  /** What is served: a path exactly, or `/api/*` for everything below `/api/` (not `/api` itself). No default. */
+  path: field(Fields.readPattern),
+  /** Which methods: one, or a list. Default: every method. Leave it out only where every method may cost the same. */
+  methods: field(Fields.readMethods).optional(),
+  /** What one payment costs, with its unit: `50 sat`, `2500 msat`. No default: a route has a price, or is `free`. */
+  price: field(Fields.readPrice).optional(),
+  /** `true`: served without payment. For health checks and documentation; not for what can be abused without a limit. */
+  free: z.literal(true).optional(),
+  /** What one payment buys: `per-request` (one request; needs a store), or `pass 1h` (any number of requests for an hour; needs none). Default: `per-request`. */
+  terms: field(Fields.readTerms).optional(),
+  /** What is sold, in words: `Translation API`. The invoice says `Translation API - 1 request`. Default: the service's title. */
+  title: field(Fields.readLine).optional(),
+  /** Instead of title and units, word for word. Default: none. Not for secrets: invoices are public. */
+  description: field(Fields.readLine).optional(),
+  /** `true`: ask for millisatoshis exactly. Default: round up to a whole satoshi, because three shipped clients cannot pay less than one. */
+  exactMsat: z.boolean().optional(),
+  /** How long to wait for the upstream to begin its answer. Default: the service's. */
+  timeout: field(Fields.readTimeoutMs).optional(),
+});
+
+const service = z.strictObject({
+  /** Stands in every token; a token for one service is worth nothing at another. Never change it while tokens are out. No default. */
+  name: field(Fields.readName),
+  /** For people. Default: the name. */
+  title: field(Fields.readLine).optional(),
+  /** The requests' host, without a port. Default: every host. Only where several names lead to one gateway. */
+  host: field(Fields.readHost).optional(),
+  /** Where requests go: `http://localhost:3000`, or with a path that is put before theirs. No default. */
+  upstream: field(Fields.readUpstream),
+  /** `true`: the upstream gets the client's `Host` instead of its own. Default: `false`. Only for upstreams that tell tenants apart by it. */
+  preserveHost: z.boolean().optional(),
+  /** How long to wait for the upstream to begin an answer. Default: `timeouts.upstream`. */
+  timeout: field(Fields.readTimeoutMs).optional(),
+  /** What tokens of this service allow; a holder can narrow a token to some of them. Default: none. */
+  capabilities: z.array(field(Fields.readName)).optional(),
+  /** What is served of it, in any order: the most specific route wins. At least one. */
+  routes: z.array(route).min(1),
+});
+
+const timeouts = z.strictObject({
+  /** For a connection to an upstream. Default: `5s`. */
+  connect: field(Fields.readTimeoutMs).optional(),
+  /** For an upstream to begin its answer. Default: `60s`. Longer for slow jobs: a payment is held that long. */
+  upstream: field(Fields.readTimeoutMs).optional(),
+  /** Without a byte either way while an answer is on its way. Default: `5m`. */
+  idle: field(Fields.readTimeoutMs).optional(),
+  /** For a request's head to arrive. Default: `15s`. */
+  head: field(Fields.readTimeoutMs).optional(),
+  /** For a whole request to arrive, body included. Default: `5m`. */
+  request: field(Fields.readTimeoutMs).optional(),
+  /** Between two requests on a connection. Default: `60s`. Longer than the load balancer's in front, where there is one. */
+  keepAlive: field(Fields.readTimeoutMs).optional(),
+  /** For running requests to finish when the gateway stops. Default: `30s`. */
+  shutdown: field(Fields.readTimeoutMs).optional(),
+});
+
+const limits = z.strictObject({
+  /** Of a request's body. Default: `100 MB`. */
+  body: field(Fields.readBytes).optional(),
+  /** Of a request's head. Default: `16 KiB`; a credential alone can have 6. */
+  head: field(Fields.readBytes).optional(),
+  /** Header lines in a request. Default: 100. */
+  headerLines: field(Fields.readCount).optional(),
+  /** Connections from clients. Default: 10000. */
+  connections: field(Fields.readCount).optional(),
+  /** Connections to one upstream; requests beyond it wait. Default: 1024. */
+  upstreamConnections: field(Fields.readCount).optional(),
+  /** Invoices that one client address can ask for in a minute. Default: 600. */
+  invoicesPerClientPerMinute: field(Fields.readCount).optional(),
+  /** Invoices that all clients can ask for in a minute. Default: 6000. What the node can make. */
+  invoicesPerMinute: field(Fields.readCount).optional(),
+});
+
+const compat = z.strictObject({
+  /** `402`: answer a credential that is not valid with a new challenge, as the reference proxy does. Default: `401`, so that no client pays for a typing error. */
+  invalidCredential: field(Fields.readOneOf([401, 402])).optional(),
+  /** `skip`: pass over conditions that are not understood, as the specification says. Default: `refuse`, since a condition that is skipped narrows nothing. */
+  unknownCaveats: field(Fields.readOneOf(['refuse', 'skip'])).optional(),
+});
+
+/** The whole file. */
+export const configSchema = z.strictObject({
+  /** Address and port. Default: `127.0.0.1:8402`, this machine alone. */
+  listen: field(Fields.readListen).optional(),
+  /** Where payments arrive. `sandbox`: play money on this machine, to try things out; nobody earns anything. Default: `sandbox`. */
+  lightning: field(Fields.readOneOf(['sandbox'])).optional(),
+  /** `public`: let others reach a gateway on the sandbox, which sells for play money. Default: it refuses to listen beyond this machine. */
+  sandbox: field(Fields.readOneOf(['public'])).optional(),
+  /** Tells tenants with the same master keys apart: a token of one realm is worth nothing in another. Default: `main`. Never change it while tokens are out. */
+  realm: field(Fields.readRealm).optional(),
+  /** The file with the master keys, beside this one or by its whole path; or the keys themselves out of the environment: `${FAREBOX_KEYS}`. Default: `farebox.keys`. */
+  keys: field(Fields.readKeys).optional(),
+  /** Where claims, revocations and the ledger are kept: the path of a SQLite file, `memory` (lost at the end; for tests), `none` (passes alone, no revocation, no ledger). Default: `farebox.db`. */
+  store: field(Fields.readStore).optional(),
+  /** How long an invoice can be paid. Default: `10m`. */
+  invoiceExpiry: field(Fields.readDurationSeconds).optional(),
+  /** What is sold. At least one. */
+  services: z.array(service).min(1),
+  /** See each. */
+  timeouts: timeouts.optional(),
+  /** See each. */
+  limits: limits.optional(),
+  /** Proxies whose word on the client's address is believed: addresses and blocks. Default: none. Name nobody whom clients can reach past. */
+  trustedProxies: z.array(field(Fields.readProxy)).optional(),
+  /** Where specification and good sense part. */
+  compat: compat.optional(),
+});
+
+/** What a file says, read and nothing filled in. */
+export type ConfigFile = z.output<typeof configSchema>;
+
+/** One service of it. */
+export type ServiceFile = ConfigFile['services'][number];
+
+/**
+ * Holds a value against a schema and collects what is wrong with it. The answer is undefined where anything is.
+ * @param schema - of strict objects, lists and fields
+ */
+export function readFile<Schema extends z.ZodType>(schema: Schema, text: ConfigText, mistakes: Mistakes): z.output<Schema> | undefined {
+  const outcome = schema.safeParse(text.value);
+  if (outcome.success) return outcome.data;
+  for (const issue of outcome.error.issues) {
+    if (issue.code === 'unrecognized_keys') {
+      for (const key of issue.keys) mistakes.add([...issue.path, key], unknownKey(schema, issue.path, key), 'key');
+    } else mistakes.add(issue.path, messageOf(issue));
+  }
+  return undefined;
+}
+
+function unknownKey(schema: z.ZodType, path: ConfigPath, key: string): string {
+  const known = keysAt(schema, path);
+  const meant = nearest(key, known);
+  return `unknown key \`${key.slice(0, 64)}\`: ${meant === undefined ? `known here are ${known.join(', ')}` : `did you mean \`${meant}\`?`}`;
+}
+
+function messageOf(issue: z.core.$ZodIssue): string {
+  const name = issue.path.findLast((key) => typeof key === 'string');
+  const about = name === undefined ? 'the file' : `\`${String(name)}\``;
+  if (issue.code === 'custom') return `${about}${issue.message === missing ? ' ' : ': '}${issue.message}`;
+  if (issue.code === 'too_small') return `${about} has nothing in it`;
+  if (issue.code === 'invalid_value') return `${about} can only be ${issue.values.map(String).join(' or ')}`;
+  if (issue.code !== 'invalid_type') return `${about}: ${issue.message}`;
+  if (issue.input === undefined && issue.message.includes('received undefined')) return `${about} ${missing}`;
+  return `${about} is ${{ object: 'a group of keys', array: 'a list', boolean: 'true or false' }[issue.expected as string] ?? `a ${issue.expected}`}`;
+}
+
+/** The keys that a schema knows at a path. */
+function keysAt(schema: z.ZodType, path: ConfigPath): readonly string[] {
+  let here: unknown = schema;
+  for (const key of [...path, undefined]) {
+    while (here instanceof z.ZodOptional) here = here.unwrap();
+    if (key === undefined) break;
+    if (here instanceof z.ZodObject) here = here.shape[String(key)];
+    else if (here instanceof z.ZodArray) here = here.element;
+  }
+  return here instanceof z.ZodObject ? Object.keys(here.shape) : [];
+}

@@ -1,0 +1,92 @@
+/**
+ * The effective configuration in words, as `farebox check` shows it: every default filled in, no secret in it.
+ */
+import * as Amount from '../core/Amount.ts';
+import type { GatewayConfig, RouteConfig } from './Config.ts';
+import { isLoopback } from './ConfigFields.ts';
+import { termsOf } from './ConfigRoutes.ts';
+
+/** As JSON holds it: amounts as text, no keys. */
+export function toJson(config: GatewayConfig): unknown {
+  const { keys, routes, ...rest } = config;
+  return {
+    ...rest,
+    keys: keys.kind === 'file' ? keys : { kind: 'text' },
+    routes: routes.map(({ sale, ...route }) => ({ ...route, ...(sale && { sale: { ...sale, priceMsat: String(sale.priceMsat) } }) })),
+  };
+}
+
+/** As a person reads it. Ends in a line break. */
+export function explain(config: GatewayConfig): string {
+  const { listen, keys, store, timeouts, limits, compat } = config;
+  const reach = isLoopback(listen.host) ? 'this machine alone' : 'everybody who can reach it';
+  const stores = { sqlite: 'SQLite, ', memory: 'in memory, lost at the end', none: 'none: passes alone, no revocation, no ledger' };
+  const facts: readonly (readonly [string, string])[] = [
+    ['listens on', `${formatHost(listen.host)}:${listen.port} (${reach})`],
+    ['lightning', 'sandbox (play money on this machine)'],
+    ['realm', config.realm],
+    ['keys', keys.kind === 'file' ? keys.path : 'from the environment'],
+    ['store', store.kind === 'sqlite' ? `${stores.sqlite}${store.path}` : stores[store.kind]],
+    [
+      'invoices',
+      `can be paid for ${formatMs(config.invoiceExpirySeconds * 1000)}; ${limits.invoicesPerClientPerMinute} a minute a client, ${limits.invoicesPerMinute} in all`,
+    ],
+    ['trusts', config.trustedProxies.length === 0 ? 'no proxy' : config.trustedProxies.join(', ')],
+    [
+      'requests',
+      `head ${formatBytes(limits.headBytes)} and ${limits.headerLines} lines, body ${formatBytes(limits.bodyBytes)}, within ${formatMs(timeouts.requestMs)}`,
+    ],
+    [
+      'upstreams',
+      `connect within ${formatMs(timeouts.connectMs)}, idle for ${formatMs(timeouts.idleMs)} at most, ${limits.upstreamConnections} connections each`,
+    ],
+    ['compat', `an invalid credential gets ${compat.invalidCredential}; unknown caveats: ${compat.unknownCaveats}`],
+  ];
+  const services = [...new Set(config.routes.map(({ service }) => service))];
+  return [config.file, ...facts.map(([name, value]) => `  ${name.padEnd(12)}${value}`), '', ...services.flatMap((name) => explainService(config, name))].join(
+    '\n',
+  );
+}
+
+function explainService(config: GatewayConfig, service: string): readonly string[] {
+  const routes = config.routes.filter((route) => route.service === service);
+  const rows = routes.map((route) => [route.methods?.join(',') ?? 'any', route.pattern, ...priceOf(route)]);
+  const widths = [0, 1, 2, 3].map((column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
+  const { upstream, host } = routes[0] as RouteConfig;
+  return [
+    `${service}${host === undefined ? '' : ` at ${host}`} -> ${upstream.origin}${upstream.basePath}`,
+    ...rows.map((row) => `  ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ')}`.trimEnd()),
+    '',
+  ];
+}
+
+function priceOf({ sale }: RouteConfig): readonly string[] {
+  if (sale === undefined) return ['free'];
+  const asked = sale.exactMsat ? sale.priceMsat : Amount.ceilToSat(sale.priceMsat);
+  return [Amount.format(asked), termsOf(sale.terms).units, `"${sale.description}"`];
+}
+
+function formatHost(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
+}
+
+function formatMs(ms: number): string {
+  const units: readonly (readonly [string, number])[] = [
+    ['d', 86_400_000],
+    ['h', 3_600_000],
+    ['m', 60_000],
+    ['s', 1000],
+  ];
+  const [unit, size] = units.find(([, length]) => ms % length === 0) ?? ['ms', 1];
+  return `${ms / size}${unit}`;
+}
+
+function formatBytes(bytes: number): string {
+  const units: readonly (readonly [string, number])[] = [
+    ['MB', 1e6],
+    ['KiB', 1024],
+    ['KB', 1000],
+  ];
+  const [unit, size] = units.find(([, length]) => bytes % length === 0) ?? ['B', 1];
+  return `${bytes / size} ${unit}`;
+}

@@ -1,0 +1,166 @@
+/**
+ * The gateway: a paywall in front of upstreams, as its configuration says. Whoever makes one brings receiver, keys and store, and closes
+ * them afterwards.
+ */
+import { type Clock, type Random, systemClock, systemRandom } from '../core/Clock.ts';
+import { FareboxError } from '../core/Errors.ts';
+import type { Receiver } from '../lightning/Lightning.ts';
+import { createEvents, type Events } from '../server/Events.ts';
+import { createPaywall, type Paywall } from '../server/Paywall.ts';
+import type { RootKeys } from '../server/RootKeys.ts';
+import type { Store } from '../store/Store.ts';
+import { createTrust } from './ClientAddress.ts';
+import type { GatewayConfig, RouteConfig } from './Config.ts';
+import { isLoopback } from './ConfigFields.ts';
+import { offerOf } from './ConfigRoutes.ts';
+import { createListener } from './Listener.ts';
+import { createRouter } from './Router.ts';
+import { createSteps, type RequestOutcome, type ServedRoute } from './Steps.ts';
+import { createUpstreams } from './Upstream.ts';
+
+/** What a gateway is made from. */
+export type GatewayOptions = {
+  readonly config: GatewayConfig;
+  /** Where payments arrive. */
+  readonly receiver: Receiver;
+  readonly keys: RootKeys;
+  /** Undefined where the configuration says `store: none`. */
+  readonly store?: Store | undefined;
+  readonly clock?: Clock;
+  readonly random?: Random;
+  /** What happens in the paywall is told here. */
+  readonly events?: Events;
+  /** Told of every request once it is over. Nothing in it is secret. */
+  readonly log?: (outcome: RequestOutcome) => void;
+};
+
+/** A gateway. */
+export type Gateway = {
+  /** What happens in its paywall. */
+  readonly events: Events;
+  /** Begins to serve. @throws Error – the address is taken, or not this machine's */
+  readonly listen: () => Promise<{ readonly url: string }>;
+  /** Takes no more requests, lets running ones finish for as long as `timeouts.shutdown` says, and ends. Receiver and store stay open. */
+  readonly close: () => Promise<void>;
+};
+
+/**
+ * Makes a gateway that does not listen yet.
+ * @throws CONFIG_INVALID – the sandbox is to be reached from other machines, or a store is missing
+ * @throws STORE_UNAVAILABLE – the list of what was revoked could not be loaded
+ */
+export async function createGateway(options: GatewayOptions): Promise<Gateway> {
+  const { config, receiver, keys, store, clock = systemClock, random = systemRandom, events = createEvents() } = options;
+  checkReach(config, receiver);
+  if (store === undefined && config.routes.some(({ sale }) => sale?.terms.kind === 'per-request')) {
+    throw new FareboxError('CONFIG_INVALID', 'What is sold per request is counted in a store, and this gateway has none.');
+  }
+  const { invoicesPerClientPerMinute: perClientPerMinute, invoicesPerMinute: perMinute } = config.limits;
+  const paywall = await createPaywall({
+    keys,
+    receiver,
+    store,
+    clock,
+    random,
+    events,
+    mintLimits: { perClientPerMinute, perMinute },
+    invoiceExpirySeconds: config.invoiceExpirySeconds,
+    compat: config.compat,
+  });
+  return assemble({ config, paywall, clock, events, log: options.log ?? (() => {}) });
+}
+
+/** The parts of a gateway around a paywall that is there already. */
+export function assemble(parts: {
+  readonly config: GatewayConfig;
+  readonly paywall: Pick<Paywall, 'check' | 'close'>;
+  readonly clock: Clock;
+  readonly events: Events;
+  readonly log: (outcome: RequestOutcome) => void;
+}): Gateway {
+  const { config, paywall, clock, events, log } = parts;
+  const { timeouts, limits } = config;
+  const upstreams = createUpstreams({ connections: limits.upstreamConnections, connectTimeoutMs: timeouts.connectMs }, clock);
+  const running = createCount();
+  const steps = createSteps({
+    clock,
+    upstreams,
+    idleTimeoutMs: timeouts.idleMs,
+    trust: createTrust(config.trustedProxies),
+    limits: { headerLines: limits.headerLines, bodyBytes: limits.bodyBytes },
+    router: createRouter(config.routes.map(serve)),
+    paywall,
+    onTaken: running.up,
+    onOver: (outcome) => {
+      running.down();
+      log(outcome);
+    },
+  });
+  const listener = createListener(
+    {
+      headerBytes: limits.headBytes,
+      connections: limits.connections,
+      headTimeoutMs: timeouts.headMs,
+      requestTimeoutMs: timeouts.requestMs,
+      keepAliveTimeoutMs: timeouts.keepAliveMs,
+    },
+    clock,
+    steps,
+  );
+  return {
+    events,
+    listen: async () => {
+      const { host, port } = await listener.listen(config.listen.host, config.listen.port);
+      return { url: `http://${host.includes(':') ? `[${host}]` : host}:${port}` };
+    },
+    close: async () => {
+      await listener.close(timeouts.shutdownMs);
+      // Requests whose clients are gone finish for their sale's sake, within the same bound.
+      await atMost(clock, timeouts.shutdownMs, running.none());
+      await upstreams.close();
+      await running.none();
+      await paywall.close();
+    },
+  };
+}
+
+function checkReach(config: GatewayConfig, receiver: Receiver): void {
+  if (receiver.network !== 'sandbox' || config.sandboxPublic || isLoopback(config.listen.host)) return;
+  throw new FareboxError(
+    'CONFIG_INVALID',
+    `The sandbox takes play money: listen on 127.0.0.1, or write "sandbox: public" to sell for it on ${config.listen.host}.`,
+  );
+}
+
+function serve(route: RouteConfig): ServedRoute {
+  const { host, pattern, methods, name, upstream, preserveHost, timeoutMs, sale } = route;
+  return { host, pattern, methods, name, ...upstream, preserveHost, timeoutMs, offer: sale && offerOf(route, sale) };
+}
+
+/** How many requests are under way, and a promise of none. */
+function createCount(): { readonly up: () => void; readonly down: () => void; readonly none: () => Promise<void> } {
+  let count = 0;
+  let waiting: (() => void)[] = [];
+  return {
+    up: () => {
+      count++;
+    },
+    down: () => {
+      if (--count > 0) return;
+      for (const resolve of waiting) resolve();
+      waiting = [];
+    },
+    none: () => (count === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
+  };
+}
+
+/** Waits for something, and for so long at most. */
+function atMost(clock: Clock, ms: number, what: Promise<void>): Promise<void> {
+  return new Promise((resolve) => {
+    const cancel = clock.after(ms, resolve);
+    void what.then(() => {
+      cancel();
+      resolve();
+    });
+  });
+}

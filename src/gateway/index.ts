@@ -1,0 +1,16 @@
+/**
+ * `farebox/gateway`: a paywall in front of an upstream, as a server of its own.
+ */
+export {
+  type ConfigSurroundings,
+  createConfig,
+  type GatewayConfig,
+  loadConfig,
+  parseConfig,
+  type RouteConfig,
+  type SaleConfig,
+} from './Config.ts';
+export type { KeysChoice, ListenAddress, StoreChoice, TermsChoice, UpstreamAddress } from './ConfigFields.ts';
+export { explain, toJson } from './Explain.ts';
+export { createGateway, type Gateway, type GatewayOptions } from './Gateway.ts';
+export type { RequestOutcome } from './Steps.ts';
