@@ -8,6 +8,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { environmentFor, fetchNode, findNode, findNpm, nodePackage, Told } from './node.mjs';
 
@@ -95,7 +96,7 @@ async function runPackage() {
     outcomes.push({ what: `import '${name}'`, ...(await run(node, ['--input-type=module', '-e', `await import('${name}')`], folder)) });
   }
   const version = await run(node, [npm, 'exec', '--offline', '--', 'farebox', '--version'], folder);
-  outcomes.push({ what: 'npx farebox --version', ...version, code: version.output.trim() === manifest.version ? version.code : 1 });
+  outcomes.push({ what: 'npx farebox --version', ...version, code: version.stdout.trim() === manifest.version ? version.code : 1 });
   outcomes.push({ what: 'its types', ...(await checkTypes(node, folder, doors)) });
   const failed = outcomes.filter((each) => each.code !== 0);
   return {
@@ -147,25 +148,31 @@ function runProgram(command, args, options) {
     const child = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
     groups.add(child.pid);
     let output = '';
-    const take = (text) => {
+    let stdout = '';
+    child.stdout.setEncoding('utf8').on('data', (text) => {
       output += text;
-    };
-    child.stdout.setEncoding('utf8').on('data', take);
-    child.stderr.setEncoding('utf8').on('data', take);
+      stdout += text;
+    });
+    child.stderr.setEncoding('utf8').on('data', (text) => {
+      output += text;
+    });
     const timer = setTimeout(() => {
       output += `\nStopped after ${limitMs / 60_000} minutes.\n`;
       endGroup(child.pid);
     }, limitMs);
     child.on('error', (error) => {
       clearTimeout(timer);
-      resolve({ code: 127, output: error.message, left: false });
+      resolve({ code: 127, output: error.message, stdout, left: false });
     });
+    const closed = new Promise((done) => child.on('close', done));
     child.on('exit', async (code) => {
       clearTimeout(timer);
       const left = await isGroupLeft(child.pid);
       endGroup(child.pid);
       groups.delete(child.pid);
-      resolve({ code: code ?? 1, output, left });
+      // The last output comes with `close`, which something that left the group could keep from coming.
+      await Promise.race([closed, pause(5000)]);
+      resolve({ code: code ?? 1, output, stdout, left });
     });
   });
 }
@@ -174,7 +181,7 @@ function runProgram(command, args, options) {
 async function isGroupLeft(group) {
   for (let tries = 0; tries < 20; tries++) {
     if (!hasLivingMember(group)) return false;
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await pause(100);
   }
   return true;
 }

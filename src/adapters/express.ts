@@ -71,6 +71,6 @@ async function check(farebox: Paywall, offer: Parameters<Paywall['check']>[2], c
 /** The route's path as Express knows it, where it is a plain one: what a pass is bound to. */
 function patternOf(request: Request): string | undefined {
   const own: unknown = request.route?.path;
-  const pattern = typeof own === 'string' ? request.baseUrl + own : `${request.baseUrl}/*`;
+  const pattern = request.baseUrl + (typeof own === 'string' ? own.replace(/\/\*\w+$/, '/*') : '/*');
   return /^(?:\/[A-Za-z0-9._~-]+)+(?:\/\*)?$/.test(pattern) ? pattern : undefined;
 }

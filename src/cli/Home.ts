@@ -6,7 +6,7 @@
  *     client.db      journal and credentials of `farebox get`
  *     sandbox.db     the books of the sandbox; sandbox.json says where it is reached while it runs
  */
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { systemRandom } from '../core/Clock.ts';
@@ -64,8 +64,10 @@ export function parseKeys(text: string, where: string): readonly Uint8Array[] {
 export function addKey(file: string): Uint8Array {
   const key = systemRandom(32);
   const rest = existsSync(file) ? readFileSync(file, 'utf8') : '';
-  writeFileSync(file, `${Buffer.from(key).toString('hex')}\n${rest}`, { mode: 0o600 });
-  chmodSync(file, 0o600);
+  // Written aside and moved into place: the keys before it must survive whatever happens here.
+  const draft = `${file}.${process.pid}`;
+  writeFileSync(draft, `${Buffer.from(key).toString('hex')}\n${rest}`, { mode: 0o600 });
+  renameSync(draft, file);
   return key;
 }
 

@@ -156,8 +156,8 @@ function announce(terminal: Terminal, config: GatewayConfig, url: string): void 
 
 /** The highest price with room for a fee. */
 function highest(config: GatewayConfig): string {
-  const prices = config.routes.map(({ sale }) => sale?.priceMsat ?? 0n);
-  const price = prices.reduce((most, one) => Math.max(one, most), 0n);
+  let price = 0n;
+  for (const { sale } of config.routes) if (sale && sale.priceMsat > price) price = sale.priceMsat;
   return Amount.format(Amount.ceilToSat(Amount.fromMsat((price * 105n) / 100n + 2000n)));
 }
 

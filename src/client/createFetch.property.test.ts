@@ -234,7 +234,7 @@ it('holds in memory', async () => {
       const { close: _, ...kept } = createMemoryClientStore();
       return run(commands, () => ({ ...kept, close: async () => {} }));
     }),
-    { numRuns: 150 },
+    { numRuns: 100 },
   );
 });
 
@@ -245,6 +245,6 @@ it('holds in SQLite, opened anew after every step', async () => {
       const path = join(folder, `${++files}.db`);
       return run(commands, () => createSqliteClientStore({ path }));
     }),
-    { numRuns: 30 },
+    { numRuns: 20 },
   );
 });

@@ -6,7 +6,7 @@ import { FareboxError } from '../core/Errors.ts';
 import type { PaymentHash } from '../core/Preimage.ts';
 import * as Budget from './Budget.ts';
 import type { ClientStore } from './ClientStore.ts';
-import type { Payment, Spending } from './Journal.ts';
+import type { Payment, PaymentState, Spending } from './Journal.ts';
 import * as Journal from './Journal.ts';
 
 /**
@@ -14,8 +14,7 @@ import * as Journal from './Journal.ts';
  * @example const fetch = createFetch({ payer, maxPerRequest: '50 sat', store: createMemoryClientStore() });
  */
 export function createMemoryClientStore(): ClientStore {
-  const payments = new Map<PaymentHash, Payment>();
-  let spending: Spending = Journal.nothingSpent;
+  const { payments, save, listed, openFor, spending, allowSpending } = createRows();
   let closed = false;
 
   /** One atomic step: everything in it happens before anybody else's turn. */
@@ -24,42 +23,29 @@ export function createMemoryClientStore(): ClientStore {
     return work();
   }
 
-  function save(payment: Payment): Payment {
-    spending = Journal.account(spending, payments.get(payment.paymentHash), payment);
-    payments.set(payment.paymentHash, payment);
-    return payment;
-  }
-
-  const openFor = (resource: string, except?: PaymentHash) =>
-    [...payments.values()].filter(
-      (payment) => payment.resource === resource && payment.paymentHash !== except && (payment.state === 'dispatched' || payment.state === 'unknown'),
-    );
-
   return {
     name: 'memory',
     capabilities: { durable: false, shared: false },
     find: ({ origin, resource }) =>
-      atomically(() => ({
-        open: openFor(resource),
-        credentials: [...payments.values()].filter((payment) => payment.usable && payment.origin === origin),
-      })),
+      atomically(() => ({ open: openFor(resource), credentials: listed().filter((payment) => payment.usable && payment.origin === origin) })),
     get: (paymentHash) => atomically(() => payments.get(paymentHash)),
-    list: (states) => atomically(() => [...payments.values()].filter(({ state }) => states === undefined || states.includes(state))),
+    list: (states) => atomically(() => listed(states)),
     reserve: (request) =>
       atomically(() => {
-        for (const payment of payments.values()) {
+        for (const payment of listed(['reserved'])) {
           const given = Journal.abandoned(payment, request.nowAt);
           if (given) save(given);
         }
         const { purchase } = request;
-        const outcome = Budget.reserve(request, payments.get(purchase.paymentHash), openFor(purchase.resource), spending);
+        const outcome = Budget.reserve(request, payments.get(purchase.paymentHash), openFor(purchase.resource), spending());
         if (outcome.kind === 'reserved') save(outcome.payment);
         return outcome;
       }),
     dispatch: ({ paymentHash, nowAt, ...lease }) =>
       atomically(() => {
         const payment = payments.get(paymentHash);
-        const outcome = Budget.dispatch(payment, payment ? openFor(payment.resource, paymentHash) : [], spending, lease, nowAt);
+        const others = payment ? openFor(payment.resource).filter((other) => other.paymentHash !== paymentHash) : [];
+        const outcome = Budget.dispatch(payment, others, spending(), lease, nowAt);
         if (outcome.kind === 'dispatched') save(outcome.payment);
         return outcome;
       }),
@@ -69,13 +55,31 @@ export function createMemoryClientStore(): ClientStore {
         const changed = payment && Journal.apply(payment, step, nowAt);
         return changed && save(changed);
       }),
-    spending: () => atomically(() => spending),
-    allowSpending: () =>
-      atomically(() => {
-        spending = { ...spending, stoppedBy: undefined };
-      }),
+    spending: () => atomically(spending),
+    allowSpending: () => atomically(allowSpending),
     close: async () => {
       closed = true;
+    },
+  };
+}
+
+/** The journal's rows, and their sums. */
+function createRows() {
+  const payments = new Map<PaymentHash, Payment>();
+  let sums: Spending = Journal.nothingSpent;
+  const listed = (states?: readonly PaymentState[]) => [...payments.values()].filter(({ state }) => states === undefined || states.includes(state));
+  return {
+    payments,
+    listed,
+    openFor: (resource: string) => listed(['dispatched', 'unknown']).filter((payment) => payment.resource === resource),
+    spending: () => sums,
+    allowSpending: () => {
+      sums = { ...sums, stoppedBy: undefined };
+    },
+    save: (payment: Payment): Payment => {
+      sums = Journal.account(sums, payments.get(payment.paymentHash), payment);
+      payments.set(payment.paymentHash, payment);
+      return payment;
     },
   };
 }

@@ -30,7 +30,12 @@ function mistakesOf(text: string, environment = {}): readonly string[] {
 
 /** A file with one route, whose lines after the path (line 5) are these. */
 const withRoute = (...lines: readonly string[]) =>
-  ['services:', '  - name: api', '    upstream: http://localhost:3000', '    routes:', '      - path: /a', ...lines.map((line) => `        ${line}`)].join('\n');
+  ['services:', '  - name: api', '    upstream: http://localhost:3000', '    routes:', '      - path: /a', ...lines.map((line) => `        ${line}`)].join(
+    '\n',
+  );
+
+/** As it stands in a file. */
+const variable = (name: string) => `$\{${name}}`;
 
 /** A sound file with these lines at its end, from line 7 on. */
 const withTop = (...lines: readonly string[]) => smallest + lines.join('\n');
@@ -83,7 +88,10 @@ compat: { invalidCredential: 402, unknownCaveats: skip }
     expect(config.routes.map(({ name }) => name)).toEqual(['api.example.com/health', 'GET api.example.com/a/*', 'GET,POST api.example.com/b']);
     expect(config.routes.map(({ timeoutMs }) => timeoutMs)).toEqual([5000, 120_000, 5000]);
     expect(config.routes.map(({ sale }) => sale?.description)).toEqual([undefined, 'Everything - 1 hour', 'word for word']);
-    expect(config.routes[1]).toMatchObject({ upstream: { origin: 'https://internal:8443', basePath: '/v2' }, sale: { terms: { kind: 'pass', seconds: 3600 }, priceMsat: 1500n } });
+    expect(config.routes[1]).toMatchObject({
+      upstream: { origin: 'https://internal:8443', basePath: '/v2' },
+      sale: { terms: { kind: 'pass', seconds: 3600 }, priceMsat: 1500n },
+    });
     expect(config).toMatchObject({
       listen: { host: '::1', port: 9000 },
       keys: { kind: 'file', path: '/srv/my.keys' },
@@ -105,10 +113,12 @@ compat: { invalidCredential: 402, unknownCaveats: skip }
   });
 
   test('the environment is filled in, and a sign for it can be written as it is', () => {
-    const text = smallest.replace('localhost:3000', '${HOST}:3000').replace('name: translate', () => 'name: translate\n    title: costs $${MONEY}');
-    const config = parse(`${text}keys: \${KEYS}\n`, { HOST: 'upstream.internal', KEYS: 'ab'.repeat(32) });
+    const text = smallest
+      .replace('localhost:3000', `${variable('HOST')}:3000`)
+      .replace('name: translate', () => `name: translate\n    title: costs $${variable('MONEY')}`);
+    const config = parse(`${text}keys: ${variable('KEYS')}\n`, { HOST: 'upstream.internal', KEYS: 'ab'.repeat(32) });
     expect(config.routes[0]?.upstream.origin).toBe('http://upstream.internal:3000');
-    expect(config.routes[0]?.sale?.description).toBe('costs ${MONEY} - 1 request');
+    expect(config.routes[0]?.sale?.description).toBe(`costs ${variable('MONEY')} - 1 request`);
     expect(config.keys).toEqual({ kind: 'text', text: 'ab'.repeat(32) });
   });
 });
@@ -132,15 +142,27 @@ describe('mistakes, each with its place', () => {
     ['a star in the middle', withRoute('price: 1 sat').replace('/a', '/a/*/b'), /^5:15: `path`: "\/a\/\*\/b": "\*" stands at the end/],
     ['a path with a query', withRoute('price: 1 sat').replace('/a', '/a?b=c'), /^5:15: `path`: .* has a query/],
     ['a path that is not normal', withRoute('price: 1 sat').replace('/a', '/a/../%62//'), '5:15: `path`: "/a/../%62//" is not in normal form: write "/b/"'],
-    ['a name that cannot stand in a token', withRoute('price: 1 sat').replace('name: api', 'name: "api:1,admin"'), /^2:11: `name`: "api:1,admin" cannot stand in a token/],
-    ['a capability that cannot', withRoute('price: 1 sat').replace('upstream', 'capabilities: ["a,b"]\n    upstream'), /^3:20: `capabilities`: "a,b" cannot stand/],
+    [
+      'a name that cannot stand in a token',
+      withRoute('price: 1 sat').replace('name: api', 'name: "api:1,admin"'),
+      /^2:11: `name`: "api:1,admin" cannot stand in a token/,
+    ],
+    [
+      'a capability that cannot',
+      withRoute('price: 1 sat').replace('upstream', 'capabilities: ["a,b"]\n    upstream'),
+      /^3:20: `capabilities`: "a,b" cannot stand/,
+    ],
     ['an upstream without a scheme', withRoute('price: 1 sat').replace('http://', ''), /^3:15: `upstream`: "localhost:3000" is not an address/],
-    ['a password in an upstream', withRoute('price: 1 sat').replace('http://', 'http://user:hunter2@'), '3:15: `upstream`: an upstream has no user and no password in its address'],
+    [
+      'a password in an upstream',
+      withRoute('price: 1 sat').replace('http://', 'http://user:hunter2@'),
+      '3:15: `upstream`: an upstream has no user and no password in its address',
+    ],
     ['a listener on a port alone', withTop('listen: 8402'), /^7:9: `listen`: 8402 is not an address to listen on: write "127\.0\.0\.1:8402"/],
     ['a sandbox that others can reach', withTop('listen: 0.0.0.0:80'), /^7:9: the sandbox takes play money/],
     ['keys in the file', withTop(`keys: ${'ab'.repeat(32)}`), /^7:7: keys do not belong in a configuration file/],
     ['no store to count in', withTop('store: none'), /^7:8: without a store nobody can tell whether a payment was used/],
-    ['a variable that is not set', withTop('realm: ${REALM}'), '7:8: the environment variable REALM is not set'],
+    ['a variable that is not set', withTop(`realm: ${variable('REALM')}`), '7:8: the environment variable REALM is not set'],
     ['a block that is none', withTop('trustedProxies: [10.0.0.0/40]'), /^7:18: `trustedProxies`: "10\.0\.0\.0\/40" is neither/],
     ['a key that stands twice', withTop('realm: a', 'realm: b'), '8:1: this key stands here twice'],
     ['a list that is none', 'services: 5', '1:11: `services` is a list'],
@@ -167,12 +189,13 @@ describe('mistakes, each with its place', () => {
   });
 
   test('what came from the environment is never repeated', () => {
-    const text = smallest.replace('http://localhost:3000', '${UPSTREAM}');
+    const text = smallest.replace('http://localhost:3000', variable('UPSTREAM'));
     expect(mistakesOf(text, { UPSTREAM: 'hunter2' })).toEqual(['3:15: what the environment says here cannot be used']);
   });
 
   test('a route that is there already, and a service', () => {
-    const text = 'services:\n  - { name: a, upstream: "http://x", routes: [{ path: /p, price: 1 sat }, { path: /p, price: 2 sat }] }\n  - { name: a, upstream: "http://x", routes: [{ path: /q, free: true }] }';
+    const text =
+      'services:\n  - { name: a, upstream: "http://x", routes: [{ path: /p, price: 1 sat }, { path: /p, price: 2 sat }] }\n  - { name: a, upstream: "http://x", routes: [{ path: /q, free: true }] }';
     const mistakes = mistakesOf(text);
     expect(mistakes[0]).toMatch(/^2:\d+: \/p is there already, as \/p of the service "a"$/);
     expect(mistakes[1]).toMatch(/^3:13: there are two services "a"/);
@@ -183,11 +206,17 @@ describe('mistakes, each with its place', () => {
       `services:\n  - name: a\n    upstream: http://x\n    routes:\n      - ${wide}\n${other}      - ${narrow}\n`;
     const pass = '{ path: /api/*, price: 10 sat, terms: pass 1h }';
     const dear = '{ path: /api/premium, price: 200 sat }';
-    expect(mistakesOf(routes(pass, dear))).toEqual(['7:17: a pass for /api/* would open /api/premium as well, which is sold on its own: put one of them into another service'].map((line) => line.replace('7:', '6:')));
+    expect(mistakesOf(routes(pass, dear))).toEqual(
+      ['7:17: a pass for /api/* would open /api/premium as well, which is sold on its own: put one of them into another service'].map((line) =>
+        line.replace('7:', '6:'),
+      ),
+    );
     expect(mistakesOf(routes(dear, pass))).toHaveLength(1);
     expect(mistakesOf(routes(pass, dear, '  - name: b\n    upstream: http://x\n    routes:\n'))).toEqual([]);
     expect(mistakesOf(routes(pass, '{ path: /api/docs, free: true }'))).toEqual([]);
-    expect(mistakesOf(routes('{ path: /api/*, methods: GET, price: 10 sat, terms: pass 1h }', '{ path: /api/premium, methods: POST, price: 200 sat }'))).toEqual([]);
+    expect(
+      mistakesOf(routes('{ path: /api/*, methods: GET, price: 10 sat, terms: pass 1h }', '{ path: /api/premium, methods: POST, price: 200 sat }')),
+    ).toEqual([]);
   });
 });
 
@@ -258,7 +287,7 @@ describe('files', () => {
 describe('the explanation', () => {
   test('shows what runs, and no secret', () => {
     const secret = 'ab'.repeat(32);
-    const config = parse(`${smallest}      - { path: /docs/*, methods: [GET], free: true }\nkeys: \${KEYS}\n`, { KEYS: secret });
+    const config = parse(`${smallest}      - { path: /docs/*, methods: [GET], free: true }\nkeys: ${variable('KEYS')}\n`, { KEYS: secret });
     expect(explain(config)).toMatchInlineSnapshot(`
       "farebox.yaml
         listens on  127.0.0.1:8402 (this machine alone)

@@ -9,10 +9,30 @@ describe('onward', () => {
     const upstream = await openUpstream(closing);
     const { port } = await openStage(closing, { upstream: upstream.port });
     await ask(port, '/a', {
-      headers: ['Connection', 'close, X-Mine', 'X-Mine', '1', 'Keep-Alive', 'timeout=5', 'Proxy-Authorization', 'Basic x', 'Proxy-Connection', 'close', 'TE', 'trailers, deflate', 'Upgrade', 'h2c', 'HTTP2-Settings', 'x', 'X-Kept', 'yes'],
+      headers: [
+        'Connection',
+        'close, X-Mine',
+        'X-Mine',
+        '1',
+        'Keep-Alive',
+        'timeout=5',
+        'Proxy-Authorization',
+        'Basic x',
+        'Proxy-Connection',
+        'close',
+        'TE',
+        'trailers, deflate',
+        'Upgrade',
+        'h2c',
+        'HTTP2-Settings',
+        'x',
+        'X-Kept',
+        'yes',
+      ],
     });
     const lines = upstream.seen[0]?.lines ?? [];
-    for (const name of ['x-mine', 'keep-alive', 'proxy-authorization', 'proxy-connection', 'upgrade', 'http2-settings', 'transfer-encoding']) expect(valuesOf(lines, name)).toEqual([]);
+    for (const name of ['x-mine', 'keep-alive', 'proxy-authorization', 'proxy-connection', 'upgrade', 'http2-settings', 'transfer-encoding'])
+      expect(valuesOf(lines, name)).toEqual([]);
     expect(valuesOf(lines, 'x-kept')).toEqual(['yes']);
     expect(valuesOf(lines, 'te')).toEqual(['trailers']);
   });
@@ -24,7 +44,18 @@ describe('onward', () => {
     await ask(port, '/a', {
       headers: [
         ...['Authorization', `L402 ${secret}`, 'authorization', 'Bearer mine', 'AUTHORIZATION', `lsat ${secret}`, 'Authorization', `Basic abc, L402 ${secret}`],
-        ...['Authorization', `L402\t${secret}`, 'L402-Authorization', `L402 ${secret}`, 'l402_authorization', secret, 'Macaroon', secret, 'Grpc-Metadata-Macaroon', secret],
+        ...[
+          'Authorization',
+          `L402\t${secret}`,
+          'L402-Authorization',
+          `L402 ${secret}`,
+          'l402_authorization',
+          secret,
+          'Macaroon',
+          secret,
+          'Grpc-Metadata-Macaroon',
+          secret,
+        ],
         ...['grpc_metadata_macaroon', secret, 'X-L402-Anything', secret, 'L402-Payment', 'charged', 'x_l402_payment', 'charged'],
       ],
     });
@@ -45,7 +76,26 @@ describe('onward', () => {
     const upstream = await openUpstream(closing);
     const { port } = await openStage(closing, { upstream: upstream.port });
     await ask(port, '/a', {
-      headers: ['X-Forwarded-For', '1.1.1.1', 'X_Forwarded_For', '1.1.1.1', 'X-Forwarded-Proto', 'https', 'X-Forwarded-Port', '1', 'X-Real-IP', '1.1.1.1', 'Forwarded', 'for=1.1.1.1', 'CF-Connecting-IP', '1.1.1.1', 'Via', '1.0 a', 'Via', '1.1 b'],
+      headers: [
+        'X-Forwarded-For',
+        '1.1.1.1',
+        'X_Forwarded_For',
+        '1.1.1.1',
+        'X-Forwarded-Proto',
+        'https',
+        'X-Forwarded-Port',
+        '1',
+        'X-Real-IP',
+        '1.1.1.1',
+        'Forwarded',
+        'for=1.1.1.1',
+        'CF-Connecting-IP',
+        '1.1.1.1',
+        'Via',
+        '1.0 a',
+        'Via',
+        '1.1 b',
+      ],
     });
     const lines = upstream.seen[0]?.lines ?? [];
     expect(JSON.stringify(lines)).not.toContain('1.1.1.1');
@@ -67,7 +117,20 @@ describe('onward', () => {
         return { kind: 'pass', principal: undefined, sale: undefined, headers: [] };
       },
     });
-    await ask(port, '/a', { headers: ['X-Forwarded-For', '9.9.9.9, 1.1.1.1', 'X-Forwarded-Proto', 'https', 'X-Forwarded-Host', 'api.example', 'X-Real-IP', '1.1.1.1', 'X_Forwarded_For', '8.8.8.8'] });
+    await ask(port, '/a', {
+      headers: [
+        'X-Forwarded-For',
+        '9.9.9.9, 1.1.1.1',
+        'X-Forwarded-Proto',
+        'https',
+        'X-Forwarded-Host',
+        'api.example',
+        'X-Real-IP',
+        '1.1.1.1',
+        'X_Forwarded_For',
+        '8.8.8.8',
+      ],
+    });
     await ask(port, '/b', { headers: ['Forwarded', 'for=1.1.1.1', 'X-Forwarded-Proto', 'gopher'] });
     expect(addresses).toEqual(['1.1.1.1', '1.1.1.1']);
     const [first, second] = upstream.seen.map(({ lines }) => lines);
@@ -115,7 +178,14 @@ describe('back', () => {
     const upstream = await openUpstream(closing, (_, response) => {
       response.writeHead(401, [
         ...['Connection', 'X-Hop', 'X-Hop', '1', 'Keep-Alive', 'timeout=99', 'Proxy-Authenticate', 'Basic', 'Set-Cookie', 'a=1', 'Set-Cookie', 'b=2'],
-        ...['WWW-Authenticate', 'L402 macaroon="x", invoice="lnbc1"', 'WWW-Authenticate', 'Basic realm="a"', 'www-authenticate', 'Digest x="y", LSAT macaroon="x"'],
+        ...[
+          'WWW-Authenticate',
+          'L402 macaroon="x", invoice="lnbc1"',
+          'WWW-Authenticate',
+          'Basic realm="a"',
+          'www-authenticate',
+          'Digest x="y", LSAT macaroon="x"',
+        ],
         ...['L402-Payment', 'charged', 'L402-Price', '0 sat', 'X-L402-Thing', '1', 'Payment-Receipt', 'forged'],
       ]);
       response.end('no');
@@ -123,7 +193,8 @@ describe('back', () => {
     const { port } = await openStage(closing, { upstream: upstream.port });
     const { lines, status, text } = await ask(port, '/a');
     expect([status, text]).toEqual([401, 'no']);
-    for (const name of ['x-hop', 'proxy-authenticate', 'l402-payment', 'l402-price', 'x-l402-thing', 'payment-receipt']) expect(valuesOf(lines, name)).toEqual([]);
+    for (const name of ['x-hop', 'proxy-authenticate', 'l402-payment', 'l402-price', 'x-l402-thing', 'payment-receipt'])
+      expect(valuesOf(lines, name)).toEqual([]);
     expect(valuesOf(lines, 'keep-alive')).not.toContain('timeout=99');
     expect(valuesOf(lines, 'set-cookie')).toEqual(['a=1', 'b=2']);
     expect(valuesOf(lines, 'www-authenticate')).toEqual(['Basic realm="a"']);

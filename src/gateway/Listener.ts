@@ -7,7 +7,7 @@
  * @see RFC 9112, sections 9.3.2 and 9.6; RFC 9110, sections 7.8, 9.3.6 and 10.1.1
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../core/Clock.ts';
 
@@ -39,6 +39,8 @@ export type Listener = {
 /** Makes a server that does not listen yet. */
 export function createListener(limits: ListenerLimits, clock: Clock, handle: Handler): Listener {
   let closing = false;
+  /** Connections on which no whole head has come yet. Node does not count them as idle. */
+  const silent = new Set<Socket>();
   const server = createServer({
     insecureHTTPParser: false,
     maxHeaderSize: limits.headerBytes,
@@ -54,9 +56,14 @@ export function createListener(limits: ListenerLimits, clock: Clock, handle: Han
     response.on('close', () => {
       if (closing) setImmediate(() => server.closeIdleConnections());
     });
+    silent.delete(request.socket);
     if (response.socket) handle(request, response, waitsForContinue);
     else response.once('socket', () => handle(request, response, waitsForContinue));
   };
+  server.on('connection', (socket: Socket) => {
+    silent.add(socket);
+    socket.on('close', () => silent.delete(socket));
+  });
   server.on('request', take(false));
   server.on('checkContinue', take(true));
   server.on('connect', (_request: IncomingMessage, socket: Duplex) => refuseTunnel(socket));
@@ -80,6 +87,7 @@ export function createListener(limits: ListenerLimits, clock: Clock, handle: Han
           resolve();
         });
         server.closeIdleConnections();
+        for (const socket of silent) socket.destroy();
       }),
   };
 }

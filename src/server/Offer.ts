@@ -4,6 +4,7 @@
 import type { Msat } from '../core/Amount.ts';
 import * as Caveat from '../core/Caveat.ts';
 import type { Price } from './Price.ts';
+import * as path from './policies/path.ts';
 import type { Terms } from './terms/Terms.ts';
 
 /** A route's offer. */
@@ -43,7 +44,7 @@ export type OfferOptions = {
 
 /**
  * Checks and completes an offer.
- * @throws RangeError – a service or capability that cannot stand in a caveat, a tier outside 0 to 255, a description over 600 bytes
+ * @throws RangeError – a service or capability that cannot stand in a caveat, a tier outside 0 to 255, names and description that make a 402's head longer than proxies take
  */
 export function create(options: OfferOptions): Offer {
   const tier = options.tier ?? 0;
@@ -52,8 +53,7 @@ export function create(options: OfferOptions): Offer {
     if (!Caveat.isName(capability)) throw new RangeError(`"${capability.slice(0, 64)}" cannot be a capability's name: use letters, digits, "_", "-" and "."`);
   }
   const description = options.description ?? `${options.title ?? options.service} - ${options.terms.units}`;
-  if (new TextEncoder().encode(description).length > maxDescriptionBytes)
-    throw new RangeError(`a description is at most ${maxDescriptionBytes} bytes of UTF-8`);
+  assertHeadFits(options, description);
   return {
     service: options.service,
     tier,
@@ -79,6 +79,8 @@ export type Principal = {
   readonly mintedAt: number;
   /** Unix seconds; the earliest of what was minted and what the holder added. */
   readonly validUntil: number;
+  /** Unix seconds; as minted. What is kept about a use is kept until then, whatever a holder added. */
+  readonly mintedUntil: number;
   readonly service: string;
   readonly tier: number;
   readonly capabilities: readonly string[];
@@ -90,4 +92,17 @@ export type Principal = {
   readonly useKey: string;
 };
 
-const maxDescriptionBytes = 600;
+/** nginx takes an upstream's head of 4 KB by default. */
+const maxHeadBytes = 4096;
+
+/** The head of a 402 holds the token three times and the invoice, with its description, twice. */
+function assertHeadFits({ service, capabilities = [], pattern }: OfferOptions, description: string): void {
+  const pathLength = Math.max(path.maxLength, pattern?.endsWith('/*') ? pattern.length : 0);
+  const tokenBytes = 250 + 8 * service.length + capabilities.join(',').length + pathLength;
+  const invoiceLength = 300 + Math.ceil((new TextEncoder().encode(description).length * 8) / 5);
+  const longest = 500 + 3 * Math.ceil(tokenBytes / 3) * 4 + 2 * invoiceLength;
+  if (longest <= maxHeadBytes) return;
+  throw new RangeError(
+    `service, capabilities, path and description make the head of a 402 ${longest} bytes long, and proxies take ${maxHeadBytes}: shorten them`,
+  );
+}

@@ -102,7 +102,7 @@ export async function createPaywall(options: PaywallOptions): Promise<Paywall> {
   };
   const unavailable = (error: unknown, offer: Offer, code: 'STORE_UNAVAILABLE' | 'LIGHTNING_UNAVAILABLE'): Decision => {
     trouble(code === 'STORE_UNAVAILABLE' ? 'the store' : 'the node')(error);
-    return refuse(FareboxError.is(error) && error.status === 503 ? error : new FareboxError(code, unavailableMessages[code], { cause: error }), offer);
+    return refuse(FareboxError.is(error) && error.status >= 500 ? error : new FareboxError(code, unavailableMessages[code], { cause: error }), offer);
   };
 
   const challenge = async (asked: Asked, why: FareboxError | undefined): Promise<Decision> => {
@@ -162,7 +162,9 @@ export async function createPaywall(options: PaywallOptions): Promise<Paywall> {
       if (verified.kind === 'failed') return invalid(asked, verified.error);
       const { principal } = verified;
       if (denials.has(principal)) return invalid(asked, new FareboxError('CREDENTIAL_REVOKED', 'This token was revoked. Buy a new one.'));
-      if (principal.terms !== 'pass') return claimUse(asked, principal);
+      if (principal.terms === 'per-request') return claimUse(asked, principal);
+      if (principal.terms !== 'pass')
+        return invalid(asked, new FareboxError('CREDENTIAL_WRONG_SERVICE', `This token was sold as "${principal.terms}", which is not served here.`));
       ledger.sawPass(principal, offer.route);
       emit({ kind: 'passed', paymentHash: principal.paymentHash, service: offer.service, route: offer.route, amountMsat: principal.amountMsat });
       return { kind: 'pass', principal, sale: undefined, headers: [receipt(principal, clock)] };

@@ -106,6 +106,7 @@ function verifyToken(
     fingerprint,
     mintedAt,
     validUntil: caveats.validUntil,
+    mintedUntil: caveats.mintedUntil,
     service: demand.service,
     tier: caveats.tier,
     capabilities: caveats.capabilities,

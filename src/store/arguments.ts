@@ -115,9 +115,7 @@ function assertEntry(entry: LedgerEntry): void {
   assertName('entry.paymentHash', entry.paymentHash);
   assertMsat('entry.amountMsat', entry.amountMsat);
   assertWhole('entry.at', entry.at);
-  for (const name of ['nonce', 'service', 'route', 'note'] as const) {
-    if (typeof entry[name] !== 'string') throw new TypeError(`entry.${name}: expected a text, not ${typeof entry[name]}`);
-  }
+  for (const name of ['nonce', 'service', 'route', 'note'] as const) assertText(`entry.${name}`, entry[name]);
 }
 
 function assertQuery(query: Parameters<Store['ledger']>[0]): void {
@@ -126,7 +124,14 @@ function assertQuery(query: Parameters<Store['ledger']>[0]): void {
 }
 
 function assertName(name: string, value: unknown): void {
-  if (typeof value !== 'string' || value === '') throw new TypeError(`${name}: expected a text that is not empty`);
+  assertText(name, value);
+  if (value === '') throw new TypeError(`${name}: expected a text that is not empty`);
+}
+
+/** A NUL would end the text in some databases, and be refused by others. */
+function assertText(name: string, value: unknown): void {
+  if (typeof value !== 'string') throw new TypeError(`${name}: expected a text, not ${typeof value}`);
+  if (value.includes('\0')) throw new TypeError(`${name}: expected a text without NUL`);
 }
 
 function assertOneOf(name: string, value: string, allowed: readonly string[]): void {

@@ -34,43 +34,8 @@ const batchSize = 256;
 
 /** A feed over `source`. */
 export function createFeed(source: FeedSource, clock: Clock): Feed {
-  const waiting = new Set<() => void>();
+  const sleepers = createSleepers(source.changedElsewhere, clock);
   let closed = false;
-  let cancelPoll: (() => void) | undefined;
-
-  function wake(): void {
-    for (const resume of [...waiting]) resume();
-  }
-
-  function poll(): void {
-    if (cancelPoll || !source.changedElsewhere) return;
-    const { changedElsewhere } = source;
-    cancelPoll = clock.after(pollMs, () => {
-      cancelPoll = undefined;
-      if (waiting.size === 0) return;
-      if (isTrueOrBroken(changedElsewhere)) wake();
-      else poll();
-    });
-  }
-
-  function wakeUp(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const resume = () => {
-        waiting.delete(resume);
-        signal.removeEventListener('abort', resume);
-        if (waiting.size === 0) stopPolling();
-        resolve();
-      };
-      waiting.add(resume);
-      signal.addEventListener('abort', resume);
-      poll();
-    });
-  }
-
-  function stopPolling(): void {
-    cancelPoll?.();
-    cancelPoll = undefined;
-  }
 
   async function* follow(start: Start, signal: AbortSignal): AsyncGenerator<Change> {
     if ('error' in start) throw start.error;
@@ -82,19 +47,56 @@ export function createFeed(source: FeedSource, clock: Clock): Feed {
         after = change.seq;
         yield change;
       }
-      if (batch.length === 0) await wakeUp(signal);
+      if (batch.length === 0) await sleepers.sleep(signal);
     }
   }
 
   return {
     changes: ({ after, signal }) => follow(startAt(after, source), signal),
-    wake,
+    wake: sleepers.wake,
     close: () => {
       closed = true;
-      stopPolling();
-      wake();
+      sleepers.wake();
     },
   };
+}
+
+/** Readers that wait for a change; while there are any, other processes are looked for. */
+function createSleepers(changedElsewhere: FeedSource['changedElsewhere'], clock: Clock) {
+  const sleeping = new Set<() => void>();
+  let stopPolling: (() => void) | undefined;
+
+  function wake(): void {
+    for (const resume of [...sleeping]) resume();
+  }
+
+  function poll(): void {
+    if (!changedElsewhere) return;
+    stopPolling ??= clock.after(pollMs, () => {
+      stopPolling = undefined;
+      if (isTrueOrBroken(changedElsewhere)) wake();
+      else poll();
+    });
+  }
+
+  function sleep(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const resume = () => {
+        sleeping.delete(resume);
+        signal.removeEventListener('abort', resume);
+        if (sleeping.size === 0) {
+          stopPolling?.();
+          stopPolling = undefined;
+        }
+        resolve();
+      };
+      sleeping.add(resume);
+      signal.addEventListener('abort', resume);
+      poll();
+    });
+  }
+
+  return { sleep, wake };
 }
 
 type Start = { readonly after: number } | { readonly error: unknown };

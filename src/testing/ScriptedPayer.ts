@@ -13,8 +13,8 @@ import type { FailureReason, Network, Payer, PayerCapabilities, PaymentOutcome, 
 
 /** What happens to a payment. */
 export type PaymentScript =
-  /** Paid. The fee is 0 sat where none is named, and is charged whatever the limit; `refuse` fails for it instead. */
-  | { readonly kind: 'settle'; readonly feeMsat?: Msat; readonly refuse?: boolean }
+  /** Paid. The fee is 0 sat where none is named, and is charged whatever the limit; `refuse` fails for it instead. `overpaidMsat`: the payee got more than it asked. */
+  | { readonly kind: 'settle'; readonly feeMsat?: Msat; readonly refuse?: boolean; readonly overpaidMsat?: Msat }
   | { readonly kind: 'fail'; readonly reason: FailureReason }
   /** The wallet cannot say, and `became` is the truth. */
   | { readonly kind: 'unknown'; readonly became: 'settled' | 'failed' | 'pending' | 'absent' }
@@ -61,12 +61,12 @@ export function createScriptedPayer(options: ScriptedPayerOptions): ScriptedPaye
   let gate: Promise<void> = Promise.resolve();
   let isDown = false;
 
-  const settled = (paymentHash: PaymentHash, feeMsat = Amount.zero): PaymentOutcome => {
+  const settled = (paymentHash: PaymentHash, feeMsat = Amount.zero, overpaidMsat = Amount.zero): PaymentOutcome => {
     const preimage = options.preimageOf(paymentHash);
     const call = paid.find((one) => one.paymentHash === paymentHash);
     const amountMsat = call && Bolt11.peek(call.invoice).amountMsat;
     if (preimage === undefined || amountMsat === undefined) throw new Error(`no such payment: ${paymentHash}`);
-    return { kind: 'settled', preimage, amountMsat, feeMsat };
+    return { kind: 'settled', preimage, amountMsat: (amountMsat + overpaidMsat) as Msat, feeMsat };
   };
   const endOf = (paymentHash: PaymentHash, as: 'settled' | 'failed' | 'pending' | 'absent'): TrackedPayment =>
     as === 'settled' ? settled(paymentHash) : as === 'failed' ? failed('no-route') : { kind: as };
@@ -79,7 +79,7 @@ export function createScriptedPayer(options: ScriptedPayerOptions): ScriptedPaye
     switch (script.kind) {
       case 'settle': {
         const feeMsat = script.feeMsat ?? Amount.zero;
-        const answer = script.refuse && feeMsat > maxFeeMsat ? failed('fee-limit') : settled(paymentHash, feeMsat);
+        const answer = script.refuse && feeMsat > maxFeeMsat ? failed('fee-limit') : settled(paymentHash, feeMsat, script.overpaidMsat);
         return { end: answer, answer };
       }
       case 'fail':

@@ -257,6 +257,18 @@ describe.each(names)('%s', (name) => {
     expect((await open.get(path, auth(narrowed(bought, 'anything=else')))).status).toBe(200);
   });
 
+  test('the marker of a use outlives every form of its token: one narrowed to expire early does not free the others', async () => {
+    const open = await openOne();
+    const bought = await open.buy(path);
+    const soon = Math.floor(open.clock.nowMs() / 1000) + 5;
+    expect((await open.get(path, auth(narrowed(bought, `valid_until=${soon}`)))).status).toBe(200);
+    await open.ended('delivered');
+    open.clock.advance(3 * 3_600_000);
+    await open.store.prune();
+    const got = await open.get(path, auth(bought.authorization));
+    expect([got.status, codeOf(got), open.upstream.seen.length]).toEqual([402, 'CREDENTIAL_USED', 1]);
+  });
+
   test('a forged token with the right shape costs neither store nor node', async () => {
     const open = await openOne();
     const bought = await open.buy(path);

@@ -43,7 +43,17 @@ describe.each(names)('%s', (name) => {
     expect(headLength(got.headers)).toBeLessThan(4096);
   });
 
-  test('HEAD is answered like GET, without a body; a preflight is answered without payment; plain OPTIONS is not', async () => {
+  test('a path of 2,000 characters is bound too, and the head stays under 4 KB', async () => {
+    const open = await openOne();
+    const long = `/deep/${'abcdefgh/'.repeat(222)}end`;
+    expect(headLength((await open.get(long)).headers)).toBeLessThan(4096);
+    const bought = await open.buy(long);
+    const auth = { headers: { authorization: bought.authorization } };
+    expect((await open.get(`${long}x`, auth)).status).toBe(402);
+    expect((await open.get(long, auth)).status).toBe(200);
+  });
+
+  test('HEAD is answered like GET, without a body; an empty POST gets its 402', async () => {
     const open = await openOne();
     const head = await open.get('/api/v1/translate', { method: 'HEAD' });
     expect([head.status, head.body, head.lines.length, head.headers['l402-price']]).toEqual([402, '', 2, '50 sat']);

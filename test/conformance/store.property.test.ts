@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import * as Amount from '../../src/core/Amount.ts';
 import { createMemoryStore } from '../../src/store/memory.ts';
-import type { ClaimOutcome, LedgerEntry, Store } from '../../src/store/Store.ts';
+import type { ClaimRef, LedgerEntry, Store } from '../../src/store/Store.ts';
 import { createSqliteStore } from '../../src/store/sqlite.ts';
 import * as FixedClock from '../../src/testing/FixedClock.ts';
 import { claimOf, digest, entryOf, leaseSeconds } from '../../src/testing/storeContract/StoreCase.ts';
@@ -16,6 +16,7 @@ import { claimOf, digest, entryOf, leaseSeconds } from '../../src/testing/storeC
 const folder = mkdtempSync(join(tmpdir(), 'farebox-store-'));
 const clock = FixedClock.create();
 const farAway = 4_000_000_000;
+const price = Amount.fromSat(50);
 const memory = createMemoryStore({ clock });
 let sqlite: Store;
 let runs = 0;
@@ -88,104 +89,102 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 /** What a run knows of one key. */
 type Known = {
   readonly name: string;
+  /** Where the run's part of the ledger begins. */
+  readonly firstSeq: number;
+  /** Granted fences, the newest first. */
   readonly fences: number[];
   /** The fence that somebody answers under, as far as its lease goes. */
   live: { readonly fence: number; readonly untilAt: number } | undefined;
   delivered: boolean;
-  grantsSinceCommit: number;
+  /** Granted since the first answer. */
+  repetitions: number;
+  /** Which request was answered first. */
   request: number;
 };
 
-/** Plays steps against both stores and checks each against what is known. */
-function player(run: number, firstSeq: number) {
-  const known: readonly Known[] = [0, 1].map((index) => ({
-    name: `run ${run} ${index}`,
-    fences: [],
-    live: undefined,
-    delivered: false,
-    grantsSinceCommit: 0,
-    request: 0,
-  }));
-  const nowAt = () => clock.nowMs() / 1000;
+function startOf(name: string, firstSeq: number): Known {
+  return { name, firstSeq, fences: [], live: undefined, delivered: false, repetitions: 0, request: 0 };
+}
 
-  /** What the payment has earned, less what was reversed: nothing, or its price. */
-  async function earned({ name }: Known): Promise<bigint> {
-    const { paymentHash } = entryOf('earned', name);
-    const rows = (await both((store) => store.ledger({ after: firstSeq, limit: 1000 }))).filter((row) => row.paymentHash === paymentHash);
-    const sum = (kind: LedgerEntry['kind']) => rows.reduce((total, row) => (row.kind === kind ? total + row.amountMsat : total), 0n);
-    const earnedMsat = sum('earned') - sum('reversed');
-    expect([0n, Amount.fromSat(50)]).toContain(earnedMsat);
-    return earnedMsat;
+function nowAt(): number {
+  return clock.nowMs() / 1000;
+}
+
+/** What the payment of a key has earned, less what was reversed: nothing, or its price. */
+async function earned({ name, firstSeq }: Known): Promise<bigint> {
+  const { paymentHash } = entryOf('earned', name);
+  const rows = (await both((store) => store.ledger({ after: firstSeq, limit: 1000 }))).filter((row) => row.paymentHash === paymentHash);
+  const sum = (kind: LedgerEntry['kind']) => rows.reduce((total, row) => (row.kind === kind ? total + row.amountMsat : total), 0n);
+  const earnedMsat = sum('earned') - sum('reversed');
+  expect([0n, price]).toContain(earnedMsat);
+  return earnedMsat;
+}
+
+async function playClaim(of: Known, step: Step & { readonly kind: 'claim' }): Promise<void> {
+  const repeat = { limit: step.repeats, withinSeconds: 600 };
+  const outcome = await both((store) => store.claim(claimOf(of.name, { request: digest(`request ${step.request}`), expiresAt: farAway, repeat })));
+  if (outcome.kind === 'used') expect(await earned(of), 'what is used is paid for').toBe(price);
+  if (outcome.kind !== 'granted') return;
+  expect(of.live === undefined || of.live.untilAt <= nowAt(), 'two live holders').toBe(true);
+  expect(outcome.fence, 'fences grow').toBeGreaterThan(of.fences[0] ?? 0);
+  expect(of.delivered, 'a delivered claim is granted again').toBe(false);
+  expect(await earned(of), 'a first answer is not paid for yet, a repetition is').toBe(outcome.repeat > 0 ? price : 0n);
+  if (outcome.repeat > 0) {
+    expect(step.request, 'a repetition is of the same request').toBe(of.request);
+    expect(outcome.repeat).toBeLessThanOrEqual(2);
+    of.repetitions += 1;
+    expect(of.repetitions, 'repetitions end, given back or not').toBeLessThanOrEqual(2 + 3);
+  } else {
+    of.repetitions = 0;
+    of.request = step.request;
   }
+  of.fences.unshift(outcome.fence);
+  of.live = { fence: outcome.fence, untilAt: nowAt() + leaseSeconds };
+}
 
-  async function granted(of: Known, outcome: ClaimOutcome & { readonly kind: 'granted' }, step: Step & { readonly kind: 'claim' }): Promise<void> {
-    expect(of.live === undefined || of.live.untilAt <= nowAt(), 'two live holders').toBe(true);
-    expect(outcome.fence, 'fences grow').toBeGreaterThan(of.fences[0] ?? 0);
-    expect(of.delivered, 'a delivered claim is granted again').toBe(false);
-    expect(await earned(of), 'a first answer is unpaid for, a repetition is paid').toBe(outcome.repeat > 0 ? Amount.fromSat(50) : 0n);
-    if (outcome.repeat > 0) {
-      expect(step.request, 'a repetition is of the same request').toBe(of.request);
-      of.grantsSinceCommit += 1;
-      expect(outcome.repeat).toBeLessThanOrEqual(2);
-      expect(of.grantsSinceCommit, 'repetitions end, given back or not').toBeLessThanOrEqual(2 + 3);
-    } else {
-      of.grantsSinceCommit = 0;
-      of.request = step.request;
-    }
-    of.fences.unshift(outcome.fence);
-    of.live = { fence: outcome.fence, untilAt: nowAt() + leaseSeconds };
+async function playRelease(of: Known, ref: ClaimRef, { reason, limit }: Step & { readonly kind: 'release' }): Promise<void> {
+  const nonce = `${ref.fence}`;
+  const entries = { entryIfReleased: entryOf('reversed', of.name, { nonce }), entryIfCommitted: entryOf('earned', of.name, { nonce }) };
+  const outcome = await both((store) => store.release({ ...ref, ...entries, reason, ...(limit !== undefined && { limit }) }));
+  if (outcome !== 'lost' && of.live?.fence === ref.fence) of.live = undefined;
+  if (outcome === 'committed') expect(await earned(of)).toBe(price);
+  if (outcome === 'released') expect(await earned(of), 'what is released is not paid for').toBe(of.repetitions > 0 ? price : 0n);
+}
+
+async function play(known: readonly Known[], step: Step): Promise<void> {
+  if (step.kind === 'advance') return clock.advance(step.ms);
+  if (step.kind === 'prune') return void (await both((store) => store.prune()));
+  const of = known[step.key] as Known;
+  if (step.kind === 'claim') return playClaim(of, step);
+  const ref = { key: digest(of.name), fence: of.fences[step.age] ?? 99 };
+  const isLive = of.live?.fence === ref.fence;
+  if (step.kind === 'release') return playRelease(of, ref, step);
+  if (step.kind === 'heartbeat') {
+    const held = await both((store) => store.heartbeat({ ...ref, leaseSeconds }));
+    if (held) of.live = { fence: ref.fence, untilAt: nowAt() + leaseSeconds };
+    else expect(isLive && (of.live?.untilAt ?? 0) > nowAt(), 'a live claim is lost').toBe(false);
+  } else if (step.kind === 'commit') {
+    const entry = entryOf(of.repetitions > 0 ? 'repeated' : 'earned', of.name, { nonce: `${ref.fence}` });
+    const outcome = await both((store) => store.commit({ ...ref, entry }));
+    if (outcome === 'committed' && isLive) of.live = { fence: ref.fence, untilAt: nowAt() + leaseSeconds };
+    if (outcome === 'committed') expect(await earned(of)).toBe(price);
+  } else {
+    const committed = (await earned(of)) > 0n;
+    await both((store) => store[step.kind as 'deliver' | 'undelivered'](ref));
+    if (committed && isLive) of.live = undefined;
+    if (committed && step.kind === 'deliver' && of.fences[0] === ref.fence) of.delivered = true;
   }
-
-  async function play(step: Step): Promise<void> {
-    if (step.kind === 'advance') return clock.advance(step.ms);
-    if (step.kind === 'prune') return void (await both((store) => store.prune()));
-    const of = known[step.key] as Known;
-    if (step.kind === 'claim') {
-      const repeat = { limit: step.repeats, withinSeconds: 600 };
-      const outcome = await both((store) => store.claim(claimOf(of.name, { request: digest(`request ${step.request}`), expiresAt: farAway, repeat })));
-      if (outcome.kind === 'granted') return granted(of, outcome, step);
-      if (outcome.kind === 'used') expect(await earned(of), 'what is used is paid for').toBe(Amount.fromSat(50));
-      return;
-    }
-    const ref = { key: digest(of.name), fence: of.fences[step.age] ?? 99 };
-    const nonce = `${ref.fence}`;
-    const isLive = of.live?.fence === ref.fence;
-    if (step.kind === 'heartbeat') {
-      const held = await both((store) => store.heartbeat({ ...ref, leaseSeconds }));
-      if (held) of.live = { fence: ref.fence, untilAt: nowAt() + leaseSeconds };
-      else expect(isLive && (of.live?.untilAt ?? 0) > nowAt(), 'a live claim is lost').toBe(false);
-    } else if (step.kind === 'commit') {
-      const kind = of.grantsSinceCommit > 0 ? 'repeated' : 'earned';
-      const outcome = await both((store) => store.commit({ ...ref, entry: entryOf(kind, of.name, { nonce }) }));
-      if (outcome === 'committed' && isLive) of.live = { fence: ref.fence, untilAt: nowAt() + leaseSeconds };
-      if (outcome === 'committed') expect(await earned(of)).toBe(Amount.fromSat(50));
-    } else if (step.kind === 'release') {
-      const entries = { entryIfReleased: entryOf('reversed', of.name, { nonce }), entryIfCommitted: entryOf('earned', of.name, { nonce }) };
-      const { reason, limit } = step;
-      const outcome = await both((store) => store.release({ ...ref, ...entries, reason, ...(limit !== undefined && { limit }) }));
-      if (outcome !== 'lost' && isLive) of.live = undefined;
-      if (outcome === 'released') expect(await earned(of), 'what is released is not paid for').toBe(of.grantsSinceCommit > 0 ? Amount.fromSat(50) : 0n);
-      if (outcome === 'committed') expect(await earned(of)).toBe(Amount.fromSat(50));
-    } else {
-      const committed = (await earned(of)) > 0n;
-      await both((store) => store[step.kind as 'deliver' | 'undelivered'](ref));
-      if (committed && isLive) of.live = undefined;
-      if (committed && step.kind === 'deliver' && of.fences[0] === ref.fence) of.delivered = true;
-    }
-  }
-
-  return { play, settled: () => Promise.all(known.map(earned)) };
 }
 
 test('claims: never two live holders, fences only grow, no msat is lost or made', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 60, size: 'max' }), async (steps) => {
       runs += 1;
-      const rows = await both((store) => store.denials());
-      const { play, settled } = player(runs, rows.seq);
+      const { seq } = await both((store) => store.denials());
+      const known = [0, 1].map((index): Known => startOf(`run ${runs} ${index}`, seq));
       for (const one of steps) {
-        await play(one);
-        await settled();
+        await play(known, one);
+        await Promise.all(known.map(earned));
       }
     }),
     { numRuns: 200 },

@@ -1,9 +1,10 @@
 /**
  * A gateway on loopback between an upstream and a client that a test holds in its hands, with a paywall that says what the test wants.
  */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type RequestListener, request as send, type Server, type ServerResponse } from 'node:http';
-import { connect, createServer as createTcpServer, type AddressInfo, type Server as TcpServer, type Socket } from 'node:net';
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse, request as send } from 'node:http';
+import { type AddressInfo, connect, createServer as createTcpServer, type Socket, type Server as TcpServer } from 'node:net';
 import type { Clock } from '../../src/core/Clock.ts';
 import { createConfig } from '../../src/gateway/Config.ts';
 import { assemble } from '../../src/gateway/Gateway.ts';
@@ -30,6 +31,8 @@ export type Stage = {
   readonly outcomes: RequestOutcome[];
   /** Resolves when that many requests are over. */
   readonly over: (count: number) => Promise<readonly RequestOutcome[]>;
+  /** Resolves when the gateway has noticed that a client left before its answer was whole. */
+  readonly gone: () => Promise<void>;
   readonly close: () => Promise<void>;
 };
 
@@ -54,16 +57,38 @@ export async function openStage(
   };
   const gateway = assemble({ config, paywall, clock, events: createEvents(), log });
   const { url } = await gateway.listen();
+  let gone = false;
+  const watch = (message: unknown) => {
+    const { server, response } = message as { server: Server; response: ServerResponse };
+    if (!server.listening || portOf(server) !== Number(new URL(url).port)) return;
+    response.on('close', () => {
+      // Behind everybody else who listens for the same.
+      setImmediate(() => {
+        gone ||= !response.writableFinished;
+        for (const watcher of watchers) watcher();
+      });
+    });
+  };
+  subscribe('http.server.request.start', watch);
+  closing.push(() => unsubscribe('http.server.request.start', watch));
   let closed: Promise<void> | undefined;
   const close = () => (closed ??= gateway.close());
   closing.push(close);
-  const over = (count: number) =>
-    new Promise<readonly RequestOutcome[]>((resolve) => {
-      const look = () => outcomes.length >= count && resolve(outcomes);
+  const when = <T>(holds: () => boolean, value: T) =>
+    new Promise<T>((resolve) => {
+      const look = () => holds() && resolve(value);
       watchers.add(look);
       look();
     });
-  return { port: Number(new URL(url).port), url, clock, outcomes, over, close };
+  return {
+    port: Number(new URL(url).port),
+    url,
+    clock,
+    outcomes,
+    over: (count) => when(() => outcomes.length >= count, outcomes),
+    gone: () => when(() => gone, undefined),
+    close,
+  };
 }
 
 /** A request as an upstream saw it. */
@@ -80,7 +105,10 @@ export function pairs(raw: readonly string[]): readonly (readonly [string, strin
 }
 
 /** Starts an upstream that remembers every whole request before it answers. */
-export async function openUpstream(closing: Closing, answer: (request: IncomingMessage, response: ServerResponse, seen: Seen) => unknown = (_, response) => response.end('ok')) {
+export async function openUpstream(
+  closing: Closing,
+  answer: (request: IncomingMessage, response: ServerResponse, seen: Seen) => unknown = (_, response) => response.end('ok'),
+) {
   const seen: Seen[] = [];
   const listener: RequestListener = async (request, response) => {
     try {
@@ -152,7 +180,8 @@ export async function ask(
   path: string,
   options: { readonly method?: string; readonly headers?: readonly string[]; readonly body?: Buffer | string } = {},
 ): Promise<Got> {
-  const headers = ['Host', '127.0.0.1', ...(options.headers ?? [])];
+  const framed = options.body === undefined || options.headers?.includes('Transfer-Encoding') || options.headers?.includes('Content-Length');
+  const headers = ['Host', '127.0.0.1', ...(options.headers ?? []), ...(framed ? [] : ['Content-Length', String(Buffer.byteLength(options.body ?? ''))])];
   const request = send({ host: '127.0.0.1', port, path, method: options.method ?? 'GET', headers, agent: false, setHost: false });
   request.end(options.body);
   const [response] = (await once(request, 'response')) as [IncomingMessage];
@@ -194,7 +223,7 @@ export async function openRaw(closing: Closing, port: number): Promise<RawClient
   socket.on('error', () => {
     reset = true;
   });
-  const closed = once(socket, 'close').then(() => (reset ? ('reset' as const) : ('clean' as const)));
+  const closed = new Promise<'clean' | 'reset'>((resolve) => socket.on('close', () => resolve(reset ? 'reset' : 'clean')));
   return {
     socket,
     write: (data) => void socket.write(data, 'latin1'),
@@ -220,7 +249,9 @@ export type RecordedSale = Sale & {
 };
 
 /** Makes one; `head` says what comes of the head. */
-export function recordSale(head: (status: number) => Promise<HeadOutcome> = async () => ({ kind: 'charged', headers: [['L402-Payment', 'charged']] })): RecordedSale {
+export function recordSale(
+  head: (status: number) => Promise<HeadOutcome> = async () => ({ kind: 'charged', headers: [['L402-Payment', 'charged']] }),
+): RecordedSale {
   const told: string[] = [];
   const bodies: Buffer[] = [];
   const kept: Parameters<Sale['absent']>[1][] = [];

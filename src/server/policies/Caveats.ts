@@ -23,6 +23,8 @@ export type CaveatFacts = {
   readonly capabilities: readonly string[];
   /** Unix seconds; the earliest one. */
   readonly validUntil: number;
+  /** Unix seconds, as minted: until then somebody may hold the token as it was before it was narrowed. */
+  readonly mintedUntil: number;
   /** What was paid for the token. */
   readonly amountMsat: Msat;
   /** The kind of terms it was sold under. */
@@ -79,6 +81,7 @@ export function check(caveats: readonly string[], context: PolicyContext, skipUn
   const last = new Map<string, string>();
   let by: 'minted' | 'holder' = 'minted';
   let named: readonly Caveat.Service[] = [];
+  let mintedUntil: number | undefined;
   const fails = (condition: string, failure: CaveatFailure['failure']): CaveatFailure => ({ kind: 'fails', failure, by, condition });
 
   for (const [index, text] of caveats.entries()) {
@@ -99,25 +102,26 @@ export function check(caveats: readonly string[], context: PolicyContext, skipUn
     const failure = policy.check(value, context);
     if (failure) return fails(condition, failure);
     last.set(condition, value);
+    if (condition === validUntil.condition(service)) mintedUntil ??= Caveat.parseTime(value);
     if (condition === sold.termsCondition(service)) by = 'holder';
   }
-  return facts(last, context) ?? fails(sold.termsCondition(service), 'elsewhere');
+  return facts(last, mintedUntil, context) ?? fails(sold.termsCondition(service), 'elsewhere');
 }
 
 /** What a token that holds says of itself; undefined where something that every token of ours carries is missing. */
-function facts(last: ReadonlyMap<string, string>, context: PolicyContext): CaveatFacts | undefined {
+function facts(last: ReadonlyMap<string, string>, mintedUntil: number | undefined, context: PolicyContext): CaveatFacts | undefined {
   const { service } = context;
   const terms = last.get(sold.termsCondition(service));
   const amountMsat = sold.readPrice(last.get(sold.priceCondition(service)) ?? '');
-  const minted = Caveat.parseTime(last.get(validUntil.condition(service)) ?? '');
-  if (terms === undefined || amountMsat === undefined || minted === undefined) return undefined;
-  const narrowed = [last.get('valid_until'), last.get('expires')].map((value) => (value === undefined ? undefined : Caveat.parseTime(value)));
+  if (terms === undefined || amountMsat === undefined || mintedUntil === undefined) return undefined;
+  const times = [validUntil.condition(service), 'valid_until', 'expires'].map((condition) => Caveat.parseTime(last.get(condition) ?? ''));
   const listed = last.get(capabilities.condition(service));
   return {
     kind: 'holds',
     tier: services.read(last.get(services.condition) ?? '')?.find(({ name }) => name === service)?.tier ?? 0,
     capabilities: listed === undefined ? [] : capabilities.read(listed),
-    validUntil: Math.min(minted, ...narrowed.filter((at) => at !== undefined)),
+    validUntil: Math.min(mintedUntil, ...times.filter((at) => at !== undefined)),
+    mintedUntil,
     amountMsat,
     terms,
   };

@@ -1,8 +1,13 @@
 /**
  * Which paths a token may be used on: `<service>_path=/api/v1/translate` or `…=/api/*`, minted; `scope` and `path_prefix` from holders,
  * a path that holds itself and everything below it. Paths are compared in normal form, escapes and all, never decoded again.
+ *
+ * A path over 128 characters is written as `sha256:<hex>`, so that the head of a 402, which holds the token three times, stays small.
  */
+
 import * as Caveat from '../../core/Caveat.ts';
+import { fromUtf8, toHex } from '../../core/internal/bytes.ts';
+import { sha256 } from '../../core/internal/sha256.ts';
 import * as Path from '../../http/Path.ts';
 import type { Policy } from './Policy.ts';
 
@@ -13,12 +18,15 @@ export function condition(service: string): string {
 
 /** The caveat as minted, from a pattern in normal form. */
 export function write(service: string, pattern: string): string {
-  return Caveat.format({ condition: condition(service), value: pattern });
+  return Caveat.format({ condition: condition(service), value: pattern.length > maxLength && !pattern.endsWith('/*') ? digest(pattern) : pattern });
 }
+
+/** Longest path that a token holds as it is. */
+export const maxLength = 128;
 
 /** The minted caveat: an exact path, or everything below a prefix. */
 export const path: Policy = {
-  check: (value, context) => (Path.covers(value, context.path) ? undefined : 'elsewhere'),
+  check: (value, context) => (Path.covers(value, context.path) || value === digest(context.path) ? undefined : 'elsewhere'),
   narrows: (earlier, later) => Path.coversPattern(earlier, later),
 };
 
@@ -34,6 +42,10 @@ export const prefix: Policy = {
     return outer !== undefined && inner !== undefined && Path.isBelow(outer, inner);
   },
 };
+
+function digest(path: string): string {
+  return `sha256:${toHex(sha256(fromUtf8(path)))}`;
+}
 
 function normalized(value: string): string | undefined {
   try {

@@ -1,5 +1,5 @@
 /**
- * Until when a token is good: `<service>_valid_until=<Unix seconds>`, minted into every token; `valid_until` and the seed's `expires`
+ * Until when a token is good: `<service>_valid_until=<Unix seconds>`, minted into every token; `valid_until` and `expires`
  * (ISO 8601 with a zone, or Unix seconds) from holders. Good up to and including that second.
  *
  * @see L402 macaroon-spec, Service Constraints; docs/wire.md, "The token"

@@ -54,7 +54,7 @@ export async function claim(context: ClaimContext, principal: Principal, request
     request: digest(`${request.method} ${target.path}${target.query}`),
     ...(key === undefined ? {} : { idempotencyKey: digest(key) }),
     leaseSeconds: context.leaseSeconds,
-    expiresAt: principal.validUntil,
+    expiresAt: principal.mintedUntil,
     repeat,
     entry: entryOf('received', principal, route, clock, '', 'per-request'),
   };

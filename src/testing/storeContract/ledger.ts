@@ -54,7 +54,7 @@ export const ledgerCases: readonly StoreCase[] = [
   {
     name: 'texts come back as they went in',
     run: async (store) => {
-      const entry = entryOf('earned', 'a', { note: 'it\'s 100 % \u{1f600} \u0000 \n"', route: 'GET /é', service: '' });
+      const entry = entryOf('earned', 'a', { note: 'it\'s 100 % \u{1f600} \u0001 \n"', route: 'GET /é', service: '' });
       await store.append([entry]);
       const [row] = await store.ledger({ after: 0, limit: 1 });
       assert.deepEqual([row?.note, row?.route, row?.service], [entry.note, entry.route, '']);

@@ -126,6 +126,7 @@ export const lifetimeCases: readonly StoreCase[] = [
       await assert.rejects(store.claim(claimOf('a', { leaseSeconds: Number.NaN })), RangeError);
       await assert.rejects(store.claim(claimOf('a', { expiresAt: 1.5 })), RangeError);
       await assert.rejects(store.claim({ ...claimOf('a'), key: '' }), TypeError);
+      await assert.rejects(store.claim({ ...claimOf('a'), key: 'a\0' }), TypeError);
       await assert.rejects(store.count({ key: 'uses', by: -1, ceiling: 1, expiresAt }), RangeError);
       await assert.rejects(store.credit({ account: 'a', amountMsat: -1n as Amount.Msat, source: 'one', expiresAt }), RangeError);
       await assert.rejects(store.settle({ reservation: 'r', amountMsat: 1 as unknown as Amount.Msat }), TypeError);

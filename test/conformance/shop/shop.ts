@@ -155,6 +155,7 @@ function routesOn({ url, deadUrl }: Upstream): readonly StandRoute[] {
     { methods: ['GET'], path: '/other', upstream: url, options: { price: '50 sat', service: 'other' } },
     { methods: ['GET'], path: '/dead', upstream: deadUrl, options: { price: '50 sat' } },
     { methods: ['GET'], path: '/priced', upstream: url, options: { price: byModel } },
+    { methods: ['GET'], path: '/deep/*', upstream: url, options: { price: '50 sat', service: 'deep' } },
     { methods: ['GET'], path: '/pass', upstream: url, options: { price: '500 sat', terms: pass({ seconds: 3600 }) } },
   ];
 }

@@ -68,7 +68,7 @@ export async function expressStand({ paywall, routes, clock, timeoutMs }: StandO
   for (const route of routes) {
     for (const method of route.methods) {
       const verb = method.toLowerCase() as 'get';
-      app[verb](route.path, expressPaywall(paywall, { ...route.options, clock }), async (request, response) => {
+      app[verb](route.path.replace('/*', '/*rest'), expressPaywall(paywall, { ...route.options, clock }), async (request, response) => {
         const answer = await ask(agent, route.upstream + request.originalUrl, method, String(request.headers['idempotency-key']), request, clock, timeoutMs);
         if (typeof answer === 'number') return void response.status(answer).end();
         response.writeHead(answer.statusCode, { 'content-type': 'application/json' });

@@ -1,0 +1,160 @@
+/**
+ * `farebox sales`: what was earned, from the ledger of a gateway's store, and what is sold while one looks on.
+ */
+import { statSync } from 'node:fs';
+import type { Command } from 'commander';
+import * as Amount from '../core/Amount.ts';
+import { type Clock, systemClock } from '../core/Clock.ts';
+import { FareboxError } from '../core/Errors.ts';
+import { loadConfig } from '../gateway/index.ts';
+import type { LedgerRow, LedgerTotals, Store } from '../store/Store.ts';
+import { createSqliteStore } from '../store/sqlite.ts';
+import { configFile } from './ConfigFile.ts';
+import type { CliContext } from './Context.ts';
+import { printable, type Terminal, type Tone } from './Terminal.ts';
+import { formatLocal, isoAt } from './Time.ts';
+
+type SalesOptions = {
+  readonly store?: string;
+  readonly config?: string;
+  readonly limit: number;
+  readonly follow?: boolean;
+  readonly once?: boolean;
+  readonly json?: boolean;
+};
+
+/** Adds `farebox sales`. */
+export function registerSales(program: Command, context: CliContext): void {
+  program
+    .command('sales')
+    .description('Show what was earned: the totals, the latest entries of the ledger, and, on a terminal, new ones as they come (Ctrl-C ends).')
+    .option('-s, --store <file>', 'the store to look into; default: that of "farebox serve <url>", in ~/.farebox')
+    .option('-c, --config <file>', 'look into the store that this configuration names')
+    .option('-n, --limit <count>', 'how many of the latest entries', readCount, 20)
+    .option('-f, --follow', 'go on with new entries where the output is piped')
+    .option('--once', 'end on a terminal too')
+    .option('--json', 'print JSON, a line each: the totals, then entries')
+    .addHelpText('after', help)
+    .action((options: SalesOptions) => sales(context, options));
+}
+
+const help = `
+An entry is "received" when a payment is first seen, "earned" when it bought an answer, "reversed" when that was given back to the buyer,
+"repeated" when the answer was given again. A payment is named by the beginning of its payment hash.
+
+Examples:
+  farebox sales
+  farebox sales --config farebox.yaml --once
+  farebox sales --follow | jq .amountMsat`;
+
+async function sales(context: CliContext, options: SalesOptions): Promise<void> {
+  if (options.follow && options.once) throw new FareboxError('CONFIG_INVALID', '--follow and --once cannot both be: stay, or end.');
+  const terminal = context.terminal.withJson(options.json);
+  const clock = context.clock ?? systemClock;
+  const store = await openStore(await locate(context, options), clock);
+  try {
+    const { seq } = await store.denials();
+    const rows = await latest(store, seq, options.limit);
+    const totals = await store.totals();
+    printTotals(terminal, totals);
+    terminal.line();
+    if (totals.payments === 0) terminal.line(terminal.tone('quiet', 'Nothing has been sold yet.'));
+    for (const row of rows) printRow(terminal, row);
+    const stays = options.follow ?? (terminal.isInteractive && !options.once);
+    if (stays) await follow(context, terminal, store, seq, clock);
+  } finally {
+    await store.close();
+  }
+}
+
+/** The store's file, as options and configuration have it. */
+async function locate(context: CliContext, options: SalesOptions): Promise<string> {
+  const { store, config } = options;
+  if (store !== undefined && config !== undefined) throw new FareboxError('CONFIG_INVALID', 'Name a store or a configuration, not both.');
+  if (config === undefined) return store ?? context.home().gatewayStore;
+  const choice = (await loadConfig(config, { environment: context.environment })).store;
+  if (choice.kind === 'sqlite') return choice.path;
+  const why = choice.kind === 'memory' ? 'keeps its store in memory, where nobody else can look into it' : 'has no store, so that nothing is written down';
+  throw new FareboxError('CONFIG_INVALID', `The gateway of ${config} ${why}. Write "store: farebox.db" there to keep a ledger.`);
+}
+
+/** Looking makes no file: one that is not there is said so. */
+async function openStore(path: string, clock: Clock): Promise<Store> {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found !== undefined && found.size > 0) return createSqliteStore({ path, clock });
+  const here = configFile();
+  const elsewhere = statSync(here, { throwIfNoEntry: false }) ? ` For the gateway of ${here} ask: farebox sales --config ${here}` : '';
+  throw new FareboxError('STORE_UNAVAILABLE', `Nothing has been sold yet: there is no store at ${path}. "farebox serve" makes it.${elsewhere}`);
+}
+
+/** The last rows up to `seq`, oldest first. Denials are numbered in the same sequence, so the window is widened until it holds enough. */
+async function latest(store: Store, seq: number, count: number): Promise<readonly LedgerRow[]> {
+  if (count === 0) return [];
+  for (let width = count; ; width *= 4) {
+    const after = Math.max(0, seq - width);
+    const rows = (await store.ledger({ after, limit: width })).filter((row) => row.seq <= seq);
+    if (rows.length >= count || after === 0) return rows.slice(-count);
+  }
+}
+
+/** New entries until somebody ends it; then the totals once more. */
+async function follow(context: CliContext, terminal: Terminal, store: Store, after: number, clock: Clock): Promise<void> {
+  const { signal } = context;
+  const release = stayAlive(clock);
+  terminal.note(terminal.tone('quiet', 'New sales appear here. Ctrl-C ends.'));
+  try {
+    for await (const change of store.changes({ after, signal })) if (change.kind === 'ledger') printRow(terminal, change.row);
+  } finally {
+    release();
+  }
+  terminal.line();
+  if (!terminal.isJson) printTotals(terminal, await store.totals());
+}
+
+/** Waiting for others' writes does not keep the process alive by itself: its timers do not. */
+function stayAlive(clock: Clock): () => void {
+  let cancel = () => {};
+  const hold = () => {
+    cancel = clock.after(2_000_000_000, hold, true);
+  };
+  hold();
+  return () => cancel();
+}
+
+function printTotals(terminal: Terminal, totals: LedgerTotals): void {
+  const { receivedMsat, earnedMsat, payments, sales: count } = totals;
+  terminal.data({ kind: 'totals', network: 'sandbox', receivedMsat, earnedMsat, payments, sales: count });
+  const { tone } = terminal;
+  terminal.line(`${tone('strong', 'earned')}    ${tone('money', Amount.format(earnedMsat))} with ${plural(count, 'sale')}   ${tone('warning', sandbox)}`);
+  terminal.line(`${tone('strong', 'received')}  ${Amount.format(receivedMsat)} in ${plural(payments, 'payment')}`);
+}
+
+/** One entry; columns have a width of their own, so that those that come later stand under those that were there. */
+function printRow(terminal: Terminal, row: LedgerRow): void {
+  const { amountMsat, at, kind, note, paymentHash, route, seq, service } = row;
+  terminal.data({ kind, at: isoAt(at), amountMsat, paymentHash, service, route, note, seq });
+  const { tone } = terminal;
+  const amount = `${signs[kind]}${Amount.format(amountMsat)}`.padStart(12);
+  const columns = [
+    tone('quiet', formatLocal(at)),
+    tone(tones[kind], kind.padEnd(8)),
+    tone(kind === 'earned' ? 'money' : 'quiet', amount),
+    tone('quiet', paymentHash.slice(0, 16)),
+    printable(route),
+    tone('quiet', printable(note)),
+  ];
+  terminal.line(columns.join('  '));
+}
+
+const signs: { readonly [kind in LedgerRow['kind']]: string } = { received: '', earned: '+', reversed: '-', repeated: '' };
+const tones: { readonly [kind in LedgerRow['kind']]: Tone } = { received: 'plain', earned: 'good', reversed: 'bad', repeated: 'warning' };
+const sandbox = 'sandbox: play money, worth nothing';
+
+function plural(count: number, name: string): string {
+  return `${count} ${name}${count === 1 ? '' : 's'}`;
+}
+
+function readCount(text: string): number {
+  if (!/^\d{1,6}$/.test(text)) throw new FareboxError('CONFIG_INVALID', `--limit is a whole number up to 999999, not "${text.slice(0, 64)}".`);
+  return Number(text);
+}

@@ -1,0 +1,16 @@
+/**
+ * `farebox/server`: the paywall's engine, for whoever stands in the path of requests in a way of their own.
+ */
+export type { Answer, RequestView } from '../http/RequestView.ts';
+export type { Receiver } from '../lightning/Lightning.ts';
+export type { Store } from '../store/Store.ts';
+export type { Decision } from './Decision.ts';
+export { createEvents, type Events, type PaywallEvent, type SaleFacts } from './Events.ts';
+export type { MintLimits } from './Limits.ts';
+export * as Offer from './Offer.ts';
+export { createPaywall, type Paywall, type PaywallOptions } from './Paywall.ts';
+export * as Price from './Price.ts';
+export { createRootKeys, fingerprintOf, type RootKeys } from './RootKeys.ts';
+export { pass } from './terms/Pass.ts';
+export { perRequest } from './terms/PerRequest.ts';
+export type { HeadOutcome, Sale, Terms } from './terms/Terms.ts';
