@@ -171,7 +171,7 @@ function runProgram(command, args, options) {
       endGroup(child.pid);
       groups.delete(child.pid);
       // The last output comes with `close`, which something that left the group could keep from coming.
-      await Promise.race([closed, pause(5000)]);
+      await Promise.race([closed, pause(5000, undefined, { ref: false })]);
       resolve({ code: code ?? 1, output, stdout, left });
     });
   });

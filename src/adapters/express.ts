@@ -13,7 +13,7 @@ import * as Problem from '../http/Problem.ts';
 import type { Principal } from '../server/Offer.ts';
 import type { Paywall } from '../server/Paywall.ts';
 import { addOnSuccess, type CarryContext, carry, followEnd, send } from './nodeSale.ts';
-import { type RouteOptions, routeOffer } from './routeOffer.ts';
+import { patternOf, type RouteOptions, routeOffer } from './routeOffer.ts';
 
 export type { RouteOptions } from './routeOffer.ts';
 
@@ -35,7 +35,7 @@ export function paywall(farebox: Paywall, options: RouteOptions & { readonly clo
   const onTrouble = (error: unknown) => farebox.events.emit({ at: clock.nowMs(), kind: 'trouble', what: 'an answer in Express', error });
   return (request: Request, response: Response, next: NextFunction) => {
     const context: CarryContext = { request, response, socket: request.socket, clock, onTrouble };
-    check(farebox, offerOf(request.method, patternOf(request)), context, next).catch((error: unknown) => {
+    check(farebox, offerOf(request.method, patternOf(routePathOf(request))), context, next).catch((error: unknown) => {
       if (FareboxError.is(error) && error.status !== 0) send(context, Problem.answer(error));
       else next(error);
     });
@@ -68,9 +68,8 @@ async function check(farebox: Paywall, offer: Parameters<Paywall['check']>[2], c
   }
 }
 
-/** The route's path as Express knows it, where it is a plain one: what a pass is bound to. */
-function patternOf(request: Request): string | undefined {
+/** The route's path as Express knows it: its own behind those of its routers, or everything below where it was mounted. */
+function routePathOf(request: Request): string {
   const own: unknown = request.route?.path;
-  const pattern = request.baseUrl + (typeof own === 'string' ? own.replace(/\/\*\w+$/, '/*') : '/*');
-  return /^(?:\/[A-Za-z0-9._~-]+)+(?:\/\*)?$/.test(pattern) ? pattern : undefined;
+  return request.baseUrl + (typeof own === 'string' ? own.replace(/\/\*\w+$/, '/*') : '/*');
 }

@@ -13,7 +13,7 @@ import * as Answers from '../server/Answers.ts';
 import type { Principal } from '../server/Offer.ts';
 import type { Paywall } from '../server/Paywall.ts';
 import type { Sale } from '../server/terms/Terms.ts';
-import { type RouteOptions, routeOffer } from './routeOffer.ts';
+import { patternOf, type RouteOptions, routeOffer } from './routeOffer.ts';
 import { bodyOf, followBody, readBounded } from './webSale.ts';
 
 export type { RouteOptions } from './routeOffer.ts';
@@ -42,7 +42,7 @@ export function paywall(farebox: Paywall, options: RouteOptions & { readonly cli
       if (!Path.isNormal(view.target)) {
         throw new FareboxError('REQUEST_MALFORMED', `This path has another spelling, which is the one that is sold: ${target.path}`);
       }
-      const decision = await farebox.check(view, target, offerOf(context.req.method, undefined));
+      const decision = await farebox.check(view, target, offerOf(context.req.method, patternOf(context.req.routePath)));
       if (decision.kind === 'challenge' || decision.kind === 'refuse') return respond(context, view, decision.answer);
       if (decision.kind === 'repeat') return followBody(respond(context, view, decision.answer), decision.sale, onTrouble);
       if (decision.principal) principals.set(context.req.raw, decision.principal);

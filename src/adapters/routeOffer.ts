@@ -60,3 +60,8 @@ export function routeOffer(options: RouteOptions): RouteOffer {
     return offer;
   };
 }
+
+/** A framework's route path as a pattern: an exact path, or a prefix that ends in `/*`; undefined where it is neither. */
+export function patternOf(routePath: string): string | undefined {
+  return /^(?:\/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+(?:\/\*)?$/.test(routePath) ? routePath : undefined;
+}

@@ -6,7 +6,7 @@
  *     client.db      journal and credentials of `farebox get`
  *     sandbox.db     the books of the sandbox; sandbox.json says where it is reached while it runs
  */
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { systemRandom } from '../core/Clock.ts';
@@ -63,16 +63,28 @@ export function parseKeys(text: string, where: string): readonly Uint8Array[] {
 /** Makes a new master key and puts it first; the keys before it go on verifying. The file is its owner's alone. */
 export function addKey(file: string): Uint8Array {
   const key = systemRandom(32);
-  const rest = existsSync(file) ? readFileSync(file, 'utf8') : '';
   // Written aside and moved into place: the keys before it must survive whatever happens here.
-  const draft = `${file}.${process.pid}`;
-  writeFileSync(draft, `${Buffer.from(key).toString('hex')}\n${rest}`, { mode: 0o600 });
-  renameSync(draft, file);
+  renameSync(writeAside(file, key, existsSync(file) ? readFileSync(file, 'utf8') : ''), file);
   return key;
 }
 
-/** The ring in a file; a new one where there is none. */
+/** The ring in a file; a new one where there is none. Two processes that find none end with one key, and the same. */
 export function ensureKeys(file: string): readonly Uint8Array[] {
-  if (!existsSync(file)) addKey(file);
+  if (!existsSync(file)) {
+    const aside = writeAside(file, systemRandom(32), '');
+    try {
+      linkSync(aside, file);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    } finally {
+      rmSync(aside);
+    }
+  }
   return readKeys(file);
+}
+
+function writeAside(file: string, key: Uint8Array, rest: string): string {
+  const aside = `${file}.${process.pid}`;
+  writeFileSync(aside, `${Buffer.from(key).toString('hex')}\n${rest}`, { mode: 0o600 });
+  return aside;
 }

@@ -50,9 +50,14 @@ export function createTerminal(streams: Streams, isJson?: boolean): Terminal {
   };
 }
 
-/** JSON with bigints as decimal strings and bytes left out. */
+/** JSON with bigints as decimal strings; what could steer a terminal is escaped. */
 export function toJson(value: unknown, indent?: number): string {
-  return JSON.stringify(value, (_, item: unknown) => (typeof item === 'bigint' ? String(item) : item), indent);
+  const json = JSON.stringify(value, (_, item: unknown) => (typeof item === 'bigint' ? String(item) : item), indent);
+  // JSON escapes control characters below U+0020 by itself.
+  return json.replace(/[\u{7f}-\u{9f}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => {
+    const units = Array.from({ length: character.length }, (_, index) => character.charCodeAt(index));
+    return units.map((unit) => `\\u${unit.toString(16).padStart(4, '0')}`).join('');
+  });
 }
 
 /** Rows in columns, each as wide as its widest cell (tones take no room); numbers to the right. */

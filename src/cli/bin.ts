@@ -3,6 +3,7 @@
  * The command `farebox`.
  */
 import { createInterface } from 'node:readline/promises';
+import { CommanderError } from 'commander';
 import { FareboxError } from '../core/Errors.ts';
 import type { CliContext } from './Context.ts';
 import { exitCodeOf } from './exit.ts';
@@ -49,7 +50,8 @@ const context: CliContext = {
 try {
   await createProgram(context).parseAsync();
 } catch (error) {
-  terminal.note(describe(error));
+  // What commander throws it has said already.
+  if (!(error instanceof CommanderError)) terminal.note(describe(error));
   process.exitCode = exitCodeOf(error);
 }
 

@@ -79,7 +79,7 @@ async function setUp(context: CliContext, home: Home, options: DemoOptions): Pro
 
 /** What the demo sells. */
 function demoConfig(home: Home, upstream: string, port: number): GatewayConfig {
-  const service = (name: string, title: string, route: { path: string; price: string; methods?: string[] }) => ({ name, title, upstream, routes: [route] });
+  const service = (name: string, title: string, route: { path: string; price: string; terms?: string }) => ({ name, title, upstream, routes: [route] });
   return createConfig(
     {
       listen: `127.0.0.1:${port}`,
@@ -88,6 +88,7 @@ function demoConfig(home: Home, upstream: string, port: number): GatewayConfig {
       services: [
         service('translate', 'Translation API', { path: '/api/v1/translate', price: '50 sat' }),
         service('premium', 'Premium translation', { path: '/api/v1/premium', price: '200 sat' }),
+        service('words', 'Dictionary', { path: '/api/v1/words/*', price: '100 sat', terms: 'pass: 1h' }),
         service('expensive', 'Expensive service', { path: '/api/expensive-service', price: '10 sat' }),
       ],
     },

@@ -1,6 +1,7 @@
 /**
  * Exit codes, by what a script would want to do about them.
  */
+import { CommanderError } from 'commander';
 import { FareboxError } from '../core/Errors.ts';
 
 /** Code → meaning; `farebox --help` prints this table. */
@@ -17,6 +18,8 @@ export const exitCodes = {
 
 /** The exit code for what ended a command. */
 export function exitCodeOf(error: unknown): keyof typeof exitCodes {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  if (error instanceof RangeError) return 2;
   if (!FareboxError.is(error)) return 1;
   switch (error.code) {
     case 'AMOUNT_MALFORMED':

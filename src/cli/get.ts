@@ -13,7 +13,7 @@ import { findSandbox, noSandbox } from './SandboxLink.ts';
 import type { Terminal } from './Terminal.ts';
 
 type GetOptions = {
-  readonly max: string;
+  readonly max?: string;
   readonly maxTotal?: string;
   readonly request?: string;
   readonly header: readonly string[];
@@ -30,7 +30,7 @@ export function registerGet(program: Command, context: CliContext): void {
     .command('get')
     .argument('<url>', 'what to fetch')
     .description('Fetch a URL and pay for it over Lightning if it asks for that. The body goes to standard output, what was paid to standard error.')
-    .option('-m, --max <amount>', 'the most that this call may cost, fee included, such as "50 sat"', '0 sat')
+    .option('-m, --max <amount>', 'the most that this call may cost, fee included, such as "50 sat"')
     .option('--max-total <amount>', 'the most that all calls of this wallet may cost together, counted from its first')
     .option('-X, --request <method>', 'the method; default GET, or POST with --data')
     .option('-H, --header <line>', 'a header, such as "Accept: text/plain"; may repeat', (line: string, all: readonly string[]) => [...all, line], [])
@@ -57,7 +57,8 @@ async function get(context: CliContext, url: string, options: GetOptions): Promi
     const fetch = createFetch({
       payer: link?.sandbox.payer(options.wallet) ?? noWallet,
       store,
-      maxPerRequest: Amount.parse(options.max),
+      // A client that may spend nothing is no client: without --max the least there is, which no price is below.
+      maxPerRequest: options.max === undefined ? Amount.fromMsat(1n) : Amount.parse(options.max),
       ...(options.maxTotal === undefined ? {} : { maxTotal: Amount.parse(options.maxTotal) }),
       ...(kept && { fetch: kept.fetch }),
       onEvent: options.verbose ? (event) => narrate(terminal, event) : () => {},
@@ -67,10 +68,23 @@ async function get(context: CliContext, url: string, options: GetOptions): Promi
     await print(terminal, response, options);
     // As curl does with --fail: a script that goes on with an error page is the worse surprise.
     if (!response.ok) process.exitCode = 1;
+  } catch (error) {
+    throw inWordsOfTheCommand(error, options);
   } finally {
     await store.close();
     await link?.close();
   }
+}
+
+/** The client speaks of its options; here they are flags. */
+function inWordsOfTheCommand(error: unknown, options: GetOptions): unknown {
+  if (!FareboxError.is(error, 'BUDGET_EXCEEDED')) return error;
+  const { details } = error;
+  const message =
+    options.max === undefined && details.limit === 'maxPerRequest'
+      ? `This costs ${details.price}. Nothing was paid: say how much it may cost, fee included, with --max.`
+      : error.message.replaceAll('maxPerRequest', '--max').replaceAll('maxTotal', '--max-total');
+  return new FareboxError('BUDGET_EXCEEDED', message, { details });
 }
 
 /** Where no sandbox runs: free answers are fetched all the same. */

@@ -31,7 +31,8 @@ export function registerInit(program: Command, context: CliContext): void {
 }
 
 const help = `
-A question that an option answers is not asked; where there is nobody to ask, all three options are needed.
+A question that an option answers is not asked; where there is nobody to ask,
+all three options are needed.
 
 Examples:
   farebox init

@@ -13,7 +13,10 @@ type KeysOptions = { readonly file?: string; readonly json?: boolean };
 
 /** Adds `farebox keys`. */
 export function registerKeys(program: Command, context: CliContext): void {
-  const keys = program.command('keys').description('Make and list the master keys that tokens are minted and verified with. A key itself is never shown.');
+  const keys = program
+    .command('keys')
+    .description('Make and list the master keys that tokens are minted and verified with. A key itself is never shown.')
+    .addHelpText('after', '\nExamples:\n  farebox keys list\n  farebox keys new --file farebox.keys');
   keys
     .command('new')
     .description('Make a master key. It mints from now on; the keys before it go on verifying what they have minted.')
@@ -34,8 +37,9 @@ export function registerKeys(program: Command, context: CliContext): void {
 }
 
 const newHelp = `
-Whoever has a key can make tokens without paying: keep the file to yourself, and keep a copy. To retire a key, take its line out of the
-file: the tokens that it minted are worthless then. A gateway reads the file when it starts.
+Whoever has a key can make tokens without paying: keep the file to yourself, and
+keep a copy. To retire a key, take its line out of the file: the tokens that it
+minted are worthless then. A gateway reads the file when it starts.
 
 Example:
   farebox keys new --file farebox.keys`;

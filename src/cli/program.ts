@@ -20,6 +20,8 @@ export function createProgram(context: CliContext): Command {
   const program = new Command('farebox')
     .description('Put a price on any HTTP API and let software pay it over Lightning (L402).')
     .version(version)
+    // Thrown, so that the one place that ends the process knows the exit code.
+    .exitOverride()
     .showHelpAfterError('(farebox --help says more)')
     .showSuggestionAfterError()
     .configureHelp({ sortSubcommands: false })

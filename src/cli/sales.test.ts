@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterEach, expect, test } from 'vitest';
 import { createFake, type Fake, type FakeOptions } from '../../test/cli/fakeContext.ts';
 import * as Amount from '../core/Amount.ts';
@@ -130,6 +130,13 @@ test('a store that is not there is an error, and is not made', async () => {
   });
   expect(exitCodeOf(error)).toBe(7);
   expect(existsSync(cli.home.gatewayStore)).toBe(false);
+});
+
+test('nor is a store made of an empty file', async () => {
+  const cli = fake();
+  writeFileSync(cli.path('empty.db'), '');
+  await expect(cli.run('sales', '--store', cli.path('empty.db'))).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+  expect(readFileSync(cli.path('empty.db'), 'utf8')).toBe('');
 });
 
 test('an empty store says so', async () => {

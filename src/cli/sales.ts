@@ -39,8 +39,9 @@ export function registerSales(program: Command, context: CliContext): void {
 }
 
 const help = `
-An entry is "received" when a payment is first seen, "earned" when it bought an answer, "reversed" when that was given back to the buyer,
-"repeated" when the answer was given again. A payment is named by the beginning of its payment hash.
+An entry is "received" when a payment is first seen, "earned" when it bought an
+answer, "reversed" when that was given back to the buyer, "repeated" when the
+answer was given again. A payment is named by the beginning of its payment hash.
 
 Examples:
   farebox sales

@@ -37,8 +37,9 @@ export function registerSandbox(program: Command, context: CliContext): void {
 }
 
 const help = `
-"farebox serve" sells on it as the node "seller"; "farebox get" pays from the node "wallet", which begins with 1000000 sat. Its books
-outlive it: they are in ~/.farebox/sandbox.db.
+"farebox serve" sells on it as the node "seller"; "farebox get" pays from the
+node "wallet", which begins with 1000000 sat. Its books outlive it: they are in
+~/.farebox/sandbox.db.
 
 Examples:
   farebox sandbox                        run it until Ctrl-C

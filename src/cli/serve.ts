@@ -1,7 +1,6 @@
 /**
  * `farebox serve`: the gateway, from a URL and a price, or from a configuration file.
  */
-import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import * as Amount from '../core/Amount.ts';
 import { FareboxError } from '../core/Errors.ts';
@@ -12,6 +11,7 @@ import { createRootKeys } from '../server/RootKeys.ts';
 import { createMemoryStore } from '../store/memory.ts';
 import type { Store } from '../store/Store.ts';
 import { createSqliteStore } from '../store/sqlite.ts';
+import { configFile } from './ConfigFile.ts';
 import type { CliContext } from './Context.ts';
 import { ensureKeys, type Home, parseKeys } from './Home.ts';
 import { openSandbox } from './SandboxLink.ts';
@@ -114,8 +114,7 @@ async function fromFile(context: CliContext, options: ServeOptions): Promise<Gat
     if (options[flag] !== undefined)
       throw new FareboxError('CONFIG_INVALID', `--${flag} goes with a URL: farebox serve http://localhost:3000 --price "10 sat". A file says it itself.`);
   }
-  const file = options.config ?? ['farebox.yaml', 'satgate.yaml'].find((name) => existsSync(name)) ?? 'farebox.yaml';
-  return loadConfig(file, { environment: context.environment });
+  return loadConfig(configFile(options.config), { environment: context.environment });
 }
 
 function fromFlags(home: Home, url: string, options: ServeOptions): GatewayConfig {

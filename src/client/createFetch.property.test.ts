@@ -236,7 +236,7 @@ it('holds in memory', async () => {
     }),
     { numRuns: 100 },
   );
-});
+}, 60_000);
 
 it('holds in SQLite, opened anew after every step', async () => {
   let files = 0;
@@ -247,4 +247,4 @@ it('holds in SQLite, opened anew after every step', async () => {
     }),
     { numRuns: 20 },
   );
-});
+}, 60_000);

@@ -164,7 +164,10 @@ describe('mistakes, each with its place', () => {
     ['no store to count in', withTop('store: none'), /^7:8: without a store nobody can tell whether a payment was used/],
     ['a variable that is not set', withTop(`realm: ${variable('REALM')}`), '7:8: the environment variable REALM is not set'],
     ['a block that is none', withTop('trustedProxies: [10.0.0.0/40]'), /^7:18: `trustedProxies`: "10\.0\.0\.0\/40" is neither/],
+    ['an alias of nothing', withTop('realm: *other'), '7:8: there is no anchor &other before this'],
     ['a key that stands twice', withTop('realm: a', 'realm: b'), '8:1: this key stands here twice'],
+    ['an entry that is none', 'services: [5]', '1:12: an entry of `services` is a group of keys'],
+    ['aliases in a circle', 'services: &a [*a]', '1:15: an entry of `services` is a group of keys'],
     ['a list that is none', 'services: 5', '1:11: `services` is a list'],
     ['nothing at all', '', '1:1: the file is a group of keys'],
     ['no services', 'realm: a', '1:1: `services` is missing'],
@@ -212,6 +215,8 @@ describe('mistakes, each with its place', () => {
       ),
     );
     expect(mistakesOf(routes(dear, pass))).toHaveLength(1);
+    expect(mistakesOf(routes(pass, '{ path: /api/more/*, price: 10 sat, terms: pass 2h }'))).toEqual([]);
+    expect(mistakesOf(routes(pass, '{ path: /api/more/*, price: 11 sat, terms: pass 2h }'))).toHaveLength(1);
     expect(mistakesOf(routes(pass, dear, '  - name: b\n    upstream: http://x\n    routes:\n'))).toEqual([]);
     expect(mistakesOf(routes(pass, '{ path: /api/docs, free: true }'))).toEqual([]);
     expect(

@@ -164,7 +164,8 @@ function unknownKey(schema: z.ZodType, path: ConfigPath, key: string): string {
 
 function messageOf(issue: z.core.$ZodIssue): string {
   const name = issue.path.findLast((key) => typeof key === 'string');
-  const about = name === undefined ? 'the file' : `\`${String(name)}\``;
+  const entry = issue.code === 'invalid_type' && typeof issue.path.at(-1) === 'number' ? 'an entry of ' : '';
+  const about = name === undefined ? 'the file' : `${entry}\`${String(name)}\``;
   if (issue.code === 'custom') return `${about}${issue.message === missing ? ' ' : ': '}${issue.message}`;
   if (issue.code === 'too_small') return `${about} has nothing in it`;
   if (issue.code === 'invalid_value') return `${about} can only be ${issue.values.map(String).join(' or ')}`;

@@ -57,8 +57,14 @@ export function parse(text: string, file: string, environment: Environment): Con
   if (broken) found.push({ place: at(broken.pos[0]), message: broken.code === 'DUPLICATE_KEY' ? 'this key stands here twice' : lowerFirst(broken.message) });
   const filled = fillIn(document, environment, (node, message) => found.push({ place: at(node.range?.[0] ?? 0), message }));
   throwAll(file, found);
+  let value: unknown;
+  try {
+    value = document.toJS({ maxAliasCount: 100 });
+  } catch {
+    throwAll(file, [{ place: at(0), message: 'its aliases lead round in circles, or to more than a configuration can hold' }]);
+  }
   return {
-    value: document.toJS({ maxAliasCount: 100 }) as unknown,
+    value,
     placeOf: (path, part) => {
       const node = nodeAt(document, path, part);
       return at(node?.range?.[0] ?? 0);
@@ -123,6 +129,9 @@ function throwAll(file: string, found: readonly Found[]): void {
 function fillIn(document: Document, environment: Environment, missing: (node: Node, message: string) => void): ReadonlySet<Scalar> {
   const filled = new Set<Scalar>();
   visit(document, {
+    Alias: (_, node) => {
+      if (node.resolve(document) === undefined) missing(node, `there is no anchor &${node.source.slice(0, 64)} before this`);
+    },
     Scalar: (key, node) => {
       if (key === 'key' || typeof node.value !== 'string' || !node.value.includes('${')) return;
       filled.add(node);

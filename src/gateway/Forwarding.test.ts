@@ -200,15 +200,24 @@ describe('back', () => {
     expect(valuesOf(lines, 'www-authenticate')).toEqual(['Basic realm="a"']);
   });
 
-  test('what the paywall says is added', async () => {
+  test.each([
+    [200, ['ours']],
+    [404, []],
+  ])('what the paywall says is added to a success: %i', async (status, said) => {
+    const upstream = await openUpstream(closing, (_, response) => response.writeHead(status).end('x'));
+    const headers = [['Payment-Receipt', 'ours']] as const;
+    const { port } = await openStage(closing, { upstream: upstream.port, check: () => ({ kind: 'pass', principal: undefined, sale: undefined, headers }) });
+    expect(valuesOf((await ask(port, '/a')).lines, 'payment-receipt')).toEqual(said);
+  });
+
+  test('what the sale says takes the place of what the upstream said', async () => {
     const upstream = await openUpstream(closing, (_, response) => response.setHeader('L402-Payment', 'not-charged').end('x'));
     const { port } = await openStage(closing, {
       upstream: upstream.port,
-      check: () => ({ kind: 'pass', principal: undefined, sale: recordSale(), headers: [['Payment-Receipt', 'ours']] }),
+      check: () => ({ kind: 'pass', principal: undefined, sale: recordSale(), headers: [] }),
     });
     const { lines } = await ask(port, '/a');
     expect(valuesOf(lines, 'l402-payment')).toEqual(['charged']);
-    expect(valuesOf(lines, 'payment-receipt')).toEqual(['ours']);
   });
 
   test('trailers come through, without those that would change the message', async () => {

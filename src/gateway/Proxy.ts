@@ -38,7 +38,7 @@ export type ExchangeOptions = {
   readonly timeoutMs: number;
   /** Undefined where nothing is counted. */
   readonly sale: Sale | undefined;
-  /** Added to the answer. */
+  /** Added to the answer if it is a success (a status below 400). */
   readonly headers: Answer['headers'];
   /** Told once, when everything has been said to client, upstream and sale. */
   readonly onOver: (outcome: ExchangeOutcome) => void;
@@ -114,7 +114,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#head = returningHead(status, controller.rawHeaders as Buffer[]);
     if (this.#head === undefined) this.#onNoHead(new Error('the upstream used a transfer coding beside chunked'));
     else if (this.#phase === 'absent') return;
-    else if (this.#options.sale === undefined) this.#send(this.#options.headers);
+    else if (this.#options.sale === undefined) this.#send(status < 400 ? this.#options.headers : []);
     else {
       this.#phase = 'holding';
       controller.pause();
@@ -154,7 +154,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     if (outcome.kind === 'lost') this.#refuse(Answers.refusal(Answers.inUse()), undefined);
     else if (this.#clientLeft) this.#over('client-left', undefined, sale.end('client-left'));
     else if (this.#failure) this.#answerAfter(sale.end('upstream-broke'), unreachable(), [], this.#failure);
-    else this.#send([...this.#options.headers, ...outcome.headers]);
+    else this.#send(outcome.headers);
   }
 
   /** From here on bytes go to the client as they come. The head waits for the first of them, where that is there already. */

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { type IncomingMessage, type ServerResponse, request as send } from 'node:http';
 import { afterEach, describe, expect, test } from 'vitest';
 import {
+  ask,
   type Closing,
   closeAll,
   deferred,
@@ -14,6 +15,7 @@ import {
   read,
   recordSale,
   sellWith,
+  settled,
   valuesOf,
 } from '../../test/gateway/harness.ts';
 import { maxKeptAnswerBytes } from '../server/terms/Terms.ts';
@@ -132,6 +134,29 @@ describe('the client leaves', () => {
     expect(sale.told).toEqual(['unanswered client-left']);
   });
 
+  test('before its request had a connection: it is never sent', async () => {
+    const seen: string[] = [];
+    const first = deferred<ServerResponse>();
+    const port = portOf(
+      await openServer(closing, (request, response) => {
+        seen.push(request.url ?? '');
+        if (request.url === '/first') first.resolve(response);
+        else response.end();
+      }),
+    );
+    const stage = await openStage(closing, { upstream: port, top: { limits: { upstreamConnections: 1 } } });
+    const staying = ask(stage.port, '/first');
+    const response = await first.promise;
+    const client = await openRaw(closing, stage.port);
+    client.write('GET /second HTTP/1.1\r\nHost: a\r\n\r\n');
+    client.socket.end();
+    await stage.gone();
+    response.end();
+    await staying;
+    await ask(stage.port, '/third');
+    expect(seen).toEqual(['/first', '/third']);
+  });
+
   test('after the head: the upstream is broken off, and the sale knows', async () => {
     const slow = await openSlow();
     const sale = recordSale();
@@ -188,6 +213,28 @@ describe('the client leaves', () => {
     }
     await stage.over(1);
     expect(sale.told).toEqual(['head 200', 'end client-left']);
+  });
+
+  test('before the paywall has decided, without a body: nothing is forwarded either', async () => {
+    const upstream = await openUpstream(closing);
+    const sale = recordSale();
+    const decided = deferred<void>();
+    const stage = await openStage(closing, {
+      upstream: upstream.port,
+      check: async () => {
+        await decided.promise;
+        return { kind: 'pass', principal: undefined, sale, headers: [] };
+      },
+    });
+    const client = await openRaw(closing, stage.port);
+    client.write('POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n');
+    client.socket.end();
+    client.socket.destroy();
+    await stage.gone();
+    decided.resolve();
+    await stage.over(1);
+    expect(sale.told).toEqual(['unanswered client-left']);
+    expect(upstream.seen).toEqual([]);
   });
 
   test('before the paywall has decided: nothing is forwarded', async () => {
@@ -251,6 +298,36 @@ describe('at the pace of whoever reads', () => {
     expect(sale.told).toEqual(['head 200', 'end delivered']);
   });
 
+  test('a sale that takes its time holds the upstream back', async () => {
+    const size = 64 * 1024 * 1024;
+    let sent = 0;
+    const chunk = Buffer.alloc(65_536, 'x');
+    const port = portOf(
+      await openServer(closing, (_, response) => {
+        const more = () => {
+          while (sent < size) {
+            sent += chunk.length;
+            if (!response.write(chunk)) return void response.once('drain', more);
+          }
+          response.end();
+        };
+        more();
+      }),
+    );
+    const decided = deferred<void>();
+    const sale = recordSale(async () => {
+      await decided.promise;
+      return { kind: 'charged', headers: [] };
+    });
+    const stage = await openStage(closing, { upstream: port, check: sellWith(sale) });
+    const answer = ask(stage.port, '/a');
+    await sale.hears(/^head/);
+    await settled(() => sent);
+    expect(sent).toBeLessThan(size / 2);
+    decided.resolve();
+    expect((await answer).body.length).toBe(size);
+  });
+
   test('a slow upstream holds the client back', async () => {
     const size = 64 * 1024 * 1024;
     const arrived = deferred<IncomingMessage>();
@@ -284,12 +361,3 @@ describe('at the pace of whoever reads', () => {
     expect((await read(response)).text).toBe(String(size));
   });
 });
-
-/** Waits until a number stands still. */
-async function settled(number: () => number): Promise<void> {
-  for (let still = 0, last = -1; still < 5; ) {
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    still = number() === last ? still + 1 : 0;
-    last = number();
-  }
-}

@@ -154,6 +154,7 @@ export async function createPaywall(options: PaywallOptions): Promise<Paywall> {
         tier: offer.tier,
         method: method.countsAs(request.method),
         path: target.path,
+        pattern: offer.pattern,
         priced: asked.priced,
         nowAt: nowAt(clock),
         capabilities: offer.capabilities,

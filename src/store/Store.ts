@@ -78,7 +78,7 @@ export type ReleaseRequest = ClaimRef & {
   readonly reason: string;
   /** At most this many releases under the key for this reason; one more commits instead. */
   readonly limit?: number;
-  /** Written when it was released. */
+  /** Written when it was released; a `reversed` entry only where a commit was taken back. */
   readonly entryIfReleased?: LedgerEntry;
   /** Written when the limit was reached and it was committed instead (and had not been before). */
   readonly entryIfCommitted?: LedgerEntry;

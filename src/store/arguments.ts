@@ -44,6 +44,7 @@ function assertClaim(request: ClaimRequest): void {
   assertWhole('expiresAt', request.expiresAt);
   assertWhole('repeat.limit', request.repeat.limit);
   assertWhole('repeat.withinSeconds', request.repeat.withinSeconds);
+  if (request.entry) assertEntry(request.entry);
 }
 
 function assertRef(ref: ClaimRef): void {

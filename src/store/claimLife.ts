@@ -169,7 +169,7 @@ function grant(life: ClaimLife, request: ClaimRequest, now: number): Step<ClaimO
 
 function repeat(life: ClaimLife, request: ClaimRequest, now: number): Step<ClaimOutcome> {
   const next: ClaimLife = { ...life, ...held(life, request, now), repeats: life.repeats + 1 };
-  return { outcome: { kind: 'granted', fence: next.fence, repeat: next.repeats, record: next.record }, next };
+  return { outcome: { kind: 'granted', fence: next.fence, repeat: next.repeats, record: next.record }, next, ...(request.entry && { entry: request.entry }) };
 }
 
 function held(life: ClaimLife, request: ClaimRequest, now: number) {

@@ -43,6 +43,24 @@ describe.each(names)('%s', (name) => {
     expect(headLength(got.headers)).toBeLessThan(4096);
   });
 
+  test('a pass opens all that its route covers, and nothing else', async () => {
+    const open = await openOne();
+    const bought = await open.buy('/library/a');
+    const statusOf = async (path: string) => (await open.get(path, { headers: { authorization: bought.authorization } })).status;
+    expect(await Promise.all(['/library/a', '/library/b/c', '/library/a', '/vault', '/pass'].map(statusOf))).toEqual([200, 200, 200, 402, 402]);
+  });
+
+  test('a receipt is given for a success only', async () => {
+    const open = await openOne();
+    const bought = await open.buy('/library/a');
+    const receiptOf = async (path: string) => typeof (await open.get(path, { headers: { authorization: bought.authorization } })).headers['payment-receipt'];
+    expect([await receiptOf('/library/a'), await receiptOf('/library/a?do=status-404'), await receiptOf('/library/a?do=status-500')]).toEqual([
+      'string',
+      'undefined',
+      'undefined',
+    ]);
+  });
+
   test('a path of 2,000 characters is bound too, and the head stays under 4 KB', async () => {
     const open = await openOne();
     const long = `/deep/${'abcdefgh/'.repeat(222)}end`;

@@ -304,6 +304,15 @@ export function deferred<T>(): { readonly promise: Promise<T>; readonly resolve:
   return { promise, resolve, reject };
 }
 
+/** Waits until a number stands still: what is to be seen is that nothing happens any more. */
+export async function settled(number: () => number): Promise<void> {
+  for (let still = 0, last = -1; still < 5; ) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    still = number() === last ? still + 1 : 0;
+    last = number();
+  }
+}
+
 /** Closes everything, last opened first. */
 export async function closeAll(closing: Closing): Promise<void> {
   for (const close of closing.splice(0).reverse()) await close();

@@ -43,6 +43,8 @@ function answer(request: IncomingMessage, response: ServerResponse): void {
     const all = Object.fromEntries(Object.entries(words).map(([language, table]) => [language, table[text.toLowerCase()] ?? null]));
     return send(response, 200, { text, translations: all, quality: 'higher' });
   }
+  const language = /^\/api\/v1\/words\/([a-z]{2})$/.exec(pathname)?.[1];
+  if (language !== undefined && words[language]) return send(response, 200, words[language]);
   if (pathname === '/api/expensive-service') return send(response, 200, { data: 'worth every satoshi' });
   send(response, 404, { error: 'not found' });
 }

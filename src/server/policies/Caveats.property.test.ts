@@ -21,6 +21,7 @@ const context: PolicyContext = {
   tier: 0,
   method: 'GET',
   path: '/data/a',
+  pattern: '/data/*',
   priced: '',
   nowAt: 1000,
   capabilities: [],
@@ -142,6 +143,8 @@ describe('every caveat that is minted is enforced', () => {
     ['services', { tier: 1 }],
     ['api_method', { method: 'POST' }],
     ['api_path', { path: '/data' }],
+    ['api_path', { pattern: '/data/a' }],
+    ['api_path', { pattern: undefined }],
     ['api_valid_until', { nowAt: 2001 }],
     ['api_capabilities', { capabilities: ['admin'] }],
   ])('%s', (condition, changes) => {

@@ -8,7 +8,7 @@ import type { Msat } from '../../core/Amount.ts';
 import * as Caveat from '../../core/Caveat.ts';
 import * as capabilities from './capabilities.ts';
 import * as method from './method.ts';
-import type { Failure, Policy, PolicyContext } from './Policy.ts';
+import type { Author, Failure, Policy, PolicyContext } from './Policy.ts';
 import * as path from './path.ts';
 import * as preimage from './preimage.ts';
 import * as priced from './priced.ts';
@@ -36,7 +36,7 @@ export type CaveatFailure = {
   readonly kind: 'fails';
   readonly failure: Failure | 'widened' | 'unknown';
   /** Whether the token was minted so, or somebody narrowed it to this. */
-  readonly by: 'minted' | 'holder';
+  readonly by: Author;
   readonly condition: string;
 };
 
@@ -79,7 +79,7 @@ export function check(caveats: readonly string[], context: PolicyContext, skipUn
   const { service } = context;
   const known = policiesOf(service);
   const last = new Map<string, string>();
-  let by: 'minted' | 'holder' = 'minted';
+  let by: Author = 'minted';
   let named: readonly Caveat.Service[] = [];
   let mintedUntil: number | undefined;
   const fails = (condition: string, failure: CaveatFailure['failure']): CaveatFailure => ({ kind: 'fails', failure, by, condition });
@@ -99,7 +99,7 @@ export function check(caveats: readonly string[], context: PolicyContext, skipUn
     }
     const earlier = last.get(condition);
     if (earlier !== undefined && policy.narrows && !policy.narrows(earlier, value)) return fails(condition, 'widened');
-    const failure = policy.check(value, context);
+    const failure = policy.check(value, context, by);
     if (failure) return fails(condition, failure);
     last.set(condition, value);
     if (condition === validUntil.condition(service)) mintedUntil ??= Caveat.parseTime(value);

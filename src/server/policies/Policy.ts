@@ -11,6 +11,8 @@ export type PolicyContext = {
   readonly method: string;
   /** Normalised. */
   readonly path: string;
+  /** The route's own pattern, where it is known. */
+  readonly pattern: string | undefined;
   /** Digest of the inputs that the price depended on, '' where there are none. */
   readonly priced: string;
   /** Unix seconds. */
@@ -24,10 +26,13 @@ export type PolicyContext = {
 /** Why a caveat does not hold. `unreadable` refuses as well: what cannot be read cannot be kept. */
 export type Failure = 'expired' | 'elsewhere' | 'unreadable';
 
+/** Who wrote a caveat: the seller's mint, or somebody who held the token. */
+export type Author = 'minted' | 'holder';
+
 /** One kind of caveat. */
 export type Policy = {
   /** Undefined: the caveat holds. */
-  readonly check: (value: string, context: PolicyContext) => Failure | undefined;
+  readonly check: (value: string, context: PolicyContext, by: Author) => Failure | undefined;
   /** Whether `later` allows nothing that `earlier` does not. Left out: any value may follow any other, since all must hold. */
   readonly narrows?: (earlier: string, later: string) => boolean;
 };

@@ -24,9 +24,15 @@ export function write(service: string, pattern: string): string {
 /** Longest path that a token holds as it is. */
 export const maxLength = 128;
 
-/** The minted caveat: an exact path, or everything below a prefix. */
+/**
+ * The minted caveat: an exact path, or everything that the route covers. A prefix opens the very route that it was sold for, never a
+ * dearer one that lies below it.
+ */
 export const path: Policy = {
-  check: (value, context) => (Path.covers(value, context.path) || value === digest(context.path) ? undefined : 'elsewhere'),
+  check: (value, context, by) => {
+    if (by === 'minted' && value.endsWith('/*') && value !== context.pattern) return 'elsewhere';
+    return Path.covers(value, context.path) || value === digest(context.path) ? undefined : 'elsewhere';
+  },
   narrows: (earlier, later) => Path.coversPattern(earlier, later),
 };
 

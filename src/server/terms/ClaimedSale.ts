@@ -75,7 +75,12 @@ export function createClaimedSale(context: ClaimContext, claim: ClaimRef, princi
       inTurn(async (): Promise<HeadOutcome> => {
         if (state !== 'claimed') return { kind: 'lost' };
         const verdict = verdictOf(status);
-        const kind = verdict.kind === 'commit' ? await commit(String(status)) : await release(verdict.reason, verdict.limit);
+        const kind = await (verdict.kind === 'commit' ? commit(String(status)) : release(verdict.reason, verdict.limit)).catch(async (error: unknown) => {
+          finish();
+          // Nothing of the answer will be sent; what was committed all the same, or can still be given back, is given back.
+          await release('upstream').catch(() => {});
+          throw error;
+        });
         if (verdict.kind === 'commit' && kind === 'charged') state = 'headed';
         else finish();
         if (kind === 'lost') return { kind };

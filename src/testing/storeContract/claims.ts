@@ -55,6 +55,26 @@ export const claimCases: readonly StoreCase[] = [
     },
   },
   {
+    name: 'an entry that comes with a claim is written when the claim is granted, and then only',
+    run: async (store, clock) => {
+      const request = claimOf('a', { entry: entryOf('received', 'a') });
+      const ref = refOf(request, await grant(store, request));
+      assert.equal((await store.claim({ ...request, entry: entryOf('received', 'b') })).kind, 'busy');
+      assert.deepEqual(await kindsOf(store), ['received']);
+      await store.release({ ...ref, reason: 'upstream' });
+      await grant(store, request);
+      assert.deepEqual(await kindsOf(store), ['received']);
+      clock.advance(leaseSeconds * 1000);
+      const used = refOf(request, await grant(store, { ...request, entry: entryOf('received', 'a', { nonce: '2' }) }));
+      await store.commit(used);
+      await store.undelivered(used);
+      await grant(store, { ...request, entry: entryOf('received', 'a', { nonce: '3' }) });
+      assert.deepEqual(await kindsOf(store), ['received', 'received', 'received']);
+      await assert.rejects(store.claim(claimOf('b', { entry: entryOf('received', 'b', { at: Number.NaN }) })), RangeError);
+      assert.equal((await store.claim(claimOf('b'))).kind, 'granted');
+    },
+  },
+  {
     name: 'a heartbeat holds a claim for as long as it beats',
     run: async (store, clock) => {
       const ref = refOf(claimOf('a'), await grant(store, claimOf('a')));

@@ -156,6 +156,8 @@ function routesOn({ url, deadUrl }: Upstream): readonly StandRoute[] {
     { methods: ['GET'], path: '/dead', upstream: deadUrl, options: { price: '50 sat' } },
     { methods: ['GET'], path: '/priced', upstream: url, options: { price: byModel } },
     { methods: ['GET'], path: '/deep/*', upstream: url, options: { price: '50 sat', service: 'deep' } },
+    { methods: ['GET'], path: '/library/*', upstream: url, options: { price: '100 sat', service: 'library', terms: pass({ seconds: 3600 }) } },
+    { methods: ['GET'], path: '/vault', upstream: url, options: { price: '900 sat', service: 'vault' } },
     { methods: ['GET'], path: '/pass', upstream: url, options: { price: '500 sat', terms: pass({ seconds: 3600 }) } },
   ];
 }

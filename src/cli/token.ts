@@ -1,0 +1,109 @@
+/**
+ * `farebox token`: read a token, and narrow one before it is handed on.
+ */
+import type { Command } from 'commander';
+import { nowAt, systemClock } from '../core/Clock.ts';
+import { FareboxError } from '../core/Errors.ts';
+import type { Network } from '../lightning/Lightning.ts';
+import type { CliContext } from './Context.ts';
+import { printable, type Terminal, table } from './Terminal.ts';
+import { narrow, type Wishes } from './token/attenuate.ts';
+import { describe } from './token/CaveatWords.ts';
+import { print } from './token/inspect.ts';
+import * as Presented from './token/Presented.ts';
+import { openRing, read } from './token/Reading.ts';
+
+type InspectOptions = { readonly network: string; readonly realm: string; readonly file?: string; readonly json?: boolean };
+type AttenuateOptions = Wishes & { readonly json?: boolean };
+
+/** Adds `farebox token`. */
+export function registerToken(program: Command, context: CliContext): void {
+  const token = program.command('token').description('Read a token, or narrow one before it is handed on.').addHelpText('after', help);
+  token
+    .command('inspect')
+    .argument('[token...]', 'a token, "L402 <token>:<preimage>", a WWW-Authenticate value, or the body of a 402; default: standard input')
+    .description('Say in words what a token is good for, until when, who narrowed it to what, and whether its signature holds.')
+    .option('--network <network>', `the network that it was sold on: ${networks.join(', ')}`, 'sandbox')
+    .option('--realm <realm>', 'the realm of the gateway that sold it', 'main')
+    .option('-f, --file <file>', 'the key file to check with; default: the one in ~/.farebox')
+    .option('--json', 'print JSON')
+    .addHelpText('after', inspectHelp)
+    .action((words: readonly string[], options: InspectOptions) => inspect(context, words, options));
+  token
+    .command('attenuate')
+    .argument('[token...]', 'a token, or "L402 <token>:<preimage>"; default: standard input')
+    .description('Print the same token, good for less. Needs no key, and cannot be undone by whoever gets it.')
+    .option('--path <prefix>', 'only on this path and what is below it, such as /api/v1')
+    .option('--method <methods>', 'only with these methods, such as GET or GET,POST')
+    .option('--expires <when>', 'only for so long (10m, 1h, 1d) or until then (2030-12-31T23:59:00Z)')
+    .option('--caveat <condition=value>', 'any other caveat; may repeat', (text: string, all: readonly string[] = []) => [...all, text])
+    .option('--json', 'print JSON instead of the bare token')
+    .addHelpText('after', attenuateHelp)
+    .action((words: readonly string[], options: AttenuateOptions) => attenuate(context, words, options));
+}
+
+const networks: readonly Network[] = ['bitcoin', 'testnet', 'signet', 'regtest', 'sandbox'];
+
+const help = `
+Examples:
+  farebox token inspect AgEEbHNhdAJC…
+  farebox token attenuate AgEEbHNhdAJC… --path /api/v1 --expires 10m`;
+
+const inspectHelp = `
+No gateway and no node is asked. The preimage is never shown. A token without
+one (as in a challenge that nobody has paid) opens nothing.
+
+Examples:
+  farebox token inspect AgEEbHNhdAJC…
+  curl -si http://localhost:8402/ | farebox token inspect
+  farebox token inspect --file farebox.keys "L402 AgEEbHNhdAJC…:5f0c…"`;
+
+const attenuateHelp = `
+The narrowed token alone goes to standard output (with its preimage, where a
+credential was given); what it allows is said on standard error. It draws on the
+same payment: narrowing makes no second request out of one.
+
+Examples:
+  farebox token attenuate AgEEbHNhdAJC… --path /api/v1 --expires 10m
+  curl -H "Authorization: $(farebox token attenuate "$CREDENTIAL" --method GET)" http://localhost:8402/`;
+
+async function inspect(context: CliContext, words: readonly string[], options: InspectOptions): Promise<void> {
+  const terminal = context.terminal.withJson(options.json);
+  const network = networks.find((one) => one === options.network);
+  if (network === undefined) throw new FareboxError('CONFIG_INVALID', `--network is one of ${networks.join(', ')}, not "${options.network.slice(0, 64)}".`);
+  const { file } = options;
+  const ring = openRing({ file: file ?? context.home().keyFile, isNamed: file !== undefined, network, realm: options.realm });
+  const presented = await present(context, words);
+  const at = nowAt(context.clock ?? systemClock);
+  print(terminal, presented, read(presented, ring, at), ring, at);
+}
+
+async function attenuate(context: CliContext, words: readonly string[], options: AttenuateOptions): Promise<void> {
+  const { terminal } = context;
+  const presented = await present(context, words);
+  const at = nowAt(context.clock ?? systemClock);
+  const { macaroon, added, warnings } = narrow(presented, options, at);
+  const text = Presented.format(presented, macaroon);
+  if (options.json) terminal.withJson(true).data({ [presented.preimage === undefined ? 'token' : 'credential']: text, added, warnings });
+  else await terminal.raw(new TextEncoder().encode(`${text}\n`));
+  say(terminal, macaroon.caveats, added.length, at);
+  for (const warning of warnings) terminal.note(terminal.tone('warning', warning));
+}
+
+/** What the narrowed token allows, beside it. */
+function say(terminal: Terminal, caveats: readonly string[], added: number, at: number): void {
+  const rows = describe(caveats, { nowAt: at, paymentHash: undefined }).map(({ means }, index) => [
+    `  ${printable(means)}`,
+    index >= caveats.length - added ? terminal.tone('good', 'new') : '',
+  ]);
+  terminal.note('It is good now');
+  for (const row of table(rows)) terminal.note(row);
+}
+
+/** What was given as an argument, typed in, or piped. */
+async function present(context: CliContext, words: readonly string[]): Promise<Presented.Presented> {
+  const given = words.join(' ');
+  if (given !== '' && given !== '-') return Presented.parse(given);
+  const typed = given === '' ? await context.ask('Token, credential, or WWW-Authenticate value', '') : undefined;
+  return Presented.parse(typed ?? new TextDecoder().decode(await context.readInput()));
+}

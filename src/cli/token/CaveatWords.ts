@@ -1,0 +1,130 @@
+/**
+ * Caveats in plain English: what each one allows, and who wrote it.
+ *
+ * @see docs/wire.md, "The token"
+ */
+import * as Caveat from '../../core/Caveat.ts';
+import * as Preimage from '../../core/Preimage.ts';
+import { read as readCapabilities } from '../../server/policies/capabilities.ts';
+import * as services from '../../server/policies/services.ts';
+import { termsCondition } from '../../server/policies/sold.ts';
+import { formatAt, formatRelative } from '../Time.ts';
+
+/** One caveat of a token. */
+export type CaveatWords = {
+  /** `minted` by the seller, or added by a `holder`; `unknown` where nothing tells the two apart. */
+  readonly by: 'minted' | 'holder' | 'unknown';
+  /** Empty where the caveat cannot be read. */
+  readonly condition: string;
+  /** As it stands; a preimage is left out. */
+  readonly value: string;
+  /** What it means, continuing "good …" where it narrows. */
+  readonly means: string;
+  /** Unix seconds, where it says until when the token is good. */
+  readonly endsAt?: number;
+};
+
+/** What the words hang on besides the caveats. */
+export type Surroundings = { readonly nowAt: number; readonly paymentHash: Preimage.PaymentHash | undefined };
+
+/** The services that a token names, none where it is not one of L402's. */
+export function servicesOf(caveats: readonly string[]): readonly string[] {
+  const first = caveats[0] === undefined ? undefined : parse(caveats[0]);
+  return first?.condition === services.condition ? (services.read(first.value) ?? []).map(({ name }) => name) : [];
+}
+
+/** Every caveat in order. Everything behind the first `<service>_terms` came from a holder; a token without one was not made here. */
+export function describe(caveats: readonly string[], surroundings: Surroundings): readonly CaveatWords[] {
+  const names = servicesOf(caveats);
+  const ends = new Set(names.map(termsCondition));
+  const last = caveats.findIndex((text) => ends.has(parse(text)?.condition ?? ''));
+  return caveats.map((text, index) => {
+    const by = last < 0 ? 'unknown' : index <= last ? 'minted' : 'holder';
+    const caveat = parse(text);
+    if (caveat === undefined) return { by, condition: '', value: text, means: 'cannot be read, so a gateway refuses the token' };
+    if (isProof(caveat, surroundings)) return { by, condition: caveat.condition, value: '(not shown)', means: 'carries the proof of payment' };
+    return { by, ...caveat, ...wordsFor(caveat, names, surroundings.nowAt) };
+  });
+}
+
+type Words = Pick<CaveatWords, 'means' | 'endsAt'>;
+type Reader = (value: string, nowAt: number) => Words;
+
+/** Whether a value is a secret: named so, or the preimage itself under whatever name. */
+function isProof({ condition, value }: Caveat.Caveat, { paymentHash }: Surroundings): boolean {
+  if (condition.toLowerCase() === 'preimage') return true;
+  return paymentHash !== undefined && /^[0-9a-f]{64}$/i.test(value) && Preimage.proves(Preimage.parse(value), paymentHash);
+}
+
+function wordsFor({ condition, value }: Caveat.Caveat, names: readonly string[], nowAt: number): Words {
+  const ofHolder = fromHolders.get(condition);
+  if (ofHolder) return ofHolder(value, nowAt);
+  for (const name of names) {
+    const minted = condition.startsWith(`${name}_`) ? fromService.get(condition.slice(name.length + 1)) : undefined;
+    if (minted === undefined) continue;
+    const words = minted(value, nowAt);
+    return names.length === 1 ? words : { ...words, means: `at the service ${name}: ${words.means}` };
+  }
+  return { means: `a gateway of Farebox does not know "${condition}", and refuses the token` };
+}
+
+const until: Reader = (value, nowAt) => {
+  const endsAt = Caveat.parseTime(value);
+  if (endsAt === undefined) return { means: 'a time that cannot be read, so a gateway refuses the token' };
+  return { means: `until ${formatAt(endsAt)} (${formatRelative(endsAt, nowAt)})`, endsAt };
+};
+
+const methods: Reader = (value) => {
+  const listed = [...new Set(value.split(',').map((one) => one.trim()))].flatMap((one) => (one === 'GET' ? ['GET', 'HEAD'] : [one]));
+  return { means: `with ${listed.join(', ').replace(/, ([^,]*)$/, ' and $1')} only` };
+};
+
+const below: Reader = (value) => {
+  const path = value.replace(/\/?\*?$/, '');
+  return { means: path === '' ? 'on every path' : `on ${path} and everything below it` };
+};
+
+const label: Reader = () => ({ means: "a holder's own label; it narrows nothing" });
+
+/** Conditions whose name stands for itself. */
+const fromHolders: ReadonlyMap<string, Reader> = new Map<string, Reader>([
+  [
+    services.condition,
+    (value) => {
+      const named = services.read(value);
+      if (named === undefined) return { means: 'a list that cannot be read, so a gateway refuses the token' };
+      return { means: `for the service ${named.map(({ name, tier }) => (tier === 0 ? name : `${name} (tier ${tier})`)).join(' and ')}` };
+    },
+  ],
+  ['scope', below],
+  ['path_prefix', below],
+  ['method', methods],
+  ['expires', until],
+  ['valid_until', until],
+  ['token_id', label],
+  ['budget_id', label],
+]);
+
+/** Conditions behind `<service>_`. */
+const fromService: ReadonlyMap<string, Reader> = new Map<string, Reader>([
+  ['capabilities', (value) => ({ means: `for what it may do: ${readCapabilities(value).join(', ') || 'nothing'}` })],
+  ['method', methods],
+  ['path', (value) => ({ means: value.endsWith('/*') ? `on everything below ${value.slice(0, -1)}` : `on ${value} exactly` })],
+  ['priced', () => ({ means: 'with the very inputs that its price was made from' })],
+  ['valid_until', until],
+  ['price', (value) => ({ means: `sold for ${value}` })],
+  ['terms', (value) => ({ means: termsWords.get(value) ?? `sold under the terms "${value}"` })],
+]);
+
+const termsWords: ReadonlyMap<string, string> = new Map([
+  ['per-request', 'for one request'],
+  ['pass', 'for any number of requests'],
+]);
+
+function parse(text: string): Caveat.Caveat | undefined {
+  try {
+    return Caveat.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,86 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { ask, type Closing, closeAll, openUpstream, valuesOf } from '../../test/gateway/harness.ts';
+import * as Amount from '../core/Amount.ts';
+import * as Challenge from '../core/Challenge.ts';
+import { FareboxError } from '../core/Errors.ts';
+import { createSandboxNetwork } from '../lightning/sandbox.ts';
+import { createRootKeys } from '../server/RootKeys.ts';
+import { createMemoryStore } from '../store/memory.ts';
+import type { Store } from '../store/Store.ts';
+import { createConfig } from './Config.ts';
+import { createGateway } from './Gateway.ts';
+
+const closing: Closing = [];
+afterEach(() => closeAll(closing));
+
+const masters = [new Uint8Array(32).fill(7)];
+const keys = createRootKeys({ masters, network: 'sandbox', realm: 'main' });
+
+/** A gateway on a sandbox of its own, with what it stands on. */
+async function openGateway(routes: readonly object[], upstream: number, store: Store | undefined) {
+  const sandbox = createSandboxNetwork();
+  closing.push(() => sandbox.close());
+  const config = createConfig({
+    listen: '127.0.0.1:0',
+    store: store ? 'memory' : 'none',
+    services: [{ name: 'api', title: 'Translation API', upstream: `http://127.0.0.1:${upstream}`, routes }],
+  });
+  const gateway = await createGateway({ config, receiver: sandbox.receiver('seller'), keys, store });
+  closing.push(gateway.close);
+  const { url } = await gateway.listen();
+  return { port: Number(new URL(url).port), payer: sandbox.payer('buyer', { openingMsat: Amount.parse('100000 sat') }) };
+}
+
+/** Asks for a price, pays it, and says what to send. */
+async function buy({ port, payer }: Awaited<ReturnType<typeof openGateway>>, path: string): Promise<string> {
+  const refused = await ask(port, path);
+  expect(refused.status).toBe(402);
+  const [challenge] = Challenge.parse(valuesOf(refused.lines, 'www-authenticate'));
+  const { token = '', invoice = '' } = challenge ?? {};
+  const paid = await payer.pay({ invoice, maxFeeMsat: Amount.parse('10 sat'), timeoutSeconds: 10 });
+  if (paid.kind !== 'settled') throw new Error(paid.message);
+  return `L402 ${token}:${paid.preimage}`;
+}
+
+describe('a gateway with everything it stands on', () => {
+  test('one payment, one request', async () => {
+    const upstream = await openUpstream(closing, (_, response) => response.end('{"translation":"hola"}'));
+    const store = createMemoryStore();
+    closing.push(store.close);
+    const gateway = await openGateway([{ path: '/api/v1/translate', methods: 'GET', price: '50 sat' }], upstream.port, store);
+    const { port } = gateway;
+    const path = '/api/v1/translate?text=hello&target=es';
+    const credential = await buy(gateway, path);
+    expect(upstream.seen).toEqual([]);
+    const answer = await ask(port, path, { headers: ['Authorization', credential] });
+    expect([answer.status, answer.text, valuesOf(answer.lines, 'l402-payment')]).toEqual([200, '{"translation":"hola"}', ['charged']]);
+    expect((await ask(port, path, { headers: ['Authorization', credential] })).status).toBe(402);
+    expect(upstream.seen).toHaveLength(1);
+    expect(JSON.stringify(upstream.seen)).not.toMatch(/L402/i);
+    expect((await store.totals()).earnedMsat).toBe(50_000n);
+  });
+
+  test('two gateways that share nothing but a master key honour each other’s passes', async () => {
+    const upstream = await openUpstream(closing);
+    const routes = [{ path: '/api/*', price: '10 sat', terms: 'pass 1h' }];
+    const [one, other] = [await openGateway(routes, upstream.port, undefined), await openGateway(routes, upstream.port, undefined)];
+    const credential = await buy(one, '/api/a');
+    for (const { port } of [one, other, one]) expect((await ask(port, '/api/b', { headers: ['Authorization', credential] })).status).toBe(200);
+  });
+});
+
+describe('a gateway that would not hold what it says', () => {
+  const route = { path: '/*', price: '1 sat' };
+  const services = [{ name: 'api', upstream: 'http://127.0.0.1:1', routes: [route] }];
+  const reject = async (value: object, message: RegExp) => {
+    const sandbox = createSandboxNetwork();
+    closing.push(() => sandbox.close());
+    // The file was checked for another receiver.
+    const config = { ...createConfig({ services, sandbox: 'public', ...value }), sandboxPublic: false };
+    const made = createGateway({ config, receiver: sandbox.receiver('seller'), keys });
+    await expect(made).rejects.toSatisfy((error) => FareboxError.is(error, 'CONFIG_INVALID') && message.test(error.message));
+  };
+
+  test('sells for play money to others than this machine', () => reject({ listen: '0.0.0.0:0' }, /play money/));
+  test('counts without a store', () => reject({ listen: '127.0.0.1:0' }, /counted in a store/));
+});
