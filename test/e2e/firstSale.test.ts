@@ -1,6 +1,7 @@
 /**
  * The first success, as a newcomer has it: the demo, and a price on a server of one's own, bought from another terminal.
  */
+import { readFileSync } from 'node:fs';
 import { afterEach, expect, test } from 'vitest';
 import { startUpstream, type Upstream } from '../conformance/shop/upstream.ts';
 import { type Desk, openDesk } from './processes.ts';
@@ -31,6 +32,22 @@ test('the demo shows a sale and ends well', async () => {
   }
   expect(stdout).not.toMatch(/[0-9a-f]{65}|:[0-9a-f]{64}/);
 });
+
+test('the README shows what the demo prints', async () => {
+  desk = openDesk();
+  const { stdout } = await desk.run('demo', '--once');
+  const shown = /```\n( farebox demo[^`]*)```/.exec(readFileSync(new URL('../../README.md', import.meta.url), 'utf8'))?.[1];
+  expect(general(shown ?? '')).toBe(general(stdout));
+});
+
+/** Without what is new in every run: ports, hashes, tokens, times. */
+function general(text: string): string {
+  return text
+    .trim()
+    .replace(/127\.0\.0\.1:\d+/g, '127.0.0.1:PORT')
+    .replace(/\d+ ms/g, 'N ms')
+    .replace(/[\w+/]{8,}=*…/g, 'LONG…');
+}
 
 test('the demo stays up, and another terminal buys from it', async () => {
   desk = openDesk();
