@@ -6,6 +6,7 @@
  */
 import type { Context, MiddlewareHandler } from 'hono';
 import { FareboxError } from '../core/Errors.ts';
+import { linesOf as nodeLinesOf } from '../http/NodeRequest.ts';
 import * as Path from '../http/Path.ts';
 import * as Problem from '../http/Problem.ts';
 import { type Answer, isSafe, type RequestView } from '../http/RequestView.ts';
@@ -119,7 +120,7 @@ function viewOf(context: Context, clientAddress: string): RequestView {
 /** Every line of a header. A web `Headers` joins them; Node's joined form drops all but the first `Authorization`, so its raw ones are read. */
 function linesOf(context: Context, name: string): readonly string[] {
   const raw = (context.env as { incoming?: { rawHeaders?: readonly string[] } } | undefined)?.incoming?.rawHeaders;
-  if (raw) return raw.filter((_, index) => index % 2 === 1 && raw[index - 1]?.toLowerCase() === name);
+  if (raw) return nodeLinesOf(raw, name);
   const value = context.req.raw.headers.get(name);
   return value === null ? [] : [value];
 }

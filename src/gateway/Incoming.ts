@@ -8,6 +8,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { FareboxError } from '../core/Errors.ts';
+import { linesOf } from '../http/NodeRequest.ts';
 import type { RequestView } from '../http/RequestView.ts';
 import { clientAddress, plainAddress, type Trust } from './ClientAddress.ts';
 import { RequestBody } from './RequestBody.ts';
@@ -104,20 +105,6 @@ function declaredLength(lines: RequestView['headerLines']): number | undefined {
   const value = lines('content-length')[0];
   return value === undefined ? undefined : Number(value);
 }
-
-function linesOf(rawHeaders: readonly string[], name: string): readonly string[] {
-  let found: string[] | undefined;
-  for (let index = 0; index < rawHeaders.length; index += 2) {
-    const raw = rawHeaders[index] as string;
-    if (raw.length !== name.length || (raw !== name && raw.toLowerCase() !== name)) continue;
-    const value = rawHeaders[index + 1] as string;
-    if (found === undefined) found = [value];
-    else found.push(value);
-  }
-  return found ?? none;
-}
-
-const none: readonly string[] = [];
 
 function malformed(message: string): FareboxError {
   return new FareboxError('REQUEST_MALFORMED', message);

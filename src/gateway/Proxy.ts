@@ -13,7 +13,7 @@ import type { Dispatcher } from 'undici';
 import type { Clock } from '../core/Clock.ts';
 import { FareboxError } from '../core/Errors.ts';
 import * as Problem from '../http/Problem.ts';
-import type { Answer } from '../http/RequestView.ts';
+import { type Answer, isSafe } from '../http/RequestView.ts';
 import * as Answers from '../server/Answers.ts';
 import { type HeadOutcome, maxKeptAnswerBytes, type Sale } from '../server/terms/Terms.ts';
 import { type ReturningHead, returningHead, returningTrailers, toPairs } from './Forwarding.ts';
@@ -228,7 +228,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     if (this.#phase === 'holding') this.#clientLeft = true;
     else if (this.#phase === 'sending') this.#over('client-left', undefined, sale?.end('client-left'));
     else if (this.#phase === 'waiting') {
-      const safe = safeMethods.has(incoming.view.method);
+      const safe = isSafe(incoming.view.method);
       if (sale !== undefined && !safe && (incoming.body?.whole ?? true)) {
         this.#phase = 'absent';
         this.#cancelTimer();
@@ -347,9 +347,6 @@ class Exchange implements Dispatcher.DispatchHandler {
     return this.#response.headersSent ? this.#response.statusCode : 0;
   }
 }
-
-/** Safe to break off: nothing was to change (RFC 9110, section 9.2.1). */
-const safeMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE']);
 
 const undecided = 'It could not be written down whether this request was paid for. Ask again in a moment; do not pay again.';
 

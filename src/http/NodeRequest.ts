@@ -16,21 +16,29 @@ export function viewOf(request: IncomingMessage, clientAddress: string, target: 
     target,
     clientAddress,
     header: (name) => firstOf(request.headers[name]),
-    headerLines: (name) => linesOf(request, name),
+    headerLines: (name) => linesOf(request.rawHeaders, name),
     readBody: (limit) => readBody(request, limit),
   };
 }
 
-/** Every line of a header, by its lower-case name. */
-export function linesOf(request: IncomingMessage, name: string): readonly string[] {
-  if (request.headers[name] === undefined) return [];
-  const { rawHeaders } = request;
-  const lines: string[] = [];
-  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
-    if ((rawHeaders[i] as string).toLowerCase() === name) lines.push(rawHeaders[i + 1] as string);
+/**
+ * Every line of a header.
+ * @param rawHeaders - names and values in turn, as Node received them
+ * @param name - in lower case
+ */
+export function linesOf(rawHeaders: readonly string[], name: string): readonly string[] {
+  let lines: string[] | undefined;
+  for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
+    const raw = rawHeaders[index] as string;
+    if (raw.length !== name.length || (raw !== name && raw.toLowerCase() !== name)) continue;
+    const value = rawHeaders[index + 1] as string;
+    if (lines === undefined) lines = [value];
+    else lines.push(value);
   }
-  return lines;
+  return lines ?? none;
 }
+
+const none: readonly string[] = [];
 
 /** Whether a request announces a body. */
 export function hasBody(request: IncomingMessage): boolean {
