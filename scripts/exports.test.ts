@@ -37,6 +37,7 @@ test('doors are the index of src and of each folder, the adapters, and the drive
     'src/lightning/sandbox/index.ts': '',
     'src/store/memory.ts': 'export function createMemoryStore() {}',
     'src/store/feed.ts': 'export function createFeed() {}',
+    'src/store/checked.ts': 'export function createMemoryStore() {}',
     'src/store/claimLife.ts': 'export function createClaimLifeStore() {}',
   });
   expect(findDoors(root).map((door) => door.name)).toEqual(['.', './client', './client/sqlite', './hono', './lightning/sandbox', './store/memory']);
@@ -61,7 +62,7 @@ describe('what stands behind a door', () => {
   test('does not include types, comments and what nobody calls', async () => {
     const found = await check({
       'src/index.ts': `import * as A from './core/A.ts';\nimport type { PathLike } from 'node:fs';\nexport const b = (x: PathLike) => [x, A.a];\n`,
-      'src/core/A.ts': '/** secret */\nexport const a = 1;\nexport const unused = (secret: string) => secret;\n',
+      'src/core/A.ts': '/** secret */\nexport function a() {\n  /** secret */\n  return 1;\n}\nexport const unused = (secret: string) => secret;\n',
     });
     expect(found).toEqual([]);
   });
