@@ -36,7 +36,7 @@ class Skip extends Error {}
 const machine = { path: process.execPath, version: process.versions.node };
 
 /** Runs the tests and counts them by Vitest's own report. */
-async function runTests(node, through = [join(root, 'node_modules', 'vitest', 'vitest.mjs'), 'run']) {
+async function runTests(node, through = [join(root, 'scripts', 'run.mjs'), 'test']) {
   const report = join(makeFolder(), 'report.json');
   const outcome = await run(node, [...through, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`]);
   const counts = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : {};

@@ -117,7 +117,7 @@ export function whyNpmFailed(output) {
 /**
  * The Node to run Farebox on: the running one where it is new enough, else one from the npm registry.
  *
- * @param say - told in one line where the running one will not do
+ * @param say - told in one line where the running one will not do, the first time
  */
 export async function findNode({ root, say, env = process.env }) {
   const running = process.versions.node;
@@ -131,8 +131,8 @@ export async function findNode({ root, say, env = process.env }) {
     );
   }
   const known = readKnown(root);
-  say(`Node ${short} is too old for Farebox; using Node ${known ? known.version.split('.')[0] : found.major} from the npm registry`);
   if (known) return known;
+  say(`Node ${short} is too old for Farebox; using Node ${found.major} from the npm registry`);
   try {
     const fetched = await fetchNode({ name: found.name, range: String(found.major), root, env });
     if (isNewEnough(fetched.version)) return fetched;

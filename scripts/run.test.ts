@@ -5,8 +5,10 @@ import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 
 const trees: string[] = [];
+const groups: number[] = [];
 
 afterEach(() => {
+  for (const group of groups.splice(0)) endGroup(group);
   for (const tree of trees.splice(0)) rmSync(tree, { recursive: true, force: true });
 });
 
@@ -56,8 +58,10 @@ type Ended = { readonly code: number | null; readonly stdout: string; readonly s
 function start(root: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
   const child = spawn(process.execPath, [join(root, 'scripts', 'run.mjs'), ...args], {
     cwd: root,
+    detached: true,
     env: { PATH: process.env.PATH, NODE_OPTIONS: '', npm_execpath: join(root, 'npm-cli.js'), ...env },
   });
+  if (child.pid !== undefined) groups.push(child.pid);
   let stdout = '';
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -68,6 +72,15 @@ function start(root: string, args: readonly string[], env: Readonly<Record<strin
   });
   const ended = new Promise<Ended>((resolve) => child.on('close', (code) => resolve({ code, stdout, stderr })));
   return { child, ended };
+}
+
+/** Ends whatever a failed test has left running. */
+function endGroup(group: number): void {
+  try {
+    process.kill(-group, 'SIGKILL');
+  } catch {
+    // Nothing of it is left.
+  }
 }
 
 function npmCalls(root: string): readonly string[] {

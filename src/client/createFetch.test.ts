@@ -393,7 +393,7 @@ describe('a seller that cheats', () => {
     server.handle(({ paid }, response) => {
       if (paid) return answer(response);
       response.writeHead(402, { 'WWW-Authenticate': `L402 macaroon="${offer.token}", invoice="${offer.invoice}"`, 'Content-Type': 'application/json' });
-      const more = () => void (response.writable && response.write(' '.repeat(10_000), more));
+      const more = (error?: Error | null) => void (error || response.destroyed || response.write(' '.repeat(10_000), more));
       more();
     });
     expect((await fetch(url)).status).toBe(200);
