@@ -35,7 +35,8 @@ async function main([name, ...args]) {
   const [file, ...first] = word.run;
   const { code, signal } = await runInFront(node.path, [join(root, file), ...first, ...args], {
     env: environmentFor(node),
-    cwd: word.atRoot ? root : process.cwd(),
+    // npm changes to the project's folder; relative paths are meant from where its caller stood.
+    cwd: word.atRoot ? root : (process.env.INIT_CWD ?? process.cwd()),
   });
   if (signal) process.kill(process.pid, signal);
   process.exitCode = code ?? 1;

@@ -135,7 +135,7 @@ listen: 127.0.0.1:8402
 # Where payments arrive. The sandbox is play money on this machine, worth nothing: for trying things out.
 lightning: sandbox
 
-# Made at the first start. Whoever has the keys can make tokens without paying; without them, nothing that was sold is good any more.
+# Made at the first start. Keep it out of version control: whoever has the keys can make tokens without paying. Without them, nothing that was sold is good any more.
 keys: farebox.keys
 
 # What was used, and what was earned.
