@@ -12,6 +12,7 @@ import * as Path from '../http/Path.ts';
 import * as Problem from '../http/Problem.ts';
 import type { Principal } from '../server/Offer.ts';
 import type { Paywall } from '../server/Paywall.ts';
+import type { Sale } from '../server/terms/Terms.ts';
 import { addOnSuccess, type CarryContext, carry, followEnd, send } from './nodeSale.ts';
 import { patternOf, type RouteOptions, routeOffer } from './routeOffer.ts';
 
@@ -59,12 +60,21 @@ async function check(farebox: Paywall, offer: Parameters<Paywall['check']>[2], c
       return send(context, decision.answer);
     case 'pass':
       if (decision.principal) principals.set(request, decision.principal);
-      if (decision.sale) {
-        request.headers['idempotency-key'] = decision.sale.idempotencyKey;
-        tapBody(request, decision.sale.onBody);
-        carry(context, decision.sale);
-      } else addOnSuccess(context.response, decision.headers);
+      if (decision.sale) await takeUp(context, decision.sale);
+      else addOnSuccess(context.response, decision.headers);
       return next();
+  }
+}
+
+/** Hands the request on under a sale; where that cannot be, the use is given back. */
+async function takeUp(context: CarryContext, sale: Sale): Promise<void> {
+  try {
+    context.request.headers['idempotency-key'] = sale.idempotencyKey;
+    tapBody(context.request, sale.onBody);
+    carry(context, sale);
+  } catch (error) {
+    await sale.unanswered('upstream').catch(context.onTrouble);
+    throw error;
   }
 }
 

@@ -53,12 +53,7 @@ export function paywall(farebox: Paywall, options: RouteOptions & { readonly cli
         if (context.res.status < 400) for (const [name, value] of decision.headers) context.res.headers.set(name, value);
         return undefined;
       }
-      sale.onBody(await bodyOf(context.req.raw));
-      setHeader(context, 'idempotency-key', sale.idempotencyKey);
-      const left = () => void sale.unanswered('client-left').catch(onTrouble);
-      if (isSafe(view.method)) context.req.raw.signal.addEventListener('abort', left);
-      await next();
-      context.req.raw.signal.removeEventListener('abort', left);
+      await handle(context, sale, next, onTrouble);
       const handled = context.res;
       context.res = undefined;
       context.res = await settle(context, view, handled, sale, onTrouble);
@@ -68,6 +63,23 @@ export function paywall(farebox: Paywall, options: RouteOptions & { readonly cli
       throw error;
     }
   };
+}
+
+/** Lets the handler answer under a sale; where it throws instead, the use is given back. */
+async function handle(context: Context, sale: Sale, next: () => Promise<void>, onTrouble: (error: unknown) => void): Promise<void> {
+  const { raw } = context.req;
+  const left = () => void sale.unanswered('client-left').catch(onTrouble);
+  try {
+    sale.onBody(await bodyOf(raw));
+    setHeader(context, 'idempotency-key', sale.idempotencyKey);
+    if (isSafe(raw.method)) raw.signal.addEventListener('abort', left);
+    await next();
+  } catch (error) {
+    await sale.unanswered('upstream').catch(onTrouble);
+    throw error;
+  } finally {
+    raw.signal.removeEventListener('abort', left);
+  }
 }
 
 /** What becomes of the handler's answer: sent when the sale is durable, kept where the client has left, replaced where it cannot be. */
