@@ -37,7 +37,7 @@ export function paywall(farebox: Paywall, options: RouteOptions & { readonly clo
   return (request: Request, response: Response, next: NextFunction) => {
     const context: CarryContext = { request, response, socket: request.socket, clock, onTrouble };
     check(farebox, offerOf(request.method, patternOf(routePathOf(request))), context, next).catch((error: unknown) => {
-      if (FareboxError.is(error) && error.status !== 0) send(context, Problem.answer(error));
+      if (FareboxError.is(error) && error.status !== 0 && !response.headersSent) send(context, Problem.answer(error));
       else next(error);
     });
   };
@@ -52,6 +52,7 @@ async function check(farebox: Paywall, offer: Parameters<Paywall['check']>[2], c
   }
   const decision = await farebox.check(view, target, offer);
   switch (decision.kind) {
+    case 'answer':
     case 'challenge':
     case 'refuse':
       return send(context, decision.answer);
@@ -60,22 +61,28 @@ async function check(farebox: Paywall, offer: Parameters<Paywall['check']>[2], c
       return send(context, decision.answer);
     case 'pass':
       if (decision.principal) principals.set(request, decision.principal);
-      if (decision.sale) await takeUp(context, decision.sale);
-      else addOnSuccess(context.response, decision.headers);
+      if (decision.sale === undefined) addOnSuccess(context.response, decision.headers);
+      else if (!(await begin(context, decision.sale))) return;
       return next();
   }
 }
 
-/** Hands the request on under a sale; where that cannot be, the use is given back. */
-async function takeUp(context: CarryContext, sale: Sale): Promise<void> {
+/** Puts the sale under the response; false where the client has left meanwhile, so that nothing is to be done any more. */
+async function begin(context: CarryContext, sale: Sale): Promise<boolean> {
+  const { request, response } = context;
+  if (response.destroyed) {
+    await sale.unanswered('client-left');
+    return false;
+  }
   try {
-    context.request.headers['idempotency-key'] = sale.idempotencyKey;
-    tapBody(context.request, sale.onBody);
-    carry(context, sale);
+    tapBody(request, sale.onBody);
   } catch (error) {
-    await sale.unanswered('upstream').catch(context.onTrouble);
+    await sale.unanswered('upstream');
     throw error;
   }
+  request.headers['idempotency-key'] = sale.idempotencyKey;
+  carry(context, sale);
+  return true;
 }
 
 /** The route's path as Express knows it: its own behind those of its routers, or everything below where it was mounted. */

@@ -13,7 +13,7 @@ export type RouteOptions = {
   readonly price: string | Msat | Price.Price;
   /** What one payment buys; default: one request. */
   readonly terms?: Terms;
-  /** The service's name in the token; default `api`. Routes of one service never honour each other's tokens all the same. */
+  /** The service's name in the token; default `api`. A token is bound to its path and method; two paywalls on one path (two hosts, or `HEAD` apart from `GET`) need a service each. */
   readonly service?: string;
   /** What the invoice says is bought: `{title} - 1 request`; default: the service's name. */
   readonly title?: string;
@@ -61,7 +61,7 @@ export function routeOffer(options: RouteOptions): RouteOffer {
   };
 }
 
-/** A framework's route path as a pattern: an exact path, or a prefix that ends in `/*`; undefined where it is neither. */
+/** A framework's route path as a pattern: an exact path, or a prefix that ends in `/*`; undefined where it is neither, or longer than a token holds. */
 export function patternOf(routePath: string): string | undefined {
-  return /^(?:\/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+(?:\/\*)?$/.test(routePath) ? routePath : undefined;
+  return routePath.length <= 128 && /^(?:\/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+(?:\/\*)?$/.test(routePath) ? routePath : undefined;
 }

@@ -82,3 +82,33 @@ describe('limits', () => {
     refused(Uint8Array.from([...bytes.subarray(0, at), 66 | 0x80, 0, ...bytes.subarray(at + 1)]));
   });
 });
+
+describe('what is read has bounds', () => {
+  const field = (type: number, content: Uint8Array) => [
+    type,
+    ...(content.length < 128 ? [content.length] : [(content.length & 127) | 128, content.length >> 7]),
+    ...content,
+  ];
+  /** A macaroon as nobody mints it, byte by byte. */
+  const made = (caveats: readonly string[]) =>
+    Uint8Array.from([
+      2,
+      ...field(2, new Uint8Array(66)),
+      0,
+      ...caveats.flatMap((caveat) => [...field(2, fromUtf8(caveat)), 0]),
+      0,
+      ...field(6, new Uint8Array(32)),
+    ]);
+
+  test('64 caveats are read, 65 are not', () => {
+    expect(Macaroon.decode(made(Array(64).fill('a=b'))).caveats.length).toBe(64);
+    expect(() => Macaroon.decode(made(Array(65).fill('a=b')))).toThrow(expect.objectContaining({ code: 'MACAROON_MALFORMED' }));
+  });
+
+  test('4096 bytes are read, 4097 are not', () => {
+    const longest = 'x'.repeat(4096 - made(['']).length - 1);
+    expect(made([longest]).length).toBe(4096);
+    expect(Macaroon.decode(made([longest])).caveats).toEqual([longest]);
+    expect(() => Macaroon.decode(made([`${longest}x`]))).toThrow(expect.objectContaining({ code: 'MACAROON_MALFORMED' }));
+  });
+});

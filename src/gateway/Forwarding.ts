@@ -6,7 +6,7 @@
  *
  * @see RFC 9110, sections 6.6.1, 7.6.1 and 7.6.3; docs/wire.md, "The credential a server accepts"
  */
-import { connectionOptions, isClientClaim, isHopByHop, isOurs, isOursToSay, namesOurScheme } from '../http/headers.ts';
+import { changesRequest, connectionOptions, isClientClaim, isHopByHop, isOurs, isOursToSay, namesOurScheme } from '../http/headers.ts';
 import type { Answer } from '../http/RequestView.ts';
 import type { Incoming } from './Incoming.ts';
 
@@ -30,7 +30,7 @@ export function onwardHeaders(incoming: Incoming, options: OnwardOptions): strin
     const raw = rawHeaders[index] as string;
     const name = raw.toLowerCase();
     const value = rawHeaders[index + 1] as string;
-    if (isHopByHop(name) || ofOnwardHop.has(name) || isOurs(name) || (dropped.length > 0 && dropped.includes(name))) continue;
+    if (isHopByHop(name) || ofOnwardHop.has(name) || isOurs(name) || changesRequest(name) || (dropped.length > 0 && dropped.includes(name))) continue;
     if (isClientClaim(name) && !(viaTrusted && isKeptFromTrusted(name))) continue;
     if (name === 'authorization' && namesOurScheme(value)) continue;
     if (name === 'idempotency-key' && options.idempotencyKey !== undefined) continue;

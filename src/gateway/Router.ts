@@ -4,8 +4,12 @@
  *
  * Exact paths stand in a table and prefixes in a tree of segments, so a look-up costs no more with ten thousand routes than with one.
  *
+ * A path that only a strict reading keeps from a more specific route (another letter case, a trailing slash or dot, a parameter) matches
+ * nothing: the upstream may read it as that route's path, and it would be sold at the price of the wider one.
+ *
  * @see src/http/Path.ts for what a path pattern is
  */
+import * as Path from '../http/Path.ts';
 
 /** A route's address. */
 export type RouteKey = {
@@ -32,6 +36,48 @@ export type Router<Route> = {
  * @throws RangeError – two routes with the same host, pattern and method
  */
 export function createRouter<Route extends RouteKey>(routes: readonly Route[]): Router<Route> {
+  const strict = createStrictRouter(routes);
+  const folded: FoldedRoute<Route>[] = [];
+  const taken = new Set<string>();
+  const patterns = new Map<Route, string>();
+  for (const route of routes) {
+    const { host } = route;
+    const strictPattern = route.pattern;
+    patterns.set(route, strictPattern);
+    const pattern = foldPattern(strictPattern);
+    const names = (route.methods ?? ['*']).map((method) => `${method} ${host ?? ''}${pattern}`);
+    if (names.some((name) => taken.has(name))) continue;
+    for (const name of names) taken.add(name);
+    folded.push({ host, methods: route.methods, pattern, route });
+  }
+  const loose = createStrictRouter(folded);
+  return {
+    find: (host, method, path) => {
+      const route = strict.find(host, method, path);
+      const wide = route && (patterns.get(route) as string);
+      if (!wide?.endsWith('/*')) return route;
+      const meant = loose.find(host, method, fold(path))?.route;
+      return meant !== undefined && meant !== route && Path.coversPattern(wide, patterns.get(meant) as string) ? undefined : route;
+    },
+  };
+}
+
+type FoldedRoute<Route> = RouteKey & { readonly route: Route };
+
+/** What is left of a path for a server that looks at neither case nor parameters nor what trails. */
+function fold(path: string): string {
+  const segments = path
+    .toLowerCase()
+    .split('/')
+    .map((segment) => segment.replace(/(?:;|%3b).*$/, '').replace(/(?:\.|%20)+$/, ''));
+  return segments.join('/').replace(/\/+$/, '') || '/';
+}
+
+function foldPattern(pattern: string): string {
+  return pattern.endsWith('/*') ? `${fold(pattern.slice(0, -2)).replace(/^\/$/, '')}/*` : fold(pattern);
+}
+
+function createStrictRouter<Route extends RouteKey>(routes: readonly Route[]): Router<Route> {
   const anyHost = createTable<Route>();
   const hosts = new Map<string, Table<Route>>();
   for (const route of routes) {

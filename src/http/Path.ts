@@ -78,6 +78,7 @@ function normalizePath(path: string): string {
   const parts = decoded.replaceAll('*', '%2A').split('/').slice(1);
   for (const [index, part] of parts.entries()) {
     const last = index === parts.length - 1;
+    if (/^\.\.?(?:;|%3B)/.test(part)) throw malformed('The path hides dots before a parameter.');
     if (part === '..') {
       if (segments.length === 0) throw malformed('The path climbs above the root.');
       segments.pop();

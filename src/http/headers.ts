@@ -32,6 +32,9 @@ const ofClient: ReadonlySet<string> = new Set([
   'x-real-ip',
 ]);
 
+/** Method and path of another request, for frameworks that honour them. */
+const ofAnotherRequest: ReadonlySet<string> = new Set(['x-http-method', 'x-http-method-override', 'x-method-override', 'x-original-url', 'x-rewrite-url']);
+
 /** Whether a header belongs to one connection. */
 export function isHopByHop(name: string): boolean {
   return ofConnection.has(name);
@@ -57,6 +60,12 @@ export function isOurs(name: string): boolean {
 export function isClientClaim(name: string): boolean {
   const plain = name.includes('_') ? name.replaceAll('_', '-') : name;
   return plain.startsWith('x-forwarded-') || ofClient.has(plain);
+}
+
+/** Whether a header makes a server take a request for another one than its line says: what was priced is what the line says. */
+export function changesRequest(name: string): boolean {
+  const plain = name.includes('_') ? name.replaceAll('_', '-') : name;
+  return ofAnotherRequest.has(plain);
 }
 
 /** Whether an answer's header is one that only we may set: `L402-*`, `X-L402-*`, `Payment-Receipt`. */

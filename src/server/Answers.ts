@@ -51,6 +51,22 @@ export function challenge(request: RequestView, offer: Offer, minted: MintedChal
   };
 }
 
+/** A browser asking whether it may ask: answered here, so that nothing behind the paywall runs unpaid. */
+export function preflight(request: RequestView): Answer {
+  const asked = request.header('access-control-request-headers');
+  return {
+    status: 204,
+    headers: [
+      ['Access-Control-Allow-Origin', '*'],
+      ['Access-Control-Allow-Methods', request.header('access-control-request-method') ?? ''],
+      ...(asked === undefined ? [] : [['Access-Control-Allow-Headers', asked] as const]),
+      ['Access-Control-Max-Age', '600'],
+      ['Vary', 'Access-Control-Request-Method, Access-Control-Request-Headers'],
+    ],
+    body: '',
+  };
+}
+
 /** Every other refusal: a problem body, and what its status asks for. No invoice. */
 export function refusal(error: FareboxError): Answer {
   const after = error.details.retryAfterSeconds ?? retrySeconds[error.status];

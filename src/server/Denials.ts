@@ -26,7 +26,8 @@ export async function followDenials(store: Store, clock: Clock, onTrouble: (erro
   const denied = new Set<string>();
   let mintedBefore = 0;
   const add = ({ kind, value }: Denial) => {
-    if (kind === 'minted-before') mintedBefore = Math.max(mintedBefore, Number(value));
+    // A time that cannot be read frees nobody.
+    if (kind === 'minted-before') mintedBefore = Math.max(mintedBefore, /^\d+$/.test(value) ? Number(value) : Number.POSITIVE_INFINITY);
     else denied.add(`${kind} ${value}`);
   };
   const loaded = await store.denials();
@@ -43,8 +44,9 @@ export async function followDenials(store: Store, clock: Clock, onTrouble: (erro
       } catch (error) {
         if (stop.signal.aborted) return;
         onTrouble(error);
-        await wait(clock, 250, stop.signal);
       }
+      // Also where the feed ended without a word: nobody may ask again without a pause.
+      await wait(clock, 250, stop.signal);
     }
   };
   const following = follow();

@@ -26,7 +26,7 @@ export type PaywallEvent = { readonly at: number } & (
 /** An event without its time. */
 export type PaywallNews = PaywallEvent extends infer Event ? (Event extends PaywallEvent ? Omit<Event, 'at'> : never) : never;
 
-/** Listeners in the order in which they came. A listener that throws is not heard again of in that event, and disturbs nobody. */
+/** Listeners in the order in which they came. What a listener throws is dropped, and disturbs nobody. */
 export type Events = {
   readonly emit: (event: PaywallEvent) => void;
   /** The answer takes the listener off. */

@@ -18,7 +18,7 @@ export type Ledger = {
 /** Payments that are remembered as written; a pass that comes back after that many others costs one more (idempotent) write. */
 const maxRemembered = 10_000;
 
-/** Entries that wait for the store at most; beyond it the oldest are given up, and said so. */
+/** Entries that wait for the store at most; beyond it the oldest are given up: the trouble with the store has been told by then. */
 const maxWaiting = 10_000;
 
 /** A ledger without a store: passes are sold and not written down. */

@@ -41,3 +41,12 @@ test.each([
   ['fe80::1%eth0', 'fe80:0:0:0'],
   ['', ''],
 ])('%s is counted as %s', (address, key) => expect(clientKey(address)).toBe(key));
+
+test('of ten thousand clients and one the one that asked longest ago is forgotten, and only that one', () => {
+  const limiter = createMintLimiter({ perClientPerMinute: 1, perMinute: 1_000_000 }, FixedClock.create());
+  for (let i = 0; i < 10_000; i++) limiter(`client ${i}`);
+  expect(limiter('client 0')).toBeGreaterThan(0);
+  expect(limiter('one more')).toBe(0);
+  expect(limiter('client 0')).toBeGreaterThan(0);
+  expect(limiter('client 1')).toBe(0);
+});

@@ -4,6 +4,7 @@
  * @see docs/wire.md, "The challenge" and "The token"
  */
 import * as Amount from '../core/Amount.ts';
+import * as Bolt11 from '../core/Bolt11.ts';
 import { type Clock, nowAt, type Random } from '../core/Clock.ts';
 import { FareboxError } from '../core/Errors.ts';
 import * as Identifier from '../core/Identifier.ts';
@@ -76,7 +77,8 @@ export function createMint(options: MintOptions): Mint {
       method: method.countsAs(request.method),
       pattern: boundTo(offer, request.path),
       priced: request.priced,
-      validUntil: mintedAt + options.invoiceExpirySeconds + offer.terms.lastsSeconds,
+      // A node may let an invoice live longer than it was asked to.
+      validUntil: Math.max(mintedAt + options.invoiceExpirySeconds, created.expiresAt) + offer.terms.lastsSeconds,
       amountMsat,
       terms: offer.terms.kind,
     });
@@ -99,9 +101,12 @@ async function createInvoice(options: MintOptions, amountMsat: Amount.Msat, desc
     timeout.signal.addEventListener('abort', () => reject(unavailable('did not answer in time')), { once: true });
   });
   try {
-    return await Promise.race([receiver.createInvoice({ amountMsat, description, expirySeconds: invoiceExpirySeconds }, timeout.signal), timedOut]);
+    const created = await Promise.race([receiver.createInvoice({ amountMsat, description, expirySeconds: invoiceExpirySeconds }, timeout.signal), timedOut]);
+    const { amountMsat: asked, paymentHash } = Bolt11.peek(created.invoice);
+    if (asked !== amountMsat || paymentHash !== created.paymentHash) throw unavailable('gave an invoice for something else');
+    return created;
   } catch (error) {
-    throw FareboxError.is(error) ? error : unavailable('gave no invoice', error);
+    throw FareboxError.is(error) && error.status >= 500 ? error : unavailable('gave no invoice', error);
   } finally {
     cancel();
   }

@@ -88,7 +88,7 @@ export type Principal = {
   readonly amountMsat: Msat;
   /** The kind of terms it was sold under, such as `per-request`. */
   readonly terms: string;
-  /** SHA-256 of the identifier under a label, 64 hex digits: what use is counted on, and what the upstream gets as `Idempotency-Key`. */
+  /** SHA-256 of the identifier under a label, 64 hex digits: what use is counted on. */
   readonly useKey: string;
 };
 

@@ -76,7 +76,6 @@ export async function createPaywall(options: PaywallOptions): Promise<Paywall> {
   if (keys.network !== receiver.network) throw new TypeError(`the keys are for ${keys.network}, the receiver is on ${receiver.network}`);
   const emit = (news: PaywallNews) => events.emit({ at: clock.nowMs(), ...news });
   const trouble = (what: string) => (error: unknown) => emit({ kind: 'trouble', what, error });
-  const denials = store ? await followDenials(store, clock, trouble('the list of what was revoked')) : noDenials;
   const ledger = store ? createLedger(store, clock, trouble('the ledger')) : noLedger;
   const limiter = createMintLimiter(options.mintLimits ?? {}, clock);
   const verify = createVerifier(keys, { skipUnknownCaveats: options.compat?.unknownCaveats === 'skip' });
@@ -88,10 +87,13 @@ export async function createPaywall(options: PaywallOptions): Promise<Paywall> {
     invoiceExpirySeconds: options.invoiceExpirySeconds ?? 600,
     nodeTimeoutMs: options.nodeTimeoutMs ?? 10_000,
   });
+  const leaseSeconds = options.leaseSeconds ?? 30;
+  if (!(leaseSeconds > 0)) throw new RangeError('leaseSeconds is more than 0');
+  const denials = store ? await followDenials(store, clock, trouble('the list of what was revoked')) : noDenials;
   const claiming: ClaimContext | undefined = store && {
     store,
     clock,
-    leaseSeconds: options.leaseSeconds ?? 30,
+    leaseSeconds,
     inUseWaitMs: options.inUseWaitMs ?? 2000,
     onNews: emit,
   };
@@ -146,7 +148,8 @@ export async function createPaywall(options: PaywallOptions): Promise<Paywall> {
   return {
     events,
     check: (request, target, offer) => {
-      if (isPreflight(request)) return { kind: 'pass', principal: undefined, sale: undefined, headers: [] };
+      if (isPreflight(request)) return { kind: 'answer', answer: Answers.preflight(request) };
+      if (!method.isMethod(method.countsAs(request.method))) return refuse(new FareboxError('REQUEST_MALFORMED', 'No token can name this method.'), offer);
       const { amountMsat, inputs } = offer.price.of(request);
       const asked: Asked = { request, target, offer, amountMsat, priced: priced.digest(inputs) };
       const verified = verify(request, {

@@ -124,7 +124,9 @@ function preimageWithin(macaroon: Macaroon.Macaroon): Preimage.Preimage {
 }
 
 /** A caveat that does not hold, as the error that says who can mend it. */
-function failed({ failure: why, by, condition }: Caveats.CaveatFailure): FareboxError {
+function failed({ failure: why, by, condition: text }: Caveats.CaveatFailure): FareboxError {
+  // What stands where a condition should may be a preimage.
+  const condition = /^[0-9a-f]{9,}$/i.test(text) ? `${text.slice(0, 8)}…` : text;
   const details = { condition };
   if (by === 'holder') {
     return new FareboxError('CREDENTIAL_NARROWED', `A holder narrowed this token: its caveat ${condition} ${reasons[why]}.`, { details });

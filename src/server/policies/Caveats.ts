@@ -103,9 +103,12 @@ export function check(caveats: readonly string[], context: PolicyContext, skipUn
     if (failure) return fails(condition, failure);
     last.set(condition, value);
     if (condition === validUntil.condition(service)) mintedUntil ??= Caveat.parseTime(value);
-    if (condition === sold.termsCondition(service)) by = 'holder';
+    if (by === 'minted' && condition === sold.termsCondition(service)) {
+      if (saysTooLittle(last, context)) return fails(condition, 'elsewhere');
+      by = 'holder';
+    }
   }
-  return facts(last, mintedUntil, context) ?? fails(sold.termsCondition(service), 'elsewhere');
+  return facts(last, mintedUntil, context) ?? { kind: 'fails', failure: 'elsewhere', by: 'minted', condition: sold.termsCondition(service) };
 }
 
 /** What a token that holds says of itself; undefined where something that every token of ours carries is missing. */
@@ -125,6 +128,11 @@ function facts(last: ReadonlyMap<string, string>, mintedUntil: number | undefine
     amountMsat,
     terms,
   };
+}
+
+/** What a token does not say it was not sold for: inputs that have a price now, capabilities that are demanded now. */
+function saysTooLittle(minted: ReadonlyMap<string, string>, { service, priced: asked, capabilities: demanded }: PolicyContext): boolean {
+  return (asked !== '' && !minted.has(priced.condition(service))) || (demanded.length > 0 && !minted.has(capabilities.condition(service)));
 }
 
 const holds: Policy = { check: () => undefined };

@@ -33,8 +33,13 @@ export const method: Policy = {
   },
 };
 
+/** Whether a caveat can name this method. */
+export function isMethod(method: string): boolean {
+  return /^[A-Z][A-Z0-9-]*$/.test(method);
+}
+
 /** The methods of a list, or undefined where it names none. Case counts, as it does in HTTP. */
 function read(value: string): readonly string[] | undefined {
   const listed = value.split(',').map((one) => countsAs(one.trim()));
-  return listed.every((one) => /^[A-Z][A-Z0-9-]*$/.test(one)) ? listed : undefined;
+  return listed.every(isMethod) ? listed : undefined;
 }

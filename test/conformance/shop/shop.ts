@@ -138,6 +138,7 @@ export async function openShop(name: StandName, overrides: Partial<PaywallOption
       await upstream.close();
       await store.close();
       await sandbox.close();
+      if (clock.timers() !== 0) throw new Error(`${clock.timers()} timers go on after everything was closed`);
     },
   };
 }

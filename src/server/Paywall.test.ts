@@ -1,0 +1,338 @@
+import { describe, expect, test } from 'vitest';
+import * as Amount from '../core/Amount.ts';
+import { FareboxError } from '../core/Errors.ts';
+import * as Macaroon from '../core/Macaroon.ts';
+import * as Path from '../http/Path.ts';
+import type { RequestView } from '../http/RequestView.ts';
+import { createSandboxNetwork } from '../lightning/sandbox.ts';
+import { createMemoryStore } from '../store/memory.ts';
+import type { Change, LedgerEntry, Store } from '../store/Store.ts';
+import * as FixedClock from '../testing/FixedClock.ts';
+import type { Decision } from './Decision.ts';
+import type { PaywallEvent } from './Events.ts';
+import * as Offer from './Offer.ts';
+import { createPaywall, type PaywallOptions } from './Paywall.ts';
+import * as Price from './Price.ts';
+import * as Caveats from './policies/Caveats.ts';
+import { digest } from './policies/priced.ts';
+import { createRootKeys, fingerprintOf } from './RootKeys.ts';
+import { pass } from './terms/Pass.ts';
+import { perRequest } from './terms/PerRequest.ts';
+import { createVerifier } from './Verifier.ts';
+
+const master = new Uint8Array(32).fill(7);
+const keys = createRootKeys({ masters: [master], network: 'sandbox', realm: 'test' });
+const once = Offer.create({ service: 'api', route: 'GET /x', pattern: '/x', price: Price.fixed('50 sat'), terms: perRequest() });
+const hour = Offer.create({ service: 'api', route: 'GET /pass', pattern: '/pass', price: Price.fixed('500 sat'), terms: pass({ seconds: 3600 }) });
+
+const view = (target: string, headers: { readonly [name: string]: string | readonly string[] } = {}, method = 'GET'): RequestView => {
+  const lines = (name: string) => [headers[name] ?? []].flat();
+  return { method, target, clientAddress: '192.0.2.1', header: (name) => lines(name)[0], headerLines: lines, readBody: async () => new Uint8Array(0) };
+};
+
+async function openDesk(overrides: Partial<PaywallOptions> = {}, change: (store: Store) => Partial<Store> = () => ({})) {
+  const clock = FixedClock.create();
+  const sandbox = createSandboxNetwork({ clock });
+  const memory = createMemoryStore({ clock });
+  const store: Store = { ...memory, ...change(memory) };
+  const paywall = await createPaywall({ keys, receiver: sandbox.receiver('seller'), store, clock, inUseWaitMs: 0, ...overrides });
+  const told: PaywallEvent[] = [];
+  paywall.events.on((event) => told.push(event));
+  const ask = async (offer: Offer.Offer, request: RequestView): Promise<Decision> => paywall.check(request, Path.normalize(request.target), offer);
+  const buy = async (offer: Offer.Offer, request: RequestView) => {
+    const decision = await ask(offer, request);
+    if (decision.kind !== 'challenge') throw new Error(decision.kind);
+    const { macaroon, invoice } = JSON.parse(String(decision.answer.body)) as { macaroon: string; invoice: string };
+    const paid = await sandbox.payer('buyer').pay({ invoice, maxFeeMsat: Amount.fromSat(10), timeoutSeconds: 10 });
+    if (paid.kind !== 'settled') throw new Error(paid.kind);
+    return { macaroon: Macaroon.parse(macaroon), preimage: paid.preimage, authorization: `L402 ${macaroon}:${paid.preimage}` };
+  };
+  const close = async () => {
+    await paywall.close();
+    await memory.close();
+    await sandbox.close();
+  };
+  return { clock, sandbox, store, paywall, told, ask, buy, close };
+}
+
+const codeOf = (decision: Decision) => ('answer' in decision ? (JSON.parse(String(decision.answer.body)) as { code: string }).code : decision.kind);
+const turns = async () => {
+  for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
+};
+
+describe('what a paywall is made from', () => {
+  test("keys for another network than the receiver's are a mistake", async () => {
+    const regtest = createRootKeys({ masters: [master], network: 'regtest', realm: 'test' });
+    await expect(openDesk({ keys: regtest })).rejects.toThrow(TypeError);
+  });
+});
+
+describe('passes', () => {
+  test('bring a receipt, are told, and are written to the ledger once, also where the store fails at first', async () => {
+    let fails = 1;
+    const written: LedgerEntry[] = [];
+    const desk = await openDesk({}, (store) => ({
+      append: (entries) => {
+        if (fails-- > 0) return Promise.reject(new FareboxError('STORE_UNAVAILABLE', 'gone'));
+        written.push(...entries);
+        return store.append(entries);
+      },
+    }));
+    const bought = await desk.buy(hour, view('/pass'));
+    const paid = view('/pass', { authorization: bought.authorization });
+    const decision = await desk.ask(hour, paid);
+    if (decision.kind !== 'pass') throw new Error(decision.kind);
+    expect([decision.sale, decision.headers.map(([name]) => name)]).toEqual([undefined, ['Payment-Receipt']]);
+    await turns();
+    expect(written).toEqual([]);
+    await desk.ask(hour, paid);
+    await desk.paywall.close();
+    expect(written.map(({ kind, amountMsat }) => [kind, amountMsat])).toEqual([
+      ['received', 500_000n],
+      ['earned', 500_000n],
+    ]);
+    expect(desk.told.map(({ kind }) => kind)).toEqual(['challenged', 'passed', 'trouble', 'passed']);
+    await desk.close();
+  });
+});
+
+describe('minting', () => {
+  test('bad credentials are under the limit as well', async () => {
+    const desk = await openDesk({ mintLimits: { perClientPerMinute: 2 } });
+    const bought = await desk.buy(once, view('/x'));
+    const elsewhere = Offer.create({ ...once, service: 'other' });
+    expect(codeOf(await desk.ask(elsewhere, view('/x', { authorization: bought.authorization })))).toBe('CREDENTIAL_WRONG_SERVICE');
+    expect(codeOf(await desk.ask(elsewhere, view('/x', { authorization: bought.authorization })))).toBe('RATE_LIMITED');
+    await desk.close();
+  });
+
+  test('a price that is no whole satoshi is rounded up, unless the route says otherwise', async () => {
+    const desk = await openDesk();
+    const priced = (exactMsat: boolean) => Offer.create({ ...once, price: Price.fixed('1500 msat'), exactMsat });
+    const amounts = [];
+    for (const exact of [false, true]) {
+      const decision = await desk.ask(priced(exact), view('/x'));
+      if (decision.kind !== 'challenge') throw new Error(decision.kind);
+      const { amount, amountMsat } = JSON.parse(String(decision.answer.body)) as { amount: number; amountMsat: string };
+      amounts.push([amount, amountMsat, decision.answer.headers.find(([name]) => name === 'L402-Price')?.[1]]);
+    }
+    expect(amounts).toEqual([
+      [2, '2000', '2 sat'],
+      [2, '1500', '1500 msat'],
+    ]);
+    await desk.close();
+  });
+
+  test('two challenges are two tokens', async () => {
+    const desk = await openDesk();
+    const [one, other] = [await desk.buy(once, view('/x')), await desk.buy(once, view('/x'))];
+    expect(one.macaroon.identifier.subarray(42)).not.toEqual(other.macaroon.identifier.subarray(42));
+    await desk.close();
+  });
+
+  test('a node that does not answer is not waited for for ever', async () => {
+    const receiver = { ...createSandboxNetwork().receiver('seller'), createInvoice: () => new Promise<never>(() => {}) };
+    const desk = await openDesk({ receiver, nodeTimeoutMs: 3000 });
+    const asked = desk.ask(once, view('/x'));
+    await turns();
+    desk.clock.advance(3000);
+    expect(codeOf(await asked)).toBe('LIGHTNING_UNAVAILABLE');
+    expect(desk.clock.timers()).toBe(0);
+    await desk.close();
+  });
+
+  test('OPTIONS that is no preflight costs what it costs', async () => {
+    const desk = await openDesk();
+    for (const headers of [{}, { origin: 'http://a' }, { 'access-control-request-method': 'GET' }]) {
+      expect((await desk.ask(once, view('/x', headers, 'OPTIONS'))).kind).toBe('challenge');
+    }
+    await desk.close();
+  });
+});
+
+describe('credentials', () => {
+  test('terms that are not known here are not served', async () => {
+    const desk = await openDesk();
+    const bought = await desk.buy(once, view('/x'));
+    const caveats = bought.macaroon.caveats.map((caveat) => caveat.replace('api_terms=per-request', 'api_terms=bucket'));
+    const rootKey = keys.derive(keys.fingerprint, bought.macaroon.identifier) as Uint8Array;
+    const token = Macaroon.format(Macaroon.mint(rootKey, bought.macaroon.identifier, caveats));
+    expect(codeOf(await desk.ask(once, view('/x', { authorization: `L402 ${token}:${bought.preimage}` })))).toBe('CREDENTIAL_WRONG_SERVICE');
+    await desk.close();
+  });
+
+  test('of several faults the one is told that has a remedy, in any order', async () => {
+    const desk = await openDesk();
+    const bought = await desk.buy(once, view('/x'));
+    const tampered = Macaroon.format({ ...bought.macaroon, signature: new Uint8Array(32) });
+    const identifier = Uint8Array.from(bought.macaroon.identifier);
+    identifier.set([1, 2, 3, 4], 34);
+    const foreign = Macaroon.format(Macaroon.mint(new Uint8Array(32).fill(9), identifier, bought.macaroon.caveats));
+    for (const tokens of [
+      [foreign, tampered],
+      [tampered, foreign],
+    ]) {
+      const authorization = tokens.map((token) => `L402 ${token}:${bought.preimage}`);
+      expect(codeOf(await desk.ask(once, view('/x', { authorization })))).toBe('CREDENTIAL_UNKNOWN_KEY');
+    }
+    await desk.close();
+  });
+
+  test('no more hex macaroons are looked at than credentials', async () => {
+    const desk = await openDesk();
+    const bought = await desk.buy(once, view('/x'));
+    const hex = (macaroon: Macaroon.Macaroon) => Buffer.from(Macaroon.encode(Macaroon.attenuate(macaroon, [`preimage=${bought.preimage}`]))).toString('hex');
+    const bad = hex({ ...bought.macaroon, signature: new Uint8Array(32) });
+    expect(codeOf(await desk.ask(once, view('/x', { macaroon: [...Array(8).fill(bad), hex(bought.macaroon)] })))).toBe('CREDENTIAL_TAMPERED');
+    expect((await desk.ask(once, view('/x', { macaroon: [...Array(7).fill(bad), hex(bought.macaroon)] }))).kind).toBe('pass');
+    await desk.close();
+  });
+
+  test('the principal says until when its bearer and anybody may use it', async () => {
+    const desk = await openDesk();
+    const bought = await desk.buy(hour, view('/pass'));
+    const soon = Math.floor(desk.clock.nowMs() / 1000) + 5;
+    const narrowed = Macaroon.format(Macaroon.attenuate(bought.macaroon, ['valid_until=1900000000', `expires=${soon}`, `api_valid_until=${soon + 60}`]));
+    const verified = createVerifier(keys)(view('/pass', { authorization: `L402 ${narrowed}:${bought.preimage}` }), {
+      service: 'api',
+      tier: 0,
+      method: 'GET',
+      path: '/pass',
+      pattern: '/pass',
+      priced: '',
+      nowAt: soon - 5,
+      capabilities: [],
+    } as Parameters<ReturnType<typeof createVerifier>>[1]);
+    if (verified.kind !== 'verified') throw new Error(verified.kind);
+    expect([verified.principal.validUntil, verified.principal.mintedUntil]).toEqual([soon, soon - 5 + 600 + 3600]);
+    await desk.close();
+  });
+
+  test('inputs that have a price are told apart by where each one ends', () => {
+    const digests = [['ab', 'c'], ['a', 'bc'], ['abc'], ['abc', '']].map((inputs) => pricedDigest(inputs));
+    expect(new Set(digests).size).toBe(4);
+  });
+});
+
+describe('what was revoked', () => {
+  const deny = async (kind: 'token' | 'payment' | 'key' | 'minted-before', early: boolean) => {
+    const desk = await openDesk();
+    const bought = await desk.buy(hour, view('/pass'));
+    const { identifier } = bought.macaroon;
+    const hex = (from: number, to?: number) => Buffer.from(identifier.subarray(from, to)).toString('hex');
+    const now = Math.floor(desk.clock.nowMs() / 1000);
+    const value = { token: hex(34), payment: hex(2, 34), key: fingerprintOf(master), 'minted-before': String(now + 1) }[kind];
+    const paid = view('/pass', { authorization: bought.authorization });
+    expect((await desk.ask(hour, paid)).kind).toBe('pass');
+    await desk.store.deny({ kind, value, expiresAt: 2_000_000_000 });
+    let { paywall } = desk;
+    if (early) paywall = await createPaywall({ keys, receiver: desk.sandbox.receiver('seller'), store: desk.store, clock: desk.clock });
+    await turns();
+    const decision = await paywall.check(paid, Path.normalize('/pass'), hour);
+    if (early) await paywall.close();
+    await desk.close();
+    return codeOf(decision);
+  };
+  test.each(['token', 'payment', 'key', 'minted-before'] as const)('by %s: while running, and before the start', async (kind) => {
+    expect([await deny(kind, false), await deny(kind, true)]).toEqual(['CREDENTIAL_REVOKED', 'CREDENTIAL_REVOKED']);
+  });
+
+  test('a feed that breaks is taken up behind what was read, after a pause', async () => {
+    const asked: (number | undefined)[] = [];
+    const desk = await openDesk({}, () => ({
+      changes: ({ after, signal }) => {
+        asked.push(after);
+        return feed(asked.length, signal);
+      },
+    }));
+    await turns();
+    expect(asked).toEqual([0]);
+    desk.clock.advance(250);
+    await turns();
+    expect(asked).toEqual([0, 41]);
+    expect(desk.told.map(({ kind }) => kind)).toEqual(['trouble']);
+    await desk.close();
+  });
+});
+
+async function* feed(turn: number, signal: AbortSignal): AsyncIterable<Change> {
+  if (turn === 1) {
+    yield { seq: 41, kind: 'denial', denial: { kind: 'payment', value: 'aa', expiresAt: 2_000_000_000 } };
+    throw new Error('the feed broke');
+  }
+  await new Promise((resolve) => signal.addEventListener('abort', resolve));
+}
+
+describe('one use', () => {
+  const pending = async (claims: Partial<Store>) => {
+    const desk = await openDesk({ inUseWaitMs: 2000 }, () => claims);
+    const bought = await desk.buy(once, view('/x'));
+    return { desk, bought };
+  };
+
+  test('a second request waits for the first one, and is served where that gave its use back', async () => {
+    const { desk, bought } = await pending({});
+    const paid = view('/x', { authorization: bought.authorization });
+    const first = await desk.ask(once, paid);
+    if (first.kind !== 'pass' || !first.sale) throw new Error(first.kind);
+    const second = desk.ask(once, paid);
+    await turns();
+    await first.sale.head(500);
+    for (let i = 0; i < 10; i++) {
+      desk.clock.advance(50);
+      await turns();
+    }
+    expect((await second).kind).toBe('pass');
+    await desk.close();
+  });
+
+  test('another request under the same Idempotency-Key does not wait', async () => {
+    const { desk, bought } = await pending({});
+    const headers = { authorization: bought.authorization, 'idempotency-key': 'k' };
+    expect((await desk.ask(once, view('/x', headers))).kind).toBe('pass');
+    expect(codeOf(await desk.ask(once, view('/x?other', headers)))).toBe('IDEMPOTENCY_CONFLICT');
+    await desk.close();
+  });
+
+  test('a kept answer whose claim was lost meanwhile is not given again', async () => {
+    const answer = { status: 200, headers: [], body: new Uint8Array(0) };
+    const bodyDigest = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
+    const { desk, bought } = await pending({
+      claim: async () => ({ kind: 'granted', fence: 2, repeat: 1, record: { request: 'x', bodyDigest }, answer }),
+      commit: async () => 'lost',
+    });
+    expect(codeOf(await desk.ask(once, view('/x', { authorization: bought.authorization })))).toBe('CREDENTIAL_IN_USE');
+    expect(desk.clock.timers()).toBe(0);
+    await desk.close();
+  });
+
+  test('where the first body is not known, no request is the same one', async () => {
+    const released: string[] = [];
+    const { desk, bought } = await pending({
+      claim: async () => ({ kind: 'granted', fence: 2, repeat: 1, record: { request: 'x' } }),
+      release: async ({ reason }) => {
+        released.push(reason);
+        return 'released';
+      },
+    });
+    expect(codeOf(await desk.ask(once, view('/x', { authorization: bought.authorization })))).toBe('CREDENTIAL_USED');
+    expect(released).toEqual(['another-request']);
+    await desk.close();
+  });
+});
+
+const pricedDigest = (inputs: readonly string[]) => {
+  // Through the caveat, as it is minted.
+  const caveats = Caveats.write({
+    service: 'api',
+    tier: 0,
+    capabilities: [],
+    method: 'GET',
+    pattern: '/x',
+    priced: digest(inputs),
+    validUntil: 1,
+    amountMsat: Amount.fromSat(1),
+    terms: 'pass',
+  });
+  return caveats.find((caveat) => caveat.startsWith('api_priced='));
+};

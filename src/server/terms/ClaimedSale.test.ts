@@ -1,0 +1,156 @@
+import { describe, expect, test } from 'vitest';
+import * as Amount from '../../core/Amount.ts';
+import type { Store } from '../../store/Store.ts';
+import * as FixedClock from '../../testing/FixedClock.ts';
+import type { Principal } from '../Offer.ts';
+import { createClaimedSale } from './ClaimedSale.ts';
+import type { SaleNews } from './Terms.ts';
+
+const principal: Principal = {
+  paymentHash: 'aa'.repeat(32),
+  tokenId: 'bb'.repeat(32),
+  fingerprint: '00000000',
+  mintedAt: 1,
+  validUntil: 2_000_000_000,
+  mintedUntil: 2_000_000_000,
+  service: 'api',
+  tier: 0,
+  capabilities: [],
+  amountMsat: Amount.fromSat(1),
+  terms: 'per-request',
+  useKey: 'cc'.repeat(32),
+};
+
+/** A sale whose store says what the test wants, and writes down what it is asked. */
+function open(says: Partial<Store> = {}) {
+  const clock = FixedClock.create();
+  const asked: string[] = [];
+  const news: SaleNews[] = [];
+  const say = (name: keyof Store, answer: unknown) => async (request: { readonly reason?: string; readonly limit?: number }) => {
+    asked.push([name, request.reason, request.limit].filter((part) => part !== undefined).join(' '));
+    return (says[name] ? (says[name] as (request: unknown) => unknown)(request) : answer) as never;
+  };
+  const store = {
+    heartbeat: say('heartbeat', true),
+    commit: say('commit', 'committed'),
+    release: say('release', 'released'),
+    deliver: say('deliver', undefined),
+    undelivered: say('undelivered', undefined),
+  } as unknown as Store;
+  const context = { store, clock, leaseSeconds: 30, inUseWaitMs: 0, onNews: (one: SaleNews) => news.push(one) };
+  return {
+    clock,
+    asked,
+    news: () => news.map(({ kind }) => kind),
+    sale: createClaimedSale(context, { key: principal.useKey, fence: 1 }, principal, 'GET /x', false),
+  };
+}
+
+const turns = async () => {
+  for (let i = 0; i < 10; i++) await Promise.resolve();
+};
+
+describe('the heartbeat', () => {
+  test.each<readonly [string, (sale: ReturnType<typeof open>['sale']) => Promise<unknown>]>([
+    ['delivered', async (sale) => [await sale.head(200), await sale.end('delivered')]],
+    ['left', async (sale) => [await sale.head(200), await sale.end('client-left')]],
+    ['broken', async (sale) => [await sale.head(200), await sale.end('upstream-broke')]],
+    ['a head that is no success', (sale) => sale.head(500)],
+    ['no head', (sale) => sale.unanswered('upstream')],
+    ['absent', (sale) => sale.absent(200, undefined)],
+  ])('ends with the sale: %s', async (_, end) => {
+    const { clock, sale } = open();
+    await end(sale);
+    expect(clock.timers()).toBe(0);
+  });
+
+  test('a renewal that is under way when the sale ends is the last one', async () => {
+    let done = (_: boolean) => {};
+    const { clock, sale } = open({ heartbeat: () => new Promise((resolve) => (done = resolve)) });
+    clock.advance(10_000);
+    await sale.unanswered('upstream');
+    done(true);
+    await turns();
+    expect(clock.timers()).toBe(0);
+  });
+
+  test('goes on after a renewal that failed', async () => {
+    const { clock, asked } = open({ heartbeat: () => Promise.reject(new Error('gone')) });
+    for (let i = 0; i < 3; i++) {
+      clock.advance(10_000);
+      await turns();
+    }
+    expect(asked).toEqual(['heartbeat', 'heartbeat', 'heartbeat']);
+  });
+});
+
+describe('the head', () => {
+  test('a claim that somebody else has is lost, whatever the status, and nothing is told of it', async () => {
+    for (const status of [200, 500]) {
+      const { sale, news, clock } = open({ commit: async () => 'lost', release: async () => 'lost' });
+      expect(await sale.head(status)).toEqual({ kind: 'lost' });
+      expect([news(), clock.timers()]).toEqual([[], 0]);
+    }
+  });
+
+  test('after the end there is no head, and the store is not asked', async () => {
+    const { sale, asked } = open();
+    await sale.unanswered('upstream');
+    expect([await sale.head(200), asked]).toEqual([{ kind: 'lost' }, ['release upstream']]);
+  });
+
+  test('what was charged without success brings no receipt', async () => {
+    const { sale } = open({ release: async () => 'committed' });
+    expect(await sale.head(422)).toEqual({ kind: 'charged', headers: [['L402-Payment', 'charged']] });
+  });
+
+  test.each([
+    [200, 'commit'],
+    [399, 'commit'],
+    [400, 'release client-error 3'],
+    [401, 'release seller'],
+    [403, 'release seller'],
+    [404, 'release seller'],
+    [405, 'release seller'],
+    [406, 'release client-error 3'],
+    [408, 'release upstream'],
+    [409, 'release client-error 3'],
+    [429, 'release upstream'],
+    [499, 'release client-error 3'],
+    [500, 'release upstream'],
+    [501, 'release upstream'],
+    [599, 'release upstream'],
+  ])('%i: %s', async (status, call) => {
+    const { sale, asked } = open();
+    await sale.head(status);
+    expect(asked).toEqual([call]);
+  });
+});
+
+test('calls come one after the other: an end does not overtake its head', async () => {
+  let committed = (_: 'committed') => {};
+  const { sale, asked, news } = open({ commit: () => new Promise((resolve) => (committed = resolve)) });
+  const head = sale.head(200);
+  const end = sale.end('client-left');
+  await turns();
+  expect(asked).toEqual(['commit']);
+  committed('committed');
+  await Promise.all([head, end]);
+  expect([asked, news()]).toEqual([
+    ['commit', 'undelivered'],
+    ['charged', 'left'],
+  ]);
+});
+
+test.each([
+  ['unanswered', 'release client-left 3'],
+  ['end', 'release upstream-broke 3'],
+])('what a buyer can provoke is capped: %s', async (step, call) => {
+  const { sale, asked } = open();
+  if (step === 'unanswered') await sale.unanswered('client-left');
+  else {
+    await sale.head(200);
+    await sale.end('upstream-broke');
+  }
+  expect(asked.at(-1)).toBe(call);
+});
