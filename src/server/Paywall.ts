@@ -10,10 +10,8 @@
 import type { Msat } from '../core/Amount.ts';
 import { type Clock, nowAt, type Random, systemClock, systemRandom } from '../core/Clock.ts';
 import { FareboxError } from '../core/Errors.ts';
-import type { PaymentHash } from '../core/Preimage.ts';
-import * as Receipt from '../core/Receipt.ts';
 import type * as Path from '../http/Path.ts';
-import type { Answer, RequestView } from '../http/RequestView.ts';
+import type { RequestView } from '../http/RequestView.ts';
 import type { Receiver } from '../lightning/Lightning.ts';
 import type { Store, StoredAnswer } from '../store/Store.ts';
 import * as Answers from './Answers.ts';
@@ -27,6 +25,7 @@ import type { Offer, Principal } from './Offer.ts';
 import * as method from './policies/method.ts';
 import * as priced from './policies/priced.ts';
 import type { RootKeys } from './RootKeys.ts';
+import { receiptHeader } from './receipt.ts';
 import { type ClaimContext, claim } from './terms/PerRequest.ts';
 import type { Sale } from './terms/Terms.ts';
 import { createVerifier } from './Verifier.ts';
@@ -171,7 +170,7 @@ export async function createPaywall(options: PaywallOptions): Promise<Paywall> {
         return invalid(asked, new FareboxError('CREDENTIAL_WRONG_SERVICE', `This token was sold as "${principal.terms}", which is not served here.`));
       ledger.sawPass(principal, offer.route);
       emit({ kind: 'passed', paymentHash: principal.paymentHash, service: offer.service, route: offer.route, amountMsat: principal.amountMsat });
-      return { kind: 'pass', principal, sale: undefined, headers: [receipt(principal, clock)] };
+      return { kind: 'pass', principal, sale: undefined, headers: [receiptHeader(principal, clock)] };
     },
     close: async () => {
       await denials.close();
@@ -197,9 +196,4 @@ const unavailableMessages = {
 /** A browser asking whether it may ask: the one request that is answered without payment. */
 function isPreflight(request: RequestView): boolean {
   return request.method === 'OPTIONS' && request.header('access-control-request-method') !== undefined && request.header('origin') !== undefined;
-}
-
-function receipt(principal: Principal, clock: Clock): Answer['headers'][number] {
-  const timestamp = new Date(nowAt(clock) * 1000).toISOString();
-  return ['Payment-Receipt', Receipt.format({ status: 'success', method: 'lightning', timestamp, reference: principal.paymentHash as PaymentHash })];
 }

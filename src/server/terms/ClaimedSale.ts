@@ -4,14 +4,12 @@
  * @see docs/wire.md, "The life of a claim"
  */
 import { createHash } from 'node:crypto';
-import { nowAt } from '../../core/Clock.ts';
 import { fromUtf8, toHex } from '../../core/internal/bytes.ts';
 import { sha256 } from '../../core/internal/sha256.ts';
-import type { PaymentHash } from '../../core/Preimage.ts';
-import * as Receipt from '../../core/Receipt.ts';
 import type { ClaimRef, StoredAnswer } from '../../store/Store.ts';
 import { entryOf } from '../Ledger.ts';
 import type { Principal } from '../Offer.ts';
+import { receiptHeader } from '../receipt.ts';
 import type { ClaimContext } from './PerRequest.ts';
 import type { HeadOutcome, Sale } from './Terms.ts';
 
@@ -84,7 +82,7 @@ export function createClaimedSale(context: ClaimContext, claim: ClaimRef, princi
         if (verdict.kind === 'commit' && kind === 'charged') state = 'headed';
         else finish();
         if (kind === 'lost') return { kind };
-        const receipt = kind === 'charged' && verdict.kind === 'commit' ? [receiptHeader(context, principal)] : [];
+        const receipt = kind === 'charged' && verdict.kind === 'commit' ? [receiptHeader(principal, clock)] : [];
         return { kind, headers: [['L402-Payment', kind], ...receipt] };
       }),
     end: (how) =>
@@ -144,9 +142,4 @@ function startHeartbeat(context: ClaimContext, claim: ClaimRef): () => void {
 /** The same for every attempt with one token, and no part of any secret. */
 function idempotencyKeyOf(principal: Principal): string {
   return toHex(sha256(fromUtf8(`farebox/idempotency/1/${principal.useKey}`)).subarray(0, 16));
-}
-
-function receiptHeader(context: ClaimContext, principal: Principal): readonly [string, string] {
-  const timestamp = new Date(nowAt(context.clock) * 1000).toISOString();
-  return ['Payment-Receipt', Receipt.format({ status: 'success', method: 'lightning', timestamp, reference: principal.paymentHash as PaymentHash })];
 }
