@@ -46,10 +46,7 @@ export function paywall(farebox: Paywall, options: RouteOptions & { readonly clo
 async function check(farebox: Paywall, offer: Parameters<Paywall['check']>[2], context: CarryContext, next: NextFunction): Promise<void> {
   const request = context.request as Request;
   const view = viewOf(request, request.ip ?? '', request.originalUrl);
-  const target = Path.normalize(view.target);
-  if (!Path.isNormal(view.target)) {
-    throw new FareboxError('REQUEST_MALFORMED', `This path has another spelling, which is the one that is sold: ${target.path}`);
-  }
+  const target = Path.assertNormal(view.target);
   const decision = await farebox.check(view, target, offer);
   switch (decision.kind) {
     case 'answer':

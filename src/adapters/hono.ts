@@ -44,10 +44,7 @@ export function paywall(
     const view = viewOf(context, addressOf(context));
     const carried: CarryContext = { context, view, clock, onTrouble };
     try {
-      const target = Path.normalize(view.target);
-      if (!Path.isNormal(view.target)) {
-        throw new FareboxError('REQUEST_MALFORMED', `This path has another spelling, which is the one that is sold: ${target.path}`);
-      }
+      const target = Path.assertNormal(view.target);
       const decision = await farebox.check(view, target, offerOf(context.req.method, patternOf(context.req.routePath)));
       if (decision.kind === 'challenge' || decision.kind === 'refuse' || decision.kind === 'answer') return respond(context, view, decision.answer);
       if (decision.kind === 'repeat') return followBody(respond(context, view, decision.answer), decision.sale, clock, onTrouble);

@@ -75,7 +75,7 @@ describe('normal form', () => {
           return;
         }
         expect(Path.normalize(read.path).path).toBe(read.path);
-        expect(Path.isNormal(read.path)).toBe(true);
+        expect(Path.assertNormal(read.path)).toEqual({ path: read.path, query: '', authority: undefined });
         expect(read.path).not.toMatch(/\/\/|\/\.\.?(\/|$)|%2f|%5c|%00|\\|\*/i);
         expect(new URL(read.path, 'http://a').pathname).toBe(read.path);
       }),

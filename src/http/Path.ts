@@ -36,10 +36,15 @@ export function normalize(target: string): Target {
   return { path: normalizePath(at < 0 ? origin : origin.slice(0, at)), query, authority: absolute?.[1] };
 }
 
-/** Whether a target is in normal form as received, so that whoever routes it by its text reads the same path. */
-export function isNormal(target: string): boolean {
-  const at = target.indexOf('?');
-  return normalize(target).path === (at < 0 ? target : target.slice(0, at));
+/**
+ * Takes a request target that is in normal form already: for whoever stands behind a router that has read it by its text, and cannot
+ * change what was read.
+ * @throws REQUEST_MALFORMED – what `normalize` refuses, or another spelling of a path
+ */
+export function assertNormal(target: string): Target {
+  const read = normalize(target);
+  if (read.authority === undefined && read.path + read.query === target) return read;
+  throw malformed(`This path has another spelling, which is the one that is sold: ${read.path}`);
 }
 
 /**
