@@ -42,7 +42,7 @@ async function gateway(s: Stall, routes: readonly object[]) {
   return { url, seen };
 }
 
-test('E1 gateway: a preflight brings no goods', async () => {
+test('gateway: a preflight brings no goods', async () => {
   const s = await open();
   const { url } = await gateway(s, [{ path: '/x', price: '50 sat' }]);
   const got = await get(`${url}/x`, { method: 'OPTIONS', headers: { origin: 'http://a', 'access-control-request-method': 'GET' } });
@@ -50,13 +50,13 @@ test('E1 gateway: a preflight brings no goods', async () => {
 });
 
 test.each(['/cheap/..;/premium', '/cheap/..;x=y/premium', '/cheap/%2e%2e;/premium', '/cheap/.;/x', '/cheap/..%3b/premium'])(
-  'E2 %s is read differently by servers that drop path parameters: refused',
+  '%s is read differently by servers that drop path parameters: refused',
   (path) => {
     expect(() => Path.normalize(path)).toThrow(expect.objectContaining({ code: 'REQUEST_MALFORMED' }));
   },
 );
 
-test.each(['/premium/', '/Premium', '/premium;a=b', '/premium.'])('E3 gateway: %s does not get the goods of /premium at the price of /*', async (path) => {
+test.each(['/premium/', '/Premium', '/premium;a=b', '/premium.'])('gateway: %s does not get the goods of /premium at the price of /*', async (path) => {
   const s = await open();
   const { url, seen } = await gateway(s, [
     { path: '/premium', price: '200 sat' },
@@ -67,7 +67,7 @@ test.each(['/premium/', '/Premium', '/premium;a=b', '/premium.'])('E3 gateway: %
   expect(seen).toEqual([]);
 });
 
-test('E4 gateway: headers that change method or path behind the paywall do not go on', async () => {
+test('gateway: headers that change method or path behind the paywall do not go on', async () => {
   const s = await open();
   const { url, seen } = await gateway(s, [{ path: '/x', price: '1 sat' }]);
   const tricks = {
@@ -82,7 +82,7 @@ test('E4 gateway: headers that change method or path behind the paywall do not g
   expect(Object.keys(seen[0]?.headers ?? {}).filter((name) => name in tricks)).toEqual([]);
 });
 
-test('E5 a price whose inputs are there only sometimes: bought without them is not good with them', async () => {
+test('a price whose inputs are there only sometimes: bought without them is not good with them', async () => {
   const s = await open();
   const app = express();
   const price = {
@@ -97,7 +97,7 @@ test('E5 a price whose inputs are there only sometimes: bought without them is n
   expect((await get(`${url}/x?model=large`, paid(bought.authorization))).status).toBe(402);
 });
 
-test('E6 a demanded capability must be named: a token without any has none', () => {
+test('a demanded capability must be named: a token without any has none', () => {
   const caveats = Caveats.write({
     service: 'api',
     tier: 0,
@@ -123,7 +123,7 @@ test('E6 a demanded capability must be named: a token without any has none', () 
   expect(Caveats.check(caveats, context).kind).toBe('fails');
 });
 
-test('E7 a feed of denials that ends without an error does not spin', async () => {
+test('a feed of denials that ends without an error does not spin', async () => {
   const clock = FixedClock.create();
   const sandbox = createSandboxNetwork({ clock });
   let asked = 0;
@@ -143,7 +143,7 @@ test('E7 a feed of denials that ends without an error does not spin', async () =
   await sandbox.close();
 });
 
-test('E8 a mistake in the options leaves nothing running', async () => {
+test('a mistake in the options leaves nothing running', async () => {
   const clock = FixedClock.create();
   const sandbox = createSandboxNetwork({ clock });
   const memory = createMemoryStore({ clock });
@@ -162,7 +162,7 @@ test('E8 a mistake in the options leaves nothing running', async () => {
   await sandbox.close();
 });
 
-test('E9 an invoice for something else is not sold', async () => {
+test('an invoice for something else is not sold', async () => {
   const clock = FixedClock.create();
   const sandbox = createSandboxNetwork({ clock });
   const real = sandbox.receiver('seller');
@@ -179,7 +179,7 @@ test('E9 an invoice for something else is not sold', async () => {
   await sandbox.close();
 });
 
-test('E10 invoice that lives longer than asked for: what was sold is counted from its end', async () => {
+test('invoice that lives longer than asked for: what was sold is counted from its end', async () => {
   const clock = FixedClock.create();
   const sandbox = createSandboxNetwork({ clock });
   const real = sandbox.receiver('seller');
@@ -200,7 +200,7 @@ test('E10 invoice that lives longer than asked for: what was sold is counted fro
   await sandbox.close();
 });
 
-test('E11 a server that ends a slow connection itself did not break the answer off: the use stays charged', async () => {
+test('a server that ends a slow connection itself did not break the answer off: the use stays charged', async () => {
   const s = await open();
   const app = express();
   app.post('/x', paywall(s.paywall, { price: '1 sat', clock: s.clock }), (_, response) => void response.write('all that was paid for'));
@@ -219,7 +219,7 @@ test('E11 a server that ends a slow connection itself did not break the answer o
   expect(s.told.filter((one) => one === 'left' || one.startsWith('released'))).toEqual(['left']);
 });
 
-test('E12 a client that stops reading until the server hangs up has left: the use stays charged', async () => {
+test('a client that stops reading until the server hangs up has left: the use stays charged', async () => {
   const s = await open();
   const app = express();
   app.get('/x', paywall(s.paywall, { price: '1 sat', clock: s.clock }), async (_, response) => {
@@ -240,7 +240,7 @@ test('E12 a client that stops reading until the server hangs up has left: the us
   socket.destroy();
 });
 
-test('E13 a text without an equals sign among the caveats is not said again: it may be a preimage', async () => {
+test('a text without an equals sign among the caveats is not said again: it may be a preimage', async () => {
   const s = await open();
   const app = express();
   app.get('/x', paywall(s.paywall, { price: '1 sat', clock: s.clock }), (_, response) => void response.end('x'));
@@ -252,11 +252,11 @@ test('E13 a text without an equals sign among the caveats is not said again: it 
   expect([got.status, got.body.includes(bought.preimage.slice(0, 9))]).toEqual([403, false]);
 });
 
-test('E15 a lease of nothing is a mistake, and not a heartbeat without a pause', async () => {
+test('a lease of nothing is a mistake, and not a heartbeat without a pause', async () => {
   await expect(openStall({ leaseSeconds: 0 })).rejects.toThrow(RangeError);
 });
 
-test('E16 a time of revocation that cannot be read frees nobody', async () => {
+test('a time of revocation that cannot be read frees nobody', async () => {
   const clock = FixedClock.create();
   const store = createMemoryStore({ clock });
   await store.deny({ kind: 'minted-before', value: '1900000000', expiresAt: 2_000_000_000 });

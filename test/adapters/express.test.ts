@@ -23,7 +23,7 @@ const open = async (...given: Parameters<typeof openStall>) => {
 };
 
 describe('express', () => {
-  test('F1 a write that Node refuses after the head: no unhandled rejection, nothing charged', async () => {
+  test('a write that Node refuses after the head: no unhandled rejection, nothing charged', async () => {
     const s = await open();
     const app = express();
     app.get('/x', paywall(s.paywall, { price: '1 sat', clock: s.clock }), (_, response) => {
@@ -40,7 +40,7 @@ describe('express', () => {
     expect(rejections).toEqual([]);
   });
 
-  test('F2 a header that Node refuses: 500 as without a paywall, and nothing is charged', async () => {
+  test('a header that Node refuses: 500 as without a paywall, and nothing is charged', async () => {
     const s = await open();
     const app = express();
     app.get('/x', paywall(s.paywall, { price: '1 sat', clock: s.clock }), (_, response) => {
@@ -55,7 +55,7 @@ describe('express', () => {
     expect((await s.store.totals()).sales).toBe(0);
   });
 
-  test('F3 an answer, then an exception: the answer that was charged is the answer that is sent', async () => {
+  test('an answer, then an exception: the answer that was charged is the answer that is sent', async () => {
     const s = await open();
     const app = express();
     app.get('/x', paywall(s.paywall, { price: '1 sat', clock: s.clock }), (_, response) => {
@@ -71,7 +71,7 @@ describe('express', () => {
     expect([got.status, got.headers['l402-payment'], got.body]).toEqual([200, 'charged', '{"good":true}']);
   });
 
-  test('F3b headersSent is true once the handler has answered', async () => {
+  test('headersSent is true once the handler has answered', async () => {
     const s = await open();
     const app = express();
     app.get('/x', paywall(s.paywall, { price: '1 sat', clock: s.clock }), (_, response) => {
@@ -84,7 +84,7 @@ describe('express', () => {
     expect([got.status, got.body]).toEqual([200, '{"good":true}']);
   });
 
-  test('F4 a middleware that wraps write and end behind the paywall, as compression and sessions do, loses nothing', async () => {
+  test('a middleware that wraps write and end behind the paywall, as compression and sessions do, loses nothing', async () => {
     const s = await open();
     const app = express();
     const shout = (_: Request, response: Response, next: NextFunction) => {
@@ -106,7 +106,7 @@ describe('express', () => {
     expect([got.status, got.body]).toEqual([200, 'ONE TWO THREE']);
   });
 
-  test('F4b one that holds back end until later, as express-session does: the answer ends', async () => {
+  test('one that holds back end until later, as express-session does: the answer ends', async () => {
     const s = await open();
     const app = express();
     const later = (_: Request, response: Response, next: NextFunction) => {
@@ -128,7 +128,7 @@ describe('express', () => {
     expect(got).toMatchObject({ status: 200, body: 'whole' });
   });
 
-  test('F5 a body that something read before: the claim is given back, and no heartbeat goes on', async () => {
+  test('a body that something read before: the claim is given back, and no heartbeat goes on', async () => {
     const s = await open();
     const app = express();
     app.use(async (request, _, next) => {
@@ -144,7 +144,7 @@ describe('express', () => {
     expect((await get(`${url}/x`, paid(bought.authorization, { method: 'POST' }))).status).toBe(200);
   });
 
-  test('F6 a store that does not say whether a commit happened: the heartbeat ends, and the credential is good when the lease is over', async () => {
+  test('a store that does not say whether a commit happened: the heartbeat ends, and the credential is good when the lease is over', async () => {
     let fails = 1;
     const s = await open({}, (store) => ({ ...store, commit: (request) => (fails-- > 0 ? Promise.reject(new Error('gone')) : store.commit(request)) }));
     const app = express();
@@ -160,7 +160,7 @@ describe('express', () => {
     expect((await get(`${url}/x`, paid(bought.authorization))).status).toBe(200);
   });
 
-  test('F7 a client that left while the claim was made: the handler is not run, the claim is given back, no heartbeat', async () => {
+  test('a client that left while the claim was made: the handler is not run, the claim is given back, no heartbeat', async () => {
     let arrived = () => {};
     const claiming = new Promise<void>((resolve) => {
       arrived = resolve;
@@ -195,7 +195,7 @@ describe('express', () => {
     expect((await get(`${url}/x`, paid(bought.authorization))).status).toBe(200);
   });
 
-  test('F8 the handler breaks off before the head: released as often as it happens, since no answer came', async () => {
+  test('the handler breaks off before the head: released as often as it happens, since no answer came', async () => {
     const s = await open();
     let broken = true;
     const app = express();
@@ -211,7 +211,7 @@ describe('express', () => {
     expect(s.told.filter((one) => one.startsWith('released'))).toEqual(Array(5).fill('released upstream'));
   });
 
-  test('F9 garbage behind the request cannot turn a client that leaves into an upstream that broke', async () => {
+  test('garbage behind the request cannot turn a client that leaves into an upstream that broke', async () => {
     const s = await open();
     const app = express();
     app.get('/x', paywall(s.paywall, { price: '1 sat', clock: s.clock }), (_, response) => void response.write('all that was paid for'));
@@ -226,7 +226,7 @@ describe('express', () => {
     expect(s.told.filter((one) => one === 'left' || one.startsWith('released'))).toEqual(['left']);
   });
 
-  test('F10 the kept answer of res.json can be read when it is asked for', async () => {
+  test('the kept answer of res.json can be read when it is asked for', async () => {
     const s = await open();
     let go = () => {};
     const gate = new Promise<void>((resolve) => {
@@ -254,7 +254,7 @@ describe('express', () => {
     expect(got).toMatchObject({ status: 200, body: '{"good":true}' });
   });
 
-  test('F11 a long parameter in a mounted path gets its 402', async () => {
+  test('a long parameter in a mounted path gets its 402', async () => {
     const s = await open();
     const app = express();
     app.use('/u/:id', paywall(s.paywall, { price: '1 sat', clock: s.clock }), (_, response) => void response.end('x'));
@@ -262,7 +262,7 @@ describe('express', () => {
     expect((await get(`${url}/u/${'a'.repeat(2000)}/x`)).status).toBe(402);
   });
 
-  test('F12 a pass for a wide route is no pass for a dearer one inside it', async () => {
+  test('a pass for a wide route is no pass for a dearer one inside it', async () => {
     const s = await open();
     const app = express();
     app.get('/a/premium', paywall(s.paywall, { price: '1000 sat', clock: s.clock }), (_, response) => void response.end('premium'));
@@ -273,7 +273,7 @@ describe('express', () => {
     expect((await get(`${url}/a/premium`, paid(bought.authorization))).status).toBe(402);
   });
 
-  test('F13 a preflight is answered, and nothing that is for sale with it', async () => {
+  test('a preflight is answered, and nothing that is for sale with it', async () => {
     const s = await open();
     const app = express();
     app.all('/x', paywall(s.paywall, { price: '1 sat', clock: s.clock }), (_, response) => void response.end('the goods'));
@@ -282,7 +282,7 @@ describe('express', () => {
     expect(got.body).not.toContain('the goods');
   });
 
-  test('F15 a middleware that reads writeHead as pairs (on-headers before 1.1) leaves the challenge as it is', async () => {
+  test('a middleware that reads writeHead as pairs (on-headers before 1.1) leaves the challenge as it is', async () => {
     const s = await open();
     const app = express();
     app.use((_, response, next) => {

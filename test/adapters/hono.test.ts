@@ -23,7 +23,7 @@ const open = async (...given: Parameters<typeof openStall>) => {
 };
 
 describe('hono', () => {
-  test('H1 HEAD: the answer ends, so that no heartbeat goes on and the use is over', async () => {
+  test('HEAD: the answer ends, so that no heartbeat goes on and the use is over', async () => {
     const s = await open();
     const app = new Hono();
     app.get('/x', paywall(s.paywall, { price: '1 sat' }), (context) => context.json({ good: true }));
@@ -34,7 +34,7 @@ describe('hono', () => {
     expect([s.told.at(-1), s.clock.timers()]).toEqual(['delivered', 0]);
   });
 
-  test('H2 an answer that a middleware outside replaces: no heartbeat goes on', async () => {
+  test('an answer that a middleware outside replaces: no heartbeat goes on', async () => {
     const s = await open();
     const app = new Hono();
     app.use(async (context, next) => {
@@ -52,7 +52,7 @@ describe('hono', () => {
     expect(s.clock.timers()).toBe(0);
   });
 
-  test('H3 a handler that throws what is no Error: given back, no heartbeat', async () => {
+  test('a handler that throws what is no Error: given back, no heartbeat', async () => {
     const s = await open();
     const app = new Hono();
     app.get('/x', paywall(s.paywall, { price: '1 sat' }), () => {
@@ -65,7 +65,7 @@ describe('hono', () => {
     expect([s.told.at(-1), s.clock.timers()]).toEqual(['released upstream', 0]);
   });
 
-  test('H4 a handler that forgets to answer: charged for nothing never', async () => {
+  test('a handler that forgets to answer: charged for nothing never', async () => {
     const s = await open();
     const app = new Hono();
     app.get('/x', paywall(s.paywall, { price: '1 sat' }), (() => undefined) as never);
@@ -76,7 +76,7 @@ describe('hono', () => {
     expect([got.status, s.told.includes('charged')]).toEqual([500, false]);
   });
 
-  test('H5 a client that leaves in the middle of its body: given back, no heartbeat', async () => {
+  test('a client that leaves in the middle of its body: given back, no heartbeat', async () => {
     const s = await open();
     const app = new Hono();
     app.post('/x', paywall(s.paywall, { price: '1 sat' }), async (context) => context.text(await context.req.text()));
@@ -90,7 +90,7 @@ describe('hono', () => {
     expect((await get(`${url}/x`, paid(bought.authorization, { method: 'POST' }))).status).toBe(200);
   });
 
-  test('H6 one Response object for every request: the second is not charged for a 503', async () => {
+  test('one Response object for every request: the second is not charged for a 503', async () => {
     const s = await open();
     const app = new Hono();
     const same = new Response('x');
@@ -104,7 +104,7 @@ describe('hono', () => {
     expect([got.status >= 500, s.clock.timers(), (await s.store.totals()).sales]).toEqual([true, 0, 1]);
   });
 
-  test('H7 a pass in front of a handler that hands on what fetch gave it', async () => {
+  test('a pass in front of a handler that hands on what fetch gave it', async () => {
     const s = await open();
     const upstream = await s.open((_, response) => void response.end('fetched'));
     const app = new Hono();
@@ -115,7 +115,7 @@ describe('hono', () => {
     expect([got.status, got.body, typeof got.headers['payment-receipt']]).toEqual([200, 'fetched', 'string']);
   });
 
-  test('H8 a client that leaves while the commit is written: the same request is answered again', async () => {
+  test('a client that leaves while the commit is written: the same request is answered again', async () => {
     let arrived = () => {};
     const committing = new Promise<void>((resolve) => {
       arrived = resolve;
@@ -150,7 +150,7 @@ describe('hono', () => {
     expect((await get(`${url}/x`, paid(bought.authorization))).status).toBe(200);
   });
 
-  test('H9 a store that does not say whether a commit happened: no heartbeat goes on', async () => {
+  test('a store that does not say whether a commit happened: no heartbeat goes on', async () => {
     let fails = 1;
     const s = await open({}, (store) => ({ ...store, commit: (request) => (fails-- > 0 ? Promise.reject(new Error('gone')) : store.commit(request)) }));
     const app = new Hono();
@@ -162,7 +162,7 @@ describe('hono', () => {
     expect(s.clock.timers()).toBe(0);
   });
 
-  test('H10 a handler that never ends for a client that left a POST is given up after a minute', async () => {
+  test('a handler that never ends for a client that left a POST is given up after a minute', async () => {
     const s = await open();
     let seen = () => {};
     const began = new Promise<void>((resolve) => {
@@ -186,7 +186,7 @@ describe('hono', () => {
     expect([s.told.at(-1), s.clock.timers()]).toEqual(['released client-left', 0]);
   });
 
-  test('H11 principalOf knows who paid where the runtime keeps request headers as they came', async () => {
+  test('principalOf knows who paid where the runtime keeps request headers as they came', async () => {
     const s = await open();
     let who: unknown;
     const app = new Hono();
@@ -206,7 +206,7 @@ describe('hono', () => {
     expect(who).toBeDefined();
   });
 
-  test('H12 a preflight is answered, and nothing that is for sale with it', async () => {
+  test('a preflight is answered, and nothing that is for sale with it', async () => {
     const s = await open();
     const app = new Hono();
     app.all('/x', paywall(s.paywall, { price: '1 sat' }), (context) => context.text('the goods'));
@@ -215,7 +215,7 @@ describe('hono', () => {
     expect(got.body).not.toContain('the goods');
   });
 
-  test('H13 a method that no token can name is refused before it is sold', async () => {
+  test('a method that no token can name is refused before it is sold', async () => {
     const s = await open();
     const app = new Hono();
     app.all('/x', paywall(s.paywall, { price: '1 sat' }), (context) => context.text('x'));
@@ -225,7 +225,7 @@ describe('hono', () => {
     expect(got.status).not.toBe(402);
   });
 
-  test('H14 streaming: a body that breaks is given back, one that is left stays paid', async () => {
+  test('streaming: a body that breaks is given back, one that is left stays paid', async () => {
     const s = await open();
     const app = new Hono();
     app.get('/x', paywall(s.paywall, { price: '1 sat' }), () => {
@@ -246,7 +246,7 @@ describe('hono', () => {
     expect(s.clock.timers()).toBe(0);
   });
 
-  test('H15 a body is read at the pace of the handler, and not into memory', async () => {
+  test('a body is read at the pace of the handler, and not into memory', async () => {
     const s = await open();
     let pulled = 0;
     let atStart = -1;
