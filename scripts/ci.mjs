@@ -21,7 +21,9 @@ const groups = new Set();
 /** Every suite, in order, one entry each. `run` answers counts, or throws {@link Skip}; `unless` the machine's own Node covers it already. */
 const suites = [
   { name: 'test', what: 'npm test, on the Node of this machine', run: () => runTests(machine, [findNpm(), 'test', '--']) },
-  { name: 'check', what: 'npm run check', run: runCheck },
+  { name: 'check', what: 'npm run check', run: () => runCounted('check') },
+  { name: 'attacks', what: 'npm run attacks: every attack tried, every defence taken out', run: () => runCounted('attacks') },
+  { name: 'crash', what: 'npm run crash: a kill at every crash point, and 2,000 sales with faults and kills', run: () => runCounted('crash') },
   { name: 'start', what: 'npm start -- --once in a fresh clone, on the Node of this machine', run: () => runStart(machine) },
   { name: 'start-24', what: 'npm start -- --once in a fresh clone, on Node 24', unless: /^24\./, run: async () => runStart(await fetchOther('24')) },
   { name: 'test-22', what: 'the tests on the oldest Node that we promise', run: async () => runTests(await fetchOther('22.19.0')) },
@@ -50,12 +52,12 @@ async function runTests(node, through = [join(root, 'scripts', 'run.mjs'), 'test
   };
 }
 
-/** Counts the pieces of the check by its last line. */
-async function runCheck() {
-  const { code, output } = await run(machine, [findNpm(), 'run', 'check']);
-  const counts = /(\d+) passed, (\d+) failed\s*$/.exec(output);
+/** A word of ours that counts for itself, by its last line. */
+async function runCounted(word) {
+  const { code, output } = await run(machine, [findNpm(), 'run', word]);
+  const counts = /(\d+) passed, (\d+) failed(?:, (\d+) skipped)?\s*$/.exec(output);
   const failed = Number(counts?.[2] ?? 0);
-  return { passed: Number(counts?.[1] ?? 0), failed: failed === 0 && code !== 0 ? 1 : failed, output };
+  return { passed: Number(counts?.[1] ?? 0), failed: failed === 0 && code !== 0 ? 1 : failed, skipped: Number(counts?.[3] ?? 0), output };
 }
 
 /** The first thing that a stranger does. */

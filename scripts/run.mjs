@@ -17,8 +17,13 @@ const words = {
   start: { run: ['src/cli/bin.ts', 'demo'] },
   farebox: { run: ['src/cli/bin.ts'] },
   test: { run: ['node_modules/vitest/vitest.mjs', 'run'], atRoot: true },
+  attacks: { run: ['scripts/attacks.ts'], atRoot: true },
+  fuzz: { run: ['scripts/fuzz.ts'], atRoot: true },
+  crash: { run: ['test/crash/run.ts'], atRoot: true },
+  soak: { run: ['test/crash/run.ts', '--soak'], atRoot: true },
   check: { run: ['scripts/check.ts'], atRoot: true },
   format: { run: ['node_modules/@biomejs/biome/bin/biome', 'check', '--write', '.'], atRoot: true },
+  bench: { run: ['bench/run.ts'], atRoot: true },
   generate: { run: ['scripts/generate-exports.ts'], atRoot: true },
   build: { run: ['scripts/build.ts'], atRoot: true },
 };

@@ -2,6 +2,7 @@
  * The command `farebox` and all that it can do; each command's file adds itself.
  */
 import { Command } from 'commander';
+import { registerAudit } from './audit.ts';
 import type { CliContext } from './Context.ts';
 import { registerCheck } from './check.ts';
 import { registerDemo } from './demo.ts';
@@ -9,9 +10,11 @@ import { exitCodes } from './exit.ts';
 import { registerGet } from './get.ts';
 import { registerInit } from './init.ts';
 import { registerKeys } from './keys.ts';
+import { registerLie } from './lie.ts';
 import { registerSales } from './sales.ts';
 import { registerSandbox } from './sandbox.ts';
 import { registerServe } from './serve.ts';
+import { registerStore } from './store.ts';
 import { registerToken } from './token.ts';
 import { version } from './version.ts';
 
@@ -32,9 +35,12 @@ export function createProgram(context: CliContext): Command {
   registerCheck(program, context);
   registerGet(program, context);
   registerSales(program, context);
+  registerStore(program, context);
   registerToken(program, context);
   registerKeys(program, context);
   registerSandbox(program, context);
+  registerLie(program, context);
+  registerAudit(program, context);
   return program;
 }
 

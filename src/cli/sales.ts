@@ -1,22 +1,17 @@
 /**
  * `farebox sales`: what was earned, from the ledger of a gateway's store, and what is sold while one looks on.
  */
-import { statSync } from 'node:fs';
 import type { Command } from 'commander';
 import * as Amount from '../core/Amount.ts';
 import { type Clock, systemClock } from '../core/Clock.ts';
 import { FareboxError } from '../core/Errors.ts';
-import { loadConfig } from '../gateway/index.ts';
 import type { LedgerRow, LedgerTotals, Store } from '../store/Store.ts';
-import { createSqliteStore } from '../store/sqlite.ts';
-import { configFile } from './ConfigFile.ts';
 import type { CliContext } from './Context.ts';
+import { locateStore, openStoreFile, type StoreOptions } from './StoreFile.ts';
 import { printable, type Terminal, type Tone } from './Terminal.ts';
 import { formatLocal, isoAt } from './Time.ts';
 
-type SalesOptions = {
-  readonly store?: string;
-  readonly config?: string;
+type SalesOptions = StoreOptions & {
   readonly limit: number;
   readonly follow?: boolean;
   readonly once?: boolean;
@@ -52,7 +47,7 @@ async function sales(context: CliContext, options: SalesOptions): Promise<void> 
   if (options.follow && options.once) throw new FareboxError('CONFIG_INVALID', '--follow and --once cannot both be: stay, or end.');
   const terminal = context.terminal.withJson(options.json);
   const clock = context.clock ?? systemClock;
-  const store = await openStore(await locate(context, options), clock);
+  const store = await openStoreFile(await locateStore(context, options), clock, 'farebox sales');
   try {
     const { seq } = await store.denials();
     const rows = await latest(store, seq, options.limit);
@@ -66,26 +61,6 @@ async function sales(context: CliContext, options: SalesOptions): Promise<void> 
   } finally {
     await store.close();
   }
-}
-
-/** The store's file, as options and configuration have it. */
-async function locate(context: CliContext, options: SalesOptions): Promise<string> {
-  const { store, config } = options;
-  if (store !== undefined && config !== undefined) throw new FareboxError('CONFIG_INVALID', 'Name a store or a configuration, not both.');
-  if (config === undefined) return store ?? context.home().gatewayStore;
-  const choice = (await loadConfig(config, { environment: context.environment })).store;
-  if (choice.kind === 'sqlite') return choice.path;
-  const why = choice.kind === 'memory' ? 'keeps its store in memory, where nobody else can look into it' : 'has no store, so that nothing is written down';
-  throw new FareboxError('CONFIG_INVALID', `The gateway of ${config} ${why}. Write "store: farebox.db" there to keep a ledger.`);
-}
-
-/** Looking makes no file: one that is not there is said so. */
-async function openStore(path: string, clock: Clock): Promise<Store> {
-  const found = statSync(path, { throwIfNoEntry: false });
-  if (found !== undefined && found.size > 0) return createSqliteStore({ path, clock });
-  const here = configFile();
-  const elsewhere = statSync(here, { throwIfNoEntry: false }) ? ` For the gateway of ${here} ask: farebox sales --config ${here}` : '';
-  throw new FareboxError('STORE_UNAVAILABLE', `Nothing has been sold yet: there is no store at ${path}. "farebox serve" makes it.${elsewhere}`);
 }
 
 /** The last rows up to `seq`, oldest first. Denials are numbered in the same sequence, so the window is widened until it holds enough. */

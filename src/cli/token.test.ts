@@ -113,6 +113,17 @@ describe('inspect', () => {
     expect(cli.out()).not.toContain('abab');
   });
 
+  test.each(['P', ' P ', 'P=', 'P = x'])('nor is a preimage that stands where a condition should (%s)', async (form) => {
+    const cli = withToken();
+    const inside = Macaroon.format(Macaroon.attenuate(Macaroon.parse(cli.token), [form.replace('P', cli.preimage)]));
+    await cli.run('token', 'inspect', inside);
+    await cli.run('token', 'inspect', '--json', inside);
+    expect(cli.out()).not.toContain(cli.preimage.slice(0, 9));
+    const said = await cli.run('token', 'attenuate', '--method', 'GET', inside).then(cli.notes, String);
+    expect(said).toMatch(/0707…/);
+    expect(said).not.toContain(cli.preimage.slice(0, 9));
+  });
+
   test.each(['preimage=P', 'preimage = "P"', 'note=P'])('a preimage inside the token (%s) is not shown either', async (form) => {
     const cli = withToken();
     const inside = Macaroon.format(Macaroon.attenuate(Macaroon.parse(cli.token), [form.replace('P', cli.preimage)]));

@@ -2,6 +2,7 @@
  * What every part of the paying client works with, and what it tells of its work.
  */
 import { type Clock, nowAt } from '../core/Clock.ts';
+import type { Reached } from '../core/CrashPoint.ts';
 import type { PaymentHash } from '../core/Preimage.ts';
 import type { Payer } from '../lightning/Lightning.ts';
 import type { Budget } from './Budget.ts';
@@ -23,6 +24,9 @@ export type Client = {
   /** What the store could not take of a payment: written before anything else is paid for. */
   readonly unwritten: Map<PaymentHash, () => Promise<unknown>>;
   readonly emit: (event: ClientEvent) => void;
+  /** Whether anybody is told: what is told of every request need not be put together for nobody. */
+  readonly isWatched: boolean;
+  readonly reached: Reached;
 };
 
 /** Something happened. Never a secret: no preimage, no token, no query of a URL. Amounts are msat. */

@@ -53,11 +53,11 @@ export type DispatchOutcome =
   /** The reservation has ended: do not call it. */
   | { readonly kind: 'lost' };
 
-/** What the journal knows that bears on a request. */
+/** What the journal knows that bears on requests to an origin. */
 export type Bearing = {
-  /** Payments for the same resource whose wallet was called and whose end is not known, oldest first. */
+  /** Payments whose wallet was called and whose end is not known, oldest first. */
   readonly open: readonly Payment[];
-  /** Usable credentials of the same origin, oldest first. */
+  /** Usable credentials, oldest first. */
   readonly credentials: readonly Payment[];
 };
 
@@ -67,7 +67,7 @@ export type ClientStore = {
   readonly name: string;
   readonly capabilities: ClientStoreCapabilities;
 
-  readonly find: (query: { readonly origin: string; readonly resource: string }) => Promise<Bearing>;
+  readonly find: (query: { readonly origin: string }) => Promise<Bearing>;
   readonly get: (paymentHash: PaymentHash) => Promise<Payment | undefined>;
   /** Payments in these states, or all, oldest first. */
   readonly list: (states?: readonly PaymentState[]) => Promise<readonly Payment[]>;

@@ -73,6 +73,10 @@ export type Payment = Purchase & {
   readonly dispatchedAt: number | undefined;
   /** Unix seconds. */
   readonly updatedAt: number;
+  /** Whether the wallet has ever said that it has it: from then on its silence is no proof that nothing was paid. */
+  readonly seen: boolean;
+  /** The resource that an answer has begun for, where the credential buys one answer: from then on it is good for that alone. '' before. */
+  readonly boundTo: string;
   /** Why it stands where it does, for people; no secrets. */
   readonly note: string;
 };
@@ -90,12 +94,16 @@ export type Step =
   | ({ readonly kind: 'extend' } & Lease)
   /** Paid: the preimage was checked. Goes to `claim` where nobody else has it. */
   | { readonly kind: 'settle'; readonly preimage: Preimage; readonly spentMsat: Msat; readonly claim?: Lease }
-  /** Nothing was spent and nothing will be. */
-  | { readonly kind: 'fail'; readonly note: string }
-  /** It may have been paid. */
-  | { readonly kind: 'doubt'; readonly note: string }
+  /** Nothing was spent and nothing will be. `by`: said by the call that works on it, and worth nothing once another one does. */
+  | { readonly kind: 'fail'; readonly note: string; readonly by?: string }
+  /** Its call ended before the wallet was called, and nobody works on it. */
+  | { readonly kind: 'abandon' }
+  /** It may have been paid. `seen`: the wallet says that it has it. */
+  | { readonly kind: 'doubt'; readonly note: string; readonly seen?: boolean }
   /** A call wants to use the credential alone. */
   | ({ readonly kind: 'take' } & Lease)
+  /** The one answer that it buys has begun, for this resource. */
+  | { readonly kind: 'bind'; readonly owner: string; readonly resource: string }
   /** It has bought an answer; `last`: and will buy no other. */
   | { readonly kind: 'redeem'; readonly owner: string; readonly last: boolean }
   /** The server refuses the credential, or it has expired. */
@@ -129,6 +137,8 @@ export function from(purchase: Purchase, reservedMsat: Msat, lease: Lease, nowAt
     createdAt: nowAt,
     dispatchedAt: undefined,
     updatedAt: nowAt,
+    seen: false,
+    boundTo: '',
     note: '',
   };
 }
@@ -147,8 +157,7 @@ export function apply(payment: Payment, step: Step, nowAt: number): Payment | un
 
 /** The payment given up, where its money was set aside by a call that is gone before it came to its wallet; undefined otherwise. */
 export function abandoned(payment: Payment, nowAt: number): Payment | undefined {
-  if (payment.state !== 'reserved' || isLeased(payment, nowAt)) return undefined;
-  return apply(payment, { kind: 'fail', note: 'Its call ended before the wallet was called.' }, nowAt);
+  return apply(payment, { kind: 'abandon' }, nowAt);
 }
 
 /** The sums after one payment has changed. `before` is undefined for a new one. */
@@ -200,11 +209,18 @@ function change(payment: Payment, step: Step, nowAt: number): Partial<Payment> |
     case 'settle':
       return settled(payment, step, nowAt);
     case 'fail':
-      return isUnfinished(payment) ? { state: 'failed', owner: '', note: step.note } : undefined;
+      if (!isUnfinished(payment) || (step.by !== undefined && step.by !== payment.owner)) return undefined;
+      return { state: 'failed', owner: '', note: step.note };
+    case 'abandon':
+      if (state !== 'reserved' || isLeased(payment, nowAt)) return undefined;
+      return { state: 'failed', owner: '', note: 'Its call ended before the wallet was called.' };
     case 'doubt':
-      return state === 'dispatched' || state === 'unknown' ? { state: 'unknown', owner: '', note: step.note } : undefined;
+      if (state !== 'dispatched' && state !== 'unknown') return undefined;
+      return { state: 'unknown', owner: '', note: step.note, seen: payment.seen || step.seen === true };
     case 'take':
       return payment.usable && mayClaim(payment, step.owner, nowAt) ? { owner: step.owner, leaseEndsAt: step.leaseEndsAt } : undefined;
+    case 'bind':
+      return payment.usable && payment.owner === step.owner ? { boundTo: step.resource } : undefined;
     case 'redeem':
       if (state !== 'settled' && state !== 'redeemed') return undefined;
       return { state: 'redeemed', usable: payment.usable && !step.last, ...freed(payment, step.owner) };

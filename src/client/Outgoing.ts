@@ -2,6 +2,9 @@
  * A request that can be sent more than once: its body is held in memory, and redirects are left to us, since a credential must not follow
  * one to another origin.
  *
+ * What most callers give, an address and perhaps a text, is taken as it is: `fetch` makes a `Request` of it anyway, and a second one would
+ * cost as much as all else that this client does. Anything richer goes through a `Request` of our own.
+ *
  * @see Fetch Standard, HTTP-redirect fetch; docs/wire.md, "The client"
  */
 import { FareboxError } from '../core/Errors.ts';
@@ -10,18 +13,30 @@ import { sha256 } from '../core/internal/sha256.ts';
 
 /** A request as it goes out, any number of times. */
 export type Outgoing = {
+  /** Without its fragment; read from the text when it is first asked for. */
   readonly url: URL;
+  /** Scheme, host and port, as `URL` writes them. */
+  readonly origin: string;
+  /** As `URL` writes it. */
+  readonly pathname: string;
+  /** The address as it goes to `fetch`. */
+  readonly href: string;
   readonly method: string;
-  readonly headers: Headers;
-  readonly body: Uint8Array<ArrayBuffer> | undefined;
+  /** The caller's own, a copy. */
+  readonly headers: Headers | PlainHeaders;
+  readonly body: Uint8Array<ArrayBuffer> | string | undefined;
+  /** Never aborts where the caller gave none. */
   readonly signal: AbortSignal;
   /** What the caller wants done with a redirect. */
   readonly redirect: 'follow' | 'manual' | 'error';
-  /** SHA-256 hex of method, URL and body; see `Journal.ts`. */
+  /** SHA-256 hex of method, URL and body, computed when it is first asked for; see `Journal.ts`. */
   readonly resource: string;
   /** Whatever else the caller gave, such as `cache`, or `dispatcher` of Node's own `fetch`. */
-  readonly rest: RequestInit;
+  readonly rest: RequestInit | undefined;
 };
+
+/** Headers as most callers write them. */
+export type PlainHeaders = { readonly [name: string]: string };
 
 /** The runtime's `fetch`, or one like it. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
@@ -34,14 +49,99 @@ export const maxRedirects = 20;
  * @throws REQUEST_UNREPEATABLE – the body is longer than `maxBodyBytes`; nothing has been sent
  * @throws TypeError – what `fetch` throws for a request that it cannot make
  */
-export async function from(input: string | URL | Request, init: RequestInit | undefined, maxBodyBytes: number): Promise<Outgoing> {
+export function from(input: string | URL | Request, init: RequestInit | undefined, maxBodyBytes: number): Outgoing | Promise<Outgoing> {
+  return fromText(input, init, maxBodyBytes) ?? fromRequest(input, init, maxBodyBytes);
+}
+
+/** Sends it once. `credential` is the value of `Authorization`, for this origin alone. */
+export function send(outgoing: Outgoing, fetch: Fetch, credential?: string): Promise<Response> {
+  const { href, method, body, signal, rest } = outgoing;
+  if (credential === undefined && rest === undefined && method === 'GET' && outgoing.headers === noHeaders) return fetch(href, { method, redirect: 'manual' });
+  const headers = credential === undefined ? outgoing.headers : withHeader(outgoing.headers, 'Authorization', credential);
+  const init: RequestInit = { ...rest, method, redirect: 'manual' };
+  if (headers !== noHeaders) init.headers = headers;
+  if (body !== undefined) init.body = body;
+  else if (rest?.body) init.body = null;
+  if (signal !== never) init.signal = signal;
+  return fetch(href, init);
+}
+
+/** Whether the caller set this header; `name` in lower case. */
+export function hasHeader({ headers }: Outgoing, name: string): boolean {
+  if (headers === noHeaders) return false;
+  if (headers instanceof Headers) return headers.has(name);
+  return Object.keys(headers).some((key) => key.toLowerCase() === name);
+}
+
+/**
+ * The request that a redirect asks for, without any credential of ours; undefined where there is nothing to follow. To another origin
+ * the caller's own credentials do not go either.
+ * @throws TypeError – the redirect leads nowhere that can be fetched, or the caller wants none
+ */
+export function redirected(outgoing: Outgoing, response: Response): Outgoing | undefined {
+  if (!redirects.includes(response.status) || outgoing.redirect === 'manual') return undefined;
+  const location = response.headers.get('Location');
+  if (location === null) return undefined;
+  if (outgoing.redirect === 'error') throw new TypeError(`fetch failed: ${outgoing.origin} answered with a redirect, and redirect is 'error'`);
+  const { origin } = outgoing;
+  const url = URL.parse(location, outgoing.url.href);
+  if (!url || !/^https?:$/.test(url.protocol) || url.username !== '' || url.password !== '') {
+    throw new TypeError(`fetch failed: ${origin} redirects to where no request can go`);
+  }
+  url.hash = '';
+  const { status } = response;
+  const becomesGet = (status <= 302 && outgoing.method === 'POST') || (status === 303 && outgoing.method !== 'GET' && outgoing.method !== 'HEAD');
+  const headers = new Headers(outgoing.headers);
+  if (becomesGet) for (const name of bodyHeaders) headers.delete(name);
+  if (url.origin !== origin) for (const name of secretHeaders) headers.delete(name);
+  const { method, body, signal, redirect, rest } = outgoing;
+  return new Held({ ...at(url), headers, method: becomesGet ? 'GET' : method, body: becomesGet ? undefined : body, signal, redirect, rest });
+}
+
+/** Whether a credential may be sent there: over TLS, or to this machine. */
+export function isSafe({ origin }: Pick<Outgoing, 'origin'>): boolean {
+  return origin.startsWith('https://') || /^http:\/\/(localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])(:\d+)?$/.test(origin);
+}
+
+const redirects: readonly number[] = [301, 302, 303, 307, 308];
+const bodyHeaders = ['Content-Encoding', 'Content-Language', 'Content-Location', 'Content-Type', 'Content-Length'];
+const secretHeaders = ['Authorization', 'Proxy-Authorization', 'Cookie', 'Host', 'L402-Authorization', 'Macaroon', 'Grpc-Metadata-Macaroon'];
+
+const noHeaders: PlainHeaders = {};
+const never = new AbortController().signal;
+
+/** Methods that `fetch` writes in capitals, however they are given. */
+const normalized: ReadonlySet<string> = new Set(['DELETE', 'GET', 'HEAD', 'OPTIONS', 'POST', 'PUT']);
+
+const redirectModes: ReadonlySet<string> = new Set(['follow', 'manual', 'error']);
+
+/** The request, where nothing about it needs a `Request` to be understood. */
+function fromText(input: string | URL | Request, init: RequestInit | undefined, maxBodyBytes: number): Outgoing | undefined {
+  // What is more than a plain object may keep what it says where a copy does not find it, as a `Request` does.
+  if (input instanceof Request || (init && !isPlain(init))) return undefined;
+  const address = addressOf(typeof input === 'string' ? input : input.href);
+  const { method: given = 'GET', headers = noHeaders, body, signal, redirect = 'follow' } = init ?? {};
+  const method = normalized.has(given) ? given : given.toUpperCase();
+  const hasText = typeof body === 'string' && method !== 'GET' && method !== 'HEAD';
+  const own = plain(headers);
+  if (address === undefined || own === undefined) return undefined;
+  if (!normalized.has(method) || !(body === undefined || body === null || hasText)) return undefined;
+  if (signal?.aborted || !redirectModes.has(redirect)) return undefined;
+  if (hasText && fromUtf8(body).length > maxBodyBytes) throw tooLong(maxBodyBytes);
+  // A copy: what the caller changes later is not what was asked for.
+  const rest = init && { ...init };
+  return new Held({ ...address, method, headers: own, body: hasText ? body : undefined, signal: signal ?? never, redirect, rest });
+}
+
+/** The request by way of the runtime's own reading of it. */
+async function fromRequest(input: string | URL | Request, init: RequestInit | undefined, maxBodyBytes: number): Promise<Outgoing> {
   // `duplex` is demanded for streams; the body is read before anything is sent, so it says nothing here.
-  const request = new Request(input, { ...init, duplex: 'half' } as RequestInit);
+  const request = new Request(input, init && !isPlain(init) ? init : ({ ...init, duplex: 'half' } as RequestInit));
   const url = new URL(request.url);
   url.hash = '';
   const body = await readBody(request, maxBodyBytes);
-  return complete({
-    url,
+  return new Held({
+    ...at(url),
     method: request.method,
     headers: new Headers(request.headers),
     body,
@@ -51,49 +151,91 @@ export async function from(input: string | URL | Request, init: RequestInit | un
   });
 }
 
-/** Sends it once. `credential` is the value of `Authorization`, for this origin alone. */
-export function send(outgoing: Outgoing, fetch: Fetch, credential?: string): Promise<Response> {
-  const { url, method, body, signal, rest } = outgoing;
-  const headers = new Headers(outgoing.headers);
-  if (credential !== undefined) headers.set('Authorization', credential);
-  return fetch(url.href, { ...rest, method, headers, body: body ?? null, signal, redirect: 'manual' });
+/** Headers in a plain object of texts, copied; undefined for any other form. */
+function plain(headers: NonNullable<RequestInit['headers']>): PlainHeaders | undefined {
+  if (headers === noHeaders) return noHeaders;
+  if (Symbol.iterator in headers || !isPlain(headers)) return undefined;
+  return Object.values(headers).every((value) => typeof value === 'string') ? { ...(headers as PlainHeaders) } : undefined;
 }
 
-/**
- * The request that a redirect asks for, without any credential of ours; undefined where there is nothing to follow. To another origin
- * the caller's own credentials do not go either.
- * @throws TypeError – the redirect leads nowhere that can be fetched, or the caller wants none
- */
-export function redirected(outgoing: Outgoing, response: Response): Outgoing | undefined {
-  const location = response.headers.get('Location');
-  if (!redirects.includes(response.status) || location === null || outgoing.redirect === 'manual') return undefined;
-  if (outgoing.redirect === 'error') throw new TypeError(`fetch failed: ${outgoing.url.origin} answered with a redirect, and redirect is 'error'`);
-  const url = URL.parse(location, outgoing.url.href);
-  if (!url || !/^https?:$/.test(url.protocol) || url.username !== '' || url.password !== '') {
-    throw new TypeError(`fetch failed: ${outgoing.url.origin} redirects to where no request can go`);
+function isPlain(value: object): boolean {
+  return Object.getPrototypeOf(value) === Object.prototype;
+}
+
+function withHeader(headers: Headers | PlainHeaders, name: string, value: string): Headers | PlainHeaders {
+  if (!(headers instanceof Headers)) return { ...headers, [name]: value };
+  const copy = new Headers(headers);
+  copy.set(name, value);
+  return copy;
+}
+
+type Address = { readonly href: string; readonly origin: string; readonly url: URL | undefined };
+
+/** Where a text leads, read no further than most requests need; undefined where it takes a `Request` to tell. */
+function addressOf(text: string): Address | undefined {
+  const origin = text.includes('#') ? undefined : plainOrigin.exec(text)?.[1];
+  if (origin !== undefined && !origin.endsWith(':80') && !origin.endsWith(':443')) return { href: text, origin, url: undefined };
+  const url = URL.parse(text);
+  if (url === null) return undefined;
+  if (url.username !== '' || url.password !== '') return undefined;
+  if (url.hash !== '') url.hash = '';
+  return at(url);
+}
+
+function at(url: URL): Address {
+  return { href: url.href, origin: url.origin, url };
+}
+
+/** An origin that `URL` would write in the very same way: a name whose last part is letters, or four numbers, and no port of the scheme's own. */
+const plainOrigin = /^(https?:\/\/(?:(?:[a-z0-9-]+\.)*[a-z]+|(?:(?:0|[1-9]\d{0,2})\.){3}(?:0|[1-9]\d{0,2}))(?::[1-9]\d{0,4})?)(?=[/?]|$)/;
+
+/** A path that `URL` would write in the very same way: plain characters, and no part that leads elsewhere. */
+const plainPath = /^(?:\/(?!\.)[\w.~-]+)+(?=\?|$)/;
+
+type Parts = Omit<Outgoing, 'resource' | 'url' | 'pathname'> & Address;
+
+/** A class for one reason: what most requests never need is made when somebody asks for it. */
+class Held implements Outgoing {
+  readonly href: Outgoing['href'];
+  readonly origin: Outgoing['origin'];
+  readonly method: Outgoing['method'];
+  readonly headers: Outgoing['headers'];
+  readonly body: Outgoing['body'];
+  readonly signal: Outgoing['signal'];
+  readonly redirect: Outgoing['redirect'];
+  readonly rest: Outgoing['rest'];
+  #url: URL | undefined;
+  #resource: string | undefined;
+
+  constructor({ href, origin, url, method, headers, body, signal, redirect, rest }: Parts) {
+    this.href = href;
+    this.origin = origin;
+    this.#url = url;
+    this.method = method;
+    this.headers = headers;
+    this.body = body;
+    this.signal = signal;
+    this.redirect = redirect;
+    this.rest = rest;
   }
-  url.hash = '';
-  const { status } = response;
-  const becomesGet = (status <= 302 && outgoing.method === 'POST') || (status === 303 && outgoing.method !== 'GET' && outgoing.method !== 'HEAD');
-  const headers = new Headers(outgoing.headers);
-  if (becomesGet) for (const name of bodyHeaders) headers.delete(name);
-  if (url.origin !== outgoing.url.origin) for (const name of secretHeaders) headers.delete(name);
-  return complete({ ...outgoing, url, headers, method: becomesGet ? 'GET' : outgoing.method, body: becomesGet ? undefined : outgoing.body });
+
+  get url(): URL {
+    this.#url ??= new URL(this.href);
+    return this.#url;
+  }
+
+  get pathname(): string {
+    return (this.#url ? undefined : plainPath.exec(this.href.slice(this.origin.length))?.[0]) ?? this.url.pathname;
+  }
+
+  get resource(): string {
+    this.#resource ??= resourceOf(this);
+    return this.#resource;
+  }
 }
 
-/** Whether a credential may be sent there: over TLS, or to this machine. */
-export function isSafe(url: URL): boolean {
-  return url.protocol === 'https:' || /^(localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])$/.test(url.hostname);
-}
-
-const redirects: readonly number[] = [301, 302, 303, 307, 308];
-const bodyHeaders = ['Content-Encoding', 'Content-Language', 'Content-Location', 'Content-Type', 'Content-Length'];
-const secretHeaders = ['Authorization', 'Proxy-Authorization', 'Cookie', 'Host', 'L402-Authorization', 'Macaroon'];
-
-function complete(outgoing: Omit<Outgoing, 'resource'>): Outgoing {
-  const { method, url, body } = outgoing;
-  const resource = toHex(sha256(fromUtf8(`${method}\n${url.href}\n`), body ?? new Uint8Array()));
-  return { ...outgoing, resource };
+function resourceOf({ method, url, body = '' }: Outgoing): string {
+  return toHex(sha256(fromUtf8(`${method}\n${url.href}\n`), typeof body === 'string' ? fromUtf8(body) : body));
 }
 
 async function readBody(request: Request, maxBytes: number): Promise<Uint8Array<ArrayBuffer> | undefined> {

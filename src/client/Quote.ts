@@ -50,9 +50,17 @@ export const leastSecondsLeft = 10;
 /**
  * The challenge to answer, or undefined where the 402 is in no scheme that we speak.
  * @throws CHALLENGE_MALFORMED – there is an L402 or LSAT challenge, and it cannot be read
+ * @throws CHALLENGE_REFUSED – there are several, and their invoices ask different prices
  */
 export function challengeOf(response: Response): Challenge.Challenge | undefined {
-  return Challenge.choose(Challenge.parse(response.headers.get('WWW-Authenticate') ?? ''));
+  const challenges = Challenge.parse(response.headers.get('WWW-Authenticate') ?? '');
+  const chosen = Challenge.choose(challenges);
+  if (chosen === undefined || challenges.every(({ invoice }) => invoice === chosen.invoice)) return chosen;
+  const asked = new Set(challenges.map(({ invoice }) => invoice));
+  const prices = new Set([...asked].flatMap((invoice) => priceIn(invoice) ?? []));
+  if (prices.size <= 1) return chosen;
+  const said = [...prices].slice(0, 4).map(Amount.format);
+  throw refused(`Its challenges ask different prices: ${said.join(', ')}`, { prices: said });
 }
 
 /**
@@ -92,6 +100,16 @@ export function from(offer: Offer, network: Network, nowAt: number): Quote {
     });
   }
   return { scheme: challenge.scheme, token: challenge.token, invoice: challenge.invoice, paymentHash, amountMsat, payee, description, expiresAt };
+}
+
+/** What an invoice asks, as far as it can be read; whether it is in order is asked of the one that would be paid. */
+function priceIn(invoice: string): Msat | undefined {
+  try {
+    return Bolt11.peek(invoice).amountMsat;
+  } catch (error) {
+    if (FareboxError.is(error)) return undefined;
+    throw error;
+  }
 }
 
 /** A price that is said beside the invoice. */

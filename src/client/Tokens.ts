@@ -5,6 +5,7 @@
  * @see L402 macaroon-spec; docs/wire.md, "The token"
  */
 import * as Caveat from '../core/Caveat.ts';
+import * as Credential from '../core/Credential.ts';
 import { FareboxError } from '../core/Errors.ts';
 import * as Identifier from '../core/Identifier.ts';
 import * as Macaroon from '../core/Macaroon.ts';
@@ -46,6 +47,31 @@ export function read(token: string): Reading {
   };
 }
 
+/** What a payment's token says. Read once for as long as the store hands out the same row. */
+export function readingOf(payment: Payment): Reading {
+  let reading = readings.get(payment);
+  if (reading === undefined) {
+    reading = read(payment.token);
+    readings.set(payment, reading);
+  }
+  return reading;
+}
+
+/** The value of `Authorization` for a payment that has settled, made once likewise. A secret. */
+export function authorizationOf(payment: Payment): string {
+  let authorization = authorizations.get(payment);
+  if (authorization === undefined) {
+    const { scheme, token, preimage } = payment;
+    if (preimage === undefined) throw new TypeError('payment: it has not settled');
+    authorization = Credential.format({ scheme, token, preimage });
+    authorizations.set(payment, authorization);
+  }
+  return authorization;
+}
+
+const readings = new WeakMap<Payment, Reading>();
+const authorizations = new WeakMap<Payment, string>();
+
 /** The payment hash that a token is bound to, or undefined where it is no macaroon with an identifier of L402. */
 export function paymentHashOf(token: string): PaymentHash | undefined {
   try {
@@ -58,12 +84,13 @@ export function paymentHashOf(token: string): PaymentHash | undefined {
 
 /** Whether the token buys one answer, so that one call at a time may use it. Of a token that does not say, that is so until it has bought one. */
 export function isExclusive(payment: Payment): boolean {
-  return payment.state === 'settled' || read(payment.token).terms === 'per-request';
+  const { terms } = readingOf(payment);
+  return terms === 'per-request' || (terms === 'unknown' && payment.state === 'settled');
 }
 
 /** Whether the token has expired, by what it says. */
 export function isExpired(payment: Payment, nowAt: number): boolean {
-  const { validUntil } = read(payment.token);
+  const { validUntil } = readingOf(payment);
   return validUntil !== undefined && nowAt > validUntil;
 }
 
@@ -73,18 +100,26 @@ export function isExpired(payment: Payment, nowAt: number): boolean {
  * @param credentials - usable ones of the request's origin
  */
 export function candidates(credentials: readonly Payment[], outgoing: Outgoing, nowAt: number): readonly Payment[] {
+  const usable = credentials.filter(
+    (payment) =>
+      payment.origin === outgoing.origin &&
+      !isExpired(payment, nowAt) &&
+      fits(payment, outgoing) &&
+      !(isExclusive(payment) && Journal.isLeased(payment, nowAt)),
+  );
+  if (usable.length < 2) return usable;
   const rank = (payment: Payment) => (payment.resource === outgoing.resource ? 2 : 0) + (payment.state === 'settled' ? 1 : 0);
-  return credentials
-    .filter((payment) => payment.origin === outgoing.url.origin && !isExpired(payment, nowAt) && fits(payment, outgoing))
-    .filter((payment) => !(isExclusive(payment) && Journal.isLeased(payment, nowAt)))
-    .toSorted((a, b) => rank(b) - rank(a) || b.createdAt - a.createdAt);
+  return usable.sort((a, b) => rank(b) - rank(a) || b.createdAt - a.createdAt);
 }
 
 function fits(payment: Payment, outgoing: Outgoing): boolean {
-  if (payment.resource === outgoing.resource) return true;
-  const reading = read(payment.token);
-  if (reading.priced) return false;
-  const { pathname } = outgoing.url;
+  if (payment.boundTo !== '') return payment.boundTo === outgoing.resource;
+  const reading = readingOf(payment);
+  return (!reading.priced && covers(payment, reading, outgoing)) || payment.resource === outgoing.resource;
+}
+
+function covers(payment: Payment, reading: Reading, outgoing: Outgoing): boolean {
+  const { pathname } = outgoing;
   const method = countsAs(outgoing.method);
   const path = normalized(pathname);
   const onPath = reading.paths.length === 0 ? payment.path === pathname : reading.paths.every((pattern) => path !== undefined && Path.covers(pattern, path));

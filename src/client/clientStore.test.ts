@@ -38,6 +38,19 @@ describe('sqlite', () => {
     await after.close();
   });
 
+  it('takes back all of a step that breaks off before its end, and goes on', async () => {
+    let breaks = true;
+    const reached = (point: string) => {
+      if (breaks && point === 'journal.reserve.written') throw new Error('broken off');
+    };
+    const store = createSqliteClientStore({ path: newPath(), reached });
+    await expect(store.reserve(requestOf(purchaseOf('a')))).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+    expect([await store.list(), (await store.spending()).heldMsat]).toEqual([[], 0n]);
+    breaks = false;
+    expect((await store.reserve(requestOf(purchaseOf('a')))).kind).toBe('reserved');
+    await store.close();
+  });
+
   it('is for its owner alone, with the two files beside it', async () => {
     const path = newPath();
     const store = createSqliteClientStore({ path });

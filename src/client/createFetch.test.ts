@@ -183,6 +183,19 @@ describe('a credential that is kept', () => {
     expect([server.requests.length, bought.length]).toEqual([6, 2]);
   });
 
+  it('is tried three times for one request at most, whatever else is kept', async () => {
+    const { fetch, server, payer, url } = await setup();
+    server.handle(({ paid }, response) => (paid ? answer(response) : server.challenge(response, server.offer({ token: 'opaque' }))));
+    await Promise.all(Array.from({ length: 5 }, () => fetch(url)));
+    const kept = payer.paid.length;
+    const before = server.requests.length;
+    server.handle(({ paid }, response) =>
+      payer.paid.slice(kept).some(({ paymentHash }) => paymentHash === paid) ? answer(response) : server.challenge(response),
+    );
+    expect(paymentOf(await fetch(url))?.reused).toBe(false);
+    expect([kept, server.requests.length - before, payer.paid.length - kept]).toEqual([5, 4, 1]);
+  });
+
   it('that is refused by a 401 of our scheme is set aside, and the request is sent bare; another 401 is the answer', async () => {
     const { fetch, server, payer, url } = await setup();
     await fetch(url);

@@ -9,6 +9,7 @@
  * @see docs/wire.md, "The client"
  */
 import { type Clock, nowAt, type Random, systemClock, systemRandom } from '../core/Clock.ts';
+import { type Reached, unwatched } from '../core/CrashPoint.ts';
 import { FareboxError } from '../core/Errors.ts';
 import { toHex } from '../core/internal/bytes.ts';
 import type { PaymentHash } from '../core/Preimage.ts';
@@ -50,6 +51,8 @@ export type CreateFetchOptions = {
   readonly random?: Random;
   /** Told what happens, as it happens; what it throws is dropped. */
   readonly onEvent?: (event: ClientEvent) => void;
+  /** Told of every crash point that is reached; for tests. */
+  readonly reached?: Reached;
 };
 
 /** As `fetch`. Redirects are followed by hand: the response says `redirected: false`, and its `url` is the last one. */
@@ -97,6 +100,8 @@ export function createFetch(options: CreateFetchOptions): PayingFetch {
     paymentTimeoutSeconds,
     unwritten: new Map(),
     emit: emitter(options.onEvent),
+    isWatched: options.onEvent !== undefined,
+    reached: options.reached ?? unwatched,
   };
   let calls = 0;
   return async (input, init) => {
@@ -131,7 +136,10 @@ async function follow(client: Client, first: Outgoing.Outgoing, call: Call): Pro
   for (let hops = 0; ; hops++) {
     const response = await exchange(client, outgoing, call);
     const next = Outgoing.redirected(outgoing, response);
-    if (!next) return response;
+    if (!next) {
+      client.reached('client.answer.ready');
+      return response;
+    }
     await drain(response, client.clock);
     if (hops === Outgoing.maxRedirects) throw new TypeError(`fetch failed: more than ${Outgoing.maxRedirects} redirects`);
     outgoing = next;
@@ -141,14 +149,13 @@ async function follow(client: Client, first: Outgoing.Outgoing, call: Call): Pro
 /** Gets one answer: with a credential that is kept, or for nothing, or for a payment. */
 async function exchange(client: Client, outgoing: Outgoing.Outgoing, call: Call): Promise<Response> {
   for (let turn = 1; ; turn++) {
-    const hasOwn = outgoing.headers.has('Authorization');
-    const mayShow = !hasOwn && Outgoing.isSafe(outgoing.url);
-    const blocking = mayShow ? await clearWay(client, outgoing, call.owner) : undefined;
-    const tried = mayShow ? await tryKept(client, outgoing, call) : undefined;
+    const hasOwn = Outgoing.hasHeader(outgoing, 'authorization');
+    const way = !hasOwn && Outgoing.isSafe(outgoing) ? await clearWay(client, outgoing, call.owner) : undefined;
+    const tried = way && way.credentials.length > 0 ? await tryKept(client, outgoing, call, way.credentials) : undefined;
     if (tried?.kind === 'answered') return tried.response;
-    if (blocking) throw unknown(blocking);
+    if (way?.blockedBy) throw unknown(way.blockedBy);
     const response = tried ? await withOffer(client, outgoing, tried.response) : await sendOnce(client, outgoing);
-    const offer = await readOffer(client, outgoing.url, response);
+    const offer = response.status === 402 ? await readOffer(client, outgoing, response) : undefined;
     if (!offer) return response;
     if (hasOwn) throw refused(outgoing.url, 'the request has an Authorization of its own, where the credential would go');
     if (call.hasPaid) throw refused(outgoing.url, 'this call was redirected here after it had paid elsewhere, and a call pays once. Ask there directly');
@@ -169,12 +176,11 @@ async function withOffer(client: Client, outgoing: Outgoing.Outgoing, refusal: R
   return sendOnce(client, outgoing);
 }
 
-/** The offer in a 402, its body read; undefined, and the body left alone, where the answer is something else. */
-async function readOffer(client: Client, url: URL, response: Response): Promise<Quote.Offer | undefined> {
-  if (response.status !== 402) return undefined;
+/** The offer in a 402, its body read; undefined, and the body left alone, where it is another scheme's. */
+async function readOffer(client: Client, outgoing: Outgoing.Outgoing, response: Response): Promise<Quote.Offer | undefined> {
   try {
     const challenge = Quote.challengeOf(response);
-    return challenge && { url, challenge, priceHeader: response.headers.get('L402-Price'), body: await readJson(response, client.clock) };
+    return challenge && { url: outgoing.url, challenge, priceHeader: response.headers.get('L402-Price'), body: await readJson(response, client.clock) };
   } catch (error) {
     await drain(response, client.clock);
     throw error;
@@ -192,9 +198,8 @@ async function answerTo(client: Client, outgoing: Outgoing.Outgoing, payment: Pa
 }
 
 /** Tries what is kept for this request. The last refusal is handed back: it may hold an offer. */
-async function tryKept(client: Client, outgoing: Outgoing.Outgoing, call: Call) {
+async function tryKept(client: Client, outgoing: Outgoing.Outgoing, call: Call, credentials: readonly Payment[]) {
   const { store, clock } = client;
-  const { credentials } = await store.find({ origin: outgoing.url.origin, resource: outgoing.resource });
   let refusal: { readonly kind: 'refused'; readonly response: Response } | undefined;
   let tries = 0;
   for (const kept of Tokens.candidates(credentials, outgoing, nowAt(clock))) {

@@ -5,7 +5,7 @@
 import { FareboxError } from '../core/Errors.ts';
 import type { PaymentHash } from '../core/Preimage.ts';
 import * as Budget from './Budget.ts';
-import type { ClientStore } from './ClientStore.ts';
+import type { Bearing, ClientStore } from './ClientStore.ts';
 import type { Payment, PaymentState, Spending } from './Journal.ts';
 import * as Journal from './Journal.ts';
 
@@ -14,7 +14,7 @@ import * as Journal from './Journal.ts';
  * @example const fetch = createFetch({ payer, maxPerRequest: '50 sat', store: createMemoryClientStore() });
  */
 export function createMemoryClientStore(): ClientStore {
-  const { payments, save, listed, openFor, spending, allowSpending } = createRows();
+  const { payments, save, listed, openFor, bearingOn, spending, allowSpending } = createRows();
   let closed = false;
 
   /** One atomic step: everything in it happens before anybody else's turn. */
@@ -26,8 +26,7 @@ export function createMemoryClientStore(): ClientStore {
   return {
     name: 'memory',
     capabilities: { durable: false, shared: false },
-    find: ({ origin, resource }) =>
-      atomically(() => ({ open: openFor(resource), credentials: listed().filter((payment) => payment.usable && payment.origin === origin) })),
+    find: ({ origin }) => atomically(() => bearingOn(origin)),
     get: (paymentHash) => atomically(() => payments.get(paymentHash)),
     list: (states) => atomically(() => listed(states)),
     reserve: (request) =>
@@ -66,12 +65,16 @@ export function createMemoryClientStore(): ClientStore {
 /** The journal's rows, and their sums. */
 function createRows() {
   const payments = new Map<PaymentHash, Payment>();
+  // What is found for every request stands ready: whatever else the journal holds costs a request nothing.
+  const bearing = new Map<string, Bearing>();
+  const order = new Map<PaymentHash, number>();
   let sums: Spending = Journal.nothingSpent;
   const listed = (states?: readonly PaymentState[]) => [...payments.values()].filter(({ state }) => states === undefined || states.includes(state));
   return {
     payments,
     listed,
     openFor: (resource: string) => listed(['dispatched', 'unknown']).filter((payment) => payment.resource === resource),
+    bearingOn: (origin: string) => bearing.get(origin) ?? nothing,
     spending: () => sums,
     allowSpending: () => {
       sums = { ...sums, stoppedBy: undefined };
@@ -79,7 +82,29 @@ function createRows() {
     save: (payment: Payment): Payment => {
       sums = Journal.account(sums, payments.get(payment.paymentHash), payment);
       payments.set(payment.paymentHash, payment);
+      if (!order.has(payment.paymentHash)) order.set(payment.paymentHash, order.size);
+      bearing.set(payment.origin, withPayment(bearing.get(payment.origin) ?? nothing, payment, order));
       return payment;
     },
   };
+}
+
+const nothing: Bearing = { open: [], credentials: [] };
+
+type Order = ReadonlyMap<PaymentHash, number>;
+
+/** What bears on an origin, once this payment of it has changed. */
+function withPayment({ open, credentials }: Bearing, payment: Payment, order: Order): Bearing {
+  const isOpen = payment.state === 'dispatched' || payment.state === 'unknown';
+  return { open: withRow(open, payment, isOpen, order), credentials: withRow(credentials, payment, payment.usable, order) };
+}
+
+/** The rows with this payment, in its place by age, or without it. */
+function withRow(rows: readonly Payment[], payment: Payment, belongs: boolean, order: Order): readonly Payment[] {
+  const { paymentHash } = payment;
+  const at = rows.findIndex((row) => row.paymentHash === paymentHash);
+  if (at >= 0) return belongs ? rows.with(at, payment) : rows.toSpliced(at, 1);
+  if (!belongs) return rows;
+  const age = (row: Payment) => order.get(row.paymentHash) ?? 0;
+  return rows.toSpliced(rows.findLastIndex((row) => age(row) < age(payment)) + 1, 0, payment);
 }

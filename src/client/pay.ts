@@ -18,6 +18,11 @@ import * as Journal from './Journal.ts';
 import type { Outgoing } from './Outgoing.ts';
 import type { Quote } from './Quote.ts';
 import { leastSecondsLeft } from './Quote.ts';
+import { track } from './track.ts';
+import { readOutcome } from './walletAnswer.ts';
+
+/** How a payment ended, as far as is known. `seen`: the wallet says that it has it all the same. */
+export type Ended = PaymentOutcome | { readonly kind: 'unknown'; readonly message: string; readonly seen: true };
 
 /** What came of it. */
 export type Paid =
@@ -69,7 +74,7 @@ export async function pay(client: Client, outgoing: Outgoing, quote: Quote, owne
  * @param claim - who uses the credential next, where the caller means to
  * @returns the payment as the journal has it now
  */
-export async function record(client: Pick<Client, 'store' | 'clock' | 'emit'>, payment: Payment, outcome: PaymentOutcome, claim?: Lease): Promise<Payment> {
+export async function record(client: Pick<Client, 'store' | 'clock' | 'emit'>, payment: Payment, outcome: Ended, claim?: Lease): Promise<Payment> {
   const { store, clock } = client;
   const { paymentHash } = payment;
   const step = stepOf(payment, outcome, claim);
@@ -118,13 +123,14 @@ async function call(client: Client, payment: Payment, lease: Lease, outgoing: Ou
 
 /** From the call of the wallet to the line in the journal. The wallet is called before this function first waits. */
 async function finish(client: Client, payment: Payment, lease: Lease): Promise<{ readonly payment: Payment; readonly outcome: PaymentOutcome }> {
-  const { clock, payer, paymentTimeoutSeconds, emit } = client;
+  const { clock, payer, paymentTimeoutSeconds, emit, reached } = client;
   const { paymentHash, amountMsat, invoice } = payment;
   const maxFeeMsat = (payment.reservedMsat - amountMsat) as Msat;
   const stop = keepLease(client, paymentHash, lease.owner);
   try {
     emit({ kind: 'paying', paymentHash, amountMsat, maxFeeMsat });
-    const paying = ask(payer, { invoice, maxFeeMsat, timeoutSeconds: paymentTimeoutSeconds });
+    reached('client.wallet.calling');
+    const paying = ask(payer, payment, { invoice, maxFeeMsat, timeoutSeconds: paymentTimeoutSeconds }).then((outcome) => confirmed(client, payment, outcome));
     const hangs = { kind: 'unknown', message: 'The wallet did not answer in time.' } as const;
     const outcome = await Promise.race([
       paying,
@@ -133,23 +139,24 @@ async function finish(client: Client, payment: Payment, lease: Lease): Promise<{
         void paying.then(cancel);
       }),
     ]);
+    reached('client.wallet.answered');
     // It may still answer: that is written down whenever it comes.
-    if (outcome === hangs) paying.then((late) => record(client, payment, late)).catch(() => undefined);
-    return { payment: await recordSurely(client, payment, outcome, lease.owner), outcome };
+    if (outcome === hangs) void paying.then((late) => recordSurely(client, payment, late)).catch(() => undefined);
+    return { payment: await recordSurely(client, payment, outcome, leaseOf(client, lease.owner)), outcome };
   } finally {
     stop();
   }
 }
 
 /** Writes the end down, or remembers it to be written first thing by the next call. */
-async function recordSurely(client: Client, payment: Payment, outcome: PaymentOutcome, owner: string): Promise<Payment> {
+async function recordSurely(client: Client, payment: Payment, outcome: Ended, claim?: Lease): Promise<Payment> {
   const { paymentHash } = payment;
   try {
-    return await record(client, payment, outcome, leaseOf(client, owner));
+    return await record(client, payment, outcome, claim);
   } catch (error) {
     client.unwritten.set(paymentHash, async () => {
       await record(client, payment, outcome);
-      await client.store.step(paymentHash, { kind: 'release', owner }, nowAt(client.clock));
+      if (claim) await client.store.step(paymentHash, { kind: 'release', owner: claim.owner }, nowAt(client.clock));
     });
     if (!FareboxError.is(error, 'STORE_UNAVAILABLE')) throw error;
     const message =
@@ -160,21 +167,33 @@ async function recordSurely(client: Client, payment: Payment, outcome: PaymentOu
 }
 
 /** A wallet does not throw for what happens to a payment; whatever makes it throw all the same, it may have paid. */
-async function ask(payer: Payer, request: PaymentRequest): Promise<PaymentOutcome> {
+async function ask(payer: Payer, payment: Payment, request: PaymentRequest): Promise<PaymentOutcome> {
   try {
-    return await payer.pay(request);
+    return readOutcome(await payer.pay(request), payment);
   } catch (error) {
     return { kind: 'unknown', message: `The wallet broke off without an answer. ${FareboxError.is(error) ? error.message : ''}`.trim() };
   }
 }
 
-function stepOf(payment: Payment, outcome: PaymentOutcome, claim: Lease | undefined): Journal.Step {
+/**
+ * A failure sets money free, so the wallet is asked what became of the payment before it is believed: an order that arrived twice fails the
+ * second time, for the invoice has been paid. Where a look-up cannot say, the failure stands.
+ */
+async function confirmed(client: Client, payment: Payment, outcome: PaymentOutcome): Promise<Ended> {
+  if (outcome.kind !== 'failed' || !client.payer.capabilities.track) return outcome;
+  const tracked = await track(client, payment);
+  if (tracked.kind === 'settled') return tracked;
+  return tracked.kind === 'pending' ? { kind: 'unknown', message: 'The wallet says that it failed, and that it is under way.', seen: true } : outcome;
+}
+
+function stepOf(payment: Payment, outcome: Ended, claim: Lease | undefined): Journal.Step {
   if (outcome.kind === 'failed') return { kind: 'fail', note: `${outcome.reason}: ${outcome.message}`.slice(0, 300) };
-  if (outcome.kind === 'unknown') return { kind: 'doubt', note: outcome.message.slice(0, 300) };
+  if (outcome.kind === 'unknown') return { kind: 'doubt', note: outcome.message.slice(0, 300), seen: 'seen' in outcome };
   const preimage = proofIn(outcome.preimage, payment);
   if (preimage === undefined) return { kind: 'doubt', note: 'The wallet says that it was paid, and its preimage does not prove it.' };
-  const overpaidMsat = outcome.amountMsat - payment.amountMsat;
-  const spentMsat = (payment.amountMsat + outcome.feeMsat + (overpaidMsat > 0n ? overpaidMsat : 0n)) as Msat;
+  // Whatever the wallet says, it has not cost less than the invoice asks.
+  const aboveMsat = (msat: bigint) => (msat > 0n ? msat : 0n);
+  const spentMsat = (payment.amountMsat + aboveMsat(outcome.feeMsat) + aboveMsat(outcome.amountMsat - payment.amountMsat)) as Msat;
   return { kind: 'settle', preimage, spentMsat, ...(claim && { claim }) };
 }
 
@@ -207,7 +226,7 @@ function purchaseOf(client: Client, outgoing: Outgoing, quote: Quote): Purchase 
 
 /** Before the wallet was called, and so for certain. */
 async function giveUp(client: Client, payment: Payment, note: string): Promise<void> {
-  await client.store.step(payment.paymentHash, { kind: 'fail', note }, nowAt(client.clock));
+  await client.store.step(payment.paymentHash, { kind: 'fail', note, by: payment.owner }, nowAt(client.clock));
 }
 
 async function unlessAborted(client: Client, payment: Payment, signal: AbortSignal): Promise<void> {

@@ -54,6 +54,13 @@ describe('a busy seller', () => {
     expect(paymentOf(await fetch(url))?.reused).toBe(true);
   });
 
+  it('is waited for a minute in all, not a minute each time', async () => {
+    const { fetch, server, url, waits } = await setupWaiting();
+    server.handle(({ paid }, response) => (paid ? answer(response, 503, { 'Retry-After': '25' }) : server.challenge(response)));
+    expect((await fetch(url)).status).toBe(503);
+    expect(waits).toEqual([25_000, 25_000]);
+  });
+
   it('is not waited for longer than a minute, nor for a 409 of the application or a 503 that was charged', async () => {
     const { fetch, server, url, clock } = await setup();
     for (const [status, headers] of [

@@ -8,8 +8,8 @@
  */
 import * as Amount from '../core/Amount.ts';
 import { nowAt, wait } from '../core/Clock.ts';
-import * as Credential from '../core/Credential.ts';
 import { FareboxError } from '../core/Errors.ts';
+import { watchBody } from './answerBody.ts';
 import { type Client, keepLease, shown } from './Client.ts';
 import type { Payment } from './Journal.ts';
 import * as Journal from './Journal.ts';
@@ -31,6 +31,7 @@ export async function redeem(client: Client, outgoing: Outgoing, payment: Paymen
   const { paymentHash } = payment;
   const exclusive = Tokens.isExclusive(payment);
   const stop = exclusive ? keepLease(client, paymentHash, owner) : () => {};
+  let isRead = false;
   const release = async () => {
     if (exclusive) await note(client, payment, { kind: 'release', owner });
   };
@@ -41,28 +42,36 @@ export async function redeem(client: Client, outgoing: Outgoing, payment: Paymen
       await note(client, payment, { kind: 'reject', note: `The server answered ${response.status} to its credential.` });
       return { kind: 'refused', response };
     }
-    const { terms } = Tokens.read(payment.token);
+    const { terms } = Tokens.readingOf(payment);
     const last = terms === 'per-request';
     const isNews = payment.state === 'settled' || last;
     if (!isCharged(response)) await release();
-    else if (isNews) await note(client, payment, { kind: 'redeem', owner, last });
+    else if (last && response.body) {
+      const watched = untilRead(client, response, response.body, payment, { owner, stop });
+      await note(client, payment, watched ? { kind: 'bind', owner, resource: outgoing.resource } : { kind: 'redeem', owner, last });
+      isRead = watched !== undefined;
+      return { kind: 'answered', response: watched ?? response };
+    } else if (isNews) await note(client, payment, { kind: 'redeem', owner, last });
     return { kind: 'answered', response };
   } catch (error) {
     await release();
     throw error;
   } finally {
-    stop();
+    if (!isRead) stop();
   }
 }
 
 /** Sends a request once and tells of it. */
 export async function sendOnce(client: Client, outgoing: Outgoing, payment?: Payment): Promise<Response> {
-  const { emit } = client;
+  const { emit, isWatched, reached } = client;
   const { method } = outgoing;
-  const [url, credential] = [shown(outgoing.url), payment?.paymentHash];
-  emit({ kind: 'sent', method, url, credential });
-  const response = await send(outgoing, client.fetch, payment && authorization(payment));
-  emit({ kind: 'answered', method, url, status: response.status, credential });
+  const url = isWatched ? shown(outgoing.url) : '';
+  const credential = payment?.paymentHash;
+  if (isWatched) emit({ kind: 'sent', method, url, credential });
+  reached(payment ? 'client.credential.sending' : 'client.request.sending');
+  const response = await send(outgoing, client.fetch, payment && Tokens.authorizationOf(payment));
+  reached(payment ? 'client.credential.answered' : 'client.request.answered');
+  if (isWatched) emit({ kind: 'answered', method, url, status: response.status, credential });
   return response;
 }
 
@@ -86,6 +95,36 @@ export function unanswered(payment: Payment, cause: unknown): FareboxError {
     'The credential is kept: send the same request again, and it is used instead of another payment.';
   return new FareboxError('PAYMENT_INTERRUPTED', message, { details: { paymentHash, amount, origin }, cause });
 }
+
+/** Nobody else is given a credential as long as its answer is being read; a reader that stands still for so long has gone. */
+const maxStillMs = 60_000;
+
+/** The one answer that a credential buys: it is used up when that has come whole; broken off, it is good for the same request. */
+function untilRead(client: Client, response: Response, body: ReadableStream<Uint8Array>, payment: Payment, { owner, stop }: Holding): Response | undefined {
+  const { clock } = client;
+  let movedMs = clock.nowMs();
+  let cancel = () => {};
+  const watch = () => {
+    const leftMs = movedMs + maxStillMs - clock.nowMs();
+    if (leftMs > 0) cancel = clock.after(leftMs, watch);
+    else stop();
+  };
+  const watched = watchBody(response, body, {
+    onPart: () => {
+      movedMs = clock.nowMs();
+    },
+    onEnd: async (isWhole) => {
+      cancel();
+      stop();
+      await note(client, payment, isWhole ? { kind: 'redeem', owner, last: true } : { kind: 'release', owner });
+    },
+  });
+  if (watched) watch();
+  return watched;
+}
+
+/** Who has a credential, and how to let go of its lease. */
+type Holding = { readonly owner: string; readonly stop: () => void };
 
 /** How often a server that is busy is asked, the first time included. */
 const maxTries = 6;
@@ -135,11 +174,6 @@ function chargeSaid(response: Response): 'charged' | 'not-charged' | undefined {
 function isRefusal(response: Response): boolean {
   if (response.status === 402) return true;
   return response.status === 401 && /(?:^|,)\s*(?:L402|LSAT)(?:\s|$)/i.test(response.headers.get('WWW-Authenticate') ?? '');
-}
-
-function authorization({ scheme, token, preimage }: Payment): string {
-  if (preimage === undefined) throw new TypeError('payment: it has not settled');
-  return Credential.format({ scheme, token, preimage });
 }
 
 /** The answer is here already, and is worth more than a line in the journal: where it cannot be written now, the next call writes it. */

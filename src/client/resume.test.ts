@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import type { Msat } from '../core/Amount.ts';
 import { FareboxError } from '../core/Errors.ts';
 import * as FixedClock from '../testing/FixedClock.ts';
 import { answer, type LyingServer, startLyingServer } from '../testing/LyingServer.ts';
@@ -119,6 +120,14 @@ describe('a payment whose end is not known', () => {
     await resolvePayment(store, hash, { kind: 'settled', preimage: server.preimageOf(hash) ?? '', fee: '1 sat' }, clock);
     await expect(resolvePayment(store, hash, { kind: 'failed' }, clock)).rejects.toMatchObject({ code: 'JOURNAL_CONFLICT' });
     expect(paymentOf(await fetch(url))).toMatchObject({ feeMsat: 1000n, reused: true });
+    payer.script({ kind: 'unknown', became: 'settled' });
+    await expect(fetch(`${server.origin}/other`)).rejects.toMatchObject({ code: 'PAYMENT_UNKNOWN' });
+    const [, next] = payer.paid;
+    const preimage = (next && server.preimageOf(next.paymentHash)) ?? '';
+    for (const fee of [-1n as Msat, 1000 as never]) {
+      await expect(resolvePayment(store, next?.paymentHash ?? '', { kind: 'settled', preimage, fee }, clock)).rejects.toThrow(/amount/);
+    }
+    expect(await store.spending()).toMatchObject({ heldMsat: 60_000n, spentMsat: 51_000n });
   });
 
   it('is not judged by another wallet than the one that was called', async () => {

@@ -7,6 +7,7 @@
  * | failed for certain | the money is free again |
  * | never seen, and the invoice expired over a minute ago | the same: it was not called, and nobody may be paid by that invoice any more |
  * | never seen, and the invoice can still be paid | held: the call may yet reach the wallet |
+ * | never seen, and it had said before that it was under way | held: not both can be true |
  * | pending, unknown, no answer, cannot look up, or not the wallet that was called | held |
  *
  * @see docs/wire.md, "The client"
@@ -14,6 +15,7 @@
 import type { Msat } from '../core/Amount.ts';
 import * as Amount from '../core/Amount.ts';
 import { type Clock, nowAt, systemClock, wait } from '../core/Clock.ts';
+import { type Reached, unwatched } from '../core/CrashPoint.ts';
 import { FareboxError } from '../core/Errors.ts';
 import * as Preimage from '../core/Preimage.ts';
 import type { Payer, TrackedPayment } from '../lightning/Lightning.ts';
@@ -24,6 +26,8 @@ import type { Payment } from './Journal.ts';
 import * as Journal from './Journal.ts';
 import type { Outgoing } from './Outgoing.ts';
 import { record } from './pay.ts';
+import * as Tokens from './Tokens.ts';
+import { track } from './track.ts';
 
 /** What looking payments up takes. */
 export type ResumeOptions = {
@@ -32,6 +36,8 @@ export type ResumeOptions = {
   readonly store: ClientStore;
   readonly clock?: Clock;
   readonly onEvent?: (event: ClientEvent) => void;
+  /** Told of every crash point that is reached; for tests. */
+  readonly reached?: Reached;
 };
 
 /**
@@ -40,13 +46,13 @@ export type ResumeOptions = {
  * @throws STORE_UNAVAILABLE – the journal could not be read or written
  */
 export async function resumePayments(options: ResumeOptions): Promise<readonly Payment[]> {
-  const { payer, store, clock = systemClock } = options;
+  const { payer, store, clock = systemClock, reached = unwatched } = options;
   const emit = emitter(options.onEvent);
   const seen: Payment[] = [];
   for (const payment of await store.list(['reserved', 'dispatched', 'unknown'])) {
     if (Journal.isLeased(payment, nowAt(clock))) continue;
-    if (payment.state !== 'reserved') seen.push(await lookUp({ payer, store, clock, emit }, payment));
-    else seen.push((await store.step(payment.paymentHash, { kind: 'fail', note: 'Its call ended before the wallet was called.' }, nowAt(clock))) ?? payment);
+    if (payment.state !== 'reserved') seen.push(await lookUp({ payer, store, clock, emit, reached }, payment));
+    else seen.push((await store.step(payment.paymentHash, { kind: 'abandon' }, nowAt(clock))) ?? (await store.get(payment.paymentHash)) ?? payment);
   }
   return seen;
 }
@@ -59,7 +65,8 @@ export type Finding = { readonly kind: 'failed' } | { readonly kind: 'settled'; 
  * @param finding - `failed` frees its money: only for a payment that has not been made and will not be
  * @throws JOURNAL_CONFLICT – no such payment, or its end is known
  * @throws PREIMAGE_MALFORMED – not 64 hex digits
- * @throws RangeError – the preimage does not prove this payment
+ * @throws AMOUNT_MALFORMED – a fee without a unit, or no amount
+ * @throws RangeError – the preimage does not prove this payment; a fee below zero
  */
 export async function resolvePayment(store: ClientStore, paymentHash: string, finding: Finding, clock: Clock = systemClock): Promise<Payment> {
   const hash = Preimage.parseHash(paymentHash);
@@ -71,86 +78,79 @@ export async function resolvePayment(store: ClientStore, paymentHash: string, fi
   return resolved;
 }
 
-/**
- * Clears the way for a request: waits for other processes that are paying for the same resource, and looks up what dead ones left behind.
- * @returns a payment whose end is still not known, or undefined where nothing stands in the way
- */
-export async function clearWay(client: Client, outgoing: Outgoing, owner: string): Promise<Payment | undefined> {
-  const { store, clock } = client;
-  const { resource, url, signal } = outgoing;
-  for (const [paymentHash, write] of client.unwritten) {
-    await write();
-    if (client.unwritten.get(paymentHash) === write) client.unwritten.delete(paymentHash);
-  }
-  const { open, credentials } = await store.find({ origin: url.origin, resource });
-  let left: Payment | undefined;
-  for (const payment of open) {
-    if (!Journal.blocks(payment, owner, nowAt(clock))) continue;
-    const ended = await untilFree(client, payment, signal);
+/** How a request may go on. */
+export type Way = {
+  /** A payment for the same resource whose end is still not known. */
+  readonly blockedBy: Payment | undefined;
+  /** Usable credentials of the request's origin, as they stand now. */
+  readonly credentials: readonly Payment[];
+};
+
+/** Clears the way for a request: waits for other processes that are paying for the same resource, and looks up what dead ones left behind. */
+export async function clearWay(client: Client, outgoing: Outgoing, owner: string): Promise<Way> {
+  const { origin } = outgoing;
+  if (client.unwritten.size > 0) await writeDown(client);
+  const found = await client.store.find({ origin });
+  const inTheWay = found.open.filter((payment) => payment.resource === outgoing.resource && Journal.blocks(payment, owner, nowAt(client.clock)));
+  const unanswered = found.credentials.filter((payment) => isUnanswered(payment, outgoing, owner));
+  if (inTheWay.length === 0 && unanswered.length === 0) return { blockedBy: undefined, credentials: found.credentials };
+  let blockedBy: Payment | undefined;
+  for (const payment of inTheWay) {
+    const ended = await untilFree(client, payment, outgoing.signal);
     if (!Journal.isUnfinished(ended)) continue;
     const looked = await lookUp(client, ended);
-    if (Journal.isUnfinished(looked)) left ??= looked;
+    if (Journal.isUnfinished(looked)) blockedBy ??= looked;
   }
-  const unanswered = (payment: Payment) => payment.resource === resource && payment.state === 'settled';
-  for (const payment of credentials) {
-    const elsewhere = unanswered(payment) && Journal.clientOf(payment.owner) !== Journal.clientOf(owner);
-    if (elsewhere) await untilFree(client, payment, signal);
+  for (const payment of unanswered) await untilFree(client, payment, outgoing.signal);
+  return { blockedBy, credentials: (await client.store.find({ origin })).credentials };
+}
+
+/** Whether another client has paid for this very request, and may be showing the credential for it now. */
+function isUnanswered(payment: Payment, outgoing: Outgoing, owner: string): boolean {
+  if (payment.state !== 'settled' || !Tokens.isExclusive(payment)) return false;
+  return payment.resource === outgoing.resource && Journal.clientOf(payment.owner) !== Journal.clientOf(owner);
+}
+
+/** Writes down what the store could not take before. */
+async function writeDown({ unwritten }: Client): Promise<void> {
+  for (const [paymentHash, write] of unwritten) {
+    await write();
+    if (unwritten.get(paymentHash) === write) unwritten.delete(paymentHash);
   }
-  return left;
 }
 
 /** Slack between a seller's clock and ours. */
 const slackSeconds = 60;
 
-/** How long a wallet may take to look a payment up. */
-const lookupTimeoutMs = 30_000;
-
 /** How often the journal is read while another process works. */
 const pollMs = 250;
 
 /** Asks the wallet what became of a payment, and writes it down. */
-async function lookUp(client: Pick<Client, 'payer' | 'store' | 'clock' | 'emit'>, payment: Payment): Promise<Payment> {
+async function lookUp(client: Pick<Client, 'payer' | 'store' | 'clock' | 'emit' | 'reached'>, payment: Payment): Promise<Payment> {
   const { store, clock, emit, payer } = client;
   const { paymentHash } = payment;
   const tracked = await track(client, payment);
   let now: Payment;
   if (tracked.kind === 'settled' || tracked.kind === 'failed') {
     now = await record(client, payment, tracked);
-  } else if (tracked.kind === 'absent' && nowAt(clock) > payment.invoiceExpiresAt + slackSeconds) {
+  } else if (tracked.kind === 'absent' && !payment.seen && nowAt(clock) > payment.invoiceExpiresAt + slackSeconds) {
     const note = `The wallet ${payer.name} has never seen it, and its invoice has expired.`;
     now = (await store.step(paymentHash, { kind: 'fail', note }, nowAt(clock))) ?? payment;
   } else if (Journal.isLeased(payment, nowAt(clock))) {
     now = payment;
   } else {
-    now = (await store.step(paymentHash, { kind: 'doubt', note: noteOf(tracked) }, nowAt(clock))) ?? (await store.get(paymentHash)) ?? payment;
+    const doubt = { kind: 'doubt', note: noteOf(tracked, payment), seen: tracked.kind === 'pending' } as const;
+    now = (await store.step(paymentHash, doubt, nowAt(clock))) ?? (await store.get(paymentHash)) ?? payment;
   }
   emit({ kind: 'looked-up', paymentHash, state: now.state });
   return now;
 }
 
-async function track({ payer, clock }: Pick<Client, 'payer' | 'clock'>, payment: Payment): Promise<TrackedPayment> {
-  if (payer.name !== payment.payer || payer.network !== payment.network) {
-    return { kind: 'unknown', message: `It was made with the wallet ${payment.payer} on ${payment.network}, which alone can look it up.` };
-  }
-  if (!payer.capabilities.track) {
-    return { kind: 'unknown', message: `The wallet ${payer.name} cannot look payments up: it stays held until a person resolves it.` };
-  }
-  const timeout = new AbortController();
-  const noAnswer: TrackedPayment = { kind: 'unknown', message: 'The wallet could not be asked.' };
-  const late = new Promise<TrackedPayment>((resolve) => timeout.signal.addEventListener('abort', () => resolve(noAnswer)));
-  const cancel = clock.after(lookupTimeoutMs, () => timeout.abort(), true);
-  try {
-    return await Promise.race([payer.trackPayment(payment.paymentHash, timeout.signal), late]);
-  } catch {
-    return noAnswer;
-  } finally {
-    cancel();
-  }
-}
-
-function noteOf(tracked: TrackedPayment): string {
+function noteOf(tracked: TrackedPayment, payment: Payment): string {
+  if (tracked.kind === 'pending') return 'The wallet says that it is under way.';
   if (tracked.kind === 'unknown') return tracked.message.slice(0, 300);
-  return tracked.kind === 'absent' ? 'The wallet has not seen it yet, and its invoice can still be paid.' : 'The wallet says that it is under way.';
+  if (payment.seen) return 'The wallet said that it was under way, and says now that it has never seen it.';
+  return 'The wallet has not seen it yet, and its invoice can still be paid.';
 }
 
 /** Waits as long as another client's call works on it: a dead one's lease ends by itself. Reads it anew on the way out. */
@@ -171,7 +171,7 @@ function settledBy(payment: Payment, finding: Finding & { readonly kind: 'settle
   const preimage = Preimage.parse(finding.preimage);
   if (!Preimage.proves(preimage, payment.paymentHash)) throw new RangeError(`the preimage does not prove payment ${payment.paymentHash}`);
   const { fee = Amount.zero } = finding;
-  const feeMsat = typeof fee === 'string' ? Amount.parse(fee) : fee;
+  const feeMsat = typeof fee === 'string' ? Amount.parse(fee) : Amount.fromMsat(fee);
   return { kind: 'settle', preimage, spentMsat: (payment.amountMsat + feeMsat) as Msat };
 }
 

@@ -9,6 +9,7 @@ import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import type { Msat } from '../core/Amount.ts';
+import { type Operation, type Reached, unwatched } from '../core/CrashPoint.ts';
 import { FareboxError } from '../core/Errors.ts';
 import type { PaymentHash, Preimage } from '../core/Preimage.ts';
 import type { Network } from '../lightning/Lightning.ts';
@@ -20,27 +21,29 @@ import * as Journal from './Journal.ts';
 /**
  * Opens the store in this file; file and folder are made, for their owner alone, where they are not there yet.
  *
- * @param options - `path`: of the file. SQLite keeps two more beside it, `<path>-wal` and `<path>-shm`
+ * @param options - `path`: of the file. SQLite keeps two more beside it, `<path>-wal` and `<path>-shm`. `reached`: told of every crash
+ *   point that is reached; for tests
  * @throws STORE_UNAVAILABLE – the file cannot be opened or written
  * @throws STORE_VERSION – the file is something else, or was written by a newer version of Farebox
  */
-export function createSqliteClientStore(options: { readonly path: string }): ClientStore {
-  const { path } = options;
+export function createSqliteClientStore(options: { readonly path: string; readonly reached?: Reached }): ClientStore {
+  const { path, reached = unwatched } = options;
   if (typeof path !== 'string' || path === '') throw new TypeError('path is the name of a file');
-  const database = guarded(path, () => open(path));
-  const { get, openFor, usableAt, reserved, all, spending, save } = rowsOf(database);
+  const database = guarded(path, () => open(path, reached));
+  const { get, openFor, openAt, usableAt, reserved, all, spending, save } = rowsOf(database);
   const reading = async <T>(work: () => T): Promise<T> => guarded(path, work);
-  const changing = async <T>(work: () => T): Promise<T> => guarded(path, () => transaction(database, work));
+  const changing = async <T>(operation: Operation<'journal'>, work: () => T): Promise<T> =>
+    guarded(path, () => transaction(database, work, (how) => reached(`journal.${operation}.${how}`)));
 
   return {
     name: 'sqlite',
     capabilities: { durable: true, shared: true },
     // In this order: a payment that settles in between is seen twice rather than not at all.
-    find: ({ origin, resource }) => reading(() => ({ open: openFor(resource), credentials: usableAt(origin) })),
+    find: ({ origin }) => reading(() => ({ open: openAt(origin), credentials: usableAt(origin) })),
     get: (paymentHash) => reading(() => get(paymentHash)),
     list: (states) => reading(() => all().filter(({ state }) => states?.includes(state) ?? true)),
     reserve: (request) =>
-      changing(() => {
+      changing('reserve', () => {
         for (const payment of reserved()) {
           const given = Journal.abandoned(payment, request.nowAt);
           if (given) save(given);
@@ -51,7 +54,7 @@ export function createSqliteClientStore(options: { readonly path: string }): Cli
         return outcome;
       }),
     dispatch: ({ paymentHash, nowAt, ...lease }) =>
-      changing(() => {
+      changing('dispatch', () => {
         const payment = get(paymentHash);
         const others = payment ? openFor(payment.resource).filter((other) => other.paymentHash !== paymentHash) : [];
         const outcome = Budget.dispatch(payment, others, spending(), lease, nowAt);
@@ -59,13 +62,13 @@ export function createSqliteClientStore(options: { readonly path: string }): Cli
         return outcome;
       }),
     step: (paymentHash, step, nowAt) =>
-      changing(() => {
+      changing(step.kind === 'abandon' ? 'fail' : step.kind, () => {
         const payment = get(paymentHash);
         const changed = payment && Journal.apply(payment, step, nowAt);
         return changed && save(changed);
       }),
     spending: () => reading(spending),
-    allowSpending: () => changing(() => void database.exec('UPDATE spending SET stopped_by = NULL')),
+    allowSpending: () => changing('allow', () => void database.exec('UPDATE spending SET stopped_by = NULL')),
     close: async () => {
       if (database.isOpen) database.close();
     },
@@ -75,7 +78,7 @@ export function createSqliteClientStore(options: { readonly path: string }): Cli
 type Row = { readonly [column: string]: unknown };
 
 /** Raised with every change of the tables. */
-const version = 1;
+const version = 2;
 
 /** Marks the file as a client store of ours: `FBX1`. */
 const applicationId = 0x46425831;
@@ -106,6 +109,8 @@ const columns = [
   'created_at',
   'dispatched_at',
   'updated_at',
+  'seen',
+  'bound_to',
   'note',
 ] as const;
 
@@ -115,7 +120,7 @@ const tables = `
     scheme TEXT NOT NULL, token TEXT NOT NULL, invoice TEXT NOT NULL, invoice_expires_at INTEGER NOT NULL, amount_msat TEXT NOT NULL,
     payer TEXT NOT NULL, network TEXT NOT NULL, reserved_msat TEXT NOT NULL, spent_msat TEXT NOT NULL, preimage TEXT, usable INTEGER NOT NULL,
     owner TEXT NOT NULL, lease_ends_at INTEGER NOT NULL, created_at INTEGER NOT NULL, dispatched_at INTEGER, updated_at INTEGER NOT NULL,
-    note TEXT NOT NULL
+    note TEXT NOT NULL, seen INTEGER NOT NULL DEFAULT 0, bound_to TEXT NOT NULL DEFAULT ''
   );
   CREATE INDEX payment_open ON payment (resource) WHERE state IN ('dispatched', 'unknown');
   CREATE INDEX payment_reserved ON payment (state) WHERE state = 'reserved';
@@ -126,11 +131,20 @@ const tables = `
   PRAGMA user_version = ${version};
 `;
 
+/** What a file of version 1 lacks. */
+const fromVersion1 = `
+  ALTER TABLE payment ADD COLUMN seen INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE payment ADD COLUMN bound_to TEXT NOT NULL DEFAULT '';
+  UPDATE payment SET seen = 1 WHERE note = 'The wallet says that it is under way.';
+  PRAGMA user_version = ${version};
+`;
+
 /** Rows in and out, inside whatever transaction is open. */
 function rowsOf(database: DatabaseSync) {
   const select = (where: string) => database.prepare(`SELECT * FROM payment ${where}`);
   const byHash = select('WHERE payment_hash = ?');
   const openByResource = select("WHERE resource = ? AND state IN ('dispatched', 'unknown') ORDER BY rowid");
+  const openByOrigin = select("WHERE origin = ? AND state IN ('dispatched', 'unknown') ORDER BY rowid");
   const usableByOrigin = select('WHERE origin = ? AND usable = 1 ORDER BY rowid');
   const reservedRows = select("WHERE state = 'reserved'");
   const everything = select('ORDER BY rowid');
@@ -147,6 +161,7 @@ function rowsOf(database: DatabaseSync) {
     get,
     spending,
     openFor: (resource: string) => openByResource.all(resource).map(toPayment),
+    openAt: (origin: string) => openByOrigin.all(origin).map(toPayment),
     usableAt: (origin: string) => usableByOrigin.all(origin).map(toPayment),
     reserved: () => reservedRows.all().map(toPayment),
     all: () => everything.all().map(toPayment),
@@ -161,13 +176,17 @@ function rowsOf(database: DatabaseSync) {
   };
 }
 
-function open(path: string): DatabaseSync {
+function open(path: string, reached: Reached): DatabaseSync {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   closeSync(openSync(path, 'a', 0o600));
   const database = new DatabaseSync(path);
   try {
     database.exec(`PRAGMA busy_timeout = ${busyMs}`);
-    transaction(database, () => migrate(database, path));
+    transaction(
+      database,
+      () => migrate(database, path),
+      (how) => reached(`journal.migrate.${how}`),
+    );
     // SQLite gives the two files beside it the mode of the first.
     chmodSync(path, 0o600);
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
@@ -186,17 +205,20 @@ function migrate(database: DatabaseSync, path: string): void {
   if (marked && found > version) {
     throw new FareboxError('STORE_VERSION', `The client store ${path} was written by a newer version of Farebox (${found}; this one reads ${version}).`);
   }
+  if (marked && found === 1) return void database.exec(fromVersion1);
   if (found !== 0 || database.prepare('SELECT 1 FROM sqlite_master LIMIT 1').get()) {
     throw new FareboxError('STORE_VERSION', `The file ${path} is a database, but not a client store. Name another file.`);
   }
   database.exec(tables);
 }
 
-function transaction<T>(database: DatabaseSync, work: () => T): T {
+function transaction<T>(database: DatabaseSync, work: () => T, reached: (how: 'written' | 'committed') => void): T {
   database.exec('BEGIN IMMEDIATE');
   try {
     const result = work();
+    reached('written');
     database.exec('COMMIT');
+    reached('committed');
     return result;
   } catch (error) {
     if (database.isTransaction) database.exec('ROLLBACK');
@@ -239,6 +261,8 @@ function toRow(payment: Payment): SQLInputValue[] {
     payment.createdAt,
     payment.dispatchedAt ?? null,
     payment.updatedAt,
+    payment.seen ? 1 : 0,
+    payment.boundTo,
     payment.note,
   ];
 }
@@ -270,6 +294,8 @@ function toPayment(row: Row): Payment {
     createdAt: number('created_at'),
     dispatchedAt: (row.dispatched_at ?? undefined) as number | undefined,
     updatedAt: number('updated_at'),
+    seen: row.seen === 1,
+    boundTo: text('bound_to'),
     note: text('note'),
   };
 }

@@ -219,6 +219,7 @@ describe('decode', () => {
     ['an expiry with a zero in front', fields({ more: [tag('x', [0, 1])] }), '"x" begins with a zero'],
     ['an expiry without end', fields({ more: [tag('x', words(1023, 31))] }), 'expiry is too large'],
     ['an expiry past every whole number', fields({ more: [tag('x', [7, ...words(10, 31)])] }), 'expiry is too large'],
+    ['an expiry past every date', fields({ more: [tag('x', [8, ...words(8)])] }), 'expiry is too large'],
     ['two CLTV expiries', fields({ more: [tag('c', [1]), tag('c', [2])] }), '"c" stands twice'],
     ['a CLTV expiry with a zero in front', fields({ more: [tag('c', [0, 1])] }), '"c" begins with a zero'],
     ['a CLTV expiry past every block', fields({ more: [tag('c', [4, 0, 0, 0, 0, 0, 0])] }), 'CLTV expiry is too large'],

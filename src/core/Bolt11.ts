@@ -11,7 +11,7 @@
 import type { Msat } from './Amount.ts';
 import { timestampWords, writeDraft } from './internal/bolt11Draft.ts';
 import { isPublicKey, isSignedBy, publicKeyOf, recover, sign, signatureWords, signingHash } from './internal/bolt11Signature.ts';
-import { readTags, type Tags } from './internal/bolt11Tags.ts';
+import { maxExpiresAt, readTags, type Tags } from './internal/bolt11Tags.ts';
 import { type InvoiceText, malformed, maxLength, readText, writePrefix, writeText } from './internal/bolt11Text.ts';
 import { readBytes, readNumber, toWords } from './internal/bolt11Words.ts';
 import { toHex } from './internal/bytes.ts';
@@ -185,7 +185,7 @@ function toFields(outside: InvoiceText, createdAt: number, tags: Tags, signature
   if (description === undefined && descriptionHash === undefined) throw malformed('it has no description (field "d" or "h")');
   if (description !== undefined && descriptionHash !== undefined) throw malformed('it has two descriptions (fields "d" and "h")');
   const expiresAt = createdAt + expirySeconds;
-  if (!Number.isSafeInteger(expiresAt)) throw malformed('its expiry is too large');
+  if (expiresAt > maxExpiresAt) throw malformed('its expiry is too large');
   const recoveryFlag = signature[64] as number;
   if (recoveryFlag > 3) throw malformed('its signature has a recovery flag other than 0 to 3');
   return {

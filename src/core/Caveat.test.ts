@@ -25,6 +25,7 @@ describe('writing', () => {
     ['a', ' x'],
     ['a', 'x\n'],
     ['a', '"x"'],
+    ['a', '"x\u2028y"'],
     ['a', 'x\u0000'],
   ])('refuses %s = %s', (condition, value) => expect(() => Caveat.format({ condition, value })).toThrow(RangeError));
 

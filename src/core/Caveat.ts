@@ -45,7 +45,7 @@ export function parse(text: string): Caveat {
 export function format(caveat: Caveat): string {
   const { condition, value } = caveat;
   if (!isName(condition)) throw new RangeError(`"${condition.slice(0, 40)}" cannot be a caveat's condition: use letters, digits, "_", "-" and "."`);
-  if (hasControl(value) || value !== value.trim() || /^(["']).*\1$/.test(value))
+  if (hasControl(value) || value !== value.trim() || /^(["']).*\1$/s.test(value))
     throw new RangeError('a caveat value has no control characters, no space at its ends and no quotes around it');
   return `${condition}=${value}`;
 }

@@ -117,7 +117,8 @@ function startsCredential(element: string): boolean {
 
 /** The scheme that a value begins with, where it is one of ours. */
 function schemeOf(value: string): 'L402' | 'LSAT' | undefined {
-  if (value.length > 4 && !isSpace(value.charCodeAt(4))) return undefined;
+  // `| 32` makes a letter lower case, and nothing else that letter.
+  if ((value.charCodeAt(0) | 32) !== 0x6c || (value.length > 4 && !isSpace(value.charCodeAt(4)))) return undefined;
   const word = value.slice(0, 4).toLowerCase();
   return word === 'l402' ? 'L402' : word === 'lsat' ? 'LSAT' : undefined;
 }

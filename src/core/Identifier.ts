@@ -64,7 +64,8 @@ export function decode(bytes: Uint8Array): Identifier {
   if (bytes.length !== length) throw new FareboxError('IDENTIFIER_MALFORMED', `An L402 identifier is ${length} bytes, not ${bytes.length}.`);
   const version = ((bytes[0] as number) << 8) | (bytes[1] as number);
   if (version !== 0) throw new FareboxError('IDENTIFIER_MALFORMED', `Identifier version ${version} is not known; this is version 0.`);
-  return { version: 0, paymentHash: toHex(bytes.subarray(2, 34)) as PaymentHash, tokenId: toHex(bytes.subarray(34)) };
+  const both = toHex(bytes.subarray(2));
+  return { version: 0, paymentHash: both.slice(0, 64) as PaymentHash, tokenId: both.slice(64) };
 }
 
 /** Takes a token id of ours apart. */

@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import * as Caveat from './Caveat.ts';
@@ -6,7 +7,18 @@ import * as Identifier from './Identifier.ts';
 import * as Macaroon from './Macaroon.ts';
 import type { PaymentHash } from './Preimage.ts';
 
-const caveats = fc.array(fc.string({ unit: 'grapheme', maxLength: 20 }), { maxLength: 6 });
+/** Of one byte a character and of several, with a length of one byte and of two. */
+const caveat = fc.oneof(
+  { arbitrary: fc.string({ unit: 'grapheme', maxLength: 20 }), weight: 4 },
+  { arbitrary: fc.string({ unit: 'grapheme-ascii', maxLength: 20 }), weight: 4 },
+  {
+    arbitrary: fc
+      .tuple(fc.constantFrom('x', 'é', '€', '😀'), fc.constantFrom(30, 31, 32, 42, 63, 64, 127, 128, 129, 300))
+      .map(([unit, count]) => unit.repeat(count)),
+    weight: 1,
+  },
+);
+const caveats = fc.oneof(fc.array(caveat, { maxLength: 3 }), fc.array(fc.string({ unit: 'grapheme-ascii', maxLength: 30 }), { maxLength: 6 }));
 const macaroons = fc.tuple(fc.uint8Array({ minLength: 1, maxLength: 40 }), fc.uint8Array({ maxLength: 70 }), caveats);
 
 /** One byte changed, put in, taken out, or the end cut off. */
@@ -29,6 +41,20 @@ test('what is encoded is read back, and verifies under its key alone', () => {
       expect(read).toEqual(macaroon);
       expect(Macaroon.verify(read, key)).toBe(true);
       if (Buffer.compare(Buffer.from(key), Buffer.from(other)) !== 0) expect(Macaroon.verify(read, other)).toBe(paddedAlike(key, other));
+    }),
+  );
+});
+
+test('the signature is the chain that the specification describes, computed another way', () => {
+  const hmac = (key: Uint8Array | string, message: Uint8Array | string) => createHmac('sha256', key).update(message).digest();
+  fc.assert(
+    fc.property(macaroons, caveats, ([key, identifier, minted], added) => {
+      let expected = hmac(hmac('macaroons-key-generator', key), identifier);
+      for (const text of minted) expected = hmac(expected, text);
+      const macaroon = Macaroon.mint(key, identifier, minted);
+      expect(Buffer.from(macaroon.signature)).toEqual(expected);
+      for (const text of added) expected = hmac(expected, text);
+      expect(Buffer.from(Macaroon.attenuate(macaroon, added).signature)).toEqual(expected);
     }),
   );
 });

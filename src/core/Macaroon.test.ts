@@ -100,6 +100,29 @@ describe('what is read has bounds', () => {
       ...field(6, new Uint8Array(32)),
     ]);
 
+  test.each([0, 31, 33, 64])('a signature of %i bytes is refused, and is nobody’s', (length) => {
+    const signed = (signature: Uint8Array) => Uint8Array.from([2, ...field(2, new Uint8Array(66)), 0, 0, ...field(6, signature)]);
+    const { signature, ...rest } = Macaroon.mint(fromUtf8('key'), new Uint8Array(66), []);
+    const other = Uint8Array.from({ length }, (_, i) => signature[i] ?? 0);
+    expect(Macaroon.decode(signed(signature)).signature).toEqual(signature);
+    expect(() => Macaroon.decode(signed(other))).toThrow(expect.objectContaining({ code: 'MACAROON_MALFORMED' }));
+    expect(Macaroon.verify({ ...rest, signature: other }, fromUtf8('key'))).toBe(false);
+  });
+
+  test('a place of several bytes a character counts by its bytes', () => {
+    const mint = (place: string) => Macaroon.mint(fromUtf8('key'), new Uint8Array(66), [], place);
+    expect(Macaroon.encode(mint('€'.repeat(1200))).length).toBeLessThanOrEqual(Macaroon.maxLength);
+    expect(() => mint('€'.repeat(1350))).toThrow(RangeError);
+  });
+
+  test('what was encoded stays as it is when something else is, however long', () => {
+    const one = Macaroon.encode(Macaroon.decode(made(['a=b'])));
+    const many = { ...Macaroon.decode(made([])), caveats: Array<string>(5).fill('x'.repeat(4000)) };
+    expect(Buffer.from(Macaroon.encode(many)).equals(made(many.caveats))).toBe(true);
+    Macaroon.encode(Macaroon.decode(made(['c=d', 'e=f'])));
+    expect(Buffer.from(one).equals(made(['a=b']))).toBe(true);
+  });
+
   test('64 caveats are read, 65 are not', () => {
     expect(Macaroon.decode(made(Array(64).fill('a=b'))).caveats.length).toBe(64);
     expect(() => Macaroon.decode(made(Array(65).fill('a=b')))).toThrow(expect.objectContaining({ code: 'MACAROON_MALFORMED' }));
@@ -110,5 +133,36 @@ describe('what is read has bounds', () => {
     expect(made([longest]).length).toBe(4096);
     expect(Macaroon.decode(made([longest])).caveats).toEqual([longest]);
     expect(() => Macaroon.decode(made([`${longest}x`]))).toThrow(expect.objectContaining({ code: 'MACAROON_MALFORMED' }));
+  });
+
+  test('a text that is not UTF-8 is refused, wherever it stands', () => {
+    const bad = [0x61, 0x3d, 0xff];
+    const whole = (location: readonly number[], ...texts: readonly (readonly number[])[]) =>
+      Uint8Array.from([
+        2,
+        ...field(1, Uint8Array.from(location)),
+        ...field(2, new Uint8Array(66)),
+        0,
+        ...texts.flatMap((text) => [...field(2, Uint8Array.from(text)), 0]),
+        0,
+        ...field(6, new Uint8Array(32)),
+      ]);
+    const good = [0x61, 0x3d, 0x62];
+    expect(Macaroon.decode(whole(good, good, good))).toMatchObject({ location: 'a=b', caveats: ['a=b', 'a=b'] });
+    for (const bytes of [whole(bad, good), whole(good, bad), whole(good, bad, good), whole(good, good, bad), whole(good, good, [0xc3], [0xa9])]) {
+      expect(() => Macaroon.decode(bytes)).toThrow(expect.objectContaining({ code: 'MACAROON_MALFORMED', message: expect.stringContaining('not UTF-8') }));
+    }
+  });
+
+  test('what passes the limits can be encoded and verified, and is neither made nor read', () => {
+    const key = fromUtf8('key');
+    const long = ['é'.repeat(2000), 'x'.repeat(4000)];
+    expect(() => Macaroon.mint(key, new Uint8Array(66), long)).toThrow(RangeError);
+    const signature = Macaroon.attenuate(Macaroon.mint(key, new Uint8Array(66), []), ['a=b']).signature;
+    const made = { location: '', identifier: new Uint8Array(66), caveats: long, signature };
+    expect(Macaroon.verify(made, key)).toBe(false);
+    expect(Macaroon.encode(made).length).toBe(8000 + 1 + 68 + 1 + 2 * 4 + 1 + 34);
+    expect(() => Macaroon.decode(Macaroon.encode(made))).toThrow(expect.objectContaining({ code: 'MACAROON_MALFORMED' }));
+    expect(() => Macaroon.encode({ ...made, caveats: ['x'.repeat(4097)] })).toThrow(RangeError);
   });
 });

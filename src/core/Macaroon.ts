@@ -9,8 +9,8 @@
  * @see L402 macaroon-spec; libmacaroons, doc/format.txt (V2)
  */
 import { FareboxError } from './Errors.ts';
-import { concat, equal, fromBase64, fromUtf8, toBase64, toUtf8 } from './internal/bytes.ts';
-import { digestLength, hmac, hmacKey, hmacOnce } from './internal/sha256.ts';
+import { fromBase64, fromUtf8, toBase64, toUtf8 } from './internal/bytes.ts';
+import { beginChain, bytesOf, chainBytes, chainText, type DigestWords, digestLength, equalsBytes, hmacKey } from './internal/sha256.ts';
 
 /** A macaroon as it stands, verified or not. The signature is what its bearer needs to use it: a secret. */
 export type Macaroon = {
@@ -38,8 +38,7 @@ export const maxCaveats = 64;
  * @throws RangeError – it would pass the limits that `decode` sets
  */
 export function mint(rootKey: Uint8Array, identifier: Uint8Array, caveats: readonly string[], at: string = location): Macaroon {
-  const signature = hmacOnce(hmac(keyGenerator, rootKey), identifier);
-  return attenuate({ location: at, identifier, caveats: [], signature }, caveats);
+  return within({ location: at, identifier, caveats: [...caveats], signature: bytesOf(sign(rootKey, identifier, caveats)) });
 }
 
 /**
@@ -48,11 +47,13 @@ export function mint(rootKey: Uint8Array, identifier: Uint8Array, caveats: reado
  */
 export function attenuate(macaroon: Macaroon, caveats: readonly string[]): Macaroon {
   let { signature } = macaroon;
-  for (const caveat of caveats) signature = hmacOnce(signature, fromUtf8(caveat));
-  const narrowed = { ...macaroon, caveats: [...macaroon.caveats, ...caveats], signature };
-  if (narrowed.caveats.length > maxCaveats) throw new RangeError(`a token carries at most ${maxCaveats} caveats`);
-  if (encode(narrowed).length > maxLength) throw new RangeError(`a token is at most ${maxLength} bytes`);
-  return narrowed;
+  const [first, ...others] = caveats;
+  if (first !== undefined) {
+    const digest = beginChain(hmacKey(signature), fromUtf8(first));
+    for (const caveat of others) chainText(digest, caveat);
+    signature = bytesOf(digest);
+  }
+  return within({ ...macaroon, caveats: [...macaroon.caveats, ...caveats], signature });
 }
 
 /**
@@ -60,24 +61,12 @@ export function attenuate(macaroon: Macaroon, caveats: readonly string[]): Macar
  * the caller to check.
  */
 export function verify(macaroon: Macaroon, rootKey: Uint8Array): boolean {
-  let signature = hmacOnce(hmac(keyGenerator, rootKey), macaroon.identifier);
-  for (const caveat of macaroon.caveats) signature = hmacOnce(signature, fromUtf8(caveat));
-  return equal(signature, macaroon.signature);
+  return equalsBytes(sign(rootKey, macaroon.identifier, macaroon.caveats), macaroon.signature);
 }
 
 /** The V2 binary form. */
 export function encode(macaroon: Macaroon): Uint8Array {
-  const parts: Uint8Array[] = [Uint8Array.of(version)];
-  if (macaroon.location !== '') field(parts, tag.location, fromUtf8(macaroon.location));
-  field(parts, tag.identifier, macaroon.identifier);
-  parts.push(end);
-  for (const caveat of macaroon.caveats) {
-    field(parts, tag.identifier, fromUtf8(caveat));
-    parts.push(end);
-  }
-  parts.push(end);
-  field(parts, tag.signature, macaroon.signature);
-  return concat(...parts);
+  return write(macaroon).slice();
 }
 
 /**
@@ -87,31 +76,24 @@ export function encode(macaroon: Macaroon): Uint8Array {
 export function decode(bytes: Uint8Array): Macaroon {
   if (bytes.length > maxLength) throw malformed(`it is longer than ${maxLength} bytes`);
   if (bytes[0] !== version) throw malformed('it is not of version 2');
-  const reader: Reader = { bytes, at: 1 };
-  const place = take(reader, tag.location);
-  const identifier = take(reader, tag.identifier);
-  if (identifier === undefined) throw malformed('it has no identifier');
+  const reader: Reader = { bytes, at: 1, from: 0, to: 0 };
+  const hasLocation = take(reader, tag.location);
+  const placeFrom = reader.from;
+  const placeTo = reader.to;
+  if (!take(reader, tag.identifier)) throw malformed('it has no identifier');
+  const identifier = bytes.subarray(reader.from, reader.to);
   takeEnd(reader);
-  const caveats: string[] = [];
-  while (bytes[reader.at] !== tag.end) {
-    take(reader, tag.location);
-    const caveat = take(reader, tag.identifier);
-    if (caveat === undefined) throw malformed('a caveat has no identifier');
-    if (bytes[reader.at] === tag.verification) throw malformed('it has a third-party caveat, which L402 does not use');
-    takeEnd(reader);
-    caveats.push(text(caveat));
-    if (caveats.length > maxCaveats) throw malformed(`it has more than ${maxCaveats} caveats`);
-  }
+  const caveats = takeCaveats(reader);
   takeEnd(reader);
-  const signature = take(reader, tag.signature);
-  if (signature?.length !== digestLength) throw malformed('it has no signature of 32 bytes');
+  if (!take(reader, tag.signature) || reader.to - reader.from !== digestLength) throw malformed('it has no signature of 32 bytes');
   if (reader.at !== bytes.length) throw malformed('it has bytes behind its end');
-  return { location: place === undefined ? '' : text(place), identifier, caveats, signature };
+  const place = hasLocation ? text(bytes, placeFrom, placeTo) : '';
+  return { location: place, identifier, caveats, signature: bytes.subarray(reader.from, reader.to) };
 }
 
 /** Padded standard base64 of the binary form: how a token travels. */
 export function format(macaroon: Macaroon): string {
-  return toBase64(encode(macaroon));
+  return toBase64(write(macaroon));
 }
 
 /**
@@ -127,25 +109,67 @@ export function parse(token: string): Macaroon {
 
 const version = 2;
 const tag = { end: 0, location: 1, identifier: 2, verification: 4, signature: 6 } as const;
-const end = Uint8Array.of(tag.end);
 const keyGenerator = hmacKey(fromUtf8('macaroons-key-generator'));
 
-type Reader = { readonly bytes: Uint8Array; at: number };
+/** Our own location, as it stands in most tokens. */
+const ours = fromUtf8(location);
 
-/** A field of this type, or undefined where another stands here. */
-function take(reader: Reader, type: number): Uint8Array | undefined {
+/** Where macaroons are written: room for every one that keeps to the limits. */
+const written = new Uint8Array(4 * maxLength);
+
+/** The chain from the root key to the last caveat. */
+function sign(rootKey: Uint8Array, identifier: Uint8Array, caveats: readonly string[]): DigestWords {
+  const digest = beginChain(keyGenerator, rootKey);
+  chainBytes(digest, identifier);
+  for (const caveat of caveats) chainText(digest, caveat);
+  return digest;
+}
+
+/** The macaroon, where it keeps to the limits. */
+function within(macaroon: Macaroon): Macaroon {
+  if (macaroon.caveats.length > maxCaveats) throw new RangeError(`a token carries at most ${maxCaveats} caveats`);
+  if (lengthAtMost(macaroon) > maxLength && write(macaroon).length > maxLength) throw tooLong();
+  return macaroon;
+}
+
+type Reader = {
+  readonly bytes: Uint8Array;
+  /** The next byte. */
+  at: number;
+  /** Where the content of the field taken last begins and ends. */
+  from: number;
+  to: number;
+};
+
+/** Moves behind a field of this type; false where another stands here. */
+function take(reader: Reader, type: number): boolean {
   const { bytes } = reader;
-  if (bytes[reader.at] !== type) return undefined;
+  if (bytes[reader.at] !== type) return false;
   const length = varint(reader, reader.at + 1);
-  const start = reader.at;
-  if (start + length > bytes.length) throw malformed('it is cut short');
-  reader.at = start + length;
-  return bytes.subarray(start, reader.at);
+  reader.from = reader.at;
+  reader.to = reader.from + length;
+  if (reader.to > bytes.length) throw malformed('it is cut short');
+  reader.at = reader.to;
+  return true;
 }
 
 function takeEnd(reader: Reader): void {
   if (reader.bytes[reader.at] !== tag.end) throw malformed('a field is out of place');
   reader.at++;
+}
+
+/** Reads caveats up to the end of their list. */
+function takeCaveats(reader: Reader): readonly string[] {
+  const { bytes } = reader;
+  const places: number[] = [];
+  while (bytes[reader.at] !== tag.end) {
+    take(reader, tag.location);
+    if (!take(reader, tag.identifier)) throw malformed('a caveat has no identifier');
+    if (bytes[reader.at] === tag.verification) throw malformed('it has a third-party caveat, which L402 does not use');
+    takeEnd(reader);
+    if (places.push(reader.from, reader.to) > 2 * maxCaveats) throw malformed(`it has more than ${maxCaveats} caveats`);
+  }
+  return texts(bytes, places);
 }
 
 /** Reads a length of at most two varint bytes, in its shortest spelling, and moves behind it. */
@@ -161,16 +185,95 @@ function varint(reader: Reader, from: number): number {
   return (low & 0x7f) | (high << 7);
 }
 
-function field(parts: Uint8Array[], type: number, content: Uint8Array): void {
-  const { length } = content;
-  if (length > maxLength) throw new RangeError(`a token is at most ${maxLength} bytes`);
-  parts.push(length < 0x80 ? Uint8Array.of(type, length) : Uint8Array.of(type, (length & 0x7f) | 0x80, length >> 7), content);
-}
-
-function text(bytes: Uint8Array): string {
-  const read = toUtf8(bytes);
+/** A text that stands somewhere in the bytes. */
+function text(bytes: Uint8Array, from: number, to: number): string {
+  if (isOurs(bytes, from, to)) return location;
+  const read = toUtf8(bytes.subarray(from, to));
   if (read === undefined) throw malformed('a text is not UTF-8');
   return read;
+}
+
+function isOurs(bytes: Uint8Array, from: number, to: number): boolean {
+  if (to - from !== ours.length) return false;
+  for (let i = 0; i < ours.length; i++) if (bytes[from + i] !== ours[i]) return false;
+  return true;
+}
+
+/** The texts between these places, which come in pairs and in order. */
+function texts(bytes: Uint8Array, places: readonly number[]): readonly string[] {
+  const first = places[0];
+  if (first === undefined) return [];
+  const end = places[places.length - 1] as number;
+  // One call for all: where every byte from the first to the last is ASCII, and so a character, each text is a part of the whole.
+  const whole = isAscii(bytes, first, end) ? toUtf8(bytes.subarray(first, end)) : undefined;
+  const found: string[] = [];
+  for (let i = 0; i < places.length; i += 2) {
+    const from = places[i] as number;
+    const to = places[i + 1] as number;
+    found.push(whole === undefined ? text(bytes, from, to) : whole.slice(from - first, to - first));
+  }
+  return found;
+}
+
+function isAscii(bytes: Uint8Array, from: number, to: number): boolean {
+  let bits = 0;
+  for (let i = from; i < to; i++) bits |= bytes[i] as number;
+  return bits < 0x80;
+}
+
+/** Most bytes that a macaroon can take. A code unit is at most three of UTF-8, and two bytes are a length. */
+function lengthAtMost({ location: place, identifier, caveats, signature }: Macaroon): number {
+  let length = 3 * place.length + identifier.length + signature.length + 12;
+  for (const caveat of caveats) length += 3 * caveat.length + 4;
+  return length;
+}
+
+/** The V2 binary form, in place: good until the next one is written. */
+function write(macaroon: Macaroon): Uint8Array {
+  const most = lengthAtMost(macaroon);
+  const to = most <= written.length ? written : new Uint8Array(most);
+  to[0] = version;
+  let at = 1;
+  if (macaroon.location !== '') at = writeText(to, at, tag.location, macaroon.location);
+  at = writeField(to, at, tag.identifier, macaroon.identifier);
+  to[at++] = tag.end;
+  for (const caveat of macaroon.caveats) {
+    at = writeText(to, at, tag.identifier, caveat);
+    to[at++] = tag.end;
+  }
+  to[at++] = tag.end;
+  return to.subarray(0, writeField(to, at, tag.signature, macaroon.signature));
+}
+
+/** Writes a field and answers where it ends. */
+function writeField(to: Uint8Array, at: number, type: number, content: Uint8Array): number {
+  const start = writeHead(to, at, type, content.length);
+  to.set(content, start);
+  return start + content.length;
+}
+
+/** The same for a text: character by character, as long as each is a byte. */
+function writeText(to: Uint8Array, at: number, type: number, content: string): number {
+  const start = writeHead(to, at, type, content.length);
+  for (let i = 0; i < content.length; i++) {
+    const code = content.charCodeAt(i);
+    if (code > 127) return writeField(to, at, type, fromUtf8(content));
+    to[start + i] = code;
+  }
+  return start + content.length;
+}
+
+function writeHead(to: Uint8Array, at: number, type: number, length: number): number {
+  if (length > maxLength) throw tooLong();
+  to[at] = type;
+  to[at + 1] = length < 0x80 ? length : (length & 0x7f) | 0x80;
+  if (length < 0x80) return at + 2;
+  to[at + 2] = length >> 7;
+  return at + 3;
+}
+
+function tooLong(): RangeError {
+  return new RangeError(`a token is at most ${maxLength} bytes`);
 }
 
 function malformed(what: string): FareboxError {

@@ -16,6 +16,9 @@ test('a preimage reads back in either letter case, and proves its own hash alone
       expect(Preimage.hash(preimage)).toBe(paymentHash);
       expect(Preimage.proves(preimage, paymentHash)).toBe(true);
       expect(Preimage.proves(Preimage.fromBytes(other), paymentHash)).toBe(Buffer.compare(bytes, other) === 0);
+      expect(Preimage.provesBytes(preimage, Preimage.toBytes(paymentHash))).toBe(true);
+      expect(Preimage.provesBytes(Preimage.fromBytes(other), Preimage.toBytes(paymentHash))).toBe(Buffer.compare(bytes, other) === 0);
+      expect(Preimage.provesBytes(preimage, Preimage.toBytes(paymentHash).subarray(1))).toBe(false);
     }),
   );
 });

@@ -6,8 +6,8 @@
  * @see BOLT 11, tagged field `p`; BOLT 2, `update_fulfill_htlc`
  */
 import { FareboxError } from './Errors.ts';
-import { fromHex, toHex } from './internal/bytes.ts';
-import { sha256 } from './internal/sha256.ts';
+import { fromHex, hexCase, toHex } from './internal/bytes.ts';
+import { bytesOf, equalsBytes, sha256OfHex } from './internal/sha256.ts';
 
 declare const preimageBrand: unique symbol;
 declare const paymentHashBrand: unique symbol;
@@ -23,8 +23,7 @@ export type PaymentHash = string & { readonly [paymentHashBrand]: true };
  * @throws PREIMAGE_MALFORMED – another length, or not hex
  */
 export function parse(text: string): Preimage {
-  if (!isHash(text)) throw new FareboxError('PREIMAGE_MALFORMED', 'A preimage is 64 hex digits.');
-  return text.toLowerCase() as Preimage;
+  return readHash(text, 'A preimage') as Preimage;
 }
 
 /**
@@ -32,8 +31,7 @@ export function parse(text: string): Preimage {
  * @throws PREIMAGE_MALFORMED – another length, or not hex
  */
 export function parseHash(text: string): PaymentHash {
-  if (!isHash(text)) throw new FareboxError('PREIMAGE_MALFORMED', 'A payment hash is 64 hex digits.');
-  return text.toLowerCase() as PaymentHash;
+  return readHash(text, 'A payment hash') as PaymentHash;
 }
 
 /**
@@ -52,7 +50,8 @@ export function toBytes(preimage: Preimage | PaymentHash): Uint8Array {
 
 /** The payment hash that this preimage proves. */
 export function hash(preimage: Preimage): PaymentHash {
-  return toHex(sha256(toBytes(preimage))) as PaymentHash;
+  sha256OfHex(preimage, digest);
+  return toHex(bytesOf(digest)) as PaymentHash;
 }
 
 /** Whether this preimage proves that payment. */
@@ -60,6 +59,17 @@ export function proves(preimage: Preimage, paymentHash: PaymentHash): boolean {
   return hash(preimage) === paymentHash;
 }
 
-function isHash(text: string): boolean {
-  return text.length === 64 && /^[0-9a-fA-F]{64}$/.test(text);
+/** The same, the payment hash being the 32 bytes that a token's identifier holds. */
+export function provesBytes(preimage: Preimage, paymentHash: Uint8Array): boolean {
+  sha256OfHex(preimage, digest);
+  return equalsBytes(digest, paymentHash);
+}
+
+/** What was hashed last. */
+const digest = new Int32Array(8);
+
+function readHash(text: string, what: string): string {
+  const spelling = text.length === 64 ? hexCase(text) : undefined;
+  if (spelling === undefined) throw new FareboxError('PREIMAGE_MALFORMED', `${what} is 64 hex digits.`);
+  return spelling === 'lower' ? text : text.toLowerCase();
 }

@@ -30,6 +30,7 @@ export function createTrust(proxies: readonly string[]): Trust {
 
 /** An address as it is counted and compared: IPv4 inside IPv6 as IPv4, without a zone. */
 export function plainAddress(address: string): string {
+  if (!address.includes(':')) return address;
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address);
   return mapped ? (mapped[1] as string) : (address.split('%')[0] as string);
 }

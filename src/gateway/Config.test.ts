@@ -289,6 +289,43 @@ describe('files', () => {
   });
 });
 
+describe('a file that is long for no reason', () => {
+  test('an unknown key of any length is told without looking for what was meant', () => {
+    const key = 'routes'.repeat(100_000);
+    expect(mistakesOf(`${smallest}${key.slice(0, 1000)}: 1\n`)).toEqual([
+      expect.stringMatching(/^7:1: unknown key `(routes){10}rout`: known here are listen, /),
+    ]);
+    const many = Object.fromEntries(Array.from({ length: 10 }, (_, at) => [key + at, 1]));
+    expect(() => createConfig(many)).toThrow(/known here are listen, /);
+  });
+
+  test('keys of any length are told from the path of a file at once', () => {
+    const keys = 'ab'.repeat(100_000);
+    const services = [{ name: 'api', upstream: 'http://u', routes: [{ path: '/a', free: true }] }];
+    const read = (text: string) => createConfig({ services, keys: text }).keys.kind;
+    expect(() => read(keys)).toThrow(/keys do not belong in a configuration file/);
+    expect(() => read(`${keys}, ${keys}\n`)).toThrow(/keys do not belong in a configuration file/);
+    expect(read(`${'ab'.repeat(220)}.keys`)).toBe('file');
+    expect(read('ab'.repeat(31))).toBe('file');
+  });
+
+  test('each alias without an anchor is told, and none looks for it through the whole file', () => {
+    const mistakes = mistakesOf(`services: [${Array(20_000).fill('*a').join(', ')}]\n`);
+    expect(mistakes).toHaveLength(20_000);
+    expect(mistakes[0]).toBe('1:12: there is no anchor &a before this');
+  });
+
+  test('an alias behind its anchor is followed, on values, lists and groups', () => {
+    const first = '  - &s\n    name: &n a\n    upstream: http://u\n    routes: &r [{ path: /a, price: 1 sat }]\n';
+    const text = `services:\n${first}  - { name: b, host: b, upstream: http://u, routes: *r, title: *n }\n`;
+    expect(parse(text).routes.map(({ service, sale }) => [service, sale?.description])).toEqual([
+      ['a', 'a - 1 request'],
+      ['b', 'a - 1 request'],
+    ]);
+    expect(mistakesOf(`${text}  - *s\n`)).toContainEqual(expect.stringContaining('there are two services "a"'));
+  });
+});
+
 describe('the explanation', () => {
   test('shows what runs, and no secret', () => {
     const secret = 'ab'.repeat(32);

@@ -177,7 +177,7 @@ export function readStore(value: unknown): StoreChoice {
 /** The path of a key file, with or without `file:` before it, or the keys themselves out of the environment. */
 export function readKeys(value: unknown): KeysChoice {
   const written = text(value).trim();
-  if (/^(?:[0-9a-f]{64,}[\s,]*)+$/i.test(written)) return { kind: 'text', text: written };
+  if (/^[0-9a-f]{64,}(?:[\s,]+[0-9a-f]{64,})*[\s,]*$/i.test(written)) return { kind: 'text', text: written };
   return { kind: 'file', path: written.startsWith('file:') ? written.slice('file:'.length) : written };
 }
 

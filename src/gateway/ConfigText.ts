@@ -92,6 +92,7 @@ export function formatPath(path: ConfigPath): string {
 
 /** The word that was probably meant, where one is near. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
+  if (word.length > 64) return undefined;
   const plain = (text: string) => text.replaceAll(/[_-]/g, '').toLowerCase();
   const meant = synonyms[plain(word)];
   if (meant !== undefined && candidates.includes(meant)) return meant;
@@ -128,11 +129,15 @@ function throwAll(file: string, found: readonly Found[]): void {
 /** Fills `${NAME}` in, in values and not in keys; `$${NAME}` stands for itself. The answer is which scalars it touched. */
 function fillIn(document: Document, environment: Environment, missing: (node: Node, message: string) => void): ReadonlySet<Scalar> {
   const filled = new Set<Scalar>();
+  // An alias looks for its anchor through the whole document, and a file can have many of both.
+  const anchors = new Set<string | undefined>();
   visit(document, {
     Alias: (_, node) => {
-      if (node.resolve(document) === undefined) missing(node, `there is no anchor &${node.source.slice(0, 64)} before this`);
+      if (!anchors.has(node.source)) missing(node, `there is no anchor &${node.source.slice(0, 64)} before this`);
     },
+    Collection: (_, node) => void anchors.add(node.anchor),
     Scalar: (key, node) => {
+      anchors.add(node.anchor);
       if (key === 'key' || typeof node.value !== 'string' || !node.value.includes('${')) return;
       filled.add(node);
       node.value = node.value.replaceAll(/(\$?)\$\{([^}]*)\}/g, (whole, escaped: string, name: string) => {

@@ -3,6 +3,7 @@
  * them afterwards.
  */
 import { type Clock, type Random, systemClock, systemRandom } from '../core/Clock.ts';
+import { type Reached, unwatched } from '../core/CrashPoint.ts';
 import { FareboxError } from '../core/Errors.ts';
 import type { Receiver } from '../lightning/Lightning.ts';
 import { createEvents, type Events } from '../server/Events.ts';
@@ -32,6 +33,8 @@ export type GatewayOptions = {
   readonly events?: Events;
   /** Told of every request once it is over. Nothing in it is secret. */
   readonly log?: (outcome: RequestOutcome) => void;
+  /** Told of every crash point that is reached; for tests. */
+  readonly reached?: Reached;
 };
 
 /** A gateway. */
@@ -50,7 +53,7 @@ export type Gateway = {
  * @throws STORE_UNAVAILABLE – the list of what was revoked could not be loaded
  */
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
-  const { config, receiver, keys, store, clock = systemClock, random = systemRandom, events = createEvents() } = options;
+  const { config, receiver, keys, store, clock = systemClock, random = systemRandom, events = createEvents(), reached = unwatched } = options;
   checkReach(config, receiver);
   if (store === undefined && config.routes.some(({ sale }) => sale?.terms.kind === 'per-request')) {
     throw new FareboxError('CONFIG_INVALID', 'What is sold per request is counted in a store, and this gateway has none.');
@@ -66,8 +69,9 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     mintLimits: { perClientPerMinute, perMinute },
     invoiceExpirySeconds: config.invoiceExpirySeconds,
     compat: config.compat,
+    reached,
   });
-  return assemble({ config, paywall, clock, events, log: options.log ?? (() => {}) });
+  return assemble({ config, paywall, clock, events, log: options.log ?? (() => {}), reached });
 }
 
 /** The parts of a gateway around a paywall that is there already. */
@@ -77,13 +81,15 @@ export function assemble(parts: {
   readonly clock: Clock;
   readonly events: Events;
   readonly log: (outcome: RequestOutcome) => void;
+  readonly reached?: Reached;
 }): Gateway {
-  const { config, paywall, clock, events, log } = parts;
+  const { config, paywall, clock, events, log, reached = unwatched } = parts;
   const { timeouts, limits } = config;
   const upstreams = createUpstreams({ connections: limits.upstreamConnections, connectTimeoutMs: timeouts.connectMs }, clock);
   const running = createCount();
   const steps = createSteps({
     clock,
+    reached,
     upstreams,
     idleTimeoutMs: timeouts.idleMs,
     trust: createTrust(config.trustedProxies),

@@ -57,7 +57,7 @@ export function fromNode(request: IncomingMessage, response: ServerResponse, tru
       method: request.method as string,
       target: request.url as string,
       clientAddress: viaTrusted ? clientAddress(peer, trust, lines) : peer,
-      header: (name) => lines(name)[0],
+      header: (name) => oneValue(lines(name)),
       headerLines: lines,
       readBody: async (limit) => (body === undefined ? nothing : body.collect(limit)),
     },
@@ -83,6 +83,11 @@ export function hostName(authority: string): string | undefined {
 }
 
 const nothing = new Uint8Array(0);
+
+/** Lines of one name are one value, as the upstream will read them: a price that hangs on a header is not to see a part of it. */
+function oneValue(values: readonly string[]): string | undefined {
+  return values.length > 1 ? values.join(', ') : values[0];
+}
 
 /** What stands before the body; the answer is the host. */
 function checkHead(request: IncomingMessage, lines: RequestView['headerLines'], limits: IncomingLimits): string {

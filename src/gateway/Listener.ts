@@ -44,7 +44,8 @@ export function createListener(limits: ListenerLimits, clock: Clock, handle: Han
   const server = createServer({
     insecureHTTPParser: false,
     maxHeaderSize: limits.headerBytes,
-    headersTimeout: limits.headTimeoutMs,
+    // Node wants the head to have no longer than the whole request.
+    headersTimeout: Math.min(limits.headTimeoutMs, limits.requestTimeoutMs),
     requestTimeout: limits.requestTimeoutMs,
     keepAliveTimeout: limits.keepAliveTimeoutMs,
     connectionsCheckingInterval: Math.min(5000, limits.headTimeoutMs, limits.requestTimeoutMs),

@@ -11,13 +11,21 @@ import type { Answer } from '../http/RequestView.ts';
 /** Sends a whole answer. To `HEAD` goes its head alone. A client that has left gets nothing, and nothing is thrown. */
 export function sendAnswer(response: ServerResponse, answer: Answer, close: boolean): void {
   if (response.headersSent || response.destroyed) return;
-  const body = typeof answer.body === 'string' ? Buffer.from(answer.body, 'utf8') : Buffer.from(answer.body);
-  const headers = answer.headers.filter(([name]) => !framing.has(name.toLowerCase())).flat();
-  if (!hasBody(answer.status)) return void response.writeHead(answer.status, close ? [...headers, 'Connection', 'close'] : headers).end();
-  headers.push('Content-Length', String(body.length));
+  const { status, body } = answer;
+  const headers: string[] = [];
+  for (const [name, value] of answer.headers) if (!framing.has(name.toLowerCase())) headers.push(name, value);
+  if (hasBody(status)) headers.push('Content-Length', String(Buffer.byteLength(body)));
   if (close) headers.push('Connection', 'close');
-  response.writeHead(answer.status, headers);
-  endWith(response, response.req.method === 'HEAD' ? undefined : body);
+  response.writeHead(status, headers);
+  if (!hasBody(status) || response.req.method === 'HEAD') response.end();
+  else if (typeof body === 'string') endWithText(response, body);
+  else endWith(response, Buffer.from(body.buffer, body.byteOffset, body.byteLength));
+}
+
+/** Text of ASCII alone is its own latin-1, and goes out with the head as it is. */
+function endWithText(response: ServerResponse, text: string): void {
+  if (text.length <= joinedBytes && Buffer.byteLength(text) === text.length) response.end(text, 'latin1');
+  else endWith(response, Buffer.from(text, 'utf8'));
 }
 
 /** Ends an answer with its only chunk. Small ones go out as one text with the head: one write, no list of buffers. */
@@ -45,7 +53,14 @@ export function discardRest(request: IncomingMessage, clock: Clock): void {
     // No more is read, and nothing is closed yet: a reset would take the answer from a client that is still writing.
     if (left < 0) request.pause();
   });
-  request.once('end', cancel).once('close', cancel);
+  const { socket } = request;
+  // Once the answer has gone out, a request is no longer told that its connection has ended.
+  const over = () => {
+    cancel();
+    socket.off('close', over);
+  };
+  request.once('end', over).once('close', over);
+  socket.once('close', over);
   request.resume();
 }
 

@@ -11,6 +11,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Dispatcher } from 'undici';
 import type { Clock } from '../core/Clock.ts';
+import type { Reached } from '../core/CrashPoint.ts';
 import { FareboxError } from '../core/Errors.ts';
 import * as Problem from '../http/Problem.ts';
 import { type Answer, isSafe } from '../http/RequestView.ts';
@@ -24,6 +25,7 @@ import type { OnwardRequest, Upstreams } from './Upstream.ts';
 /** What carrying needs of the gateway. */
 export type Carriage = {
   readonly clock: Clock;
+  readonly reached: Reached;
   readonly upstreams: Upstreams;
   /** No byte either way for so long after the head ends the exchange. */
   readonly idleTimeoutMs: number;
@@ -100,7 +102,11 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#moved();
     this.#arm(this.#options.timeoutMs);
     if (body?.destroyed) this.#onNoHead(body.errored ?? new Error('the body was not there any more'));
-    else this.#carriage.upstreams.send({ ...onward, body: body ?? null }, this);
+    else {
+      this.#carriage.reached('gateway.upstream.sending');
+      this.#carriage.upstreams.send({ ...onward, body: body ?? null }, this);
+      this.#carriage.reached('gateway.upstream.sent');
+    }
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -111,6 +117,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   onResponseStart(controller: Dispatcher.DispatchController, status: number): void {
     if (status < 200 || this.#phase === 'over') return;
     this.#moved();
+    this.#carriage.reached('gateway.head.received');
     this.#head = returningHead(status, controller.rawHeaders as Buffer[]);
     if (this.#head === undefined) this.#onNoHead(new Error('the upstream used a transfer coding beside chunked'));
     else if (this.#phase === 'absent') return;
@@ -151,6 +158,7 @@ class Exchange implements Dispatcher.DispatchHandler {
       const unavailable = FareboxError.is(error, 'STORE_UNAVAILABLE') ? error : new FareboxError('STORE_UNAVAILABLE', undecided, { cause: error });
       return this.#refuse(Answers.refusal(unavailable), error, sale.unanswered('upstream'));
     }
+    this.#carriage.reached('gateway.head.decided');
     if (outcome.kind === 'lost') this.#refuse(Answers.refusal(Answers.inUse()), undefined);
     else if (this.#clientLeft) this.#over('client-left', undefined, sale.end('client-left'));
     else if (this.#failure) this.#answerAfter(sale.end('upstream-broke'), unreachable(), [], this.#failure);
@@ -166,6 +174,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     for (const chunk of kept) this.#write(chunk);
     if (this.#trailers) this.#finish();
     else {
+      if (this.#carriage.idleTimeoutMs < this.#options.timeoutMs) this.#armAnew(this.#carriage.idleTimeoutMs);
       if (!this.#blocked) this.#controller?.resume();
       queueMicrotask(() => this.#flush());
     }
@@ -189,11 +198,13 @@ class Exchange implements Dispatcher.DispatchHandler {
     if (this.#phase !== 'sending' || this.#response.headersSent || !this.#writeHead()) return;
     if (this.#first === undefined) this.#response.flushHeaders();
     else if (!this.#response.write(this.#first)) this.#block();
+    this.#carriage.reached('gateway.first-byte.sent');
   }
 
   /** False where the upstream's head cannot be sent on. */
   #writeHead(): boolean {
     const { status, headers } = this.#head as ReturningHead;
+    this.#carriage.reached('gateway.first-byte.sending');
     try {
       this.#response.writeHead(status, headers);
       return true;
@@ -207,14 +218,19 @@ class Exchange implements Dispatcher.DispatchHandler {
   #finish(): void {
     this.#options.incoming.body?.destroy();
     this.#discardRest();
-    const first = this.#response.headersSent ? undefined : this.#first;
-    if (!this.#response.headersSent && !this.#writeHead()) return;
+    const short = !this.#response.headersSent;
+    const first = short ? this.#first : undefined;
+    if (short && !this.#writeHead()) return;
     if (this.#trailers && this.#trailers.length > 0) this.#response.addTrailers(this.#trailers);
+    this.#carriage.reached('gateway.last-byte.sending');
     endWith(this.#response, first);
+    if (short) this.#carriage.reached('gateway.first-byte.sent');
   }
 
   #onFinish(): void {
-    if (this.#phase === 'sending') this.#over('delivered', undefined, this.#options.sale?.end('delivered'));
+    if (this.#phase !== 'sending') return;
+    this.#carriage.reached('gateway.last-byte.sent');
+    this.#over('delivered', undefined, this.#options.sale?.end('delivered'));
   }
 
   #onDrain(): void {
@@ -231,8 +247,7 @@ class Exchange implements Dispatcher.DispatchHandler {
       const safe = isSafe(incoming.view.method);
       if (sale !== undefined && !safe && (incoming.body?.whole ?? true)) {
         this.#phase = 'absent';
-        this.#cancelTimer();
-        this.#arm(this.#options.timeoutMs);
+        this.#armAnew(this.#options.timeoutMs);
       } else this.#over('client-left', undefined, sale?.unanswered('client-left'));
     }
   }
@@ -279,6 +294,11 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#cancelTimer = this.#carriage.clock.after(ms, () => this.#onTimer());
   }
 
+  #armAnew(ms: number): void {
+    this.#cancelTimer();
+    this.#arm(ms);
+  }
+
   /** One timer an exchange, set again only when it runs out: moving bytes costs no timer. */
   #onTimer(): void {
     const { sale, incoming } = this.#options;
@@ -308,7 +328,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     const send = () => this.#sendInstead(answer);
     void settled(told).then((trouble) => {
       send();
-      this.#options.onOver({ kind: 'upstream-failed', status: this.#seenStatus(), error: trouble ?? cause ?? error });
+      this.#isOver({ kind: 'upstream-failed', status: this.#seenStatus(), error: trouble ?? cause ?? error });
     });
   }
 
@@ -316,12 +336,18 @@ class Exchange implements Dispatcher.DispatchHandler {
   #refuse(answer: Answer, error: unknown, told?: Promise<void>): void {
     this.#abort();
     this.#sendInstead(answer);
-    void settled(told).then((trouble) => this.#options.onOver({ kind: 'refused', status: this.#seenStatus(), error: error ?? trouble }));
+    void settled(told).then((trouble) => this.#isOver({ kind: 'refused', status: this.#seenStatus(), error: error ?? trouble }));
   }
 
   #over(kind: ExchangeOutcome['kind'], error: unknown, told: Promise<void> | undefined): void {
     this.#abort();
-    void settled(told).then((trouble) => this.#options.onOver({ kind, status: this.#seenStatus(), error: error ?? trouble }));
+    if (told === undefined) this.#isOver({ kind, status: this.#seenStatus(), error });
+    else void settled(told).then((trouble) => this.#isOver({ kind, status: this.#seenStatus(), error: error ?? trouble }));
+  }
+
+  #isOver(outcome: ExchangeOutcome): void {
+    this.#carriage.reached('gateway.exchange.over');
+    this.#options.onOver(outcome);
   }
 
   #abort(): void {
@@ -335,7 +361,9 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   #sendInstead(answer: Answer): void {
     this.#discardRest();
+    this.#carriage.reached('gateway.answer.sending');
     sendAnswer(this.#response, answer, this.#options.incoming.body?.unasked ?? false);
+    this.#carriage.reached('gateway.answer.sent');
   }
 
   #discardRest(): void {

@@ -189,7 +189,7 @@ describe('the client leaves', () => {
     expect(sale.told).toEqual(['head 200', 'end client-left']);
   });
 
-  test('and takes nothing more for longer than the idle time', async () => {
+  test.each(['10s', '10m'])('and takes nothing more for longer than the idle time, where an upstream has %s for its head', async (upstream) => {
     const chunk = Buffer.alloc(1_000_000);
     const port = portOf(
       await openServer(closing, (_, response) => {
@@ -201,7 +201,7 @@ describe('the client leaves', () => {
       }),
     );
     const sale = recordSale();
-    const stage = await openStage(closing, { upstream: port, check: sellWith(sale), top: { timeouts: { idle: '10s', upstream: '10s' } } });
+    const stage = await openStage(closing, { upstream: port, check: sellWith(sale), top: { timeouts: { idle: '10s', upstream } } });
     const client = await openRaw(closing, stage.port);
     client.socket.pause();
     client.write('GET /a HTTP/1.1\r\nHost: a\r\n\r\n');

@@ -64,13 +64,24 @@ export function createRouter<Route extends RouteKey>(routes: readonly Route[]): 
 
 type FoldedRoute<Route> = RouteKey & { readonly route: Route };
 
-/** What is left of a path for a server that looks at neither case nor parameters nor what trails. */
+/** What is left of a path for a server that looks at neither case nor parameters nor what trails, and takes an escaped `?` or `#` for one. */
 function fold(path: string): string {
   const segments = path
     .toLowerCase()
+    .replace(/%(?:3f|23).*$/, '')
     .split('/')
-    .map((segment) => segment.replace(/(?:;|%3b).*$/, '').replace(/(?:\.|%20)+$/, ''));
-  return segments.join('/').replace(/\/+$/, '') || '/';
+    .map((segment) => withoutTail(segment.replace(/(?:;|%3b).*$/, ''), ['.', '%20']));
+  return withoutTail(segments.join('/'), ['/']) || '/';
+}
+
+/** A text without what trails. A pattern such as `/\.+$/` takes time by the square of the dots that trail nothing, and a stranger writes them. */
+function withoutTail(text: string, tails: readonly string[]): string {
+  let end = text.length;
+  for (;;) {
+    const tail = tails.find((one) => text.endsWith(one, end));
+    if (tail === undefined) return text.slice(0, end);
+    end -= tail.length;
+  }
 }
 
 function foldPattern(pattern: string): string {

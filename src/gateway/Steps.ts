@@ -181,7 +181,9 @@ function send(visit: Visit, answer: Answer): void {
   const close = incoming === undefined || body?.unasked === true;
   body?.destroy();
   if (body && !body.whole && !close) discardRest(request, context.clock);
+  context.reached('gateway.answer.sending');
   sendAnswer(response, answer, close);
+  context.reached('gateway.answer.sent');
 }
 
 /** Over, once the sale knows. */

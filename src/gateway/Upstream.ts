@@ -6,7 +6,7 @@
  *
  * @see docs/wire.md, "The life of a claim"
  */
-import type { Socket } from 'node:net';
+import { isIP, type Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { buildConnector, type Dispatcher, Pool } from 'undici';
 import type { Clock } from '../core/Clock.ts';
@@ -67,7 +67,9 @@ export function createUpstreams(limits: UpstreamLimits, clock: Clock): Upstreams
 function createConnector(timeoutMs: number, clock: Clock): buildConnector.connector {
   const connect = buildConnector({ allowH2: false, timeout: 0, rejectUnauthorized: true } as buildConnector.BuildOptions) as unknown as Connect;
   return (options, callback) => {
-    const socket = connect(options, (...outcome) => {
+    // The certificate's name is the upstream's own: undici would take the `Host` that goes out, which a client may have chosen.
+    const servername = isIP(options.hostname) === 0 ? options.hostname : '';
+    const socket = connect({ ...options, servername }, (...outcome) => {
       cancel();
       callback(...outcome);
     });

@@ -2,8 +2,8 @@
  * The one path of a request. It is normalised once, and that same text is routed, priced, bound into the token and forwarded.
  *
  * Normal form: unreserved characters decoded (`%41` → `A`), other escapes in upper case, dot segments resolved, runs of slashes made
- * one. Whatever two servers could read differently is refused instead: `%2F`, `%5C`, `%00`, a backslash, control characters, bytes
- * beyond ASCII, an escape of an escape of those, and dots that climb above the root.
+ * one. Whatever two servers could read differently is refused instead: `%2F`, `%5C`, a backslash, control characters, escaped or not,
+ * bytes beyond ASCII, an escape of an escape of any of those, of a letter or of what could end a path, and dots that climb above the root.
  *
  * @see RFC 3986, sections 3.3 and 6.2.2; RFC 9112, section 3.2
  */
@@ -26,14 +26,17 @@ export type Target = {
  */
 export function normalize(target: string): Target {
   if (target.length > maxTargetLength) throw malformed(`The request target is longer than ${maxTargetLength} characters.`);
-  const absolute = /^https?:\/\/([^/?#\\@\s]+)(.*)$/i.exec(target);
+  const absolute = /^https?:\/\/([^/?#\\@\s]+)((?:[/?].*)?)$/i.exec(target);
   const local = absolute ? (absolute[2] as string) : target;
   const origin = absolute && !local.startsWith('/') ? `/${local}` : local;
   if (!origin.startsWith('/')) throw malformed('The request target is not a path.');
   const at = origin.indexOf('?');
   const query = at < 0 ? '' : origin.slice(at);
   if (!plainQuery.test(query)) throw malformed('The query has characters that must be percent-encoded.');
-  return { path: normalizePath(at < 0 ? origin : origin.slice(0, at)), query, authority: absolute?.[1] };
+  const path = normalizePath(at < 0 ? origin : origin.slice(0, at));
+  // An escape is longer than what it stands for, and what is forwarded is no longer than what is taken.
+  if (path.length + query.length > maxTargetLength) throw malformed(`The request target is longer than ${maxTargetLength} characters in its normal form.`);
+  return { path, query, authority: absolute?.[1] };
 }
 
 /**
@@ -70,20 +73,27 @@ const maxTargetLength = 8192;
 const plainQuery = /^[\x21\x22\x24-\x7e]*$/;
 const normal = /^(?:\/[A-Za-z0-9_~!$&'()+,;=:@-][A-Za-z0-9._~!$&'()+,;=:@-]*)+\/?$/;
 
+/** `/`, `\` and control characters, escaped any number of times, and `/`, `\` and `.` in the overlong forms that old decoders take. */
+const separators = /%(?:25)*(?:2F|5C|[01][0-9A-F]|7F)|%C0%A[EF]|%C1%9C|%E0%80%A[EF]|%E0%81%9C/i;
+/** Escapes of escapes of what would read as itself, or would end the path: unreserved characters, `#`, `;` and `?`. */
+const escapedEscapes = /%25(?:25)*(?:2[3DE]|3[0-9BF]|[46][1-9A-F]|[57][0-9A]|5F|7E)/i;
+
 function normalizePath(path: string): string {
   if (path === '/' || normal.test(path)) return path;
   if (!/^[\x21-\x7e]*$/.test(path) || /[\\#"<>^`{|}]/.test(path)) throw malformed('The path has characters that must be percent-encoded.');
   if (/%(?![0-9A-Fa-f]{2})/.test(path)) throw malformed('The path has a percent sign that escapes nothing.');
-  if (/%(?:25)*(?:2f|5c|00)/i.test(path) || /%25(?:25)*(?:2e)/i.test(path)) throw malformed('The path escapes a separator.');
   const decoded = path.replace(/%([0-9A-Fa-f]{2})/g, (escaped, hex: string) => {
     const character = String.fromCharCode(Number.parseInt(hex, 16));
     return /[A-Za-z0-9._~-]/.test(character) ? character : escaped.toUpperCase();
   });
+  // Looked at only now: an escape can be pieced together from others.
+  if (separators.test(decoded)) throw malformed('The path escapes a separator or a control character.');
+  if (escapedEscapes.test(decoded)) throw malformed('The path escapes an escape.');
   const segments: string[] = [];
   const parts = decoded.replaceAll('*', '%2A').split('/').slice(1);
   for (const [index, part] of parts.entries()) {
     const last = index === parts.length - 1;
-    if (/^\.\.?(?:;|%3B)/.test(part)) throw malformed('The path hides dots before a parameter.');
+    if (/^\.\.?(?:;|%(?:20|23|3B|3F))/.test(part)) throw malformed('The path hides dots before a parameter.');
     if (part === '..') {
       if (segments.length === 0) throw malformed('The path climbs above the root.');
       segments.pop();

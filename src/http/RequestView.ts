@@ -10,7 +10,7 @@ export type RequestView = {
   readonly target: string;
   /** The client's address, behind trusted proxies only; rate limits are counted on it. */
   readonly clientAddress: string;
-  /** The first value of a header, by its lower-case name. */
+  /** A header's value, by its lower-case name; of several lines all, joined by `, `, as a server behind reads them. */
   readonly header: (name: string) => string | undefined;
   /** Every line of a header in order, by its lower-case name; Node's joined `headers` drops all but the first `Authorization`. */
   readonly headerLines: (name: string) => readonly string[];

@@ -7,9 +7,10 @@
  * @see RFC 9110, section 7.6.1; docs/wire.md, "The credential a server accepts"
  */
 
-/** Of the connection, not of the message: never forwarded, in either direction. */
+/** Of the connection, not of the message: never forwarded, in either direction. And a length beside the one that frames the message. */
 const ofConnection: ReadonlySet<string> = new Set([
   'connection',
+  'content_length',
   'http2-settings',
   'keep-alive',
   'proxy-authenticate',
@@ -21,23 +22,54 @@ const ofConnection: ReadonlySet<string> = new Set([
   'upgrade',
 ]);
 
+const ofOurs: ReadonlySet<string> = new Set(['grpc-metadata-macaroon', 'macaroon', 'payment-receipt']);
+
 /** What proxies say of the client. From anybody but a trusted proxy it is a claim that nobody has checked. */
 const ofClient: ReadonlySet<string> = new Set([
   'cf-connecting-ip',
+  'cf-connecting-ipv6',
+  'cf-pseudo-ipv4',
+  'client-ip',
   'fastly-client-ip',
+  'fly-client-ip',
   'forwarded',
+  'forwarded-for',
+  'remote-addr',
   'true-client-ip',
+  'x-appengine-user-ip',
+  'x-azure-clientip',
+  'x-azure-socketip',
   'x-client-ip',
   'x-cluster-client-ip',
+  'x-envoy-external-address',
+  'x-forwarded',
+  'x-original-forwarded-for',
+  'x-originating-ip',
+  'x-proxyuser-ip',
   'x-real-ip',
+  'x-remote-addr',
+  'x-remote-ip',
 ]);
 
-/** Method and path of another request, for frameworks that honour them. */
-const ofAnotherRequest: ReadonlySet<string> = new Set(['x-http-method', 'x-http-method-override', 'x-method-override', 'x-original-url', 'x-rewrite-url']);
+/** Method, host and path of another request, for frameworks that honour them. */
+const ofAnotherRequest: ReadonlySet<string> = new Set([
+  'x-envoy-original-path',
+  'x-host',
+  'x-http-host-override',
+  'x-http-method',
+  'x-http-method-override',
+  'x-method-override',
+  'x-original-host',
+  'x-original-method',
+  'x-original-uri',
+  'x-original-url',
+  'x-override-url',
+  'x-rewrite-url',
+]);
 
 /** Whether a header belongs to one connection. */
 export function isHopByHop(name: string): boolean {
-  return ofConnection.has(name);
+  return ofConnection.has(name) || (name.includes('_') && ofConnection.has(name.replaceAll('_', '-')));
 }
 
 /** The headers that `Connection` names as belonging to this connection as well, in lower case. */
@@ -50,10 +82,10 @@ export function connectionOptions(lines: readonly string[]): readonly string[] {
     .filter((option) => option !== '' && option !== 'close' && option !== 'keep-alive');
 }
 
-/** Whether a header exists for a credential alone, or could be taken for something that we say: `L402-*`, `X-L402-*`, hex macaroons. */
+/** Whether a header exists for a credential alone, or could be taken for something that we say: `L402-*`, `X-L402-*`, `Payment-Receipt`, hex macaroons. */
 export function isOurs(name: string): boolean {
   const plain = name.includes('_') ? name.replaceAll('_', '-') : name;
-  return plain.startsWith('l402-') || plain.startsWith('x-l402-') || plain === 'macaroon' || plain === 'grpc-metadata-macaroon';
+  return plain.startsWith('l402-') || plain.startsWith('x-l402-') || ofOurs.has(plain);
 }
 
 /** Whether a header says who the client is on a proxy's word: `X-Forwarded-*`, `Forwarded`, `X-Real-IP` and their kin. */
@@ -68,9 +100,9 @@ export function changesRequest(name: string): boolean {
   return ofAnotherRequest.has(plain);
 }
 
-/** Whether an answer's header is one that only we may set: `L402-*`, `X-L402-*`, `Payment-Receipt`. */
+/** Whether an answer's header is one that only we may set. */
 export function isOursToSay(name: string): boolean {
-  return isOurs(name) || name === 'payment-receipt';
+  return isOurs(name);
 }
 
 /**

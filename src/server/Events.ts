@@ -29,6 +29,8 @@ export type PaywallNews = PaywallEvent extends infer Event ? (Event extends Payw
 /** Listeners in the order in which they came. What a listener throws is dropped, and disturbs nobody. */
 export type Events = {
   readonly emit: (event: PaywallEvent) => void;
+  /** Whether anybody listens: an event that nobody would hear need not be made. */
+  readonly isHeard: () => boolean;
   /** The answer takes the listener off. */
   readonly on: (listener: (event: PaywallEvent) => void) => () => void;
 };
@@ -46,6 +48,7 @@ export function createEvents(): Events {
         }
       }
     },
+    isHeard: () => listeners.size > 0,
     on: (listener) => {
       listeners.add(listener);
       return () => listeners.delete(listener);

@@ -15,7 +15,7 @@ export type Ledger = {
   readonly flush: () => Promise<void>;
 };
 
-/** Payments that are remembered as written; a pass that comes back after that many others costs one more (idempotent) write. */
+/** Payments that are remembered as written, up to twice as many; a pass that comes back after that many others costs one more (idempotent) write. */
 const maxRemembered = 10_000;
 
 /** Entries that wait for the store at most; beyond it the oldest are given up: the trouble with the store has been told by then. */
@@ -26,38 +26,56 @@ export const noLedger: Ledger = { sawPass: () => {}, flush: async () => {} };
 
 /** A ledger on this store. `onTrouble` is told when writing fails; it is tried again with the next pass and at `flush`. */
 export function createLedger(store: Store, clock: Clock, onTrouble: (error: unknown) => void): Ledger {
-  const remembered = new Set<string>();
+  const isNew = createMemory();
   let waiting: LedgerEntry[] = [];
-  let writing: Promise<void> | undefined;
-
+  let isWriting = false;
+  let last: Promise<void> = Promise.resolve();
   const write = async () => {
-    while (waiting.length > 0) {
-      const batch = waiting;
-      waiting = [];
-      try {
-        await store.append(batch);
-      } catch (error) {
-        waiting = [...batch, ...waiting].slice(-maxWaiting);
-        throw error;
+    isWriting = true;
+    try {
+      while (waiting.length > 0) {
+        const batch = waiting;
+        waiting = [];
+        try {
+          await store.append(batch);
+        } catch (error) {
+          waiting = [...batch, ...waiting].slice(-maxWaiting);
+          throw error;
+        }
       }
+    } finally {
+      // In the same turn as the look at what waits: nothing comes between and is left behind.
+      isWriting = false;
     }
   };
   const flush = () => {
-    writing ??= write().finally(() => {
-      writing = undefined;
-    });
-    return writing;
+    // What is being written takes along what has come since.
+    if (!isWriting) last = write();
+    return last;
   };
-
   return {
     sawPass: (principal, route) => {
-      if (remembered.has(principal.paymentHash)) return;
-      remembered.add(principal.paymentHash);
-      if (remembered.size > maxRemembered) remembered.delete(remembered.values().next().value as string);
+      if (!isNew(principal.paymentHash)) return;
       waiting.push(entryOf('received', principal, route, clock, '', 'pass'), entryOf('earned', principal, route, clock, '', 'pass'));
-      flush().catch(onTrouble);
+      if (!isWriting) flush().catch(onTrouble);
     },
     flush,
+  };
+}
+
+/** Remembers names, and says whether one is new. Two generations: the older one goes as a whole, so that nothing is searched for. */
+function createMemory(): (name: string) => boolean {
+  let young = new Set<string>();
+  let old = new Set<string>();
+  return (name) => {
+    if (young.has(name)) return false;
+    const isNew = !old.has(name);
+    if (young.size >= maxRemembered) {
+      old = young;
+      young = new Set();
+    }
+    young.add(name);
+    return isNew;
   };
 }
 

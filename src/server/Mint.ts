@@ -6,6 +6,7 @@
 import * as Amount from '../core/Amount.ts';
 import * as Bolt11 from '../core/Bolt11.ts';
 import { type Clock, nowAt, type Random } from '../core/Clock.ts';
+import type { Reached } from '../core/CrashPoint.ts';
 import { FareboxError } from '../core/Errors.ts';
 import * as Identifier from '../core/Identifier.ts';
 import * as Macaroon from '../core/Macaroon.ts';
@@ -56,17 +57,19 @@ export type MintOptions = {
   readonly invoiceExpirySeconds: number;
   /** How long to wait for the node. */
   readonly nodeTimeoutMs: number;
+  readonly reached: Reached;
 };
 
 /** A mint at this receiver. */
 export function createMint(options: MintOptions): Mint {
-  const { keys, random, clock } = options;
+  const { keys, clock } = options;
+  const draw = createDraw(options.random, Identifier.randomLength);
   return async (request) => {
     const { offer } = request;
     const amountMsat = offer.exactMsat ? request.amountMsat : Amount.ceilToSat(request.amountMsat);
     const created = await createInvoice(options, amountMsat, offer.description);
     const mintedAt = nowAt(clock);
-    const identifier = Identifier.create(created.paymentHash, keys.fingerprint, mintedAt, random(Identifier.randomLength));
+    const identifier = Identifier.create(created.paymentHash, keys.fingerprint, mintedAt, draw());
     const bytes = Identifier.encode(identifier);
     const rootKey = keys.derive(keys.fingerprint, bytes);
     if (rootKey === undefined) throw new TypeError('the ring has no key under its own fingerprint');
@@ -87,6 +90,20 @@ export function createMint(options: MintOptions): Mint {
   };
 }
 
+/** Random bytes, so many at a time, asked for in bulk: asking costs more than what is asked for. They stand in every token and are no secret. */
+function createDraw(random: Random, length: number): () => Uint8Array {
+  let drawn: Uint8Array = new Uint8Array(0);
+  let at = 0;
+  return () => {
+    if (at === drawn.length) {
+      drawn = random(64 * length);
+      at = 0;
+    }
+    at += length;
+    return drawn.subarray(at - length, at);
+  };
+}
+
 /** The route's pattern, where the terms bind to the route and its pattern is known; the very path otherwise. */
 function boundTo({ terms, pattern }: Offer, path: string): string {
   return terms.binds === 'route' && pattern !== undefined && Path.covers(pattern, path) ? pattern : path;
@@ -94,14 +111,16 @@ function boundTo({ terms, pattern }: Offer, path: string): string {
 
 /** One invoice, or a coded error: what a driver throws otherwise is its own fault and says nothing to a buyer. */
 async function createInvoice(options: MintOptions, amountMsat: Amount.Msat, description: string): Promise<CreatedInvoice> {
-  const { receiver, clock, nodeTimeoutMs, invoiceExpirySeconds } = options;
+  const { receiver, clock, nodeTimeoutMs, invoiceExpirySeconds, reached } = options;
   const timeout = new AbortController();
   const cancel = clock.after(nodeTimeoutMs, () => timeout.abort());
   const timedOut = new Promise<never>((_, reject) => {
     timeout.signal.addEventListener('abort', () => reject(unavailable('did not answer in time')), { once: true });
   });
   try {
+    reached('paywall.invoice.asking');
     const created = await Promise.race([receiver.createInvoice({ amountMsat, description, expirySeconds: invoiceExpirySeconds }, timeout.signal), timedOut]);
+    reached('paywall.invoice.answered');
     const { amountMsat: asked, paymentHash } = Bolt11.peek(created.invoice);
     if (asked !== amountMsat || paymentHash !== created.paymentHash) throw unavailable('gave an invoice for something else');
     return created;

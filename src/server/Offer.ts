@@ -88,8 +88,8 @@ export type Principal = {
   readonly amountMsat: Msat;
   /** The kind of terms it was sold under, such as `per-request`. */
   readonly terms: string;
-  /** SHA-256 of the identifier under a label, 64 hex digits: what use is counted on. */
-  readonly useKey: string;
+  /** SHA-256 of the identifier under a label, 64 hex digits: what use is counted on. Undefined for a pass, whose uses nobody counts. */
+  readonly useKey: string | undefined;
 };
 
 /** nginx takes an upstream's head of 4 KB by default. */

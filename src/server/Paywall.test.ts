@@ -1,21 +1,26 @@
 import { describe, expect, test } from 'vitest';
 import * as Amount from '../core/Amount.ts';
 import { FareboxError } from '../core/Errors.ts';
+import * as Identifier from '../core/Identifier.ts';
 import * as Macaroon from '../core/Macaroon.ts';
+import * as Preimage from '../core/Preimage.ts';
+import * as Receipt from '../core/Receipt.ts';
 import * as Path from '../http/Path.ts';
 import type { RequestView } from '../http/RequestView.ts';
 import { createSandboxNetwork } from '../lightning/sandbox.ts';
 import { createMemoryStore } from '../store/memory.ts';
-import type { Change, LedgerEntry, Store } from '../store/Store.ts';
+import type { Change, Denial, LedgerEntry, Store } from '../store/Store.ts';
 import * as FixedClock from '../testing/FixedClock.ts';
 import type { Decision } from './Decision.ts';
 import type { PaywallEvent } from './Events.ts';
+import type { Principal } from './Offer.ts';
 import * as Offer from './Offer.ts';
 import { createPaywall, type PaywallOptions } from './Paywall.ts';
 import * as Price from './Price.ts';
 import * as Caveats from './policies/Caveats.ts';
 import { digest } from './policies/priced.ts';
 import { createRootKeys, fingerprintOf } from './RootKeys.ts';
+import { receiptHeader } from './receipt.ts';
 import { pass } from './terms/Pass.ts';
 import { perRequest } from './terms/PerRequest.ts';
 import { createVerifier } from './Verifier.ts';
@@ -94,6 +99,114 @@ describe('passes', () => {
     expect(desk.told.map(({ kind }) => kind)).toEqual(['challenged', 'passed', 'trouble', 'passed']);
     await desk.close();
   });
+});
+
+describe('a pass that is remembered', () => {
+  /** A desk whose keys count how often a token was hashed, with a pass that has been used. */
+  const openUsed = async (overrides: Partial<PaywallOptions> = {}) => {
+    let derived = 0;
+    const derive: typeof keys.derive = (...asked) => {
+      derived++;
+      return keys.derive(...asked);
+    };
+    const desk = await openDesk({ keys: { ...keys, derive }, ...overrides });
+    const bought = await desk.buy(hour, view('/pass'));
+    const paid = view('/pass', { authorization: bought.authorization });
+    for (let i = 0; i < 2; i++) expect((await desk.ask(hour, paid)).kind).toBe('pass');
+    const before = derived;
+    expect((await desk.ask(hour, paid)).kind).toBe('pass');
+    expect(derived).toBe(before);
+    return { ...desk, bought, paid, identifier: Identifier.decode(bought.macaroon.identifier) };
+  };
+
+  test.each<[Denial['kind'], (identifier: Identifier.Identifier) => string]>([
+    ['token', ({ tokenId }) => tokenId],
+    ['payment', ({ paymentHash }) => paymentHash],
+    ['key', () => keys.fingerprint],
+    ['minted-before', ({ tokenId }) => String(Identifier.readTokenId(tokenId).mintedAt + 1)],
+  ])('is refused as soon as its %s is', async (kind, name) => {
+    const desk = await openUsed();
+    await desk.store.deny({ kind, value: name(desk.identifier), expiresAt: 4_000_000_000 });
+    await turns();
+    expect(codeOf(await desk.ask(hour, desk.paid))).toBe('CREDENTIAL_REVOKED');
+    await desk.close();
+  });
+
+  test('is worth nothing under a ring without its key, and is verified anew under one that has it', async () => {
+    const desk = await openUsed();
+    const other = new Uint8Array(32).fill(8);
+    for (const [masters, outcome] of [
+      [[other], 'CREDENTIAL_UNKNOWN_KEY'],
+      [[other, master], 'pass'],
+    ] as const) {
+      const ring = createRootKeys({ masters, network: 'sandbox', realm: 'test' });
+      const replaced = await createPaywall({ keys: ring, receiver: desk.sandbox.receiver('seller'), store: desk.store, clock: desk.clock });
+      expect(codeOf(await replaced.check(desk.paid, Path.normalize('/pass'), hour))).toBe(outcome);
+      await replaced.close();
+    }
+    await desk.close();
+  });
+
+  test('ends with the second until which it was sold, and with the one to which its holder narrowed it', async () => {
+    const desk = await openUsed();
+    const soon = Math.floor(desk.clock.nowMs() / 1000) + 5;
+    const narrowed = view('/pass', {
+      authorization: `L402 ${Macaroon.format(Macaroon.attenuate(desk.bought.macaroon, [`expires=${soon}`]))}:${desk.bought.preimage}`,
+    });
+    for (let i = 0; i < 2; i++) expect((await desk.ask(hour, narrowed)).kind).toBe('pass');
+    desk.clock.advance(5000);
+    expect((await desk.ask(hour, narrowed)).kind).toBe('pass');
+    desk.clock.advance(1000);
+    expect(codeOf(await desk.ask(hour, narrowed))).toBe('CREDENTIAL_NARROWED');
+    expect((await desk.ask(hour, desk.paid)).kind).toBe('pass');
+    desk.clock.advance((600 + 3600) * 1000);
+    expect(codeOf(await desk.ask(hour, desk.paid))).toBe('CREDENTIAL_EXPIRED');
+    await desk.close();
+  });
+
+  test('opens no other route: another service, path, method, tier, priced input or capability', async () => {
+    const desk = await openUsed();
+    const others: readonly [Partial<Offer.OfferOptions>, string, string][] = [
+      [{ service: 'other' }, '/pass', 'GET'],
+      [{ pattern: '/dear' }, '/dear', 'GET'],
+      [{ pattern: '/*' }, '/dear', 'GET'],
+      [{}, '/pass', 'POST'],
+      [{ tier: 1 }, '/pass', 'GET'],
+      [{ price: { of: () => ({ amountMsat: Amount.fromSat(500), inputs: ['model=dear'] }) } }, '/pass', 'GET'],
+      [{ capabilities: ['admin'] }, '/pass', 'GET'],
+    ];
+    for (const [changes, path, method] of others) {
+      const offer = Offer.create({ ...hour, ...changes });
+      const request = view(path, { authorization: desk.bought.authorization }, method);
+      expect([changes, codeOf(await desk.ask(offer, request))]).toEqual([changes, 'CREDENTIAL_WRONG_SERVICE']);
+      expect((await desk.ask(hour, desk.paid)).kind).toBe('pass');
+    }
+    await desk.close();
+  });
+
+  test('is no use of single use: every request with that is claimed', async () => {
+    const desk = await openDesk();
+    const bought = await desk.buy(once, view('/x'));
+    const paid = view('/x', { authorization: bought.authorization });
+    const [first, second] = await Promise.all([desk.ask(once, paid), desk.ask(once, paid)]);
+    expect([first.kind, codeOf(second)]).toEqual(['pass', 'CREDENTIAL_IN_USE']);
+    await desk.close();
+  });
+});
+
+test('a receipt says what the format of receipts says, every second and for every payment', () => {
+  const clock = FixedClock.create();
+  for (const reference of ['0'.repeat(64), 'f'.repeat(64), '0123456789abcdef'.repeat(4)]) {
+    for (let second = 0; second < 3; second++) {
+      const timestamp = new Date(clock.nowMs()).toISOString();
+      const [name, value] = receiptHeader({ paymentHash: reference } as Principal, clock);
+      expect([name, value]).toEqual([
+        'Payment-Receipt',
+        Receipt.format({ status: 'success', method: 'lightning', timestamp, reference: Preimage.parseHash(reference) }),
+      ]);
+      clock.advance(1000);
+    }
+  }
 });
 
 describe('minting', () => {

@@ -9,6 +9,7 @@
  */
 import type { Msat } from '../core/Amount.ts';
 import { type Clock, nowAt, type Random, systemClock, systemRandom } from '../core/Clock.ts';
+import { type Reached, unwatched } from '../core/CrashPoint.ts';
 import { FareboxError } from '../core/Errors.ts';
 import type * as Path from '../http/Path.ts';
 import type { RequestView } from '../http/RequestView.ts';
@@ -16,11 +17,11 @@ import type { Receiver } from '../lightning/Lightning.ts';
 import type { Store, StoredAnswer } from '../store/Store.ts';
 import * as Answers from './Answers.ts';
 import type { Decision } from './Decision.ts';
-import { followDenials, noDenials } from './Denials.ts';
+import { type Denials, followDenials, noDenials } from './Denials.ts';
 import { createEvents, type Events, type PaywallNews } from './Events.ts';
-import { createLedger, noLedger } from './Ledger.ts';
-import { createMintLimiter, type MintLimits } from './Limits.ts';
-import { createMint } from './Mint.ts';
+import { createLedger, type Ledger, noLedger } from './Ledger.ts';
+import { createMintLimiter, type MintLimiter, type MintLimits } from './Limits.ts';
+import { createMint, type Mint } from './Mint.ts';
 import type { Offer, Principal } from './Offer.ts';
 import * as method from './policies/method.ts';
 import * as priced from './policies/priced.ts';
@@ -28,7 +29,7 @@ import type { RootKeys } from './RootKeys.ts';
 import { receiptHeader } from './receipt.ts';
 import { type ClaimContext, claim } from './terms/PerRequest.ts';
 import type { Sale } from './terms/Terms.ts';
-import { createVerifier } from './Verifier.ts';
+import { createVerifier, type Verifier } from './Verifier.ts';
 
 /** What a paywall is made from. */
 export type PaywallOptions = {
@@ -54,6 +55,8 @@ export type PaywallOptions = {
     /** `skip`: the specification's reading of a caveat that is not understood. */
     readonly unknownCaveats?: 'refuse' | 'skip';
   };
+  /** Told of every crash point that is reached; for tests. */
+  readonly reached?: Reached;
 };
 
 /** See the head of this file. */
@@ -73,110 +76,148 @@ export type Paywall = {
 export async function createPaywall(options: PaywallOptions): Promise<Paywall> {
   const { keys, receiver, store, clock = systemClock, events = createEvents() } = options;
   if (keys.network !== receiver.network) throw new TypeError(`the keys are for ${keys.network}, the receiver is on ${receiver.network}`);
-  const emit = (news: PaywallNews) => events.emit({ at: clock.nowMs(), ...news });
-  const trouble = (what: string) => (error: unknown) => emit({ kind: 'trouble', what, error });
-  const ledger = store ? createLedger(store, clock, trouble('the ledger')) : noLedger;
-  const limiter = createMintLimiter(options.mintLimits ?? {}, clock);
-  const verify = createVerifier(keys, { skipUnknownCaveats: options.compat?.unknownCaveats === 'skip' });
-  const mint = createMint({
-    keys,
-    receiver,
-    clock,
-    random: options.random ?? systemRandom,
-    invoiceExpirySeconds: options.invoiceExpirySeconds ?? 600,
-    nodeTimeoutMs: options.nodeTimeoutMs ?? 10_000,
-  });
   const leaseSeconds = options.leaseSeconds ?? 30;
   if (!(leaseSeconds > 0)) throw new RangeError('leaseSeconds is more than 0');
-  const denials = store ? await followDenials(store, clock, trouble('the list of what was revoked')) : noDenials;
-  const claiming: ClaimContext | undefined = store && {
-    store,
+  const emit = (news: PaywallNews) => {
+    if (events.isHeard()) events.emit({ at: clock.nowMs(), ...news });
+  };
+  const trouble = (what: string) => (error: unknown) => emit({ kind: 'trouble', what, error });
+  const ledger = store ? createLedger(store, clock, trouble('the ledger')) : noLedger;
+  const desk: Desk = {
     clock,
-    leaseSeconds,
-    inUseWaitMs: options.inUseWaitMs ?? 2000,
-    onNews: emit,
+    events,
+    emit,
+    limiter: createMintLimiter(options.mintLimits ?? {}, clock),
+    verify: createVerifier(keys, { skipUnknownCaveats: options.compat?.unknownCaveats === 'skip' }),
+    mint: createMint({
+      keys,
+      receiver,
+      clock,
+      random: options.random ?? systemRandom,
+      invoiceExpirySeconds: options.invoiceExpirySeconds ?? 600,
+      nodeTimeoutMs: options.nodeTimeoutMs ?? 10_000,
+      reached: options.reached ?? unwatched,
+    }),
+    ledger,
+    denials: store ? await followDenials(store, clock, trouble('the list of what was revoked')) : noDenials,
+    claiming: store && { store, clock, leaseSeconds, inUseWaitMs: options.inUseWaitMs ?? 2000, onNews: emit },
+    invalidCredential: options.compat?.invalidCredential ?? 401,
   };
-
-  const refuse = (error: FareboxError, offer: Offer): Decision => {
-    emit({ kind: 'refused', code: error.code, status: error.status, route: offer.route });
-    return { kind: 'refuse', answer: Answers.refusal(error) };
-  };
-  const unavailable = (error: unknown, offer: Offer, code: 'STORE_UNAVAILABLE' | 'LIGHTNING_UNAVAILABLE'): Decision => {
-    trouble(code === 'STORE_UNAVAILABLE' ? 'the store' : 'the node')(error);
-    return refuse(FareboxError.is(error) && error.status >= 500 ? error : new FareboxError(code, unavailableMessages[code], { cause: error }), offer);
-  };
-
-  const challenge = async (asked: Asked, why: FareboxError | undefined): Promise<Decision> => {
-    const { request, offer } = asked;
-    const retryAfterSeconds = limiter(request.clientAddress);
-    if (retryAfterSeconds > 0) {
-      const message = 'Too many invoices were asked for and not paid. Pay one, or ask again later.';
-      return refuse(new FareboxError('RATE_LIMITED', message, { details: { retryAfterSeconds } }), offer);
-    }
-    try {
-      const minted = await mint({ ...asked, method: request.method, path: asked.target.path });
-      emit({ kind: 'challenged', paymentHash: minted.paymentHash, service: offer.service, route: offer.route, amountMsat: minted.amountMsat });
-      return { kind: 'challenge', answer: Answers.challenge(request, offer, minted, why) };
-    } catch (error) {
-      return unavailable(error, offer, 'LIGHTNING_UNAVAILABLE');
-    }
-  };
-  const invalid = (asked: Asked, error: FareboxError): Decision | Promise<Decision> => {
-    const paysAgain = error.status === 402 || (error.status === 401 && options.compat?.invalidCredential === 402);
-    if (!paysAgain) return refuse(error, asked.offer);
-    emit({ kind: 'refused', code: error.code, status: 402, route: asked.offer.route });
-    return challenge(asked, error);
-  };
-  const claimUse = async (asked: Asked, principal: Principal): Promise<Decision> => {
-    if (claiming === undefined) return unavailable(new TypeError('a paywall without a store serves passes alone'), asked.offer, 'STORE_UNAVAILABLE');
-    try {
-      const claimed = await claim(claiming, principal, asked.request, asked.target, asked.offer.route);
-      if (claimed.kind === 'refused') return invalid(asked, claimed.error);
-      if (claimed.kept) return await repeatKept(claimed.sale, claimed.kept, principal, asked.offer);
-      return { kind: 'pass', principal, sale: claimed.sale, headers: [] };
-    } catch (error) {
-      return unavailable(error, asked.offer, 'STORE_UNAVAILABLE');
-    }
-  };
-  const repeatKept = async (sale: Sale, kept: StoredAnswer, principal: Principal, offer: Offer): Promise<Decision> => {
-    const head = await sale.head(kept.status);
-    if (head.kind === 'lost') return refuse(Answers.inUse(), offer);
-    return { kind: 'repeat', answer: { ...kept, headers: [...kept.headers, ...head.headers] }, principal, sale };
-  };
-
   return {
     events,
-    check: (request, target, offer) => {
-      if (isPreflight(request)) return { kind: 'answer', answer: Answers.preflight(request) };
-      if (!method.isMethod(method.countsAs(request.method))) return refuse(new FareboxError('REQUEST_MALFORMED', 'No token can name this method.'), offer);
-      const { amountMsat, inputs } = offer.price.of(request);
-      const asked: Asked = { request, target, offer, amountMsat, priced: priced.digest(inputs) };
-      const verified = verify(request, {
-        service: offer.service,
-        tier: offer.tier,
-        method: method.countsAs(request.method),
-        path: target.path,
-        pattern: offer.pattern,
-        priced: asked.priced,
-        nowAt: nowAt(clock),
-        capabilities: offer.capabilities,
-      });
-      if (verified.kind === 'none') return challenge(asked, undefined);
-      if (verified.kind === 'failed') return invalid(asked, verified.error);
-      const { principal } = verified;
-      if (denials.has(principal)) return invalid(asked, new FareboxError('CREDENTIAL_REVOKED', 'This token was revoked. Buy a new one.'));
-      if (principal.terms === 'per-request') return claimUse(asked, principal);
-      if (principal.terms !== 'pass')
-        return invalid(asked, new FareboxError('CREDENTIAL_WRONG_SERVICE', `This token was sold as "${principal.terms}", which is not served here.`));
-      ledger.sawPass(principal, offer.route);
-      emit({ kind: 'passed', paymentHash: principal.paymentHash, service: offer.service, route: offer.route, amountMsat: principal.amountMsat });
-      return { kind: 'pass', principal, sale: undefined, headers: [receiptHeader(principal, clock)] };
-    },
+    check: (request, target, offer) => decide(desk, request, target, offer),
     close: async () => {
-      await denials.close();
+      await desk.denials.close();
       await ledger.flush().catch(trouble('the ledger'));
     },
   };
+}
+
+/** What deciding needs. */
+type Desk = {
+  readonly clock: Clock;
+  readonly events: Events;
+  readonly emit: (news: PaywallNews) => void;
+  readonly limiter: MintLimiter;
+  readonly verify: Verifier;
+  readonly mint: Mint;
+  readonly ledger: Ledger;
+  readonly denials: Denials;
+  /** Undefined without a store: then nothing that is counted is served. */
+  readonly claiming: ClaimContext | undefined;
+  /** What is answered to a credential that is not valid. */
+  readonly invalidCredential: 401 | 402;
+};
+
+/** See the head of this file. For a pass, nothing is awaited: what decides is known. */
+function decide(desk: Desk, request: RequestView, target: Path.Target, offer: Offer): Decision | Promise<Decision> {
+  if (isPreflight(request)) return { kind: 'answer', answer: Answers.preflight(request) };
+  const counted = method.countsAs(request.method);
+  if (!method.isMethod(counted)) return refuse(desk, new FareboxError('REQUEST_MALFORMED', 'No token can name this method.'), offer);
+  const { amountMsat, inputs } = offer.price.of(request);
+  const asked: Asked = { request, target, offer, amountMsat, priced: priced.digest(inputs) };
+  const verified = desk.verify(request, {
+    service: offer.service,
+    tier: offer.tier,
+    method: counted,
+    path: target.path,
+    pattern: offer.pattern,
+    priced: asked.priced,
+    nowAt: nowAt(desk.clock),
+    capabilities: offer.capabilities,
+  });
+  if (verified.kind === 'none') return challenge(desk, asked, undefined);
+  if (verified.kind === 'failed') return answerInvalid(desk, asked, verified.error);
+  const { principal } = verified;
+  if (desk.denials.has(principal)) return answerInvalid(desk, asked, new FareboxError('CREDENTIAL_REVOKED', 'This token was revoked. Buy a new one.'));
+  if (principal.terms === 'per-request') return claimUse(desk, asked, principal);
+  if (principal.terms !== 'pass') {
+    return answerInvalid(desk, asked, new FareboxError('CREDENTIAL_WRONG_SERVICE', `This token was sold as "${principal.terms}", which is not served here.`));
+  }
+  return letPass(desk, principal, offer);
+}
+
+function letPass({ ledger, events, emit, clock }: Desk, principal: Principal, offer: Offer): Decision {
+  ledger.sawPass(principal, offer.route);
+  if (events.isHeard()) {
+    emit({ kind: 'passed', paymentHash: principal.paymentHash, service: offer.service, route: offer.route, amountMsat: principal.amountMsat });
+  }
+  return { kind: 'pass', principal, sale: undefined, headers: [receiptHeader(principal, clock)] };
+}
+
+/** 402, under the limits on minting. `why`: what was wrong with the credential that came, where one came. */
+async function challenge(desk: Desk, asked: Asked, why: FareboxError | undefined): Promise<Decision> {
+  const { request, offer } = asked;
+  const retryAfterSeconds = desk.limiter(request.clientAddress);
+  if (retryAfterSeconds > 0) {
+    const message = 'Too many invoices were asked for and not paid. Pay one, or ask again later.';
+    return refuse(desk, new FareboxError('RATE_LIMITED', message, { details: { retryAfterSeconds } }), offer);
+  }
+  try {
+    const minted = await desk.mint({ offer, method: request.method, path: asked.target.path, priced: asked.priced, amountMsat: asked.amountMsat });
+    desk.emit({ kind: 'challenged', paymentHash: minted.paymentHash, service: offer.service, route: offer.route, amountMsat: minted.amountMsat });
+    return { kind: 'challenge', answer: Answers.challenge(request, offer, minted, why) };
+  } catch (error) {
+    return answerUnavailable(desk, error, offer, 'LIGHTNING_UNAVAILABLE');
+  }
+}
+
+/** A credential that does not do: a new challenge where paying again is the remedy, a refusal where it is not. */
+function answerInvalid(desk: Desk, asked: Asked, error: FareboxError): Decision | Promise<Decision> {
+  const paysAgain = error.status === 402 || (error.status === 401 && desk.invalidCredential === 402);
+  if (!paysAgain) return refuse(desk, error, asked.offer);
+  desk.emit({ kind: 'refused', code: error.code, status: 402, route: asked.offer.route });
+  return challenge(desk, asked, error);
+}
+
+async function claimUse(desk: Desk, asked: Asked, principal: Principal): Promise<Decision> {
+  const { claiming } = desk;
+  if (claiming === undefined) return answerUnavailable(desk, new TypeError('a paywall without a store serves passes alone'), asked.offer, 'STORE_UNAVAILABLE');
+  try {
+    const claimed = await claim(claiming, principal, asked.request, asked.target, asked.offer.route);
+    if (claimed.kind === 'refused') return answerInvalid(desk, asked, claimed.error);
+    if (claimed.kept) return await repeatKept(desk, claimed.sale, claimed.kept, principal, asked.offer);
+    return { kind: 'pass', principal, sale: claimed.sale, headers: [] };
+  } catch (error) {
+    return answerUnavailable(desk, error, asked.offer, 'STORE_UNAVAILABLE');
+  }
+}
+
+async function repeatKept(desk: Desk, sale: Sale, kept: StoredAnswer, principal: Principal, offer: Offer): Promise<Decision> {
+  const head = await sale.head(kept.status);
+  if (head.kind === 'lost') return refuse(desk, Answers.inUse(), offer);
+  return { kind: 'repeat', answer: { ...kept, headers: [...kept.headers, ...head.headers] }, principal, sale };
+}
+
+function refuse({ emit }: Desk, error: FareboxError, offer: Offer): Decision {
+  emit({ kind: 'refused', code: error.code, status: error.status, route: offer.route });
+  return { kind: 'refuse', answer: Answers.refusal(error) };
+}
+
+function answerUnavailable(desk: Desk, error: unknown, offer: Offer, code: keyof typeof unavailable): Decision {
+  const { what, message } = unavailable[code];
+  desk.emit({ kind: 'trouble', what, error });
+  return refuse(desk, FareboxError.is(error) && error.status >= 500 ? error : new FareboxError(code, message, { cause: error }), offer);
 }
 
 /** A request with what was found out about it. */
@@ -188,9 +229,12 @@ type Asked = {
   readonly priced: string;
 };
 
-const unavailableMessages = {
-  STORE_UNAVAILABLE: 'It could not be found out whether this credential is still good. Ask again in a moment; do not pay again.',
-  LIGHTNING_UNAVAILABLE: "The seller's Lightning node gave no invoice. Try again in a moment; nothing was paid.",
+const unavailable = {
+  STORE_UNAVAILABLE: {
+    what: 'the store',
+    message: 'It could not be found out whether this credential is still good. Ask again in a moment; do not pay again.',
+  },
+  LIGHTNING_UNAVAILABLE: { what: 'the node', message: "The seller's Lightning node gave no invoice. Try again in a moment; nothing was paid." },
 } as const;
 
 /** A browser asking whether it may ask: the one request that is answered without payment. */

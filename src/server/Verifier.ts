@@ -1,6 +1,6 @@
 /**
  * From the headers of a request to the one principal behind it, by hashing alone: no store, no node. The credential is parsed once, and
- * everything after this uses what it returned.
+ * everything after this uses what it returned. Passes that were verified are remembered by the text of their credential.
  *
  * @see docs/wire.md, "The credential"
  */
@@ -15,46 +15,65 @@ import * as Preimage from '../core/Preimage.ts';
 import type { RequestView } from '../http/RequestView.ts';
 import type { Principal } from './Offer.ts';
 import * as Caveats from './policies/Caveats.ts';
-import type { PolicyContext } from './policies/Policy.ts';
 import * as preimageCaveat from './policies/preimage.ts';
 import type { RootKeys } from './RootKeys.ts';
+import { createVerifiedTokens, type Demand, type VerifiedPrincipal, type VerifiedTokens, type VerifiedTokensLimits } from './VerifiedTokens.ts';
 
 /** What a request presents. `failed`: the reason that is most use to whoever sent it. */
-export type Verified =
-  | { readonly kind: 'none' }
-  | { readonly kind: 'verified'; readonly principal: Principal }
-  | { readonly kind: 'failed'; readonly error: FareboxError };
-
-/** What a token is held against, beyond what the credential itself says. */
-export type Demand = Omit<PolicyContext, 'preimage'>;
+export type Verified = { readonly kind: 'none' } | VerifiedPrincipal | { readonly kind: 'failed'; readonly error: FareboxError };
 
 /** Looks at every credential of a request; the first that verifies is the one. */
-export type Verifier = (request: RequestView, demand: Demand) => Verified;
+export type Verifier = {
+  (request: RequestView, demand: Demand): Verified;
+  /** How many credentials it remembers. */
+  readonly remembered: VerifiedTokens<ProvenToken>['size'];
+};
 
-/** Headers that may carry `L402 <token>:<preimage>`. */
-const credentialHeaders = ['authorization', 'l402-authorization'] as const;
+/** How a verifier reads and remembers. */
+export type VerifierOptions = {
+  /** Pass over conditions that are not understood (the specification's reading). */
+  readonly skipUnknownCaveats?: boolean;
+  readonly limits?: VerifiedTokensLimits;
+};
 
-/** Headers that may carry a hex macaroon with a `preimage` caveat. */
-const macaroonHeaders = ['macaroon', 'grpc-metadata-macaroon'] as const;
-
-/**
- * A verifier under these keys.
- * @param options.skipUnknownCaveats - pass over conditions that are not understood (the specification's reading)
- */
-export function createVerifier(keys: RootKeys, options: { readonly skipUnknownCaveats?: boolean } = {}): Verifier {
-  const skipUnknown = options.skipUnknownCaveats ?? false;
-  return (request, demand) => {
-    const { credentials, malformed } = read(request);
+/** A verifier under these keys, with a memory of its own for what it has verified. */
+export function createVerifier(keys: RootKeys, { skipUnknownCaveats = false, limits = {} }: VerifierOptions = {}): Verifier {
+  const known = createVerifiedTokens<ProvenToken>({
+    ...limits,
+    recheck: (token, demand) => {
+      const principal = principalOf(token, demand, skipUnknownCaveats);
+      return principal instanceof FareboxError ? undefined : { kind: 'verified', principal };
+    },
+    markOf: ({ identifier }) => new DataView(identifier.buffer, identifier.byteOffset, identifier.byteLength).getUint32(randomAt),
+  });
+  const verify = (request: RequestView, demand: Demand): Verified => {
+    const lines = joined(request.headerLines('authorization'), request.headerLines('l402-authorization'));
+    const macaroons = joined(request.headerLines('macaroon'), request.headerLines('grpc-metadata-macaroon'));
+    if (lines.length === 0 && macaroons.length === 0) return none;
+    // A request with several lines is read anew each time: which of them counts is not to depend on what came before.
+    const only = lines.length === 1 && macaroons.length === 0 ? lines[0] : undefined;
+    const found = only === undefined ? undefined : known.find(only, demand);
+    if (found !== undefined) return found;
+    const { credentials, malformed } = parse(lines, macaroons);
     let best = malformed;
     for (const credential of credentials) {
-      for (const token of credential.tokens) {
-        const outcome = verifyToken(keys, token, credential.preimage, demand, skipUnknown);
-        if (!(outcome instanceof FareboxError)) return { kind: 'verified', principal: outcome };
-        if (best === undefined || usefulness(outcome) > usefulness(best)) best = outcome;
+      for (const bytes of credential.tokens) {
+        const token = prove(keys, bytes, credential.preimage);
+        const principal = token instanceof FareboxError ? token : principalOf(token, demand, skipUnknownCaveats);
+        if (principal instanceof FareboxError) {
+          if (best === undefined || usefulness(principal) > usefulness(best)) best = principal;
+          continue;
+        }
+        const verified: VerifiedPrincipal = { kind: 'verified', principal };
+        if (only !== undefined && isWorthKeeping(principal) && isAlone(credentials, malformed)) {
+          known.add(only, demand, verified, token as ProvenToken, 2 * bytes.length);
+        }
+        return verified;
       }
     }
-    return best === undefined ? { kind: 'none' } : { kind: 'failed', error: best };
+    return best === undefined ? none : { kind: 'failed', error: best };
   };
+  return Object.assign(verify, { remembered: known.size });
 }
 
 /** What use is counted on: a digest of the identifier, so that re-encoding or narrowing a token makes no second use of it. */
@@ -62,24 +81,47 @@ export function useKeyOf(identifier: Uint8Array): string {
   return toHex(sha256(fromUtf8('farebox/use/1/'), identifier));
 }
 
+const none: Verified = { kind: 'none' };
+
+/** Where the random part of an identifier begins. */
+const randomAt = Identifier.length - Identifier.randomLength;
+
+/** One list after the other, copied only where both hold something. */
+function joined(one: readonly string[], other: readonly string[]): readonly string[] {
+  if (other.length === 0) return one;
+  return one.length === 0 ? other : [...one, ...other];
+}
+
 /** Every credential of a request, in order. */
-function read(request: RequestView): Credential.Parsed {
-  const lines = credentialHeaders.flatMap((name) => request.headerLines(name));
-  const macaroons = macaroonHeaders.flatMap((name) => request.headerLines(name));
+function parse(lines: readonly string[], macaroons: readonly string[]): Credential.Parsed {
   const plain = Credential.parseAuthorization(lines);
   if (macaroons.length === 0) return plain;
   const parsed = [plain, ...macaroons.slice(0, Credential.maxCredentials).map(Credential.parseHexMacaroon)];
   return { credentials: parsed.flatMap(({ credentials }) => credentials), malformed: parsed.find(({ malformed }) => malformed)?.malformed };
 }
 
-/** The principal of one token, or why it is none. */
-function verifyToken(
-  keys: RootKeys,
-  bytes: Uint8Array,
-  presented: Preimage.Preimage | undefined,
-  demand: Demand,
-  skipUnknown: boolean,
-): Principal | FareboxError {
+/** What is used once would push out what is used again and again. */
+function isWorthKeeping({ terms }: Principal): boolean {
+  return terms === 'pass';
+}
+
+/** Whether a line holds one token and nothing else: of several, the first that verifies counts, and that hangs on the demand. */
+function isAlone(credentials: readonly Credential.Credential[], malformed: FareboxError | undefined): boolean {
+  return malformed === undefined && credentials.length === 1 && credentials[0]?.tokens.length === 1;
+}
+
+/** A token that was made under a key of ours and paid for. What its caveats demand of a request is another matter. */
+type ProvenToken = Identifier.Identifier &
+  Identifier.TokenId & {
+    /** As bytes. */
+    readonly identifier: Uint8Array;
+    readonly caveats: readonly string[];
+    /** The proof of its payment. */
+    readonly preimage: Preimage.Preimage;
+  };
+
+/** What holds of a token for every request, or why nothing does. */
+function prove(keys: RootKeys, bytes: Uint8Array, presented: Preimage.Preimage | undefined): ProvenToken | FareboxError {
   let macaroon: Macaroon.Macaroon;
   let identifier: Identifier.Identifier;
   let preimage: Preimage.Preimage;
@@ -91,20 +133,26 @@ function verifyToken(
     if (FareboxError.is(error)) return error;
     throw error;
   }
-  const { fingerprint, mintedAt } = Identifier.readTokenId(identifier.tokenId);
+  const { version, paymentHash, tokenId } = identifier;
+  const { fingerprint, mintedAt } = Identifier.readTokenId(tokenId);
   const rootKey = keys.derive(fingerprint, macaroon.identifier);
   if (rootKey === undefined) return failure('CREDENTIAL_UNKNOWN_KEY', 'This token was not made here, or under a key that is gone. Buy a new one.');
-  if (!Preimage.proves(preimage, identifier.paymentHash)) {
+  if (!Preimage.proves(preimage, paymentHash)) {
     return failure('CREDENTIAL_UNPAID', "The preimage is not the one that paying this token's invoice reveals.");
   }
   if (!Macaroon.verify(macaroon, rootKey)) return failure('CREDENTIAL_TAMPERED', 'The signature of this token does not hold.');
-  const caveats = Caveats.check(macaroon.caveats, { ...demand, preimage }, skipUnknown);
+  return { version, paymentHash, tokenId, fingerprint, mintedAt, identifier: macaroon.identifier, caveats: macaroon.caveats, preimage };
+}
+
+/** The principal of a token for one demand, or which of its caveats does not hold. */
+function principalOf(token: ProvenToken, demand: Demand, skipUnknown: boolean): Principal | FareboxError {
+  const caveats = Caveats.check(token.caveats, { ...demand, preimage: token.preimage }, skipUnknown);
   if (caveats.kind === 'fails') return failed(caveats);
   return {
-    paymentHash: identifier.paymentHash,
-    tokenId: identifier.tokenId,
-    fingerprint,
-    mintedAt,
+    paymentHash: token.paymentHash,
+    tokenId: token.tokenId,
+    fingerprint: token.fingerprint,
+    mintedAt: token.mintedAt,
     validUntil: caveats.validUntil,
     mintedUntil: caveats.mintedUntil,
     service: demand.service,
@@ -112,7 +160,7 @@ function verifyToken(
     capabilities: caveats.capabilities,
     amountMsat: caveats.amountMsat,
     terms: caveats.terms,
-    useKey: useKeyOf(macaroon.identifier),
+    useKey: caveats.terms === 'pass' ? undefined : useKeyOf(token.identifier),
   };
 }
 
@@ -126,7 +174,7 @@ function preimageWithin(macaroon: Macaroon.Macaroon): Preimage.Preimage {
 /** A caveat that does not hold, as the error that says who can mend it. */
 function failed({ failure: why, by, condition: text }: Caveats.CaveatFailure): FareboxError {
   // What stands where a condition should may be a preimage.
-  const condition = /^[0-9a-f]{9,}$/i.test(text) ? `${text.slice(0, 8)}…` : text;
+  const condition = text.replace(/[0-9a-f]{9,}/gi, (digits) => `${digits.slice(0, 8)}…`);
   const details = { condition };
   if (by === 'holder') {
     return new FareboxError('CREDENTIAL_NARROWED', `A holder narrowed this token: its caveat ${condition} ${reasons[why]}.`, { details });

@@ -6,6 +6,7 @@
  */
 import type { Msat } from '../core/Amount.ts';
 import type { PaymentHash } from '../core/Preimage.ts';
+import type { Standing } from './Standing.ts';
 
 /** What a store promises beyond the contract. */
 export type StoreCapabilities = {
@@ -33,7 +34,7 @@ export type ClaimRequest = ClaimedRequest & {
   readonly expiresAt: number;
   /** The same request may be answered again, that often and that long after the commit, while its answer never arrived whole. */
   readonly repeat: { readonly limit: number; readonly withinSeconds: number };
-  /** Written in the same step when the claim is granted: that this payment has been seen. */
+  /** Written in the same step when the claim is granted: that this payment has been seen. The claim is then this payment's, and holds its amount. */
   readonly entry?: LedgerEntry;
 };
 
@@ -181,16 +182,23 @@ export type Store = {
     readonly expiresAt: number;
   }) => Promise<{ readonly counted: boolean; readonly value: number }>;
 
-  /** Puts money into an account (opened where there is none). `source` is unique: crediting it twice credits once. */
+  /**
+   * Puts money into an account (opened where there is none). `source` is unique: crediting it twice credits once. `entry` is written in the
+   * same step, that this payment has been seen; the account is then opened by this payment, and is credited from nothing else.
+   */
   readonly credit: (request: {
     readonly account: string;
     readonly amountMsat: Msat;
     readonly source: string;
     readonly expiresAt: number;
+    readonly entry?: LedgerEntry;
   }) => Promise<'credited' | 'already'>;
   readonly reserve: (request: ReserveRequest) => Promise<ReserveOutcome>;
-  /** Spends what was reserved, or the same smaller amount of every debit; the rest goes back. `lost`: unknown, ended or settled otherwise before. */
-  readonly settle: (request: { readonly reservation: string; readonly amountMsat?: Msat }) => Promise<'settled' | 'lost'>;
+  /**
+   * Spends what was reserved, or the same smaller amount of every debit; the rest goes back. `lost`: unknown, ended or settled otherwise before.
+   * `entry` is written in the same step, once.
+   */
+  readonly settle: (request: { readonly reservation: string; readonly amountMsat?: Msat; readonly entry?: LedgerEntry }) => Promise<'settled' | 'lost'>;
   /** Gives back what was reserved. */
   readonly cancel: (reservation: string) => Promise<'cancelled' | 'lost'>;
   readonly balance: (account: string) => Promise<AccountBalance | undefined>;
@@ -205,11 +213,13 @@ export type Store = {
   /** Rows behind `after`, oldest first. */
   readonly ledger: (query: { readonly after: number; readonly limit: number }) => Promise<readonly LedgerRow[]>;
   readonly totals: () => Promise<LedgerTotals>;
+  /** Everything that is kept about money, of the one moment at which the first is asked for, whatever is written meanwhile; see `Books.verify`. */
+  readonly audit: () => AsyncIterable<Standing>;
 
   /** Changes behind `after` (from now on where there is none), in this and every other process, within a second; until `signal` aborts. */
   readonly changes: (options: { readonly after?: number; readonly signal: AbortSignal }) => AsyncIterable<Change>;
 
-  /** Forgets what has expired; the ledger stays. The answer is how many rows went. */
+  /** Forgets what has expired; the ledger stays, and how each payment ended. The answer is how many rows went. */
   readonly prune: () => Promise<number>;
   readonly close: () => Promise<void>;
 };

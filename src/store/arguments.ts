@@ -85,6 +85,7 @@ function assertCredit(request: Parameters<Store['credit']>[0]): void {
   assertName('source', request.source);
   assertMsat('amountMsat', request.amountMsat);
   assertWhole('expiresAt', request.expiresAt);
+  if (request.entry) assertEntry(request.entry);
 }
 
 function assertReserve(request: ReserveRequest): void {
@@ -103,6 +104,7 @@ function assertReserve(request: ReserveRequest): void {
 function assertSettle(request: Parameters<Store['settle']>[0]): void {
   assertName('reservation', request.reservation);
   if (request.amountMsat !== undefined) assertMsat('amountMsat', request.amountMsat);
+  if (request.entry) assertEntry(request.entry);
 }
 
 function assertDenial(denial: Denial): void {

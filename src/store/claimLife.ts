@@ -36,7 +36,12 @@ export type ClaimLife = {
   readonly lapses: number;
   /** Releases by reason. */
   readonly releases: { readonly [reason: string]: number };
+  /** Whose money it holds, as the entry of the first grant that brought one had it. */
+  readonly payment?: ClaimedPayment;
 };
+
+/** The payment that a claim is the one use of. */
+export type ClaimedPayment = { readonly paymentHash: string; readonly amountMsat: bigint };
 
 /** What a step answers, and what has to be written with it. */
 export type Step<Outcome> = {
@@ -129,6 +134,11 @@ export function isForgettable(life: ClaimLife, now: number): boolean {
   return life.expiresAt + graceSeconds <= now && (life.leaseEndsAt === undefined || life.leaseEndsAt <= now);
 }
 
+/** Whether its payment is earned, and not merely held. */
+export function isEarned({ state }: Pick<ClaimLife, 'state'>): boolean {
+  return state === 'committed' || state === 'used';
+}
+
 /** Whether what was granted is to be answered from what was committed. */
 export function isRepetition(outcome: ClaimOutcome): outcome is ClaimOutcome & { readonly kind: 'granted' } {
   return outcome.kind === 'granted' && outcome.repeat > 0;
@@ -179,7 +189,13 @@ function held(life: ClaimLife, request: ClaimRequest, now: number) {
     leaseEndsAt: leaseEnd(now, request.leaseSeconds),
     leaseSeconds: request.leaseSeconds,
     repeatSeconds: request.repeat.withinSeconds,
+    ...paymentOf(life, request),
   };
+}
+
+function paymentOf(life: ClaimLife, { entry }: ClaimRequest): { readonly payment?: ClaimedPayment } {
+  if (life.payment) return { payment: life.payment };
+  return entry ? { payment: { paymentHash: entry.paymentHash, amountMsat: entry.amountMsat } } : {};
 }
 
 /** A repetition that was never committed has sent nothing, so that its end without a word is no lapse. */

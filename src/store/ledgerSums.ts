@@ -12,10 +12,11 @@ export type LedgerSums = {
   readonly received: number;
   readonly earned: number;
   readonly reversed: number;
+  readonly repeated: number;
 };
 
 /** An empty ledger's. */
-export const none: LedgerSums = { receivedMsat: 0n, earnedMsat: 0n, reversedMsat: 0n, received: 0, earned: 0, reversed: 0 };
+export const none: LedgerSums = { receivedMsat: 0n, earnedMsat: 0n, reversedMsat: 0n, received: 0, earned: 0, reversed: 0, repeated: 0 };
 
 /** The sums with one entry more. A repetition is no money. */
 export function add(sums: LedgerSums, entry: LedgerEntry): LedgerSums {
@@ -27,7 +28,7 @@ export function add(sums: LedgerSums, entry: LedgerEntry): LedgerSums {
     case 'reversed':
       return { ...sums, reversed: sums.reversed + 1, reversedMsat: sums.reversedMsat + entry.amountMsat };
     case 'repeated':
-      return sums;
+      return { ...sums, repeated: sums.repeated + 1 };
   }
 }
 

@@ -6,8 +6,10 @@ import { FareboxError } from '../core/Errors.ts';
 import { withCheckedArguments } from './arguments.ts';
 import { createFeed } from './feed.ts';
 import { createAccounts } from './memory/accounts.ts';
+import { audit } from './memory/audit.ts';
 import { createBook } from './memory/book.ts';
 import { createClaims } from './memory/claims.ts';
+import { createClosings } from './memory/closings.ts';
 import { createCounters } from './memory/counters.ts';
 import type { Store } from './Store.ts';
 
@@ -20,8 +22,9 @@ export function createMemoryStore(options: { readonly clock?: Clock } = {}): Sto
   const now = () => clock.nowMs() / 1000;
   let closed = false;
   const book = createBook(now);
-  const accounts = createAccounts(now);
-  const claims = createClaims(now, book.append);
+  const closings = createClosings();
+  const accounts = createAccounts(now, book.append, closings.close);
+  const claims = createClaims(now, book.append, closings.close);
   const counters = createCounters(now);
   const latest = () => {
     assertOpen(closed);
@@ -58,6 +61,9 @@ export function createMemoryStore(options: { readonly clock?: Clock } = {}): Sto
     append: (entries) => step(() => book.append(entries)),
     ledger: (query) => step(() => book.ledger(query)),
     totals: () => step(book.totals),
+    audit: async function* () {
+      yield* await step(() => audit({ book, claims, accounts, closings }, now()));
+    },
     changes: feed.changes,
     prune: () => step(() => claims.prune() + counters.prune() + accounts.prune() + book.prune()),
     close: async () => {

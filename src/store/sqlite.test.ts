@@ -11,6 +11,7 @@ import * as Amount from '../core/Amount.ts';
 import { FareboxError } from '../core/Errors.ts';
 import * as FixedClock from '../testing/FixedClock.ts';
 import { claimOf, digest, entryOf, expiresAt, leaseSeconds } from '../testing/storeContract/StoreCase.ts';
+import * as Books from './Books.ts';
 import type { Change, Store } from './Store.ts';
 import { createSqliteStore } from './sqlite.ts';
 
@@ -127,6 +128,50 @@ test('a feed hears of another connection within half a second, asks nothing more
   await ended;
   expect(getEventListeners(controller.signal, 'abort').length).toBe(0);
   expect(clock.timers()).toBe(0);
+});
+
+test('a file of version 1 is brought up to date: what it held is there, and its books balance by the ledger alone', async () => {
+  tamper(readFileSync(new URL('../../test/vectors/store-1.sql', import.meta.url), 'utf8'));
+  clock.advance(3_700_000);
+  const store = await open();
+  const { columns, discrepancies, untied } = await Books.verify(store.audit());
+  expect(discrepancies).toEqual([]);
+  expect(untied).toBe(5);
+  expect([columns.received.payments, columns.earned.payments, columns.unspent.payments]).toEqual([6, 4, 2]);
+  expect(await store.balance('a')).toEqual({ creditedMsat: 75_000n, availableMsat: 57_000n, reservedMsat: 5000n, spentMsat: 13_000n });
+  expect(await store.settle({ reservation: 'held' })).toBe('settled');
+
+  const again = claimOf('open', { entry: entryOf('received', 'open') });
+  const outcome = await store.claim(again);
+  expect(outcome).toEqual({ kind: 'granted', fence: 2, repeat: 0 });
+  await store.commit({ key: again.key, fence: 2, entry: entryOf('earned', 'open', { nonce: '2' }) });
+  expect(await Books.verify(store.audit())).toMatchObject({ balanced: true, untied: 4, columns: { earned: { payments: 5 }, unspent: { payments: 1 } } });
+  clock.advance(expiresAt * 1000 - clock.nowMs() + 86_400_000);
+  await store.prune();
+  expect(await Books.verify(store.audit())).toMatchObject({ balanced: true, untied: 4, columns: { earned: { payments: 5 }, expired: { payments: 1 } } });
+});
+
+test('an audit is of one moment while another connection sells, and keeps nobody from selling', async () => {
+  const [seller, auditor] = [await open(), await open()];
+  const sell = async (name: string) => {
+    const { key } = claimOf(name);
+    await seller.claim(claimOf(name, { entry: entryOf('received', name) }));
+    await seller.commit({ key, fence: 1, entry: entryOf('earned', name, { nonce: '1' }) });
+  };
+  for (let i = 0; i < 20; i++) await sell(`before ${i}`);
+  const kinds: string[] = [];
+  for await (const standing of auditor.audit()) {
+    kinds.push(standing.kind);
+    await sell(`meanwhile ${kinds.length}`);
+  }
+  expect(kinds).toEqual(['book', ...Array(20).fill('payment')]);
+  expect(await Books.verify(auditor.audit())).toMatchObject({ balanced: true, columns: { earned: { payments: 41 } } });
+});
+
+test('a file that cannot be read is no empty store', async () => {
+  const store = await open();
+  tamper('DROP TABLE claims');
+  expect(await codeOf(Books.verify(store.audit()))).toBe('STORE_UNAVAILABLE');
 });
 
 test('a file of a newer version is refused and left as it is', async () => {

@@ -6,10 +6,12 @@
  * @see https://www.sqlite.org/wal.html
  */
 import { type Clock, systemClock } from '../core/Clock.ts';
+import { type Reached, unwatched } from '../core/CrashPoint.ts';
 import { withCheckedArguments } from './arguments.ts';
 import { createFeed } from './feed.ts';
 import type { Store } from './Store.ts';
 import { createAccounts } from './sqlite/accounts.ts';
+import { audit } from './sqlite/audit.ts';
 import { createBook } from './sqlite/book.ts';
 import { createClaims } from './sqlite/claims.ts';
 import { createConnection, openFile } from './sqlite/connection.ts';
@@ -22,6 +24,8 @@ export type SqliteOptions = {
   readonly path: string;
   /** Default: the machine's. */
   readonly clock?: Clock;
+  /** Told of every crash point that is reached; for tests. */
+  readonly reached?: Reached;
 };
 
 /**
@@ -30,43 +34,52 @@ export type SqliteOptions = {
  * @throws STORE_UNAVAILABLE – the file cannot be opened; STORE_VERSION – made by a newer Farebox or by another program
  * @example const store = await createSqliteStore({ path: 'farebox.db' });
  */
-export async function createSqliteStore({ path, clock = systemClock }: SqliteOptions): Promise<Store> {
+export async function createSqliteStore({ path, clock = systemClock, reached = unwatched }: SqliteOptions): Promise<Store> {
   const now = () => clock.nowMs() / 1000;
-  const db = await openFile(path);
+  const db = await openFile(path, reached);
   let changed = false;
-  const connection = createConnection(db, () => {
-    if (changed) feed.wake();
-    changed = false;
-  });
+  const connection = createConnection(
+    db,
+    () => {
+      if (changed) feed.wake();
+      changed = false;
+    },
+    reached,
+  );
   const { read, write, changedElsewhere } = connection;
   const book = createBook(connection, now, () => {
     changed = true;
   });
   const claims = createClaims(connection, now, book.append);
   const counters = createCounters(connection, now);
-  const accounts = createAccounts(connection, now);
+  const accounts = createAccounts(connection, now, book.append);
   const feed = createFeed({ read: (after, limit) => read(() => book.changes(after, limit)), latest: () => read(book.latest), changedElsewhere }, clock);
 
   return withCheckedArguments({
     name: 'sqlite',
     capabilities: { durable: true, shared: true },
-    claim: (request) => write(() => claims.claim(request)),
-    heartbeat: (request) => write(() => claims.heartbeat(request)),
-    commit: (request) => write(() => claims.commit(request)),
-    deliver: (ref) => write(() => claims.deliver(ref)),
-    undelivered: (ref) => write(() => claims.undelivered(ref)),
-    release: (request) => write(() => claims.release(request)),
-    count: (request) => write(() => counters.count(request)),
-    credit: (request) => write(() => accounts.credit(request)),
-    reserve: (request) => write(() => accounts.reserve(request)),
-    settle: (request) => write(() => accounts.settle(request)),
-    cancel: (reservation) => write(() => accounts.cancel(reservation)),
+    claim: (request) => write('claim', () => claims.claim(request)),
+    heartbeat: (request) => write('heartbeat', () => claims.heartbeat(request)),
+    commit: (request) => write('commit', () => claims.commit(request)),
+    deliver: (ref) => write('deliver', () => claims.deliver(ref)),
+    undelivered: (ref) => write('undelivered', () => claims.undelivered(ref)),
+    release: (request) => write('release', () => claims.release(request)),
+    count: (request) => write('count', () => counters.count(request)),
+    credit: (request) => write('credit', () => accounts.credit(request)),
+    reserve: (request) => write('reserve', () => accounts.reserve(request)),
+    settle: (request) => write('settle', () => accounts.settle(request)),
+    cancel: (reservation) => write('cancel', () => accounts.cancel(reservation)),
     balance: async (account) => read(() => accounts.balance(account)),
-    deny: (denial) => write(() => book.deny(denial)),
+    deny: (denial) => write('deny', () => book.deny(denial)),
     denials: async () => read(book.denials),
-    append: (entries) => write(() => book.append(entries)),
+    append: (entries) => write('append', () => book.append(entries)),
     ledger: async (query) => read(() => book.ledger(query)),
     totals: async () => read(book.totals),
+    audit: async function* () {
+      // Its own connection would go on reading the file of a store that is closed.
+      read(book.latest);
+      yield* audit(path, now);
+    },
     changes: feed.changes,
     prune: createPruning(connection, now),
     close: async () => {

@@ -100,6 +100,8 @@ export const clientStoreContract: readonly ClientStoreCase[] = [
         createdAt: now,
         dispatchedAt: now + 1,
         updatedAt: now + 2,
+        seen: false,
+        boundTo: '',
         note: '',
       });
       assert.deepEqual(await store.get(hashOf('a')), paid);
@@ -281,6 +283,39 @@ export const clientStoreContract: readonly ClientStoreCase[] = [
     },
   },
   {
+    name: 'what a call says of a payment is worth nothing once another call works on it',
+    run: async (store) => {
+      await reserved(store, requestOf(purchaseOf('a')));
+      assert.equal(await store.step(hashOf('a'), { kind: 'fail', note: 'late', by: 'two.1' }, now), undefined);
+      assert.equal(await store.step(hashOf('a'), { kind: 'abandon' }, now), undefined);
+      assert.equal((await store.step(hashOf('a'), { kind: 'fail', note: 'mine', by: lease.owner }, now))?.state, 'failed');
+      await reserved(store, requestOf(purchaseOf('b')));
+      assert.equal((await store.step(hashOf('b'), { kind: 'abandon' }, lease.leaseEndsAt + 1))?.state, 'failed');
+      await dispatched(store, 'c');
+      assert.equal(await store.step(hashOf('c'), { kind: 'abandon' }, lease.leaseEndsAt + 1), undefined);
+    },
+  },
+  {
+    name: 'a wallet that has once said that it has a payment is remembered for it',
+    run: async (store) => {
+      await dispatched(store, 'a');
+      assert.equal((await store.step(hashOf('a'), { kind: 'doubt', note: 'under way', seen: true }, now))?.seen, true);
+      assert.equal((await store.step(hashOf('a'), { kind: 'doubt', note: 'no answer' }, now))?.seen, true);
+      assert.equal((await store.get(hashOf('a')))?.seen, true);
+    },
+  },
+  {
+    name: 'a credential whose one answer has begun is bound to that request',
+    run: async (store) => {
+      await settled(store, 'a');
+      await store.step(hashOf('a'), { kind: 'take', ...lease }, now);
+      assert.equal(await store.step(hashOf('a'), { kind: 'bind', owner: 'two.1', resource: digest('GET /b') }, now), undefined);
+      assert.equal((await store.step(hashOf('a'), { kind: 'bind', owner: lease.owner, resource: digest('GET /b') }, now))?.boundTo, digest('GET /b'));
+      assert.equal((await store.step(hashOf('a'), { kind: 'release', owner: lease.owner }, now))?.usable, true);
+      assert.equal((await store.get(hashOf('a')))?.boundTo, digest('GET /b'));
+    },
+  },
+  {
     name: 'a refused credential is set aside: kept, and never used again',
     run: async (store) => {
       const { paymentHash } = await settled(store, 'a');
@@ -288,32 +323,48 @@ export const clientStoreContract: readonly ClientStoreCase[] = [
       assert.equal(await store.step(paymentHash, { kind: 'take', ...lease }, now), undefined);
       const good = await settled(store, 'b');
       await store.step(good.paymentHash, { kind: 'redeem', owner: lease.owner, last: false }, now);
-      assert.equal((await store.find({ origin: good.origin, resource: good.resource })).credentials.length, 1);
+      assert.equal((await store.find({ origin: good.origin })).credentials.length, 1);
       const aside = await store.step(good.paymentHash, { kind: 'reject', note: '402' }, now);
       assert.deepEqual([aside?.state, aside?.usable, aside?.preimage], ['redeemed', false, preimageOf('b')]);
-      assert.deepEqual((await store.find({ origin: good.origin, resource: good.resource })).credentials, []);
+      assert.deepEqual((await store.find({ origin: good.origin })).credentials, []);
     },
   },
   {
-    name: 'what bears on a request: open payments of its resource and usable credentials of its origin, oldest first',
+    name: 'what bears on an origin: its open payments and its usable credentials, oldest first',
     run: async (store) => {
-      await settled(store, 'old');
+      await dispatched(store, 'old');
       await settled(store, 'elsewhere', sat(50), { origin: 'https://other.example.com' });
       await settled(store, 'new', sat(50), { resource: digest('GET /b') });
+      await store.step(hashOf('old'), { kind: 'settle', preimage: preimageOf('old'), spentMsat: sat(50) }, now);
       await reserved(store, requestOf(purchaseOf('reserved')));
       await dispatched(store, 'b-elsewhere', {}, { resource: digest('GET /b') });
       await dispatched(store, 'open');
       await dispatched(store, 'doubt', { owner: 'one.2' });
       await store.step(hashOf('doubt'), { kind: 'doubt', note: 'lost' }, now);
-      const { open, credentials } = await store.find({ origin: purchaseOf('a').origin, resource: purchaseOf('a').resource });
+      const { open, credentials } = await store.find({ origin: purchaseOf('a').origin });
       assert.deepEqual(
         open.map(({ paymentHash }) => paymentHash),
-        [hashOf('open'), hashOf('doubt')],
+        [hashOf('b-elsewhere'), hashOf('open'), hashOf('doubt')],
       );
       assert.deepEqual(
         credentials.map(({ paymentHash }) => paymentHash),
         [hashOf('old'), hashOf('new')],
       );
+    },
+  },
+  {
+    name: 'what bears on an origin is as it stands now',
+    run: async (store) => {
+      const { paymentHash, origin } = await settled(store, 'a');
+      const kept = async () => (await store.find({ origin })).credentials.map(({ state, owner }) => [state, owner]);
+      await store.step(paymentHash, { kind: 'release', owner: lease.owner }, now);
+      assert.deepEqual(await kept(), [['settled', '']]);
+      await store.step(paymentHash, { kind: 'take', ...other }, now);
+      assert.deepEqual(await kept(), [['settled', other.owner]]);
+      await store.step(paymentHash, { kind: 'redeem', owner: other.owner, last: false }, now);
+      assert.deepEqual(await kept(), [['redeemed', '']]);
+      await store.step(paymentHash, { kind: 'redeem', owner: '', last: true }, now);
+      assert.deepEqual(await kept(), []);
     },
   },
   {

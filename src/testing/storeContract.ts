@@ -4,6 +4,7 @@
  * @see src/store/Store.ts
  */
 import { accountCases } from './storeContract/accounts.ts';
+import { auditCases } from './storeContract/audit.ts';
 import { claimCases } from './storeContract/claims.ts';
 import { counterCases } from './storeContract/counters.ts';
 import { denialCases } from './storeContract/denials.ts';
@@ -28,6 +29,7 @@ export const storeContract: readonly StoreCase[] = [
   ...accountCases,
   ...denialCases,
   ...ledgerCases,
+  ...auditCases,
   ...feedCases,
   ...lifetimeCases,
 ];

@@ -41,19 +41,35 @@ export function describe(caveats: readonly string[], surroundings: Surroundings)
   return caveats.map((text, index) => {
     const by = last < 0 ? 'unknown' : index <= last ? 'minted' : 'holder';
     const caveat = parse(text);
-    if (caveat === undefined) return { by, condition: '', value: text, means: 'cannot be read, so a gateway refuses the token' };
-    if (isProof(caveat, surroundings)) return { by, condition: caveat.condition, value: '(not shown)', means: 'carries the proof of payment' };
+    if (caveat === undefined) {
+      const value = isPreimage(text.trim(), surroundings) ? hidden : text;
+      return { by, condition: '', value, means: 'cannot be read, so a gateway refuses the token' };
+    }
+    if (isProof(caveat, surroundings)) {
+      const condition = isPreimage(caveat.condition, surroundings) ? hidden : caveat.condition;
+      return { by, condition, value: hidden, means: 'carries the proof of payment' };
+    }
     return { by, ...caveat, ...wordsFor(caveat, names, surroundings.nowAt) };
   });
+}
+
+/** A condition as it can be shown: what stands where one should may be a preimage. */
+export function withoutProof(condition: string): string {
+  return condition.replace(/[0-9a-f]{9,}/gi, (digits) => `${digits.slice(0, 8)}…`);
 }
 
 type Words = Pick<CaveatWords, 'means' | 'endsAt'>;
 type Reader = (value: string, nowAt: number) => Words;
 
-/** Whether a value is a secret: named so, or the preimage itself under whatever name. */
-function isProof({ condition, value }: Caveat.Caveat, { paymentHash }: Surroundings): boolean {
-  if (condition.toLowerCase() === 'preimage') return true;
-  return paymentHash !== undefined && /^[0-9a-f]{64}$/i.test(value) && Preimage.proves(Preimage.parse(value), paymentHash);
+const hidden = '(not shown)';
+
+/** Whether a caveat holds a secret: named so, or the preimage itself on either side. */
+function isProof({ condition, value }: Caveat.Caveat, surroundings: Surroundings): boolean {
+  return condition.toLowerCase() === 'preimage' || isPreimage(value, surroundings) || isPreimage(condition, surroundings);
+}
+
+function isPreimage(text: string, { paymentHash }: Surroundings): boolean {
+  return paymentHash !== undefined && /^[0-9a-f]{64}$/i.test(text) && Preimage.proves(Preimage.parse(text), paymentHash);
 }
 
 function wordsFor({ condition, value }: Caveat.Caveat, names: readonly string[], nowAt: number): Words {
@@ -65,7 +81,7 @@ function wordsFor({ condition, value }: Caveat.Caveat, names: readonly string[],
     const words = minted(value, nowAt);
     return names.length === 1 ? words : { ...words, means: `at the service ${name}: ${words.means}` };
   }
-  return { means: `a gateway of Farebox does not know "${condition}", and refuses the token` };
+  return { means: `a gateway of Farebox does not know "${withoutProof(condition)}", and refuses the token` };
 }
 
 const until: Reader = (value, nowAt) => {

@@ -7,7 +7,7 @@ import { FareboxError } from '../../core/Errors.ts';
 import * as Path from '../../http/Path.ts';
 import * as Caveats from '../../server/policies/Caveats.ts';
 import { formatAt } from '../Time.ts';
-import { describe, servicesOf } from './CaveatWords.ts';
+import { describe, servicesOf, withoutProof } from './CaveatWords.ts';
 
 /** The gateway's answer to the request that suits a token best. */
 export type Verdict = Caveats.CaveatFacts | Caveats.CaveatFailure;
@@ -31,17 +31,13 @@ export function judge(caveats: readonly string[], moment: Moment, skipUnknown = 
   // Of a long path the token holds a digest alone: which path that is cannot be found out here.
   const checked = caveats.filter((text) => !/_path=sha256:/.test(text));
   let worst: Caveats.CaveatFailure = { kind: 'fails', failure: 'elsewhere', by: 'minted', condition: 'services' };
-  for (const service of servicesOf(caveats).slice(0, maxServices)) {
-    for (const path of paths) {
-      for (const method of methods) {
-        const context = { service, tier: 0, method, path, pattern, priced, nowAt: moment.nowAt, capabilities: [], preimage };
-        const outcome = Caveats.check(checked, context, skipUnknown);
-        if (outcome.kind === 'holds') return outcome;
-        if (weightOf(outcome) > weightOf(worst)) worst = outcome;
-      }
-    }
+  for (const request of candidates(servicesOf(caveats), paths, methods)) {
+    const context = { ...request, tier: 0, pattern, priced, nowAt: moment.nowAt, capabilities: [], preimage };
+    const outcome = Caveats.check(checked, context, skipUnknown);
+    if (outcome.kind === 'holds') return outcome;
+    if (weightOf(outcome) > weightOf(worst)) worst = outcome;
   }
-  return worst;
+  return { ...worst, condition: withoutProof(worst.condition) };
 }
 
 /**
@@ -76,8 +72,22 @@ export const reasons: { readonly [failure in Caveats.CaveatFailure['failure']]: 
   widened: 'allows more than an earlier one of its kind',
 };
 
-/** Most services of one token that are tried; ours name one. */
-const maxServices = 8;
+/** Most requests that are tried. A token of ours names one service and a few paths and methods; four kilobytes can name a million requests. */
+const maxRequests = 1000;
+
+type Candidate = { readonly service: string; readonly path: string; readonly method: string };
+
+function* candidates(services: Iterable<string>, paths: Iterable<string>, methods: Iterable<string>): Generator<Candidate, void> {
+  let left = maxRequests;
+  for (const service of services) {
+    for (const path of paths) {
+      for (const method of methods) {
+        if (left-- === 0) return;
+        yield { service, path, method };
+      }
+    }
+  }
+}
 
 /** Of several failures the one that holds for every request is the one to tell. */
 const rank: { readonly [failure in Caveats.CaveatFailure['failure']]: number } = { elsewhere: 0, expired: 1, unknown: 2, unreadable: 3, widened: 4 };

@@ -59,6 +59,20 @@ test('whatever a token carries, what is printed has no control character and no 
   );
 });
 
+test('a line that begins with very many spaces is read like any other', () => {
+  const spaces = ' '.repeat(150_000);
+  expect(Presented.parse(`${spaces}Authorization: L402 ${token}:${preimage}`).preimage).toBe(preimage);
+  expect(Presented.parse(`${spaces}L402 ${token}:${preimage}`).preimage).toBe(preimage);
+});
+
+test('a token that names a million requests is judged by some of them', () => {
+  const letters = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZ'];
+  const methods = letters.flatMap((first) => letters.map((second) => first + second)).slice(0, 600);
+  const paths = Array.from({ length: 50 }, (_, at) => `path_prefix=/${at}`);
+  const many = ['services=a:0,b:0,c:0,d:0,e:0,f:0,g:0,h:0', `method=${methods.join(',')}`, ...paths];
+  expect(judge(many, { nowAt: now, preimage })).toMatchObject({ kind: 'fails' });
+});
+
 /** Parts that make sense, and some that do not. */
 const wishes = fc.record(
   {

@@ -52,7 +52,10 @@ const alone = { kind: 'token', scheme: 'L402', preimage: undefined, invoice: und
 
 /** A line without the name of the header that it was copied with. */
 function withoutName(line: string): string {
-  return line.replace(/^\s*<?\s*(www-authenticate|authorization|l402-authorization|macaroon|grpc-metadata-macaroon)\s*:/i, '').trim();
+  return line
+    .trim()
+    .replace(/^<?\s*(www-authenticate|authorization|l402-authorization|macaroon|grpc-metadata-macaroon)\s*:/i, '')
+    .trim();
 }
 
 function unquoted(text: string): string {

@@ -88,6 +88,7 @@ describe('encode', () => {
     ['a time before all time', { createdAt: -1 }, RangeError],
     ['half a second', { createdAt: 1.5 }, RangeError],
     ['an expiry without end', { expirySeconds: Number.MAX_SAFE_INTEGER }, RangeError],
+    ['an expiry past every date', { expirySeconds: 8_640_000_000_001 - draft.createdAt }, RangeError],
     ['a negative expiry', { expirySeconds: -1 }, RangeError],
     ['an expiry that is no number', { expirySeconds: Number.NaN }, RangeError],
     ['both descriptions', { descriptionHash: '22'.repeat(32) }, TypeError],
@@ -113,6 +114,12 @@ describe('encode', () => {
     ['more than a QR code holds', { routeHints: Array(8).fill(Array(12).fill(hop)) }, RangeError],
   ])('refuses %s', (_, change, error) => {
     expect(() => Bolt11.encode({ ...draft, ...change }, privateKey)).toThrow(error);
+  });
+
+  it('writes an expiry up to the last date that there is', () => {
+    const expirySeconds = 8_640_000_000_000 - draft.createdAt;
+    const { expiresAt } = Bolt11.decode(Bolt11.encode({ ...draft, expirySeconds }, privateKey));
+    expect(new Date(expiresAt * 1000).toISOString()).toBe('+275760-09-13T00:00:00.000Z');
   });
 
   it('refuses what is not a private key, and shows no secret', () => {

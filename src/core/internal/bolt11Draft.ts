@@ -6,7 +6,7 @@
 import { maxMsat } from '../Amount.ts';
 import type { Fallback, InvoiceDraft, RouteHop } from '../Bolt11.ts';
 import { isPublicKey } from './bolt11Signature.ts';
-import { fallbackVersions, featureProblem, hopLength, isFallbackLength, maxCltvExpiry, tagOf } from './bolt11Tags.ts';
+import { fallbackVersions, featureProblem, hopLength, isFallbackLength, maxCltvExpiry, maxExpiresAt, tagOf } from './bolt11Tags.ts';
 import { isChain } from './bolt11Text.ts';
 import { toWords, writeNumber } from './bolt11Words.ts';
 import { concat, fromHex, fromUtf8 } from './bytes.ts';
@@ -59,7 +59,7 @@ function checkOutside(draft: InvoiceDraft): void {
       throw new RangeError(`amountMsat lies between 1 msat and 21,000,000 BTC, not at ${draft.amountMsat}`);
   }
   checkInteger(draft.createdAt, 'createdAt', 2 ** 35 - 1);
-  if (draft.expirySeconds !== undefined) checkInteger(draft.expirySeconds, 'expirySeconds', Number.MAX_SAFE_INTEGER - draft.createdAt);
+  if (draft.expirySeconds !== undefined) checkInteger(draft.expirySeconds, 'expirySeconds', maxExpiresAt - draft.createdAt);
   if ((draft.description === undefined) === (draft.descriptionHash === undefined)) {
     throw new TypeError('an invoice has either a description or a descriptionHash');
   }

@@ -24,6 +24,8 @@ export const keyWords = 53;
 export const hopLength = 51;
 /** `f` of version 17 is a public key's hash, of version 18 a script's; 0 to 16 are witness versions. */
 export const fallbackVersions = { lastWitness: 16, pubkeyHash: 17, scriptHash: 18 } as const;
+/** The latest time that JavaScript can name, in Unix seconds: an invoice that expires after it could not be shown, or compared as a date. */
+export const maxExpiresAt = 8_640_000_000_000;
 /** Block heights have 32 bits. */
 export const maxCltvExpiry = 0xffffffff;
 

@@ -82,13 +82,13 @@ describe('a step', () => {
       remoteMsat: Amount.zero,
     };
     const fails = () =>
-      books.write(() => {
+      books.write('node', () => {
         books.addNode(node);
         throw new Error('half way');
       });
     expect(fails).toThrow('half way');
     expect(books.nodes()).toEqual([]);
-    books.write(() => books.addNode({ ...node, localMsat: Amount.maxMsat }));
+    books.write('node', () => books.addNode({ ...node, localMsat: Amount.maxMsat }));
     expect(books.node('ann')?.localMsat).toBe(Amount.maxMsat);
     books.close();
   });

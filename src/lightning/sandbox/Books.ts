@@ -8,6 +8,7 @@ import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import * as Amount from '../../core/Amount.ts';
+import { type Operation, type Reached, unwatched } from '../../core/CrashPoint.ts';
 import { FareboxError } from '../../core/Errors.ts';
 import type { PaymentHash, Preimage } from '../../core/Preimage.ts';
 import type { FailureReason } from '../Lightning.ts';
@@ -65,8 +66,8 @@ export type PaymentRow = {
 export type Books = {
   /** Names this network: 16 hex digits, chosen when the file was made. */
   readonly id: string;
-  /** Runs `work` as one step: all of it is kept, or, where it throws, none. */
-  readonly write: <T>(work: () => T) => T;
+  /** Runs `work` as one step: all of it is kept, or, where it throws, none. The operation names its crash points. */
+  readonly write: <T>(operation: Operation<'sandbox'>, work: () => T) => T;
   readonly node: (name: string) => NodeRow | undefined;
   readonly nodes: () => readonly NodeRow[];
   readonly addNode: (node: NodeRow) => void;
@@ -97,10 +98,10 @@ export type Books = {
  * @param newId - names the network where the books are new
  * @throws SANDBOX_UNAVAILABLE – another process has the file, it cannot be opened, or it is not a sandbox's
  */
-export function openBooks(path: string, newId: string): Books {
+export function openBooks(path: string, newId: string, reached: Reached = unwatched): Books {
   const database = openDatabase(path);
   try {
-    return over(database, migrate(database, path, newId));
+    return over(database, migrate(database, path, newId, reached), reached);
   } catch (error) {
     database.close();
     throw unavailable(path, error);
@@ -147,7 +148,7 @@ function openDatabase(path: string): DatabaseSync {
  * Recognises the file before anything in it or about it is changed, locks it for this process, and brings it to the schema.
  * `synchronous = NORMAL` outlives the end of the process; only a power cut may cost the last steps.
  */
-function migrate(database: DatabaseSync, path: string, newId: string): string {
+function migrate(database: DatabaseSync, path: string, newId: string, reached: Reached): string {
   const pragma = (name: string) => Number(Object.values(database.prepare(`PRAGMA ${name}`).get() ?? {})[0]);
   const isEmpty = () => database.prepare('SELECT 1 FROM sqlite_schema').get() === undefined;
   if (!isEmpty() && pragma('application_id') !== applicationId) {
@@ -158,24 +159,29 @@ function migrate(database: DatabaseSync, path: string, newId: string): string {
   }
   if (path !== ':memory:') chmodSync(path, 0o600);
   database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; BEGIN EXCLUSIVE');
-  if (isEmpty()) {
+  const isNew = isEmpty();
+  if (isNew) {
     database.exec(schema);
     database.prepare('INSERT INTO meta (id) VALUES (?)').run(newId);
     database.exec(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${version}`);
+    reached('sandbox.migrate.written');
   }
   database.exec('COMMIT');
+  if (isNew) reached('sandbox.migrate.committed');
   return String(database.prepare('SELECT id FROM meta').get()?.id);
 }
 
-function over(database: DatabaseSync, id: string): Books {
+function over(database: DatabaseSync, id: string, reached: Reached): Books {
   const statements = prepare(database);
   return {
     id,
-    write: (work) => {
+    write: (operation, work) => {
       database.exec('BEGIN IMMEDIATE');
       try {
         const result = work();
+        reached(`sandbox.${operation}.written`);
         database.exec('COMMIT');
+        reached(`sandbox.${operation}.committed`);
         return result;
       } catch (error) {
         if (database.isTransaction) database.exec('ROLLBACK');

@@ -11,7 +11,8 @@ import { type Clock, systemClock } from '../../core/Clock.ts';
 import { FareboxError } from '../../core/Errors.ts';
 import { fromUtf8 } from '../../core/internal/bytes.ts';
 import * as Preimage from '../../core/Preimage.ts';
-import type { InvoiceRequest, Payer, PaymentOutcome, PaymentRequest, Receiver, Settlement } from '../Lightning.ts';
+import type { CreatedInvoice, InvoiceRequest, Payer, PaymentOutcome, PaymentRequest, Receiver, Settlement } from '../Lightning.ts';
+import { createInvoiceBatch } from './InvoiceBatch.ts';
 import { type Sandbox, type SandboxOpening, sandboxFaultKinds } from './Sandbox.ts';
 import { type Backend, type NodeRef, nodeName } from './Wire.ts';
 
@@ -47,14 +48,15 @@ export function createSandbox(backend: Backend, clock: Clock = systemClock): San
 
 function createReceiver(backend: Backend, node: NodeRef): Receiver {
   const closing = new AbortController();
+  const order = createInvoiceBatch((orders) => call(closing, undefined, (signal) => createInvoices(backend, node, orders, signal)));
   return {
     name: 'sandbox',
     network: 'sandbox',
     capabilities: { lookup: true, watch: true, cancel: false },
     createInvoice: async (request, signal) => {
       assertInvoiceRequest(request);
-      const { amountMsat, description, expirySeconds } = request;
-      return call(closing, signal, (either) => backend.createInvoice({ node, amountMsat, description, expirySeconds }, either));
+      if (closing.signal.aborted) throw closed();
+      return order(request, signal);
     },
     lookupInvoice: (paymentHash, signal) =>
       call(closing, signal, (either) => backend.lookupInvoice({ node, paymentHash: Preimage.parseHash(paymentHash) }, either)),
@@ -68,6 +70,15 @@ function createReceiver(backend: Backend, node: NodeRef): Receiver {
     info: async (signal) => ({ ...(await call(closing, signal, (either) => backend.info({ node }, either))), network: 'sandbox' }),
     close: async () => closing.abort(),
   };
+}
+
+async function createInvoices(backend: Backend, node: NodeRef, requests: readonly InvoiceRequest[], signal: AbortSignal): Promise<readonly CreatedInvoice[]> {
+  const orders = requests.map(({ amountMsat, description, expirySeconds }) => ({ amountMsat, description, expirySeconds }));
+  const [first] = orders;
+  if (orders.length === 1 && first) return [await backend.createInvoice({ node, ...first }, signal)];
+  const { invoices } = await backend.createInvoices({ node, orders }, signal);
+  if (invoices.length !== orders.length) throw new FareboxError('LIGHTNING_UNAVAILABLE', 'The sandbox made another number of invoices than it was asked for.');
+  return invoices;
 }
 
 async function* watch(backend: Backend, node: NodeRef, start: Promise<string>, stop: AbortSignal): AsyncGenerator<Settlement, void> {
@@ -148,8 +159,12 @@ async function call<T>(closing: AbortController, signal: AbortSignal | undefined
     return await ask(signal ? AbortSignal.any([signal, closing.signal]) : closing.signal);
   } catch (error) {
     if (!closing.signal.aborted || error !== closing.signal.reason) throw error;
-    throw new FareboxError('LIGHTNING_UNAVAILABLE', 'The sandbox driver is closed. Create it again.');
+    throw closed();
   }
+}
+
+function closed(): FareboxError {
+  return new FareboxError('LIGHTNING_UNAVAILABLE', 'The sandbox driver is closed. Create it again.');
 }
 
 /** A node by name and opening, checked. @throws RangeError – a name that no node can have */

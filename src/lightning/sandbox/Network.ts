@@ -7,6 +7,7 @@ import { secp256k1 } from '@noble/curves/secp256k1.js';
 import * as Amount from '../../core/Amount.ts';
 import * as Bolt11 from '../../core/Bolt11.ts';
 import { type Clock, nowAt, type Random, systemClock, systemRandom } from '../../core/Clock.ts';
+import { type Reached, unwatched } from '../../core/CrashPoint.ts';
 import { FareboxError } from '../../core/Errors.ts';
 import { toHex } from '../../core/internal/bytes.ts';
 import * as Preimage from '../../core/Preimage.ts';
@@ -28,6 +29,8 @@ export type NetworkOptions = SandboxOpening & {
   readonly delayMs?: number;
   /** What the hub asks. Default: 1 sat and a millionth of the amount. */
   readonly fees?: FeePolicy;
+  /** Told of every crash point that is reached; for tests. */
+  readonly reached?: Reached;
 };
 
 /**
@@ -35,13 +38,13 @@ export type NetworkOptions = SandboxOpening & {
  * @throws SANDBOX_UNAVAILABLE – the file cannot be had
  */
 export function createNetwork(options: NetworkOptions = {}): Backend {
-  const { path = ':memory:', clock = systemClock, random = systemRandom, delayMs = 0, fees = defaultFees } = options;
-  const books = openBooks(path, toHex(random(8)));
+  const { path = ':memory:', clock = systemClock, random = systemRandom, delayMs = 0, fees = defaultFees, reached = unwatched } = options;
+  const books = openBooks(path, toHex(random(8)), reached);
   const bell = createBell();
   const faults = createFaults();
   const payments = createPayments({ books, clock, faults, fees, delayMs, onSettled: bell.ring });
   const network: Network = { books, clock, random, faults, payments, bell, opening: { ...defaultOpening, ...opening(options) }, closed: false };
-  if (books.node(hubName) === undefined) books.write(() => books.addNode(newNode(random, hubName, noOpening)));
+  if (books.node(hubName) === undefined) books.write('node', () => books.addNode(newNode(random, hubName, noOpening)));
   return {
     ...receiverCalls(network),
     ...payerCalls(network),
@@ -76,14 +79,19 @@ type Network = {
   closed: boolean;
 };
 
-function receiverCalls(network: Network): Pick<Backend, 'info' | 'createInvoice' | 'lookupInvoice' | 'settlements'> {
+function receiverCalls(network: Network): Pick<Backend, 'info' | 'createInvoice' | 'createInvoices' | 'lookupInvoice' | 'settlements'> {
   const { books, clock } = network;
   return {
     info: async ({ node }) => {
       const { name, nodeId } = reach(network, node);
       return { alias: `sandbox-${name}`, nodeId };
     },
-    createInvoice: async (request) => createInvoice(network, request),
+    createInvoice: async ({ node, ...order }) => {
+      const [created] = createInvoices(network, node, [order]);
+      if (created === undefined) throw new TypeError('one order is one invoice');
+      return created;
+    },
+    createInvoices: async ({ node, orders }) => ({ invoices: createInvoices(network, node, orders) }),
     lookupInvoice: async ({ node, paymentHash }) => {
       const { name } = reach(network, node);
       const invoice = books.invoice(paymentHash);
@@ -159,19 +167,26 @@ function controlCalls(network: Network): Pick<Backend, ControlCall> {
   };
 }
 
-function createInvoice(network: Network, request: RequestOf<'createInvoice'>): ReplyOf<'createInvoice'> {
-  const { books, clock, random } = network;
-  const { amountMsat, description, expirySeconds } = request;
-  const node = reach(network, request.node);
+type Order = RequestOf<'createInvoices'>['orders'][number];
+
+/** Invoices in one write. */
+function createInvoices(network: Network, ref: NodeRef, orders: readonly Order[]): ReplyOf<'createInvoice'>[] {
+  const node = reach(network, ref);
+  const drawn = orders.map((order) => drawInvoice(network, node, order));
+  network.books.write('invoice', () => {
+    for (const { row } of drawn) network.books.addInvoice(row);
+  });
+  return drawn.map(({ row: { paymentHash, expiresAt }, invoice }) => ({ invoice, paymentHash, expiresAt }));
+}
+
+function drawInvoice({ clock, random }: Network, node: NodeRow, { amountMsat, description, expirySeconds }: Order) {
   const preimage = Preimage.fromBytes(random(32));
   const paymentHash = Preimage.hash(preimage);
   const paymentSecret = toHex(random(32));
   const createdAt = nowAt(clock);
   const draft = { chain: 'regtest', amountMsat, paymentHash, paymentSecret, createdAt, expirySeconds, description, minFinalCltvExpiry } as const;
   const invoice = Bolt11.encode(draft, node.secretKey);
-  const expiresAt = createdAt + expirySeconds;
-  books.write(() => books.addInvoice({ paymentHash, payee: node.name, preimage, paymentSecret, amountMsat, expiresAt }));
-  return { invoice, paymentHash, expiresAt };
+  return { row: { paymentHash, payee: node.name, preimage, paymentSecret, amountMsat, expiresAt: createdAt + expirySeconds }, invoice };
 }
 
 /** The node, opened where it is not there, unless it is down. */
@@ -187,7 +202,7 @@ function openNode(network: Network, ref: NodeRef): NodeRow {
   const there = books.node(ref.name);
   if (there !== undefined) return there;
   const node = newNode(random, ref.name, { ...network.opening, ...opening(ref) });
-  books.write(() => books.addNode(node));
+  books.write('node', () => books.addNode(node));
   return node;
 }
 
@@ -200,7 +215,7 @@ function newNode(random: Random, name: string, { openingMsat, inboundMsat }: Req
 }
 
 function addFunds(books: Books, name: string, amounts: Required<SandboxOpening>): NodeRow {
-  return books.write(() => {
+  return books.write('funds', () => {
     const node = books.node(name);
     if (node === undefined) throw new Error(`the node ${name} has gone from the books`);
     const funded: NodeRow = {

@@ -70,7 +70,9 @@ export function createPayments(options: PaymentsOptions): Payments {
   };
   const end = (payments: readonly PaymentRow[], as: 'settled' | 'failed') => {
     for (const payment of payments) {
-      const ended = books.write(() => (as === 'settled' ? arrive(books, payment, nowAt(clock)) : giveBack(books, payment, released, nowAt(clock))));
+      const ended = books.write(as === 'settled' ? 'settle' : 'fail', () =>
+        as === 'settled' ? arrive(books, payment, nowAt(clock)) : giveBack(books, payment, released, nowAt(clock)),
+      );
       waits.tell(payment.id, outcomeOf(books, ended));
     }
     rearm();
@@ -87,7 +89,7 @@ export function createPayments(options: PaymentsOptions): Payments {
   rearm();
   return {
     start: (order) => {
-      const started = books.write(() => begin({ books, faults, fees, delayMs, nowMs: clock.nowMs() }, order));
+      const started = books.write('payment', () => begin({ books, faults, fees, delayMs, nowMs: clock.nowMs() }, order));
       if (started.kind === 'pending') rearm();
       else if (started.outcome.kind !== 'failed') onSettled();
       return started;

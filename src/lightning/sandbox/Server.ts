@@ -7,6 +7,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { systemRandom } from '../../core/Clock.ts';
+import { type Reached, unwatched } from '../../core/CrashPoint.ts';
 import { FareboxError } from '../../core/Errors.ts';
 import { equal, fromUtf8, toBase64Url } from '../../core/internal/bytes.ts';
 import { sha256 } from '../../core/internal/sha256.ts';
@@ -44,13 +45,13 @@ export type RunningSandbox = SandboxAddress & {
  * @throws SANDBOX_UNAVAILABLE – the file or the port cannot be had
  */
 export async function startSandbox(options: SandboxServerOptions): Promise<RunningSandbox> {
-  const { host = '127.0.0.1', port = 0, random = systemRandom, token = toBase64Url(random(32)) } = options;
+  const { host = '127.0.0.1', port = 0, random = systemRandom, token = toBase64Url(random(32)), reached = unwatched } = options;
   if (!isLoopbackAddress(host)) throw new RangeError(`host of a sandbox is loopback, such as 127.0.0.1, not ${host}: whoever reaches it can take its money`);
   if (!/^[\x21-\x7e]{16,}$/.test(token)) throw new RangeError('token is at least 16 visible ASCII characters');
   const backend = createNetwork(options);
   const tokenDigest = sha256(fromUtf8(token));
   // No time-out on idle connections: a client that reuses one must not race with its end.
-  const server = createServer({ keepAliveTimeout: 0 }, (request, response) => void answer(backend, tokenDigest, request, response));
+  const server = createServer({ keepAliveTimeout: 0 }, (request, response) => void answer({ backend, tokenDigest, reached }, request, response));
   try {
     const address = await listen(server, host, port);
     return {
@@ -85,7 +86,9 @@ function stop(server: Server): Promise<void> {
   });
 }
 
-async function answer(backend: Backend, tokenDigest: Uint8Array, request: IncomingMessage, response: ServerResponse): Promise<void> {
+type Serving = { readonly backend: Backend; readonly tokenDigest: Uint8Array; readonly reached: Reached };
+
+async function answer({ backend, tokenDigest, reached }: Serving, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const leaving = new AbortController();
   response.on('close', () => leaving.abort());
   try {
@@ -93,8 +96,12 @@ async function answer(backend: Backend, tokenDigest: Uint8Array, request: Incomi
     const body = await bodyOf(request);
     const asked = decode(calls[name].request, body);
     if (asked === undefined) throw new Refusal(400, 'REQUEST_MALFORMED', `The request does not fit the call ${name}.`);
+    reached('sandbox.call.received');
     const call = backend[name] as (request: unknown, signal: AbortSignal) => Promise<unknown>;
-    send(response, 200, await call(asked, leaving.signal));
+    const reply = await call(asked, leaving.signal);
+    reached('sandbox.reply.sending');
+    send(response, 200, reply);
+    reached('sandbox.reply.sent');
   } catch (error) {
     if (leaving.signal.aborted) return;
     const { status, code, message } = refusalFor(error);

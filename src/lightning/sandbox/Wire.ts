@@ -9,6 +9,7 @@
 import { z } from 'zod';
 import { type Msat, maxMsat } from '../../core/Amount.ts';
 import type { PaymentHash, Preimage } from '../../core/Preimage.ts';
+import { maxOrders } from './InvoiceBatch.ts';
 import { sandboxFaultKinds } from './Sandbox.ts';
 
 /** A node's name: lower-case letters, digits and hyphens, at most 32. `hub` is taken. */
@@ -111,12 +112,17 @@ const ended = [
 const outcome = z.discriminatedUnion('kind', [...ended]);
 const tracked = z.discriminatedUnion('kind', [...ended, z.object({ kind: z.literal('pending') }), z.object({ kind: z.literal('absent') })]);
 
-/** Call → what it is asked and what it answers. The first eight are a node's own; the others run the network. */
+const order = { amountMsat: msat, description: z.string(), expirySeconds: z.number().int().positive() };
+const created = z.object({ invoice: z.string(), paymentHash, expiresAt: seconds });
+
+/** Call → what it is asked and what it answers. The first nine are a node's own; the others run the network. */
 export const calls = {
   info: { request: z.object({ node: nodeRef }), reply: z.object({ alias: z.string(), nodeId: z.string() }) },
-  createInvoice: {
-    request: z.object({ node: nodeRef, amountMsat: msat, description: z.string(), expirySeconds: z.number().int().positive() }),
-    reply: z.object({ invoice: z.string(), paymentHash, expiresAt: seconds }),
+  createInvoice: { request: z.object({ node: nodeRef, ...order }), reply: created },
+  /** All of them, in order, or none. */
+  createInvoices: {
+    request: z.object({ node: nodeRef, orders: z.array(z.object(order)).min(1).max(maxOrders) }),
+    reply: z.object({ invoices: z.array(created) }),
   },
   lookupInvoice: { request: z.object({ node: nodeRef, paymentHash }), reply: invoiceState },
   /** Without `after`: the place where the node's settlements stand, at once. With it: what came behind, as soon as there is something. */

@@ -77,94 +77,134 @@ export function write(minted: MintedCaveats): readonly string[] {
  */
 export function check(caveats: readonly string[], context: PolicyContext, skipUnknown = false): CaveatFacts | CaveatFailure {
   const { service } = context;
-  const known = policiesOf(service);
-  const last = new Map<string, string>();
+  const slots = slotsOf(service);
+  const last: Last = new Array<string | undefined>(slotCount).fill(undefined);
   let by: Author = 'minted';
   let named: readonly Caveat.Service[] = [];
   let mintedUntil: number | undefined;
-  const fails = (condition: string, failure: CaveatFailure['failure']): CaveatFailure => ({ kind: 'fails', failure, by, condition });
-
-  for (const [index, text] of caveats.entries()) {
+  let grants = false;
+  for (let index = 0; index < caveats.length; index++) {
+    const text = caveats[index] as string;
     const caveat = parse(text);
-    if (caveat === undefined) return fails(text.slice(0, 32), 'unreadable');
+    if (caveat === undefined) return { kind: 'fails', failure: 'unreadable', by, condition: text.slice(0, 32) };
     const { condition, value } = caveat;
     if (index === 0) {
       named = (condition === services.condition ? services.read(value) : undefined) ?? [];
-      if (named.length === 0) return fails(condition, 'elsewhere');
+      if (named.length === 0) return { kind: 'fails', failure: 'elsewhere', by, condition };
     }
-    const policy = known.get(condition);
-    if (policy === undefined) {
+    const slot = slots.get(condition);
+    if (slot === undefined) {
       if (skipUnknown || named.some(({ name }) => name !== service && condition.startsWith(`${name}_`))) continue;
-      return fails(condition, 'unknown');
+      return { kind: 'fails', failure: 'unknown', by, condition };
     }
-    const earlier = last.get(condition);
-    if (earlier !== undefined && policy.narrows && !policy.narrows(earlier, value)) return fails(condition, 'widened');
+    const { policy, place } = slot;
+    const earlier = last[place];
+    if (earlier !== undefined && policy.narrows && !policy.narrows(earlier, value)) return { kind: 'fails', failure: 'widened', by, condition };
     const failure = policy.check(value, context, by);
-    if (failure) return fails(condition, failure);
-    last.set(condition, value);
-    if (condition === validUntil.condition(service)) mintedUntil ??= Caveat.parseTime(value);
-    if (by === 'minted' && condition === sold.termsCondition(service)) {
-      if (saysTooLittle(last, context)) return fails(condition, 'elsewhere');
+    if (failure) return { kind: 'fails', failure, by, condition };
+    last[place] = value;
+    if (place === places.validUntil) mintedUntil ??= validUntil.read(value);
+    if (by === 'minted' && place === places.terms) {
+      if (saysTooLittle(last, context)) return { kind: 'fails', failure: 'elsewhere', by, condition };
+      // Where no capabilities were minted, those that a holder writes are his own words.
+      grants = last[places.capabilities] !== undefined;
       by = 'holder';
     }
   }
-  return facts(last, mintedUntil, context) ?? { kind: 'fails', failure: 'elsewhere', by: 'minted', condition: sold.termsCondition(service) };
+  return facts(last, mintedUntil, grants, service) ?? { kind: 'fails', failure: 'elsewhere', by: 'minted', condition: sold.termsCondition(service) };
 }
 
+/** The latest value under each condition, at its place. */
+type Last = (string | undefined)[];
+
 /** What a token that holds says of itself; undefined where something that every token of ours carries is missing. */
-function facts(last: ReadonlyMap<string, string>, mintedUntil: number | undefined, context: PolicyContext): CaveatFacts | undefined {
-  const { service } = context;
-  const terms = last.get(sold.termsCondition(service));
-  const amountMsat = sold.readPrice(last.get(sold.priceCondition(service)) ?? '');
+function facts(last: Last, mintedUntil: number | undefined, grants: boolean, service: string): CaveatFacts | undefined {
+  const terms = last[places.terms];
+  const price = last[places.price];
+  const amountMsat = price === undefined ? undefined : sold.readPrice(price);
   if (terms === undefined || amountMsat === undefined || mintedUntil === undefined) return undefined;
-  const times = [validUntil.condition(service), 'valid_until', 'expires'].map((condition) => Caveat.parseTime(last.get(condition) ?? ''));
-  const listed = last.get(capabilities.condition(service));
+  let until = mintedUntil;
+  for (const place of times) {
+    const value = last[place];
+    const at = value === undefined ? undefined : validUntil.read(value);
+    if (at !== undefined && at < until) until = at;
+  }
+  const listed = grants ? last[places.capabilities] : undefined;
   return {
     kind: 'holds',
-    tier: services.read(last.get(services.condition) ?? '')?.find(({ name }) => name === service)?.tier ?? 0,
+    tier: services.read(last[places.services] ?? '')?.find(({ name }) => name === service)?.tier ?? 0,
     capabilities: listed === undefined ? [] : capabilities.read(listed),
-    validUntil: Math.min(mintedUntil, ...times.filter((at) => at !== undefined)),
+    validUntil: until,
     mintedUntil,
     amountMsat,
     terms,
   };
 }
 
-/** What a token does not say it was not sold for: inputs that have a price now, capabilities that are demanded now. */
-function saysTooLittle(minted: ReadonlyMap<string, string>, { service, priced: asked, capabilities: demanded }: PolicyContext): boolean {
-  return (asked !== '' && !minted.has(priced.condition(service))) || (demanded.length > 0 && !minted.has(capabilities.condition(service)));
+/** Whether the seller's part leaves out what it must say: its end and price; its inputs, where they count now; its capabilities, where some are demanded now. */
+function saysTooLittle(minted: Last, { priced: asked, capabilities: demanded }: PolicyContext): boolean {
+  if (minted[places.validUntil] === undefined || minted[places.price] === undefined) return true;
+  return (asked !== '' && minted[places.priced] === undefined) || (demanded.length > 0 && minted[places.capabilities] === undefined);
 }
 
 const holds: Policy = { check: () => undefined };
 
+/** Where the latest value under a condition is kept while a token's caveats are read. */
+const places = {
+  services: 0,
+  capabilities: 1,
+  method: 2,
+  path: 3,
+  priced: 4,
+  validUntil: 5,
+  price: 6,
+  terms: 7,
+  scope: 8,
+  pathPrefix: 9,
+  expires: 10,
+  heldUntil: 11,
+  heldMethod: 12,
+  tokenId: 13,
+  budgetId: 14,
+  preimage: 15,
+} as const;
+
+const slotCount = Object.keys(places).length;
+
+/** Everything that ends a token's time. */
+const times = [places.validUntil, places.heldUntil, places.expires] as const;
+
+/** A condition that is understood. */
+type Slot = { readonly policy: Policy; readonly place: number };
+
 /** What holders write, whatever the service. `token_id` and `budget_id` are their own labels and narrow nothing. */
-const fromHolders: readonly (readonly [string, Policy])[] = [
-  ['scope', path.prefix],
-  ['path_prefix', path.prefix],
-  ['expires', validUntil.validUntil],
-  ['valid_until', validUntil.validUntil],
-  ['method', method.method],
-  ['token_id', holds],
-  ['budget_id', holds],
-  [preimage.condition, preimage.preimage],
+const fromHolders: readonly (readonly [string, Slot])[] = [
+  ['scope', { policy: path.prefix, place: places.scope }],
+  ['path_prefix', { policy: path.prefix, place: places.pathPrefix }],
+  ['expires', { policy: validUntil.validUntil, place: places.expires }],
+  ['valid_until', { policy: validUntil.validUntil, place: places.heldUntil }],
+  ['method', { policy: method.method, place: places.heldMethod }],
+  ['token_id', { policy: holds, place: places.tokenId }],
+  ['budget_id', { policy: holds, place: places.budgetId }],
+  [preimage.condition, { policy: preimage.preimage, place: places.preimage }],
 ];
 
-const tables = new Map<string, ReadonlyMap<string, Policy>>();
+const tables = new Map<string, ReadonlyMap<string, Slot>>();
 
 /** Services come from the configuration, never from a request, so the table of tables stays small. */
-function policiesOf(service: string): ReadonlyMap<string, Policy> {
+function slotsOf(service: string): ReadonlyMap<string, Slot> {
   let table = tables.get(service);
   if (table === undefined) {
-    table = new Map<string, Policy>([
+    table = new Map<string, Slot>([
       ...fromHolders,
-      [services.condition, services.services],
-      [capabilities.condition(service), capabilities.capabilities],
-      [method.condition(service), method.method],
-      [path.condition(service), path.path],
-      [priced.condition(service), priced.priced],
-      [validUntil.condition(service), validUntil.validUntil],
-      [sold.priceCondition(service), sold.sold],
-      [sold.termsCondition(service), sold.sold],
+      [services.condition, { policy: services.services, place: places.services }],
+      [capabilities.condition(service), { policy: capabilities.capabilities, place: places.capabilities }],
+      [method.condition(service), { policy: method.method, place: places.method }],
+      [path.condition(service), { policy: path.path, place: places.path }],
+      [priced.condition(service), { policy: priced.priced, place: places.priced }],
+      [validUntil.condition(service), { policy: validUntil.validUntil, place: places.validUntil }],
+      [sold.priceCondition(service), { policy: sold.sold, place: places.price }],
+      [sold.termsCondition(service), { policy: sold.sold, place: places.terms }],
     ]);
     tables.set(service, table);
   }

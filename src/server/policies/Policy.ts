@@ -23,6 +23,19 @@ export type PolicyContext = {
   readonly preimage: string;
 };
 
+/**
+ * Reads a text again only where it differs from the one before it: one token's caveats are looked at more than once, and what a service
+ * mints says mostly the same.
+ * @param read - without effects, and without anything but the text to go by
+ */
+export function rememberLast<Result>(read: (text: string) => Result): (text: string) => Result {
+  let last: { readonly text: string; readonly result: Result } | undefined;
+  return (text) => {
+    if (last?.text !== text) last = { text, result: read(text) };
+    return last.result;
+  };
+}
+
 /** Why a caveat does not hold. `unreadable` refuses as well: what cannot be read cannot be kept. */
 export type Failure = 'expired' | 'elsewhere' | 'unreadable';
 

@@ -23,6 +23,7 @@ export function countsAs(method: string): string {
 /** Holds where the request's method is listed. */
 export const method: Policy = {
   check: (value, context) => {
+    if (value === context.method && isMethod(value)) return undefined;
     const listed = read(value);
     if (listed === undefined) return 'unreadable';
     return listed.includes(context.method) ? undefined : 'elsewhere';
@@ -35,7 +36,7 @@ export const method: Policy = {
 
 /** Whether a caveat can name this method. */
 export function isMethod(method: string): boolean {
-  return /^[A-Z][A-Z0-9-]*$/.test(method);
+  return method === 'GET' || method === 'POST' || /^[A-Z][A-Z0-9-]*$/.test(method);
 }
 
 /** The methods of a list, or undefined where it names none. Case counts, as it does in HTTP. */

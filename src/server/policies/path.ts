@@ -31,7 +31,7 @@ export const maxLength = 128;
 export const path: Policy = {
   check: (value, context, by) => {
     if (by === 'minted' && value.endsWith('/*') && value !== context.pattern) return 'elsewhere';
-    return Path.covers(value, context.path) || value === digest(context.path) ? undefined : 'elsewhere';
+    return Path.covers(value, context.path) || (value.startsWith(digestPrefix) && value === digest(context.path)) ? undefined : 'elsewhere';
   },
   narrows: (earlier, later) => Path.coversPattern(earlier, later),
 };
@@ -49,14 +49,17 @@ export const prefix: Policy = {
   },
 };
 
+const digestPrefix = 'sha256:';
+
 function digest(path: string): string {
-  return `sha256:${toHex(sha256(fromUtf8(path)))}`;
+  return `${digestPrefix}${toHex(sha256(fromUtf8(path)))}`;
 }
 
 function normalized(value: string): string | undefined {
   try {
-    const { path: read, query, authority } = Path.normalize(value.endsWith('/*') ? value.slice(0, -1) : value);
-    return query === '' && authority === undefined ? read : undefined;
+    const written = value.endsWith('/*') ? value.slice(0, -1) : value;
+    const { path: read } = Path.normalize(written);
+    return read === written ? read : undefined;
   } catch {
     return undefined;
   }

@@ -4,7 +4,7 @@
  * @see L402 macaroon-spec, Target Services
  */
 import * as Caveat from '../../core/Caveat.ts';
-import type { Policy } from './Policy.ts';
+import { type Policy, rememberLast } from './Policy.ts';
 
 /** The caveat's condition. */
 export const condition = 'services';
@@ -15,13 +15,13 @@ export function write(service: string, tier: number): string {
 }
 
 /** The names in a `services` value, or undefined where it cannot be read. */
-export function read(value: string): readonly Caveat.Service[] | undefined {
+export const read = rememberLast((value: string): readonly Caveat.Service[] | undefined => {
   try {
     return Caveat.parseServices(value);
   } catch {
     return undefined;
   }
-}
+});
 
 /** Holds where the service is named with the tier of the route or a higher one. */
 export const services: Policy = {

@@ -4,7 +4,7 @@
  */
 import * as Amount from '../../core/Amount.ts';
 import * as Caveat from '../../core/Caveat.ts';
-import type { Policy } from './Policy.ts';
+import { type Policy, rememberLast } from './Policy.ts';
 
 /** The condition that names what was paid. */
 export function priceCondition(service: string): string {
@@ -25,13 +25,13 @@ export function write(service: string, amountMsat: Amount.Msat, terms: string): 
 }
 
 /** Reads what was paid, or undefined where it is no amount. */
-export function readPrice(value: string): Amount.Msat | undefined {
+export const readPrice = rememberLast((value: string): Amount.Msat | undefined => {
   try {
     return Amount.parse(value);
   } catch {
     return undefined;
   }
-}
+});
 
 /** Holds always; a second one must say the same. */
 export const sold: Policy = {

@@ -5,7 +5,7 @@
  * @see L402 macaroon-spec, Service Constraints; docs/wire.md, "The token"
  */
 import * as Caveat from '../../core/Caveat.ts';
-import type { Policy } from './Policy.ts';
+import { type Policy, rememberLast } from './Policy.ts';
 
 /** The condition as minted. */
 export function condition(service: string): string {
@@ -17,15 +17,18 @@ export function write(service: string, validUntil: number): string {
   return Caveat.format({ condition: condition(service), value: String(validUntil) });
 }
 
+/** The time of a value in Unix seconds, or undefined where it is none. */
+export const read = rememberLast(Caveat.parseTime);
+
 /** Holds until the second that it names; a time that cannot be read refuses. */
 export const validUntil: Policy = {
   check: (value, { nowAt }) => {
-    const at = Caveat.parseTime(value);
+    const at = read(value);
     if (at === undefined) return 'unreadable';
     return nowAt <= at ? undefined : 'expired';
   },
   narrows: (earlier, later) => {
-    const [before, after] = [Caveat.parseTime(earlier), Caveat.parseTime(later)];
+    const [before, after] = [read(earlier), read(later)];
     return before !== undefined && after !== undefined && after <= before;
   },
 };

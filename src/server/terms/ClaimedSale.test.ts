@@ -6,6 +6,8 @@ import type { Principal } from '../Offer.ts';
 import { createClaimedSale } from './ClaimedSale.ts';
 import type { SaleNews } from './Terms.ts';
 
+const useKey = 'cc'.repeat(32);
+
 const principal: Principal = {
   paymentHash: 'aa'.repeat(32),
   tokenId: 'bb'.repeat(32),
@@ -18,7 +20,7 @@ const principal: Principal = {
   capabilities: [],
   amountMsat: Amount.fromSat(1),
   terms: 'per-request',
-  useKey: 'cc'.repeat(32),
+  useKey,
 };
 
 /** A sale whose store says what the test wants, and writes down what it is asked. */
@@ -42,7 +44,7 @@ function open(says: Partial<Store> = {}) {
     clock,
     asked,
     news: () => news.map(({ kind }) => kind),
-    sale: createClaimedSale(context, { key: principal.useKey, fence: 1 }, principal, 'GET /x', false),
+    sale: createClaimedSale(context, { key: useKey, fence: 1 }, principal, 'GET /x', false),
   };
 }
 

@@ -3,10 +3,11 @@
  *
  * @see docs/wire.md, "The life of a claim"
  */
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { fromUtf8, toHex } from '../../core/internal/bytes.ts';
 import { sha256 } from '../../core/internal/sha256.ts';
-import type { ClaimRef, StoredAnswer } from '../../store/Store.ts';
+import type { ClaimRef, LedgerEntry, StoredAnswer } from '../../store/Store.ts';
+import type { SaleFacts } from '../Events.ts';
 import { entryOf } from '../Ledger.ts';
 import type { Principal } from '../Offer.ts';
 import { receiptHeader } from '../receipt.ts';
@@ -19,96 +20,154 @@ type Verdict = { readonly kind: 'commit' } | { readonly kind: 'release'; readonl
 /** Releases that a buyer can provoke are capped at this many a token and reason. */
 const provokedLimit = 3;
 
+/** Of no bytes at all. */
+const emptyDigest = createHash('sha256').digest('hex');
+
 /**
  * A sale of one claimed use.
  * @param isRepeat - the use was committed before, and its answer is given once more
  */
 export function createClaimedSale(context: ClaimContext, claim: ClaimRef, principal: Principal, route: string, isRepeat: boolean): Sale {
-  const { store, clock } = context;
-  const body = createHash('sha256');
-  let state: 'claimed' | 'headed' | 'ended' = 'claimed';
-  let last: Promise<unknown> = Promise.resolve();
-  const inTurn = <Result>(step: () => Promise<Result>): Promise<Result> => {
-    const turn = last.then(step, step);
-    last = turn.catch(() => {});
-    return turn;
+  const sale = new ClaimedSale(context, claim, principal, route, isRepeat);
+  return {
+    idempotencyKey: idempotencyKeyOf(claim),
+    onBody: (chunk) => sale.addToBody(chunk),
+    head: (status) => sale.inTurn(() => sale.head(status)),
+    end: (how) => sale.inTurn(() => sale.end(how)),
+    unanswered: (why) => sale.inTurn(() => sale.unanswered(why)),
+    absent: (status, answer) => sale.inTurn(() => sale.absent(status, answer)),
   };
-  const facts = { paymentHash: principal.paymentHash, service: principal.service, route, amountMsat: principal.amountMsat };
-  const earned = (note: string) => entryOf(isRepeat ? 'repeated' : 'earned', principal, route, clock, String(claim.fence), note);
-  const stopHeartbeat = startHeartbeat(context, claim);
-  const finish = () => {
-    state = 'ended';
-    stopHeartbeat();
-  };
+}
 
-  const commit = async (note: string, answer?: StoredAnswer): Promise<'charged' | 'lost'> => {
-    const bodyDigest = body.copy().digest('hex');
-    const outcome = await store.commit({ ...claim, entry: earned(note), bodyDigest, ...(answer && { answer }) });
+/** The steps of a sale, each to be called when the one before has ended. */
+class ClaimedSale {
+  readonly #context: ClaimContext;
+  readonly #claim: ClaimRef;
+  readonly #principal: Principal;
+  readonly #route: string;
+  readonly #isRepeat: boolean;
+  readonly #stopHeartbeat: () => void;
+  #state: 'claimed' | 'headed' | 'ended' = 'claimed';
+  #last: Promise<unknown> | undefined;
+  /** Undefined while there is no body: most requests have none, and a hash costs more than a look-up. */
+  #body: Hash | undefined;
+
+  constructor(context: ClaimContext, claim: ClaimRef, principal: Principal, route: string, isRepeat: boolean) {
+    this.#context = context;
+    this.#claim = claim;
+    this.#principal = principal;
+    this.#route = route;
+    this.#isRepeat = isRepeat;
+    this.#stopHeartbeat = startHeartbeat(context, claim);
+  }
+
+  inTurn<Result>(step: () => Promise<Result>): Promise<Result> {
+    const turn = this.#last === undefined ? step() : this.#last.then(step, step);
+    this.#last = turn.catch(() => {});
+    return turn;
+  }
+
+  addToBody(chunk: Uint8Array): void {
+    this.#body ??= createHash('sha256');
+    this.#body.update(chunk);
+  }
+
+  async head(status: number): Promise<HeadOutcome> {
+    if (this.#state !== 'claimed') return { kind: 'lost' };
+    const verdict = verdictOf(status);
+    const kind = await this.#carryOut(verdict, status);
+    if (verdict.kind === 'commit' && kind === 'charged') this.#state = 'headed';
+    else this.#finish();
+    if (kind === 'lost') return { kind };
+    const receipt = kind === 'charged' && verdict.kind === 'commit' ? [receiptHeader(this.#principal, this.#context.clock)] : [];
+    return { kind, headers: [['L402-Payment', kind], ...receipt] };
+  }
+
+  async end(how: 'delivered' | 'client-left' | 'upstream-broke'): Promise<void> {
+    if (this.#state !== 'headed') return;
+    this.#finish();
+    if (how === 'upstream-broke') return void (await this.#release('upstream-broke', provokedLimit));
+    if (how === 'client-left') return this.#leave();
+    await this.#context.store.deliver(this.#claim);
+    this.#tell('delivered');
+  }
+
+  async unanswered(why: 'upstream' | 'client-left'): Promise<void> {
+    if (this.#state !== 'claimed') return;
+    this.#finish();
+    await (why === 'upstream' ? this.#release('upstream') : this.#release('client-left', provokedLimit));
+  }
+
+  async absent(status: number, answer: StoredAnswer | undefined): Promise<void> {
+    if (this.#state !== 'claimed') return;
+    this.#finish();
+    const verdict = verdictOf(status);
+    if (verdict.kind === 'release') return void (await this.#release(verdict.reason, verdict.limit));
+    if ((await this.#commit(`${status} for a client that left`, answer)) === 'charged') await this.#leave();
+  }
+
+  async #carryOut(verdict: Verdict, status: number): Promise<'charged' | 'not-charged' | 'lost'> {
+    try {
+      return await (verdict.kind === 'commit' ? this.#commit(String(status)) : this.#release(verdict.reason, verdict.limit));
+    } catch (error) {
+      this.#finish();
+      // Nothing of the answer will be sent; what was committed all the same, or can still be given back, is given back.
+      await this.#release('upstream').catch(() => {});
+      throw error;
+    }
+  }
+
+  async #commit(note: string, answer?: StoredAnswer): Promise<'charged' | 'lost'> {
+    const outcome = await this.#context.store.commit({ ...this.#claim, entry: this.#earned(note), bodyDigest: this.#bodyDigest(), ...(answer && { answer }) });
     if (outcome === 'lost') return 'lost';
-    context.onNews({ kind: isRepeat ? 'repeated' : 'charged', ...facts });
+    this.#tell(this.#isRepeat ? 'repeated' : 'charged');
     return 'charged';
-  };
-  const release = async (reason: string, limit?: number): Promise<'charged' | 'not-charged' | 'lost'> => {
-    const outcome = await store.release({
-      ...claim,
+  }
+
+  async #release(reason: string, limit?: number): Promise<'charged' | 'not-charged' | 'lost'> {
+    const outcome = await this.#context.store.release({
+      ...this.#claim,
       reason,
-      bodyDigest: body.copy().digest('hex'),
+      bodyDigest: this.#bodyDigest(),
       ...(limit === undefined ? {} : { limit }),
-      ...(isRepeat ? {} : { entryIfCommitted: earned(reason), entryIfReleased: entryOf('reversed', principal, route, clock, String(claim.fence), reason) }),
+      ...(this.#isRepeat ? {} : { entryIfCommitted: this.#earned(reason), entryIfReleased: this.#entry('reversed', reason) }),
     });
     if (outcome === 'lost') return 'lost';
-    if (outcome === 'released') context.onNews({ kind: 'released', reason, ...facts });
-    else context.onNews({ kind: 'charged', ...facts });
+    if (outcome === 'released') this.#context.onNews({ kind: 'released', reason, ...this.#facts() });
+    else this.#tell('charged');
     return outcome === 'released' ? 'not-charged' : 'charged';
-  };
-  const leave = async () => {
-    await store.undelivered(claim);
-    context.onNews({ kind: 'left', ...facts });
-  };
+  }
 
-  return {
-    idempotencyKey: idempotencyKeyOf(principal),
-    onBody: (chunk) => body.update(chunk),
-    head: (status) =>
-      inTurn(async (): Promise<HeadOutcome> => {
-        if (state !== 'claimed') return { kind: 'lost' };
-        const verdict = verdictOf(status);
-        const kind = await (verdict.kind === 'commit' ? commit(String(status)) : release(verdict.reason, verdict.limit)).catch(async (error: unknown) => {
-          finish();
-          // Nothing of the answer will be sent; what was committed all the same, or can still be given back, is given back.
-          await release('upstream').catch(() => {});
-          throw error;
-        });
-        if (verdict.kind === 'commit' && kind === 'charged') state = 'headed';
-        else finish();
-        if (kind === 'lost') return { kind };
-        const receipt = kind === 'charged' && verdict.kind === 'commit' ? [receiptHeader(principal, clock)] : [];
-        return { kind, headers: [['L402-Payment', kind], ...receipt] };
-      }),
-    end: (how) =>
-      inTurn(async () => {
-        if (state !== 'headed') return;
-        finish();
-        if (how === 'upstream-broke') return void (await release('upstream-broke', provokedLimit));
-        if (how === 'client-left') return leave();
-        await store.deliver(claim);
-        context.onNews({ kind: 'delivered', ...facts });
-      }),
-    unanswered: (why) =>
-      inTurn(async () => {
-        if (state !== 'claimed') return;
-        finish();
-        await (why === 'upstream' ? release('upstream') : release('client-left', provokedLimit));
-      }),
-    absent: (status, answer) =>
-      inTurn(async () => {
-        if (state !== 'claimed') return;
-        finish();
-        const verdict = verdictOf(status);
-        if (verdict.kind === 'release') return void (await release(verdict.reason, verdict.limit));
-        if ((await commit(`${status} for a client that left`, answer)) === 'charged') await leave();
-      }),
-  };
+  async #leave(): Promise<void> {
+    await this.#context.store.undelivered(this.#claim);
+    this.#tell('left');
+  }
+
+  #finish(): void {
+    this.#state = 'ended';
+    this.#stopHeartbeat();
+  }
+
+  #tell(kind: 'charged' | 'repeated' | 'delivered' | 'left'): void {
+    this.#context.onNews({ kind, ...this.#facts() });
+  }
+
+  #facts(): SaleFacts {
+    const { paymentHash, service, amountMsat } = this.#principal;
+    return { paymentHash, service, route: this.#route, amountMsat };
+  }
+
+  #earned(note: string): LedgerEntry {
+    return this.#entry(this.#isRepeat ? 'repeated' : 'earned', note);
+  }
+
+  #entry(kind: LedgerEntry['kind'], note: string): LedgerEntry {
+    return entryOf(kind, this.#principal, this.#route, this.#context.clock, String(this.#claim.fence), note);
+  }
+
+  #bodyDigest(): string {
+    return this.#body === undefined ? emptyDigest : this.#body.copy().digest('hex');
+  }
 }
 
 /** What the upstream's status means, line by line as wire.md has it. */
@@ -140,6 +199,6 @@ function startHeartbeat(context: ClaimContext, claim: ClaimRef): () => void {
 }
 
 /** The same for every attempt with one token, and no part of any secret. */
-function idempotencyKeyOf(principal: Principal): string {
-  return toHex(sha256(fromUtf8(`farebox/idempotency/1/${principal.useKey}`)).subarray(0, 16));
+function idempotencyKeyOf({ key }: ClaimRef): string {
+  return toHex(sha256(fromUtf8(`farebox/idempotency/1/${key}`)).subarray(0, 16));
 }

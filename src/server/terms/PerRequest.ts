@@ -48,6 +48,7 @@ const repeat = { limit: 2, withinSeconds: 600 } as const;
  */
 export async function claim(context: ClaimContext, principal: Principal, request: RequestView, target: Path.Target, route: string): Promise<Claimed> {
   const { store, clock } = context;
+  if (principal.useKey === undefined) throw new TypeError(`what was sold as "${principal.terms}" is not counted`);
   const key = request.header('idempotency-key');
   const asked: ClaimRequest = {
     key: principal.useKey,

@@ -31,6 +31,7 @@ export function createBook(now: () => number) {
       return rows.slice(first, first + query.limit);
     },
     totals: (): LedgerTotals => LedgerSums.totals(sums),
+    all: () => ({ seq, sums, rows: [...rows] }),
     deny: (denial: Denial): void => {
       const name = `${denial.kind} ${denial.value}`;
       if ((denied.get(name)?.denial.expiresAt ?? -1) >= denial.expiresAt) return;

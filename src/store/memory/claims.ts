@@ -2,11 +2,12 @@
  * Claims in memory: the state machine over a map.
  */
 import * as ClaimLife from '../claimLife.ts';
+import * as Closings from '../closings.ts';
 import type { ClaimOutcome, ClaimRef, ClaimRequest, CommitRequest, LedgerEntry, ReleaseRequest, StoredAnswer } from '../Store.ts';
 import { forget } from './forget.ts';
 
-/** Claims by key, each with the answer kept for a repetition; what a step earns goes to `append`. */
-export function createClaims(now: () => number, append: (entries: readonly LedgerEntry[]) => void) {
+/** Claims by key, each with the answer kept for a repetition; what a step earns goes to `append`, how a payment ended to `close`. */
+export function createClaims(now: () => number, append: (entries: readonly LedgerEntry[]) => void, close: (closed: readonly Closings.ClosedPayment[]) => void) {
   const lives = new Map<string, ClaimLife.ClaimLife>();
   const answers = new Map<string, StoredAnswer>();
 
@@ -36,8 +37,16 @@ export function createClaims(now: () => number, append: (entries: readonly Ledge
         const life = lives.get(key);
         return !life || ClaimLife.isForgettable(life, now()) || ClaimLife.answerExpiresAt(life) < now();
       });
-      return stale + forget(lives, (life) => ClaimLife.isForgettable(life, now()));
+      return (
+        stale +
+        forget(
+          lives,
+          (life) => ClaimLife.isForgettable(life, now()),
+          (life) => close(Closings.ofClaim(life)),
+        )
+      );
     },
+    all: (): Iterable<ClaimLife.ClaimLife> => lives.values(),
   };
 }
 

@@ -2,16 +2,21 @@
  * Accounts in SQLite: what is credited and spent are numbers of the account; what is reserved is the sum over debits that are still held.
  */
 import * as AccountLife from '../accountLife.ts';
-import type { AccountBalance, ReserveOutcome, ReserveRequest, Store } from '../Store.ts';
+import type { AccountBalance, LedgerEntry, ReserveOutcome, ReserveRequest, Store } from '../Store.ts';
 import type { Connection } from './connection.ts';
 
-/** Accounts, what was credited to them and what is reserved on them. Every function but `balance` runs inside a writing transaction. */
-export function createAccounts(connection: Connection, now: () => number) {
+/** Accounts, what was credited to them and what is reserved on them; entries go to `append`. Every function but `balance` runs inside a writing transaction. */
+export function createAccounts(connection: Connection, now: () => number, append: (entries: readonly LedgerEntry[]) => void) {
   const selectAccount = connection.prepare('SELECT credited_msat, spent_msat, expires_at FROM accounts WHERE account = ?');
-  const upsertAccount = connection.prepare('INSERT OR REPLACE INTO accounts (account, credited_msat, spent_msat, expires_at) VALUES (?, ?, ?, ?)');
+  const upsertAccount = connection.prepare(
+    `INSERT INTO accounts (account, credited_msat, spent_msat, expires_at) VALUES (?, ?, ?, ?)
+     ON CONFLICT (account) DO UPDATE SET credited_msat = excluded.credited_msat, spent_msat = excluded.spent_msat, expires_at = excluded.expires_at`,
+  );
   const updateSpent = connection.prepare('UPDATE accounts SET spent_msat = ? WHERE account = ?');
   const selectHeld = connection.prepare('SELECT amount_msat FROM debits WHERE account = ? AND held_until > ?');
-  const insertSource = connection.prepare('INSERT INTO sources (source, account, expires_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING');
+  const insertSource = connection.prepare(
+    'INSERT INTO sources (source, account, expires_at, payment_hash, amount_msat) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
+  );
   const reservations = createReservations(connection);
 
   function accountOf(account: string) {
@@ -28,10 +33,11 @@ export function createAccounts(connection: Connection, now: () => number) {
 
   return {
     balance,
-    credit: ({ account, amountMsat, source, expiresAt }: Parameters<Store['credit']>[0]): 'credited' | 'already' => {
-      if (insertSource.run(source, account, expiresAt).changes === 0) return 'already';
+    credit: ({ account, amountMsat, source, expiresAt, entry }: Parameters<Store['credit']>[0]): 'credited' | 'already' => {
+      if (insertSource.run(source, account, expiresAt, entry?.paymentHash ?? null, `${amountMsat}`).changes === 0) return 'already';
       const before = accountOf(account) ?? { creditedMsat: 0n, spentMsat: 0n, expiresAt: 0 };
       upsertAccount.run(account, `${before.creditedMsat + amountMsat}`, `${before.spentMsat}`, Math.max(before.expiresAt, expiresAt));
+      if (entry) append([entry]);
       return 'credited';
     },
     reserve: (request: ReserveRequest): ReserveOutcome => {
@@ -39,7 +45,7 @@ export function createAccounts(connection: Connection, now: () => number) {
       if (next) reservations.set(request.reservation, next);
       return outcome;
     },
-    settle: ({ reservation, amountMsat }: Parameters<Store['settle']>[0]): 'settled' | 'lost' => {
+    settle: ({ reservation, amountMsat, entry }: Parameters<Store['settle']>[0]): 'settled' | 'lost' => {
       const { outcome, next } = AccountLife.settle(reservations.get(reservation), amountMsat, now());
       if (!next) return outcome;
       reservations.set(reservation, next);
@@ -47,6 +53,7 @@ export function createAccounts(connection: Connection, now: () => number) {
         const before = accountOf(debit.account);
         if (before) updateSpent.run(`${before.spentMsat + debit.spentMsat}`, debit.account);
       }
+      if (entry) append([entry]);
       return outcome;
     },
     cancel: (reservation: string): 'cancelled' | 'lost' => {
@@ -60,7 +67,7 @@ export function createAccounts(connection: Connection, now: () => number) {
 function createReservations(connection: Connection) {
   const select = connection.prepare('SELECT state, lease_ends_at FROM reservations WHERE reservation = ?');
   const selectDebits = connection.prepare('SELECT account, amount_msat, spent_msat FROM debits WHERE reservation = ?');
-  const upsert = connection.prepare('INSERT OR REPLACE INTO reservations (reservation, state, lease_ends_at) VALUES (?, ?, ?)');
+  const upsert = connection.prepare('INSERT OR REPLACE INTO reservations (reservation, state, lease_ends_at, amount_msat) VALUES (?, ?, ?, ?)');
   const deleteDebits = connection.prepare('DELETE FROM debits WHERE reservation = ?');
   const insertDebit = connection.prepare('INSERT INTO debits (reservation, account, amount_msat, spent_msat, held_until) VALUES (?, ?, ?, ?, ?)');
   return {
@@ -75,7 +82,7 @@ function createReservations(connection: Connection) {
       return { state: row.state, leaseEndsAt: row.lease_ends_at, debits };
     },
     set: (reservation: string, life: AccountLife.ReservationLife): void => {
-      upsert.run(reservation, life.state, life.leaseEndsAt);
+      upsert.run(reservation, life.state, life.leaseEndsAt, `${AccountLife.sumOf(life.debits)}`);
       deleteDebits.run(reservation);
       const heldUntil = life.state === 'held' ? life.leaseEndsAt : null;
       for (const debit of life.debits) insertDebit.run(reservation, debit.account, `${debit.amountMsat}`, `${debit.spentMsat}`, heldUntil);

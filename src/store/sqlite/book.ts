@@ -15,7 +15,7 @@ import type { Connection } from './connection.ts';
 export function createBook(connection: Connection, now: () => number, onChange: () => void) {
   const selectBook = connection.prepare('SELECT * FROM book');
   const updateBook = connection.prepare(
-    'UPDATE book SET seq = ?, received_msat = ?, earned_msat = ?, reversed_msat = ?, received = ?, earned = ?, reversed = ?',
+    'UPDATE book SET seq = ?, received_msat = ?, earned_msat = ?, reversed_msat = ?, received = ?, earned = ?, reversed = ?, repeated = ?',
   );
   const insertEntry = connection.prepare(
     `INSERT INTO ledger (seq, kind, payment_hash, nonce, amount_msat, service, route, at, note)
@@ -29,7 +29,7 @@ export function createBook(connection: Connection, now: () => number, onChange: 
   const selectDenialsBehind = connection.prepare('SELECT * FROM denials WHERE seq > ? ORDER BY seq LIMIT ?');
 
   const bookNow = () => fromBookRow(selectBook.get() as BookRow);
-  const rowsBehind = (after: number, limit: number) => (selectRows.all(after, limit) as LedgerTableRow[]).map(fromLedgerRow);
+  const rowsBehind = (after: number, limit: number) => (selectRows.all(after, limit) as LedgerTableRow[]).map((row) => fromLedgerRow(row));
 
   return {
     latest: (): number => bookNow().seq,
@@ -43,7 +43,8 @@ export function createBook(connection: Connection, now: () => number, onChange: 
         sums = LedgerSums.add(sums, entry);
       }
       if (seq === before.seq) return;
-      updateBook.run(seq, `${sums.receivedMsat}`, `${sums.earnedMsat}`, `${sums.reversedMsat}`, sums.received, sums.earned, sums.reversed);
+      const { receivedMsat, earnedMsat, reversedMsat, received, earned, reversed, repeated } = sums;
+      updateBook.run(seq, `${receivedMsat}`, `${earnedMsat}`, `${reversedMsat}`, received, earned, reversed, repeated);
       onChange();
     },
     ledger: ({ after, limit }: { readonly after: number; readonly limit: number }): readonly LedgerRow[] => rowsBehind(after, limit),
@@ -68,7 +69,8 @@ export function createBook(connection: Connection, now: () => number, onChange: 
   };
 }
 
-type BookRow = {
+/** The only row of `book`. */
+export type BookRow = {
   readonly seq: number;
   readonly received_msat: string;
   readonly earned_msat: string;
@@ -76,13 +78,18 @@ type BookRow = {
   readonly received: number;
   readonly earned: number;
   readonly reversed: number;
+  readonly repeated: number;
+  readonly untied_seq: number;
+  readonly untied_until: number;
 };
 
-type LedgerTableRow = Omit<LedgerRow, 'paymentHash' | 'amountMsat'> & { readonly payment_hash: string; readonly amount_msat: string };
+/** A row of `ledger`. */
+export type LedgerTableRow = Omit<LedgerRow, 'paymentHash' | 'amountMsat'> & { readonly payment_hash: string; readonly amount_msat: string };
 
 type DenialRow = { readonly kind: Denial['kind']; readonly value: string; readonly expires_at: number; readonly seq: number };
 
-function fromBookRow(row: BookRow): { readonly seq: number; readonly sums: LedgerSums.LedgerSums } {
+/** The sums, and the number of the newest change. */
+export function fromBookRow(row: BookRow): { readonly seq: number; readonly sums: LedgerSums.LedgerSums } {
   return {
     seq: row.seq,
     sums: {
@@ -92,12 +99,15 @@ function fromBookRow(row: BookRow): { readonly seq: number; readonly sums: Ledge
       received: row.received,
       earned: row.earned,
       reversed: row.reversed,
+      repeated: row.repeated,
     },
   };
 }
 
-function fromLedgerRow({ payment_hash, amount_msat, ...rest }: LedgerTableRow): LedgerRow {
-  return { ...rest, paymentHash: payment_hash as PaymentHash, amountMsat: BigInt(amount_msat) as Msat };
+/** An entry as it is kept. */
+export function fromLedgerRow(row: LedgerTableRow, amountMsat = BigInt(row.amount_msat)): LedgerRow {
+  const { seq, kind, payment_hash, nonce, service, route, at, note } = row;
+  return { seq, kind, paymentHash: payment_hash as PaymentHash, nonce, amountMsat: amountMsat as Msat, service, route, at, note };
 }
 
 function fromDenialRow({ kind, value, expires_at }: DenialRow): Denial {

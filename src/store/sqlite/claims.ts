@@ -66,6 +66,8 @@ const columns = [
   'given_back',
   'lapses',
   'releases',
+  'payment_hash',
+  'amount_msat',
 ] as const;
 
 const upsertSql = `INSERT INTO claims (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})
@@ -87,6 +89,8 @@ type ClaimRow = {
   readonly given_back: number;
   readonly lapses: number;
   readonly releases: string;
+  readonly payment_hash: string | null;
+  readonly amount_msat: string | null;
 };
 
 type AnswerRow = { readonly status: number; readonly headers: string; readonly body: Uint8Array };
@@ -110,6 +114,8 @@ function toRow(key: string, life: ClaimLife.ClaimLife) {
     life.givenBack,
     life.lapses,
     JSON.stringify(life.releases),
+    life.payment?.paymentHash ?? null,
+    life.payment === undefined ? null : `${life.payment.amountMsat}`,
   ];
 }
 
@@ -132,5 +138,6 @@ function fromRow(row: ClaimRow): ClaimLife.ClaimLife {
     givenBack: row.given_back,
     lapses: row.lapses,
     releases: JSON.parse(row.releases),
+    ...(row.payment_hash !== null && { payment: { paymentHash: row.payment_hash, amountMsat: BigInt(row.amount_msat ?? 0) } }),
   };
 }

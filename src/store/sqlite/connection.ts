@@ -8,6 +8,7 @@ import { closeSync, openSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { setTimeout } from 'node:timers/promises';
+import type { Operation, Reached } from '../../core/CrashPoint.ts';
 import { FareboxError } from '../../core/Errors.ts';
 import { assertReadable, migrate } from './migrations.ts';
 
@@ -17,10 +18,10 @@ export type Connection = {
   /** Reads from one moment. @throws STORE_UNAVAILABLE – the file cannot be read, or is closed */
   readonly read: <T>(work: () => T) => T;
   /**
-   * Runs `work` in a transaction and answers when that is on disk. `work` may run twice; a `TypeError` or `RangeError` in it comes before its first write.
+   * Runs `work` in a transaction and answers when that is on disk. The operation names its crash points. `work` may run twice; a `TypeError` or `RangeError` in it comes before its first write.
    * @throws STORE_UNAVAILABLE – the file cannot be written, or is closed
    */
-  readonly write: <T>(work: () => T) => Promise<T>;
+  readonly write: <T>(operation: Operation<'store'>, work: () => T) => Promise<T>;
   /** Whether another process has written since this was last asked. */
   readonly changedElsewhere: () => boolean;
   /** Finishes what was asked for, then lets go of the file. */
@@ -40,7 +41,7 @@ const groupLimit = 128;
  * Opens the file, made where there is none and readable by its owner only, and brings it up to date.
  * @throws STORE_UNAVAILABLE – it cannot be opened; STORE_VERSION – not ours to read
  */
-export async function openFile(path: string): Promise<DatabaseSync> {
+export async function openFile(path: string, reached: Reached): Promise<DatabaseSync> {
   if (typeof path !== 'string' || path === '') throw new TypeError('path: expected the name of a file');
   if (path === ':memory:') throw new TypeError('path: a store in memory is createMemoryStore()');
   const { DatabaseSync } = await import('node:sqlite');
@@ -48,7 +49,7 @@ export async function openFile(path: string): Promise<DatabaseSync> {
   try {
     closeSync(openSync(resolve(path), 'a', 0o600));
     db = new DatabaseSync(resolve(path), { timeout: busyTimeoutMs });
-    await setUp(db);
+    await setUp(db, reached);
     return db;
   } catch (cause) {
     db?.close();
@@ -61,7 +62,7 @@ export async function openFile(path: string): Promise<DatabaseSync> {
  * Holds an open file.
  * @param onCommit - called after every commit, before its callers hear of it
  */
-export function createConnection(db: DatabaseSync, onCommit: () => void): Connection {
+export function createConnection(db: DatabaseSync, onCommit: () => void, reached: Reached): Connection {
   const queue: Job[] = [];
   let scheduled = false;
   let closed = false;
@@ -81,7 +82,7 @@ export function createConnection(db: DatabaseSync, onCommit: () => void): Connec
   function flush(): void {
     const group = queue.splice(0, groupLimit);
     if (group.length === 0) return;
-    for (const answer of commitGroup(db, group, onCommit)) answer();
+    for (const answer of commitGroup({ db, onCommit, reached }, group)) answer();
   }
 
   function assertOpen(): void {
@@ -98,10 +99,10 @@ export function createConnection(db: DatabaseSync, onCommit: () => void): Connec
         throw unavailable(error);
       }
     },
-    write: (work) =>
+    write: (operation, work) =>
       new Promise((resolve, reject) => {
         assertOpen();
-        queue.push({ work, resolve: resolve as (value: unknown) => void, reject });
+        queue.push({ operation, work, resolve: resolve as (value: unknown) => void, reject });
         schedule();
       }),
     changedElsewhere: () => {
@@ -118,11 +119,11 @@ export function createConnection(db: DatabaseSync, onCommit: () => void): Connec
   };
 }
 
-async function setUp(db: DatabaseSync): Promise<void> {
+async function setUp(db: DatabaseSync, reached: Reached): Promise<void> {
   readAtOnce(db, () => assertReadable(db));
   for (let waitedMs = 0; !isLogged(db, waitedMs); waitedMs += busyPauseMs) await setTimeout(busyPauseMs);
   db.exec('PRAGMA synchronous = FULL; PRAGMA fullfsync = ON');
-  migrate(db);
+  migrate(db, reached);
 }
 
 /** Puts the file into WAL mode. False: another process is doing the same; to be tried again. */
@@ -136,32 +137,42 @@ function isLogged(db: DatabaseSync, waitedMs: number): boolean {
   throw new Error('the file system does not carry a write-ahead log');
 }
 
-type Job = { readonly work: () => unknown; readonly resolve: (value: unknown) => void; readonly reject: (error: unknown) => void };
+type Job = {
+  readonly operation: Operation<'store'>;
+  readonly work: () => unknown;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+};
+
+type Committing = { readonly db: DatabaseSync; readonly onCommit: () => void; readonly reached: Reached };
 
 /** Commits a group and returns how to answer each; where one breaks the transaction, each gets its own, so that it breaks nobody else's. */
-function commitGroup(db: DatabaseSync, group: readonly Job[], onCommit: () => void): (() => void)[] {
+function commitGroup(committing: Committing, group: readonly Job[]): (() => void)[] {
+  const { db, onCommit, reached } = committing;
   let answers: (() => void)[] = [];
   let working = false;
   try {
     db.exec('BEGIN IMMEDIATE');
     working = true;
-    answers = group.map(attempt);
+    answers = group.map((job) => attempt(job, reached));
     working = false;
     db.exec('COMMIT');
   } catch (cause) {
     rollBack(db);
-    if (working && group.length > 1) return group.flatMap((job) => commitGroup(db, [job], onCommit));
+    if (working && group.length > 1) return group.flatMap((job) => commitGroup(committing, [job]));
     const error = unavailable(cause);
     return group.map((job) => () => job.reject(error));
   }
+  for (const { operation } of group) reached(`store.${operation}.committed`);
   onCommit();
   return answers;
 }
 
 /** Does one job's work; a caller's mistake is that caller's answer. */
-function attempt({ work, resolve, reject }: Job): () => void {
+function attempt({ operation, work, resolve, reject }: Job, reached: Reached): () => void {
   try {
     const value = work();
+    reached(`store.${operation}.written`);
     return () => resolve(value);
   } catch (error) {
     if (!isCallersMistake(error)) throw error;

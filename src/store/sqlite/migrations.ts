@@ -5,6 +5,7 @@
  * A migration that has shipped is never changed; a new one is appended.
  */
 import type { DatabaseSync } from 'node:sqlite';
+import type { Reached } from '../../core/CrashPoint.ts';
 import { FareboxError } from '../../core/Errors.ts';
 
 /** Marks a file as a store of ours, in SQLite's own header: `FBXS`. */
@@ -113,6 +114,43 @@ const migrations: readonly string[] = [
   ) STRICT;
   INSERT INTO book VALUES (1, 0, '0', '0', '0', 0, 0, 0);
   `,
+  // Ties what holds money to the payment whose it is, and writes every amount twice, so that the books can be verified.
+  `
+  ALTER TABLE claims ADD COLUMN payment_hash TEXT;
+  ALTER TABLE claims ADD COLUMN amount_msat TEXT;
+
+  CREATE TABLE closings (
+    payment_hash TEXT PRIMARY KEY,
+    kind TEXT NOT NULL CHECK (kind IN ('claim', 'account')),
+    amount_msat TEXT NOT NULL,
+    earned_msat TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  ALTER TABLE sources ADD COLUMN payment_hash TEXT;
+  ALTER TABLE sources ADD COLUMN amount_msat TEXT NOT NULL DEFAULT '0';
+  CREATE INDEX sources_account ON sources (account);
+  -- What each source had credited is not known: the first stands for all.
+  UPDATE sources SET amount_msat = coalesce((SELECT credited_msat FROM accounts WHERE accounts.account = sources.account), '0')
+  WHERE source = (SELECT min(other.source) FROM sources AS other WHERE other.account = sources.account);
+
+  ALTER TABLE accounts ADD COLUMN forgotten_msat TEXT NOT NULL DEFAULT '0';
+  UPDATE accounts SET forgotten_msat = CAST(CAST(spent_msat AS INTEGER) - coalesce(
+    (SELECT sum(CAST(debits.spent_msat AS INTEGER)) FROM debits WHERE debits.account = accounts.account), 0) AS TEXT);
+
+  ALTER TABLE reservations ADD COLUMN amount_msat TEXT NOT NULL DEFAULT '0';
+  UPDATE reservations SET amount_msat = coalesce(
+    (SELECT CAST(sum(CAST(debits.amount_msat AS INTEGER)) AS TEXT) FROM debits WHERE debits.reservation = reservations.reservation), '0');
+  DROP INDEX debits_held_until;
+  CREATE INDEX debits_account ON debits (account, held_until);
+
+  ALTER TABLE book ADD COLUMN repeated INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE book ADD COLUMN untied_seq INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE book ADD COLUMN untied_until INTEGER NOT NULL DEFAULT 0;
+  UPDATE book SET
+    repeated = (SELECT count(*) FROM ledger WHERE kind = 'repeated'),
+    untied_seq = seq,
+    untied_until = (SELECT coalesce(max(expires_at), 0) FROM claims);
+  `,
 ];
 
 /**
@@ -130,7 +168,7 @@ export function assertReadable(db: DatabaseSync): void {
 }
 
 /** Brings the file up to date in one step, whoever else opens it at the same time. */
-export function migrate(db: DatabaseSync): void {
+export function migrate(db: DatabaseSync, reached: Reached): void {
   if (versionOf(db) === migrations.length) return;
   db.exec('BEGIN IMMEDIATE');
   try {
@@ -138,7 +176,9 @@ export function migrate(db: DatabaseSync): void {
     for (const migration of migrations.slice(versionOf(db))) db.exec(migration);
     db.exec(`PRAGMA application_id = ${applicationId}`);
     db.exec(`PRAGMA user_version = ${migrations.length}`);
+    reached('store.migrate.written');
     db.exec('COMMIT');
+    reached('store.migrate.committed');
   } catch (error) {
     if (db.isTransaction) db.exec('ROLLBACK');
     throw error;

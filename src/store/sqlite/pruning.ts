@@ -1,7 +1,9 @@
 /**
  * What a store's file forgets, a few hundred rows at a time so that nobody waits for it.
  */
-import { graceSeconds } from '../claimLife.ts';
+import { type ClaimLife, graceSeconds } from '../claimLife.ts';
+import * as Closings from '../closings.ts';
+import type { Closing } from '../Standing.ts';
 import type { Connection } from './connection.ts';
 
 const batchSize = 500;
@@ -12,57 +14,113 @@ export function createPruning(connection: Connection, now: () => number): () => 
   return async () => {
     let gone = 0;
     for (const sweep of all) {
-      for (let went = batchSize; went >= batchSize; gone += went) went = await connection.write(sweep);
+      for (let went = batchSize; went >= batchSize; gone += went) went = await connection.write('prune', sweep);
     }
     return gone;
   };
 }
 
-/** Each deletes one batch; answers and debits go with what they belong to. */
+/** Each deletes one batch. */
 function sweeps(connection: Connection, now: () => number): readonly (() => number)[] {
   const over = () => now() - graceSeconds;
-  const claims = connection.prepare(`SELECT key FROM claims WHERE expires_at <= ? AND (lease_ends_at IS NULL OR lease_ends_at <= ?) LIMIT ${batchSize}`);
-  const deleteClaim = connection.prepare('DELETE FROM claims WHERE key = ?');
-  const deleteAnswer = connection.prepare('DELETE FROM answers WHERE key = ?');
-  const reservations = connection.prepare(`SELECT reservation FROM reservations WHERE lease_ends_at <= ? LIMIT ${batchSize}`);
-  const deleteReservation = connection.prepare('DELETE FROM reservations WHERE reservation = ?');
-  const deleteDebits = connection.prepare('DELETE FROM debits WHERE reservation = ?');
+  const close = createClosing(connection);
+  const claims = createClaimSweep(connection, close);
+  const reservations = createReservationSweep(connection);
   const answers = deletion(connection, 'answers', 'key', 'expires_at < ?');
   const counters = deletion(connection, 'counters', 'key', 'expires_at <= ?');
-  const accounts = deletion(
-    connection,
-    'accounts',
-    'account',
-    'expires_at <= ? AND NOT EXISTS (SELECT 1 FROM debits WHERE debits.account = accounts.account AND held_until > ?)',
-  );
+  const accounts = createAccountSweep(connection, close);
   const sources = deletion(connection, 'sources', 'source', 'expires_at <= ? AND NOT EXISTS (SELECT 1 FROM accounts WHERE accounts.account = sources.account)');
   const denials = connection.prepare('DELETE FROM denials WHERE expires_at <= ?');
   return [
-    () => {
-      const rows = claims.all(over(), now()) as { readonly key: string }[];
-      for (const { key } of rows) {
-        deleteClaim.run(key);
-        deleteAnswer.run(key);
-      }
-      return rows.length;
-    },
-    () => {
-      const rows = reservations.all(over()) as { readonly reservation: string }[];
-      for (const { reservation } of rows) {
-        deleteReservation.run(reservation);
-        deleteDebits.run(reservation);
-      }
-      return rows.length;
-    },
+    () => claims(over(), now()),
+    () => reservations(over()),
     () => answers(now()),
     () => counters(now()),
-    () => accounts(over(), now()),
+    () => accounts(over()),
     () => sources(over()),
     () => Number(denials.run(over()).changes),
   ];
+}
+
+/** Writes down how payments ended. */
+function createClosing(connection: Connection): (closed: readonly Closings.ClosedPayment[]) => void {
+  const select = connection.prepare('SELECT kind, amount_msat, earned_msat FROM closings WHERE payment_hash = ?');
+  const upsert = connection.prepare('INSERT OR REPLACE INTO closings (payment_hash, kind, amount_msat, earned_msat) VALUES (?, ?, ?, ?)');
+  return (closed) => {
+    for (const { paymentHash, closing } of closed) {
+      const before = select.get(paymentHash) as ClosingRow | undefined;
+      const next = Closings.again(before && { kind: before.kind, amountMsat: BigInt(before.amount_msat), earnedMsat: BigInt(before.earned_msat) }, closing);
+      upsert.run(paymentHash, next.kind, `${next.amountMsat}`, `${next.earnedMsat}`);
+    }
+  };
+}
+
+/** Claims, their answers with them. */
+function createClaimSweep(connection: Connection, close: ReturnType<typeof createClosing>): (overAt: number, nowAt: number) => number {
+  const select = connection.prepare(
+    `SELECT key, state, payment_hash, amount_msat FROM claims WHERE expires_at <= ? AND (lease_ends_at IS NULL OR lease_ends_at <= ?) LIMIT ${batchSize}`,
+  );
+  const deleteClaim = connection.prepare('DELETE FROM claims WHERE key = ?');
+  const deleteAnswer = connection.prepare('DELETE FROM answers WHERE key = ?');
+  return (overAt, nowAt) => {
+    const rows = select.all(overAt, nowAt) as ClaimRow[];
+    for (const { key, state, payment_hash, amount_msat } of rows) {
+      if (payment_hash !== null) close(Closings.ofClaim({ state, payment: { paymentHash: payment_hash, amountMsat: BigInt(amount_msat ?? 0) } }));
+      deleteClaim.run(key);
+      deleteAnswer.run(key);
+    }
+    return rows.length;
+  };
+}
+
+/** Reservations, their debits with them; the account keeps what they had spent. */
+function createReservationSweep(connection: Connection): (overAt: number) => number {
+  const select = connection.prepare(`SELECT reservation FROM reservations WHERE lease_ends_at <= ? LIMIT ${batchSize}`);
+  const selectDebits = connection.prepare(
+    `SELECT debits.account, debits.spent_msat, accounts.forgotten_msat FROM debits
+     JOIN accounts ON accounts.account = debits.account WHERE reservation = ?`,
+  );
+  const updateForgotten = connection.prepare('UPDATE accounts SET forgotten_msat = ? WHERE account = ?');
+  const deleteReservation = connection.prepare('DELETE FROM reservations WHERE reservation = ?');
+  const deleteDebits = connection.prepare('DELETE FROM debits WHERE reservation = ?');
+  return (overAt) => {
+    const rows = select.all(overAt) as { readonly reservation: string }[];
+    for (const { reservation } of rows) {
+      for (const { account, spent_msat, forgotten_msat } of selectDebits.all(reservation) as DebitRow[]) {
+        updateForgotten.run(`${BigInt(forgotten_msat) + BigInt(spent_msat)}`, account);
+      }
+      deleteReservation.run(reservation);
+      deleteDebits.run(reservation);
+    }
+    return rows.length;
+  };
+}
+
+/** Accounts that no reservation names any more. */
+function createAccountSweep(connection: Connection, close: ReturnType<typeof createClosing>): (overAt: number) => number {
+  const select = connection.prepare(
+    `SELECT account, spent_msat FROM accounts WHERE expires_at <= ?
+     AND NOT EXISTS (SELECT 1 FROM debits WHERE debits.account = accounts.account) LIMIT ${batchSize}`,
+  );
+  const selectPayments = connection.prepare('SELECT payment_hash, amount_msat FROM sources WHERE account = ? AND payment_hash IS NOT NULL ORDER BY source');
+  const deleteAccount = connection.prepare('DELETE FROM accounts WHERE account = ?');
+  return (overAt) => {
+    const rows = select.all(overAt) as { readonly account: string; readonly spent_msat: string }[];
+    for (const { account, spent_msat } of rows) {
+      const payments = selectPayments.all(account) as { readonly payment_hash: string; readonly amount_msat: string }[];
+      const credited = payments.map(({ payment_hash, amount_msat }) => ({ paymentHash: payment_hash, amountMsat: BigInt(amount_msat) }));
+      close(Closings.ofAccount(BigInt(spent_msat), credited));
+      deleteAccount.run(account);
+    }
+    return rows.length;
+  };
 }
 
 function deletion(connection: Connection, table: string, key: string, where: string): (...at: number[]) => number {
   const statement = connection.prepare(`DELETE FROM ${table} WHERE ${key} IN (SELECT ${key} FROM ${table} WHERE ${where} LIMIT ${batchSize})`);
   return (...at) => Number(statement.run(...at).changes);
 }
+
+type ClaimRow = { readonly key: string; readonly state: ClaimLife['state']; readonly payment_hash: string | null; readonly amount_msat: string | null };
+type DebitRow = { readonly account: string; readonly spent_msat: string; readonly forgotten_msat: string };
+type ClosingRow = { readonly kind: Closing['kind']; readonly amount_msat: string; readonly earned_msat: string };

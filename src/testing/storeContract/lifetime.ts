@@ -36,6 +36,9 @@ function calls(store: Store): readonly (() => Promise<unknown>)[] {
     () => store.totals(),
     () => store.prune(),
     async () => {
+      for await (const _ of store.audit()) break;
+    },
+    async () => {
       for await (const _ of store.changes({ signal: new AbortController().signal })) break;
     },
     async () => {

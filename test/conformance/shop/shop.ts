@@ -11,6 +11,7 @@ import * as Amount from '../../../src/core/Amount.ts';
 import * as Challenge from '../../../src/core/Challenge.ts';
 import * as Macaroon from '../../../src/core/Macaroon.ts';
 import type { Preimage } from '../../../src/core/Preimage.ts';
+import type { Receiver } from '../../../src/lightning/Lightning.ts';
 import { createSandboxNetwork, type Sandbox } from '../../../src/lightning/sandbox.ts';
 import { createPaywall, type Paywall, type PaywallOptions } from '../../../src/server/Paywall.ts';
 import type { Price } from '../../../src/server/Price.ts';
@@ -63,8 +64,12 @@ export type Shop = {
   readonly leave: (path: string, ask: Ask, when: 'seen' | 'headed') => Promise<void>;
   /** Asks unpaid, pays the invoice, and returns the credential. */
   readonly buy: (path: string, ask?: Ask) => Promise<Bought>;
+  /** Pays the challenge of an answer. */
+  readonly pay: (unpaid: Pick<Got, 'status' | 'lines' | 'body'>) => Promise<Bought>;
   /** How many invoices were made. */
   readonly invoices: () => number;
+  /** What the paywall has asked of the store since the shop was opened, in order: `claim`, `commit` and so on. */
+  readonly asked: () => readonly string[];
   /** The kinds of what the ledger holds, in order. */
   readonly ledger: () => Promise<readonly string[]>;
   /** Resolves once the paywall has told of so many sales that ended so. */
@@ -77,12 +82,19 @@ export const timeoutMs = 5000;
 
 export const masterKey = new Uint8Array(32).fill(7);
 
-export async function openShop(name: StandName, overrides: Partial<PaywallOptions> = {}, given: { store?: Store | undefined } = {}): Promise<Shop> {
+/** What a shop is given instead of its own. `receiver` is put around its own one. */
+export type Given = {
+  readonly store?: Store | ((clock: FixedClock.FixedClock) => Promise<Store>) | undefined;
+  readonly receiver?: (real: Receiver) => Receiver;
+  readonly routes?: (upstream: Upstream) => readonly StandRoute[];
+} & Pick<StandOptions, 'gateway' | 'log'>;
+
+export async function openShop(name: StandName, overrides: Partial<PaywallOptions> = {}, given: Given = {}): Promise<Shop> {
   const clock = FixedClock.create();
   const sandbox = createSandboxNetwork({ clock });
   const upstream = await startUpstream();
-  const store = given.store ?? createMemoryStore({ clock });
-  const real = sandbox.receiver('seller');
+  const store = (typeof given.store === 'function' ? await given.store(clock) : given.store) ?? createMemoryStore({ clock });
+  const real = (given.receiver ?? ((own) => own))(sandbox.receiver('seller'));
   let invoices = 0;
   const receiver: typeof real = {
     ...real,
@@ -92,8 +104,10 @@ export async function openShop(name: StandName, overrides: Partial<PaywallOption
     },
   };
   const keys = createRootKeys({ masters: [masterKey], network: 'sandbox', realm: 'test' });
-  const paywall = await createPaywall({ keys, receiver, store, clock, inUseWaitMs: 0, ...overrides });
-  const stand = await stands[name]({ paywall, routes: routesOn(upstream), clock, timeoutMs });
+  const asked: string[] = [];
+  const paywall = await createPaywall({ keys, receiver, store: listening(store, asked), clock, inUseWaitMs: 0, ...overrides });
+  asked.length = 0;
+  const stand = await stands[name]({ paywall, routes: (given.routes ?? routesOn)(upstream), clock, timeoutMs, gateway: given.gateway, log: given.log });
   const payer = sandbox.payer('buyer');
   const told: string[] = [];
   const listeners = new Set<() => void>();
@@ -102,6 +116,13 @@ export async function openShop(name: StandName, overrides: Partial<PaywallOption
     for (const listener of listeners) listener();
   });
   const get = (path: string, ask: Ask = {}) => fetchWhole(stand.url + path, ask);
+  const pay = async (unpaid: Pick<Got, 'status' | 'lines' | 'body'>): Promise<Bought> => {
+    const challenge = Challenge.choose(Challenge.parse(unpaid.lines));
+    if (!challenge) throw new Error(`no challenge: ${unpaid.status} ${unpaid.body}`);
+    const paid = await payer.pay({ invoice: challenge.invoice, maxFeeMsat: Amount.fromSat(10), timeoutSeconds: 10 });
+    if (paid.kind !== 'settled') throw new Error(`not paid: ${paid.kind}`);
+    return { ...credential(challenge.token, paid.preimage), invoice: challenge.invoice };
+  };
   return {
     url: stand.url,
     paywall,
@@ -111,15 +132,10 @@ export async function openShop(name: StandName, overrides: Partial<PaywallOption
     upstream,
     get,
     leave: (path, ask, when) => leave(stand.url + path, ask, when, upstream),
-    buy: async (path, ask) => {
-      const unpaid = await get(path, ask);
-      const challenge = Challenge.choose(Challenge.parse(unpaid.lines));
-      if (!challenge) throw new Error(`no challenge: ${unpaid.status} ${unpaid.body}`);
-      const paid = await payer.pay({ invoice: challenge.invoice, maxFeeMsat: Amount.fromSat(10), timeoutSeconds: 10 });
-      if (paid.kind !== 'settled') throw new Error(`not paid: ${paid.kind}`);
-      return { ...credential(challenge.token, paid.preimage), invoice: challenge.invoice };
-    },
+    buy: async (path, ask) => pay(await get(path, ask)),
+    pay,
     invoices: () => invoices,
+    asked: () => asked,
     ledger: async () => (await store.ledger({ after: 0, limit: 100 })).map(({ kind }) => kind),
     ended: (kind, count = 1) =>
       new Promise<void>((resolve) => {
@@ -146,6 +162,21 @@ export async function openShop(name: StandName, overrides: Partial<PaywallOption
 /** A token and its preimage as a client sends them. */
 export function credential(token: string, preimage: Preimage): Omit<Bought, 'invoice'> {
   return { macaroon: Macaroon.parse(token), token, preimage, authorization: `L402 ${token}:${preimage}` };
+}
+
+/** The same store, every call of which is written down. */
+function listening(store: Store, calls: string[]): Store {
+  return new Proxy(store, {
+    get: (target, name) => {
+      const value: unknown = Reflect.get(target, name);
+      if (typeof value !== 'function') return value;
+      return (...args: unknown[]) => {
+        // The feed is asked once and for all; it costs nothing per request.
+        if (name !== 'changes') calls.push(String(name));
+        return value.apply(target, args) as unknown;
+      };
+    },
+  });
 }
 
 function routesOn({ url, deadUrl }: Upstream): readonly StandRoute[] {

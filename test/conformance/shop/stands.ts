@@ -6,36 +6,56 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { serve } from '@hono/node-server';
-import express from 'express';
+import express, { type Request as ExpressRequest } from 'express';
 import { Hono } from 'hono';
 import { Agent, request as send } from 'undici';
-import { paywall as expressPaywall } from '../../../src/adapters/express.ts';
-import { paywall as honoPaywall } from '../../../src/adapters/hono.ts';
+import { paywall as expressPaywall, principalOf as expressPrincipalOf } from '../../../src/adapters/express.ts';
+import { paywall as honoPaywall, principalOf as honoPrincipalOf } from '../../../src/adapters/hono.ts';
 import type { RouteOptions } from '../../../src/adapters/routeOffer.ts';
 import type { Clock } from '../../../src/core/Clock.ts';
 import { createConfig } from '../../../src/gateway/Config.ts';
 import { assemble } from '../../../src/gateway/Gateway.ts';
-import type { Offer } from '../../../src/server/Offer.ts';
+import type { RequestOutcome } from '../../../src/gateway/Steps.ts';
+import type { Offer, Principal } from '../../../src/server/Offer.ts';
 import type { Paywall } from '../../../src/server/Paywall.ts';
 
 /** One paid route. */
-export type StandRoute = { readonly methods: readonly string[]; readonly path: string; readonly upstream: string; readonly options: RouteOptions };
+export type StandRoute = {
+  readonly methods: readonly string[];
+  /** Only requests that name this host; default: any. */
+  readonly host?: string;
+  readonly path: string;
+  readonly upstream: string;
+  readonly options: RouteOptions;
+};
 
 /** What a stand is put up with. */
-export type StandOptions = { readonly paywall: Paywall; readonly routes: readonly StandRoute[]; readonly clock: Clock; readonly timeoutMs: number };
+export type StandOptions = {
+  readonly paywall: Paywall;
+  readonly routes: readonly StandRoute[];
+  readonly clock: Clock;
+  readonly timeoutMs: number;
+  /** What else stands in the gateway's configuration. */
+  readonly gateway?: { readonly [name: string]: unknown } | undefined;
+  /** Where the gateway tells of every request. */
+  readonly log?: ((outcome: RequestOutcome) => void) | undefined;
+};
 
 /** A stand that is open. */
 export type Stand = { readonly url: string; readonly close: () => Promise<void> };
 
 /** Puts up the gateway, as a configuration file would. */
-export async function gatewayStand({ paywall, routes, clock, timeoutMs }: StandOptions): Promise<Stand> {
+export async function gatewayStand({ paywall, routes, clock, timeoutMs, gateway: more, log }: StandOptions): Promise<Stand> {
   const config = createConfig({
     listen: '127.0.0.1:0',
     store: 'memory',
     timeouts: { upstream: `${timeoutMs}ms` },
+    ...more,
     services: Object.entries(Object.groupBy(routes, ({ options, upstream }) => `${options.service ?? 'api'} ${upstream}`)).map(([key, group = []], index) => ({
       name: key.startsWith('api ') && index > 0 ? `api${index}` : (key.split(' ')[0] as string),
       upstream: group[0]?.upstream,
+      ...(group[0]?.host === undefined ? {} : { host: group[0].host }),
+      ...(group[0]?.options.capabilities === undefined ? {} : { capabilities: group[0].options.capabilities }),
       routes: group.map(({ methods, path, options: { price, title, terms } }) => ({
         path,
         methods,
@@ -55,7 +75,7 @@ export async function gatewayStand({ paywall, routes, clock, timeoutMs }: StandO
     paywall: { check: (request, target, offer) => paywall.check(request, target, priceOf(offer)), close: async () => {} },
     clock,
     events: paywall.events,
-    log: () => {},
+    log: log ?? (() => {}),
   });
   const { url } = await gateway.listen();
   return { url, close: gateway.close };
@@ -68,8 +88,11 @@ export async function expressStand({ paywall, routes, clock, timeoutMs }: StandO
   for (const route of routes) {
     for (const method of route.methods) {
       const verb = method.toLowerCase() as 'get';
-      app[verb](route.path.replace('/*', '/*rest'), expressPaywall(paywall, { ...route.options, clock }), async (request, response) => {
-        const answer = await ask(agent, route.upstream + request.originalUrl, method, String(request.headers['idempotency-key']), request, clock, timeoutMs);
+      const onlyHost = (request: ExpressRequest, _: unknown, next: (what?: 'route') => void) =>
+        next(route.host === undefined || request.hostname === route.host ? undefined : 'route');
+      app[verb](route.path.replace('/*', '/*rest'), onlyHost, expressPaywall(paywall, { ...route.options, clock }), async (request, response) => {
+        const said = { 'idempotency-key': String(request.headers['idempotency-key']), 'x-principal': tell(expressPrincipalOf(request)) };
+        const answer = await ask(agent, route.upstream + request.originalUrl, method, said, request, clock, timeoutMs);
         if (typeof answer === 'number') return void response.status(answer).end();
         response.writeHead(answer.statusCode, { 'content-type': 'application/json' });
         try {
@@ -87,14 +110,16 @@ export async function expressStand({ paywall, routes, clock, timeoutMs }: StandO
 
 /** Puts up Hono on Node with its own small proxy as the handler. */
 export async function honoStand({ paywall, routes, clock, timeoutMs }: StandOptions): Promise<Stand> {
-  const app = new Hono();
+  const apps = new Map<string, Hono>();
   const agent = new Agent({ headersTimeout: 0, bodyTimeout: 0 });
   for (const route of routes) {
+    const app = apps.get(route.host ?? '') ?? new Hono();
+    apps.set(route.host ?? '', app);
     app.on([...route.methods], route.path, honoPaywall(paywall, route.options), async (context) => {
       const { pathname, search } = new URL(context.req.url);
       const body = context.req.raw.body === null ? undefined : Buffer.from(await context.req.arrayBuffer());
-      const key = context.req.header('idempotency-key');
-      const answer = await ask(agent, route.upstream + pathname + search, context.req.method, key, body, clock, timeoutMs);
+      const said = { 'idempotency-key': context.req.header('idempotency-key') ?? '', 'x-principal': tell(honoPrincipalOf(context)) };
+      const answer = await ask(agent, route.upstream + pathname + search, context.req.method, said, body, clock, timeoutMs);
       if (typeof answer === 'number') return context.body(null, answer as 502);
       const stream = new ReadableStream<Uint8Array>({
         start: async (controller) => {
@@ -113,16 +138,22 @@ export async function honoStand({ paywall, routes, clock, timeoutMs }: StandOpti
       });
     });
   }
-  const server = serve({ fetch: app.fetch, port: 0, hostname: '127.0.0.1' }) as Server;
+  const fetch = async (request: Request, env: object) =>
+    (apps.get(new URL(request.url).hostname) ?? apps.get(''))?.fetch(request, env) ?? new Response(null, { status: 404 });
+  const server = serve({ fetch, port: 0, hostname: '127.0.0.1' }) as Server;
   return open(server, () => agent.destroy());
 }
 
+/** What a handler knows of who paid, in a header. */
+function tell(principal: Principal | undefined): string {
+  return JSON.stringify(principal ?? null, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value));
+}
+
 /** Asks the upstream as a careful handler would; a number is the status to answer instead. */
-async function ask(agent: Agent, url: string, method: string, key: string | undefined, body: unknown, clock: Clock, timeoutMs: number) {
+async function ask(agent: Agent, url: string, method: string, headers: { readonly [name: string]: string }, body: unknown, clock: Clock, timeoutMs: number) {
   const timeout = new AbortController();
   const cancel = clock.after(timeoutMs, () => timeout.abort());
   try {
-    const headers = key === undefined ? {} : { 'idempotency-key': key };
     const carriesBody = method !== 'GET' && method !== 'HEAD';
     return await send(url, { dispatcher: agent, method: method as 'GET', headers, signal: timeout.signal, ...(carriesBody ? { body: body as Buffer } : {}) });
   } catch {

@@ -1,0 +1,39 @@
+/**
+ * Everything that is needed to measure a gateway: upstream, gateway and load, each a process of its own on this machine.
+ */
+import { randomBytes } from 'node:crypto';
+import { type Load, startLoad } from '../harness/Load.ts';
+import { type Program, start } from '../harness/Program.ts';
+import type { GatewayAnswer, GatewayProgramOptions, GatewayQuestion } from './gatewayProgram.ts';
+import { keysOf } from './Tokens.ts';
+
+/** A gateway under load. */
+export type Stage = {
+  readonly load: Load;
+  readonly gateway: Program<{ readonly port: number }>;
+  readonly keys: ReturnType<typeof keysOf>;
+  readonly ask: <Question extends GatewayQuestion>(question: Question) => Promise<GatewayAnswer[Question]>;
+  readonly stop: () => Promise<void>;
+};
+
+/** Starts the three. */
+export async function openStage({ store = 'memory', trustsLoad = false }: Partial<GatewayProgramOptions> = {}): Promise<Stage> {
+  const programs: { readonly stop: () => Promise<void> }[] = [];
+  const stop = async () => {
+    for (const program of programs.splice(0).reverse()) await program.stop();
+  };
+  try {
+    const upstream = await start<{ readonly port: number }>(new URL('./upstreamProgram.ts', import.meta.url), undefined);
+    programs.push(upstream);
+    const master = new Uint8Array(randomBytes(32));
+    const options: GatewayProgramOptions = { upstreamPort: upstream.ready.port, master, store, trustsLoad };
+    const gateway = await start<{ readonly port: number }>(new URL('./gatewayProgram.ts', import.meta.url), options, { nodeArguments: ['--expose-gc'] });
+    programs.push(gateway);
+    const load = await startLoad();
+    programs.push(load);
+    return { load, gateway, keys: keysOf(master), ask: (question) => gateway.ask(question) as Promise<never>, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * The measured gateway, in a process of its own: free, a pass, single use, and what nobody serves. Its node answers at once with invoices
+ * made beforehand, so that what is measured is the gateway's own part.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { Session } from 'node:inspector/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as Bolt11 from '../../src/core/Bolt11.ts';
+import * as Preimage from '../../src/core/Preimage.ts';
+import { createConfig } from '../../src/gateway/Config.ts';
+import { createGateway } from '../../src/gateway/Gateway.ts';
+import type { CreatedInvoice, Receiver } from '../../src/lightning/Lightning.ts';
+import { createMemoryStore } from '../../src/store/memory.ts';
+import { createSqliteStore } from '../../src/store/sqlite.ts';
+import { serve } from '../harness/Program.ts';
+import { type Hit, hitsOf } from './Profile.ts';
+import { keysOf, paths, priceMsat } from './Tokens.ts';
+
+/** How the gateway is made. */
+export type GatewayProgramOptions = {
+  readonly upstreamPort: number;
+  readonly master: Uint8Array;
+  readonly store: 'memory' | 'sqlite';
+  /** Believe what the load says of its clients, so that it can be many. */
+  readonly trustsLoad: boolean;
+};
+
+/** What it can be asked. */
+export type GatewayQuestion = 'heap' | 'profile' | 'profiled';
+
+/** Bytes on the heap once nothing is left to collect, and where the time went. */
+export type GatewayAnswer = { readonly heap: number; readonly profile: undefined; readonly profiled: readonly Hit[] };
+
+const invoiceCount = 64;
+
+serve(async ({ upstreamPort, master, store: kind, trustsLoad }: GatewayProgramOptions) => {
+  const folder = kind === 'sqlite' ? mkdtempSync(join(tmpdir(), 'farebox-bench-')) : undefined;
+  const store = folder === undefined ? createMemoryStore() : await createSqliteStore({ path: join(folder, 'bench.db') });
+  const gateway = await createGateway({ config: configFor(upstreamPort, trustsLoad), receiver: preparedReceiver(), keys: keysOf(master), store });
+  const { url } = await gateway.listen();
+  const session = new Session();
+  session.connect();
+  const answers: { readonly [Question in GatewayQuestion]: () => unknown } = {
+    heap: async () => {
+      for (let i = 0; i < 4; i++) {
+        globalThis.gc?.();
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      return process.memoryUsage().heapUsed;
+    },
+    profile: async () => {
+      await session.post('Profiler.enable');
+      await session.post('Profiler.setSamplingInterval', { interval: 250 });
+      await session.post('Profiler.start');
+    },
+    profiled: async () => hitsOf((await session.post('Profiler.stop')).profile),
+  };
+  return {
+    ready: { port: Number(new URL(url).port) },
+    answer: (question: GatewayQuestion) => answers[question](),
+    close: async () => {
+      await gateway.close();
+      await store.close();
+      if (folder !== undefined) rmSync(folder, { recursive: true });
+    },
+  };
+});
+
+function configFor(upstreamPort: number, trustsLoad: boolean) {
+  const routes = [
+    { path: paths.free, methods: 'GET', free: true },
+    { path: paths.pass, methods: 'GET', price: '10 sat', terms: 'pass 1h' },
+    { path: paths.once, methods: 'GET', price: '10 sat' },
+  ];
+  return createConfig({
+    listen: '127.0.0.1:0',
+    lightning: 'sandbox',
+    realm: 'bench',
+    trustedProxies: trustsLoad ? ['127.0.0.1'] : [],
+    limits: { invoicesPerClientPerMinute: 1_000_000_000, invoicesPerMinute: 1_000_000_000 },
+    services: [{ name: 'bench', upstream: `http://127.0.0.1:${upstreamPort}`, routes }],
+  });
+}
+
+/** Hands out a few signed invoices in turn: signing one costs a hundred times what is to be measured. */
+function preparedReceiver(): Receiver {
+  const createdAt = Math.floor(Date.now() / 1000);
+  const secret = randomBytes(32);
+  const invoices: CreatedInvoice[] = Array.from({ length: invoiceCount }, () => {
+    const paymentHash = Preimage.hash(Preimage.fromBytes(randomBytes(32)));
+    const invoice = Bolt11.encode(
+      {
+        chain: 'regtest',
+        amountMsat: priceMsat,
+        paymentHash,
+        paymentSecret: randomBytes(32).toString('hex'),
+        createdAt,
+        expirySeconds: 36_000,
+        description: 'bench',
+      },
+      secret,
+    );
+    return { invoice, paymentHash, expiresAt: createdAt + 36_000 };
+  });
+  let next = 0;
+  const unasked = () => {
+    throw new Error('this node makes invoices alone');
+  };
+  return {
+    name: 'prepared',
+    network: 'sandbox',
+    capabilities: { lookup: false, watch: false, cancel: false },
+    createInvoice: async () => invoices[next++ % invoiceCount] as CreatedInvoice,
+    lookupInvoice: unasked,
+    watchSettlements: unasked,
+    info: unasked,
+    close: async () => {},
+  };
+}

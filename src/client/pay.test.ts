@@ -1,0 +1,158 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { createScriptedPayer } from '../testing/ScriptedPayer.ts';
+import { openShop, perRequest, type ShopOptions, sellOnce } from '../testing/Shop.ts';
+import type { ClientStore } from './ClientStore.ts';
+import { type CreateFetchOptions, createFetch, paymentOf } from './index.ts';
+
+const closing: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0)) await close();
+});
+
+async function setup(options: ShopOptions = {}) {
+  const shop = await openShop(options);
+  closing.push(shop.close);
+  const { payer, store, clock } = shop;
+  const client = (more: Partial<CreateFetchOptions> = {}) => createFetch({ payer, store, clock, maxPerRequest: '60 sat', ...more });
+  const states = async () => (await store.list()).map(({ state }) => state);
+  return { ...shop, client, states };
+}
+
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise(setImmediate);
+}
+
+/** A store after whose call so much time has passed. */
+function slowAt(moment: 'reserve' | 'dispatch', store: ClientStore, pass: () => void): ClientStore {
+  return { ...store, [moment]: (request: never) => store[moment](request).finally(pass) };
+}
+
+describe('a call that stood still', () => {
+  it('between the journal’s word and the wallet does not call the wallet when its invoice is about to expire', async () => {
+    const { client, server, store, clock, payer, url, states } = await setup();
+    server.handle((_, response) => server.challenge(response, server.offer({ expirySeconds: 13 })));
+    const late = client({ store: slowAt('dispatch', store, () => clock.advance(4000)) });
+    await expect(late(url)).rejects.toMatchObject({ code: 'PAYMENT_INTERRUPTED', message: expect.stringContaining('Nothing was paid') });
+    expect([payer.paid.length, await states()]).toEqual([0, ['failed']]);
+  });
+
+  it('before the journal’s word has lost its reservation', async () => {
+    const { client, store, clock, payer, url } = await setup();
+    const late = client({ store: slowAt('reserve', store, () => clock.advance(15_000)) });
+    await expect(late(url)).rejects.toMatchObject({ code: 'PAYMENT_INTERRUPTED', message: expect.stringContaining('Nothing was paid') });
+    expect(payer.paid.length).toBe(0);
+  });
+
+  it('while its wallet paid does not show a credential that another client has used up', async () => {
+    const { client, server, store, clock, payer, url, states } = await setup();
+    sellOnce(server, perRequest);
+    const step: ClientStore['step'] = async (hash, what, at) => (what.kind === 'extend' ? undefined : store.step(hash, what, at));
+    const open = payer.slow();
+    const still = client({ store: { ...store, step } })(url);
+    still.catch(() => undefined);
+    await until(() => payer.paid.length === 1);
+    clock.advance(15_000);
+    const other = await client()(url);
+    expect([paymentOf(other)?.reused, await other.json()]).toEqual([true, { ok: true }]);
+    open();
+    await expect(still).rejects.toMatchObject({ code: 'PAYMENT_INTERRUPTED' });
+    expect([payer.paid.length, server.requests.length, await states()]).toEqual([1, 2, ['redeemed']]);
+  });
+});
+
+describe('another client’s payment for the same', () => {
+  /** One that is under way, and whose client says so for as long as anybody waits. */
+  async function setupLiving() {
+    const made = await setup();
+    const { client, payer, url, clock } = made;
+    const open = payer.slow();
+    const living = client({ paymentTimeoutSeconds: 86_400 })(url);
+    living.catch(() => undefined);
+    await until(() => payer.paid.length === 1);
+    let waits = 0;
+    const waiting = client({
+      onEvent: (event) => {
+        if (event.kind !== 'waiting') return;
+        waits++;
+        setImmediate(() => clock.advance(event.ms));
+      },
+    });
+    return { ...made, open, living, waiting, waits: () => waits };
+  }
+
+  it('is not waited for without end, and is left to its own client', async () => {
+    const { waiting, url, payer, store, states, living, open } = await setupLiving();
+    payer.end(payer.paid[0]?.paymentHash as never, 'pending');
+    const [before] = await store.list();
+    await expect(waiting(url)).rejects.toMatchObject({ code: 'PAYMENT_UNKNOWN' });
+    const [after] = await store.list();
+    expect([await states(), after?.owner]).toEqual([['dispatched'], before?.owner]);
+    open();
+    expect([(await living).status, payer.paid.length]).toEqual([200, 1]);
+  });
+
+  it('is waited for no longer than the caller wants', async () => {
+    const { waiting, waits, url, living, open } = await setupLiving();
+    const stop = new AbortController();
+    const call = waiting(url, { signal: stop.signal });
+    call.catch(() => undefined);
+    await until(() => waits() > 2);
+    stop.abort();
+    await expect(call).rejects.toMatchObject({ name: 'AbortError' });
+    open();
+    await living;
+  });
+});
+
+it('a store that always says that another payment stands in the way is asked a few times, and nothing is paid', async () => {
+  const { client, store, payer, server, url } = await setup();
+  payer.script({ kind: 'unknown', became: 'pending' });
+  await expect(client()(`${server.origin}/other`)).rejects.toMatchObject({ code: 'PAYMENT_UNKNOWN' });
+  const [payment] = await store.list();
+  if (!payment) throw new Error('nothing is in the journal');
+  const before = server.requests.length;
+  const blocked = client({ store: { ...store, reserve: async () => ({ kind: 'blocked', payment }) } });
+  await expect(blocked(url)).rejects.toMatchObject({ code: 'PAYMENT_UNKNOWN', details: { paymentHash: payment.paymentHash } });
+  expect([server.requests.length - before, payer.paid.length]).toEqual([3, 1]);
+});
+
+describe('a look-up', () => {
+  async function setupUnknown() {
+    const made = await setup();
+    made.payer.script({ kind: 'unknown', became: 'settled' });
+    await expect(made.fetch(made.url)).rejects.toMatchObject({ code: 'PAYMENT_UNKNOWN' });
+    return made;
+  }
+
+  it('that hangs ends after half a minute, and the payment stays held', async () => {
+    const { client, payer, url, clock, states } = await setupUnknown();
+    let asked: AbortSignal | undefined;
+    const hanging = { ...payer, trackPayment: (_: unknown, signal?: AbortSignal) => new Promise<never>(() => (asked = signal)) };
+    const call = client({ payer: hanging })(url);
+    call.catch(() => undefined);
+    await until(() => asked !== undefined);
+    clock.advance(30_000);
+    await expect(call).rejects.toMatchObject({ code: 'PAYMENT_UNKNOWN' });
+    expect([asked?.aborted, await states(), clock.timers()]).toEqual([true, ['unknown'], 0]);
+  });
+
+  it('is not made on another network than the payment’s, though the wallet has the same name', async () => {
+    const { client, server, url, states } = await setupUnknown();
+    const elsewhere = createScriptedPayer({ preimageOf: server.preimageOf, network: 'regtest' });
+    await expect(client({ payer: elsewhere })(url)).rejects.toMatchObject({ code: 'PAYMENT_UNKNOWN' });
+    expect([elsewhere.tracked.length, await states()]).toEqual([0, ['unknown']]);
+  });
+
+  it('comes before a failure is believed: what was paid is used', async () => {
+    const { client, payer, url, states } = await setup();
+    const twice = {
+      ...payer,
+      pay: async (request: Parameters<typeof payer.pay>[0]) => {
+        await payer.pay(request);
+        return { kind: 'failed', reason: 'rejected', message: 'The invoice has been paid.' } as const;
+      },
+    };
+    expect((await client({ payer: twice })(url)).status).toBe(200);
+    expect([payer.paid.length, await states()]).toEqual([1, ['redeemed']]);
+  });
+});

@@ -1,0 +1,302 @@
+import { expect, test } from 'vitest';
+import * as Amount from '../core/Amount.ts';
+import type { PaymentHash } from '../core/Preimage.ts';
+import * as Books from './Books.ts';
+import * as LedgerSums from './ledgerSums.ts';
+import type { AccountStanding, BookStanding, ClaimStanding, PaymentStanding, ReservationStanding, Standing } from './Standing.ts';
+import type { LedgerRow } from './Store.ts';
+
+const at = 1_800_000_000;
+const hash = 'ab'.repeat(32);
+
+const entry = (kind: LedgerRow['kind'], change: Partial<LedgerRow> = {}): LedgerRow => ({
+  kind,
+  seq: 1,
+  paymentHash: hash as PaymentHash,
+  nonce: kind === 'received' ? '' : '1',
+  amountMsat: Amount.fromSat(50),
+  service: 'translate',
+  route: 'GET /translate',
+  at,
+  note: '',
+  ...change,
+});
+const claim = (change: Partial<ClaimStanding> = {}): ClaimStanding => ({
+  state: 'used',
+  amountMsat: 50_000n,
+  leaseEndsAt: undefined,
+  expiresAt: at + 1000,
+  committedAt: at,
+  ...change,
+});
+const payment = (change: Partial<PaymentStanding> = {}): PaymentStanding => ({
+  kind: 'payment',
+  paymentHash: hash,
+  entries: [entry('received'), entry('earned')],
+  claims: [claim()],
+  credits: [],
+  ...change,
+});
+
+/** A store's books, with the sums that its payments make. */
+async function* audit(standings: readonly Standing[], change: Partial<BookStanding> = {}): AsyncGenerator<Standing> {
+  const sums = standings
+    .flatMap((one) => (one.kind === 'payment' ? one.entries : []))
+    .reduce<LedgerSums.LedgerSums>((total, row) => LedgerSums.add(total, row), LedgerSums.none);
+  yield { kind: 'book', at, seq: 100, sums, untiedSeq: 0, untiedUntil: 0, ...change };
+  yield* standings;
+}
+
+async function found(standing: Standing): Promise<readonly string[]> {
+  const { discrepancies, balanced } = await Books.verify(audit([standing]));
+  expect(balanced).toBe(discrepancies.length === 0);
+  return discrepancies.map(({ kind, sentence }) => `${kind}: ${sentence.replace(hash, '<hash>')}`);
+}
+
+test('an empty store balances', async () => {
+  const verdict = await Books.verify(audit([]));
+  expect(verdict).toMatchObject({
+    balanced: true,
+    at,
+    found: 0,
+    untied: 0,
+    node: { kind: 'not-asked' },
+    columns: { received: { amountMsat: 0n, payments: 0 } },
+  });
+});
+
+test.each<readonly [string, Partial<PaymentStanding>, string]>([
+  ['earned, and never received', { entries: [entry('earned')] }, 'unreceived: Payment <hash>: the ledger has "earned" 50 sat, and never received it.'],
+  ['claimed, and never received', { entries: [] }, 'unreceived: Payment <hash>: its claim holds 50 sat, and the ledger never received it.'],
+  [
+    'received twice',
+    { entries: [entry('received'), entry('received', { nonce: '2' }), entry('earned')], claims: [claim({ amountMsat: 100_000n })] },
+    'received-twice: Payment <hash>: it was received 2 times.',
+  ],
+  [
+    'received, and held by nothing',
+    { entries: [entry('received')], claims: [] },
+    'unaccounted: Payment <hash>: 50 sat were received, and no claim, account or pass says what became of it.',
+  ],
+  [
+    'sold as a pass is, and repeated as none is',
+    { entries: [entry('received'), entry('earned', { nonce: '' }), entry('repeated')], claims: [] },
+    'unaccounted: Payment <hash>: 50 sat were received, and no claim, account or pass says what became of it.',
+  ],
+  [
+    'claimed twice',
+    { claims: [claim(), claim({ state: 'open', committedAt: 0 })] },
+    'held-twice: Payment <hash>: 50 sat were received once, and it has a claim over 50 sat and a claim over 50 sat.',
+  ],
+  [
+    'claimed, and ended before',
+    { closing: { kind: 'claim', amountMsat: 50_000n, earnedMsat: 50_000n } },
+    'held-twice: Payment <hash>: 50 sat were received once, and it has a claim over 50 sat and a forgotten claim over 50 sat.',
+  ],
+  [
+    'another amount earned',
+    { entries: [entry('received'), entry('earned', { amountMsat: Amount.fromMsat(50_001n) })] },
+    'amount-differs: Payment <hash>: 50 sat were received, and its "earned" is over 50001 msat.',
+  ],
+  [
+    'another amount claimed',
+    { claims: [claim({ amountMsat: 49_999n })] },
+    'amount-differs: Payment <hash>: 50 sat were received, and its claim is over 49999 msat.',
+  ],
+  [
+    'another service',
+    { entries: [entry('received'), entry('earned', { service: 'speak' })] },
+    'service-differs: Payment <hash>: it was received for "translate", and its "earned" is for "speak".',
+  ],
+  [
+    'earned, and given back by its claim',
+    { claims: [claim({ state: 'open', committedAt: 0 })] },
+    'earned-unused: Payment <hash>: the ledger earned 50 sat of it, and by its claim 0 sat were used.',
+  ],
+  [
+    'used, and never earned',
+    { entries: [entry('received')] },
+    'used-unearned: Payment <hash>: the ledger earned 0 sat of it, and by its claim 50 sat were used.',
+  ],
+  [
+    'earned twice as a pass',
+    { entries: [entry('received'), entry('earned', { nonce: '' }), entry('earned', { nonce: 'more' })], claims: [] },
+    'earned-twice: Payment <hash>: it bought one thing, and was earned 2 times.',
+  ],
+  [
+    'reversed, and never earned',
+    { entries: [entry('received'), entry('reversed')], claims: [claim({ state: 'open', committedAt: 0 })] },
+    'reversed-unearned: Payment <hash>: more of it was reversed than earned.',
+  ],
+  [
+    'repeated, and never earned',
+    { entries: [entry('received'), entry('repeated')], claims: [claim({ state: 'open', committedAt: 0 })] },
+    'repeated-unearned: Payment <hash>: its answer was repeated, and never earned.',
+  ],
+  [
+    'less than nothing',
+    { entries: [entry('received', { amountMsat: -5000n as Amount.Msat })], claims: [claim({ amountMsat: -5000n, state: 'open', committedAt: 0 })] },
+    'negative: Payment <hash>: its "received" is over -5 sat: less than nothing.',
+  ],
+  [
+    'a claim that no step leaves',
+    { claims: [claim({ leaseEndsAt: at + 5 })] },
+    'claim-broken: Payment <hash>: its claim is "used", committed before, with a lease: no step leaves it so.',
+  ],
+])('%s', async (_, change, sentence) => {
+  expect(await found(payment(change))).toContain(sentence);
+});
+
+test('a payment that is whole says nothing, whatever it is at', async () => {
+  const open = { state: 'open', committedAt: 0 } as const;
+  const all: readonly Partial<PaymentStanding>[] = [
+    {},
+    { entries: [entry('received')], claims: [claim(open)] },
+    { entries: [entry('received')], claims: [claim({ ...open, state: 'held', leaseEndsAt: at + 5 })] },
+    { entries: [entry('received'), entry('earned'), entry('reversed'), entry('earned', { nonce: '2' }), entry('repeated', { nonce: '3' })] },
+    { entries: [entry('received'), entry('earned', { nonce: '' })], claims: [] },
+    { claims: [], closing: { kind: 'claim', amountMsat: 50_000n, earnedMsat: 50_000n } },
+  ];
+  for (const change of all) expect(await found(payment(change))).toEqual([]);
+});
+
+const account = (change: Partial<AccountStanding> = {}): AccountStanding => ({
+  kind: 'account',
+  account: 'a',
+  balance: { creditedMsat: 50_000n, spentMsat: 20_000n, reservedMsat: 5000n },
+  sourcesMsat: 50_000n,
+  sourcesExpireAt: at + 1000,
+  debitsMsat: 20_000n,
+  ...change,
+});
+
+test('an account is what its credits and its debits make it', async () => {
+  expect(await found(account())).toEqual([]);
+  expect(await found(account({ sourcesMsat: 49_000n }))).toEqual(['account-unbalanced: Account "a": it says 50 sat credited, and its credits are 49 sat.']);
+  expect(await found(account({ debitsMsat: 19_000n }))).toEqual(['account-unbalanced: Account "a": it says 20 sat spent, and its debits have spent 19 sat.']);
+  const overdrawn = { creditedMsat: 50_000n, spentMsat: 20_000n, reservedMsat: 30_001n };
+  expect(await found(account({ balance: overdrawn }))).toEqual([
+    'account-unbalanced: Account "a": 50 sat were credited, and 50001 msat are spent or reserved.',
+  ]);
+  const negative = { creditedMsat: 50_000n, spentMsat: -1n, reservedMsat: 0n };
+  expect(await found(account({ balance: negative, debitsMsat: -1n }))).toEqual([
+    'account-unbalanced: Account "a": -1 msat spent and 0 sat reserved: less than nothing.',
+  ]);
+});
+
+test('an account that is gone is missed until its credits have expired, and an hour longer', async () => {
+  const gone = { balance: undefined, debitsMsat: 0n };
+  expect(await found(account(gone))).toEqual(['account-unbalanced: Account "a": 50 sat were credited to it that have not expired, and it is gone.']);
+  expect(await found(account({ ...gone, sourcesExpireAt: at - 3599 }))).toHaveLength(1);
+  expect(await found(account({ ...gone, sourcesExpireAt: at - 3600 }))).toEqual([]);
+});
+
+test('a reservation is what its debits make it', async () => {
+  const debit = { account: 'a', amountMsat: 5000n, spentMsat: 0n, heldUntil: at + 30 };
+  const held: ReservationStanding = {
+    kind: 'reservation',
+    reservation: 'r',
+    life: { state: 'held', amountMsat: 5000n, leaseEndsAt: at + 30 },
+    debits: [debit],
+  };
+  expect(await found(held)).toEqual([]);
+  const broken: readonly Partial<ReservationStanding>[] = [
+    { life: undefined },
+    { debits: [] },
+    { debits: [debit, { ...debit, account: 'b' }] },
+    { debits: [{ ...debit, spentMsat: 1n }] },
+    { debits: [{ ...debit, heldUntil: undefined }] },
+    { debits: [{ ...debit, amountMsat: -1n }], life: { state: 'held', amountMsat: -1n, leaseEndsAt: at + 30 } },
+    { life: { state: 'settled', amountMsat: 5000n, leaseEndsAt: at + 30 } },
+    { debits: [{ ...debit, spentMsat: -1n }] },
+  ];
+  for (const change of broken) expect(await found({ ...held, ...change })).toHaveLength(1);
+});
+
+test('the sums beside the ledger are those of its entries', async () => {
+  const wrong = { ...LedgerSums.add(LedgerSums.add(LedgerSums.none, entry('received')), entry('earned')), receivedMsat: 49_000n, repeated: 1 };
+  const { discrepancies } = await Books.verify(audit([payment({ entries: [entry('received'), entry('earned', { seq: 101 })] })], { sums: wrong }));
+  expect(discrepancies.map(({ sentence }) => sentence)).toEqual([
+    'The totals say "received" 49 sat in all; the ledger\'s entries say 50 sat.',
+    'The totals say "repeated" 1 entries in all; the ledger\'s entries say 0.',
+    'The totals go up to entry 100; the ledger up to 101.',
+  ]);
+});
+
+test('of an older version, payments without a claim are counted by the ledger alone: unspent until the last claim of then expires', async () => {
+  const old = [payment({ claims: [] }), payment({ paymentHash: 'cd'.repeat(32), entries: [entry('received', { seq: 7 })], claims: [] })];
+  const standing = { untiedSeq: 7, untiedUntil: at + 1 };
+  const before = await Books.verify(audit(old, standing));
+  expect(before).toMatchObject({ balanced: true, untied: 2, columns: { earned: { amountMsat: 50_000n }, unspent: { amountMsat: 50_000n } } });
+  const after = await Books.verify(audit(old, { ...standing, untiedUntil: at }));
+  expect(after).toMatchObject({ balanced: true, untied: 2, columns: { expired: { amountMsat: 50_000n } } });
+  expect(await Books.verify(audit(old, { ...standing, untiedSeq: 6 }))).toMatchObject({ balanced: false, untied: 1, found: 1 });
+});
+
+test('every discrepancy is counted, and the first are told', async () => {
+  const all = Array.from({ length: 30 }, () => payment({ claims: [] }));
+  const { found, discrepancies } = await Books.verify(audit(all), { limit: 20 });
+  expect([found, discrepancies.length]).toEqual([30, 20]);
+});
+
+test('books that do not begin with the sums are nobody’s', async () => {
+  async function* headless(): AsyncGenerator<Standing> {
+    yield payment();
+  }
+  await expect(Books.verify(headless())).rejects.toThrow(TypeError);
+  await expect(Books.verify((async function* () {})())).rejects.toThrow(TypeError);
+});
+
+const other = 'cd'.repeat(32);
+const nodeBook = (change: Partial<Books.NodeBook> = {}): Books.NodeBook => ({
+  name: 'sandbox',
+  balanced: true,
+  settlements: [
+    { paymentHash: hash, amountMsat: 50_000n, settledAt: at },
+    { paymentHash: other, amountMsat: 70_000n, settledAt: at },
+  ],
+  ...change,
+});
+
+test('the node agrees where it settled what was received; what was never presented is no discrepancy', async () => {
+  const { balanced, node } = await Books.verify(audit([payment()]), { askNode: async () => nodeBook() });
+  expect([balanced, node]).toEqual([
+    true,
+    { kind: 'compared', agrees: true, settled: 1, unpresented: [{ paymentHash: other, amountMsat: 70_000n, settledAt: at }] },
+  ]);
+});
+
+test.each<readonly [string, Partial<Books.NodeBook>, string]>([
+  ['settled nothing', { settlements: [] }, `Payment ${hash}: the ledger received 50 sat, and the sandbox has settled no such payment.`],
+  [
+    'settled less',
+    { settlements: [{ paymentHash: hash, amountMsat: 49_999n, settledAt: at }] },
+    `Payment ${hash}: the ledger received 50 sat, and the sandbox settled 49999 msat.`,
+  ],
+  ['does not balance itself', { balanced: false }, "The sandbox's own books do not balance."],
+])('a node that %s does not agree', async (_, change, sentence) => {
+  const { balanced, discrepancies, node } = await Books.verify(audit([payment()]), { askNode: async () => nodeBook(change) });
+  expect([balanced, discrepancies.map((one) => one.sentence), node]).toEqual([false, [sentence], expect.objectContaining({ kind: 'compared', agrees: false })]);
+});
+
+test('a node that could not be asked is not known to agree', async () => {
+  const { balanced, node } = await Books.verify(audit([payment()]), { askNode: async () => undefined });
+  expect([balanced, node]).toEqual([true, { kind: 'unknown' }]);
+});
+
+test('the node is asked after the moment that the books are of', async () => {
+  const order: string[] = [];
+  async function* told(): AsyncGenerator<Standing> {
+    for await (const standing of audit([payment()])) {
+      order.push(standing.kind);
+      yield standing;
+    }
+  }
+  await Books.verify(told(), {
+    askNode: async () => {
+      order.push('node');
+      return nodeBook();
+    },
+  });
+  expect(order).toEqual(['book', 'node', 'payment']);
+});

@@ -1,0 +1,31 @@
+/**
+ * What stays of a payment when its claim or account has expired and is forgotten: how much of it was earned. Without it nobody could tell
+ * a claim that was forgotten in its time from one that was taken out of the store.
+ */
+import { type ClaimLife, isEarned } from './claimLife.ts';
+import type { Closing } from './Standing.ts';
+
+/** A payment and how it ended. */
+export type ClosedPayment = { readonly paymentHash: string; readonly closing: Closing };
+
+/** Of a claim; of one that is no payment's nothing stays. */
+export function ofClaim(life: Pick<ClaimLife, 'state' | 'payment'>): readonly ClosedPayment[] {
+  if (!life.payment) return [];
+  const { paymentHash, amountMsat } = life.payment;
+  return [{ paymentHash, closing: { kind: 'claim', amountMsat, earnedMsat: isEarned(life) ? amountMsat : 0n } }];
+}
+
+/** Of an account: what was spent is taken from its payments in turn, and the rest of each has expired. */
+export function ofAccount(spentMsat: bigint, payments: readonly { readonly paymentHash: string; readonly amountMsat: bigint }[]): readonly ClosedPayment[] {
+  let leftMsat = spentMsat;
+  return payments.map(({ paymentHash, amountMsat }) => {
+    const earnedMsat = leftMsat < amountMsat ? leftMsat : amountMsat;
+    leftMsat -= earnedMsat;
+    return { paymentHash, closing: { kind: 'account', amountMsat, earnedMsat } };
+  });
+}
+
+/** A payment that ends once more, because a clock was set back, has earned what it had, and what it has since. */
+export function again(before: Closing | undefined, closing: Closing): Closing {
+  return before ? { ...closing, earnedMsat: before.earnedMsat + closing.earnedMsat } : closing;
+}

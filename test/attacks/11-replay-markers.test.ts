@@ -1,0 +1,100 @@
+/**
+ * A replay marker that expires before its token does: what is kept about a use is kept for as long as any form of its token is good.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createMemoryStore } from '../../src/store/memory.ts';
+import { createSqliteStore } from '../../src/store/sqlite.ts';
+import type * as FixedClock from '../../src/testing/FixedClock.ts';
+import type { Bought, Shop } from '../conformance/shop/shop.ts';
+import { auth, codeOf, enter, expectServed, names, narrowed, path } from './thief.ts';
+
+const now = 1_800_000_000;
+/** How long a token of one request is good: its invoice's ten minutes, and a day. */
+const lifeSeconds = 600 + 86_400;
+
+let folder: string;
+let files = 0;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'farebox-thief-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const stores = {
+  memory: async (clock: FixedClock.FixedClock) => createMemoryStore({ clock }),
+  sqlite: (clock: FixedClock.FixedClock) => createSqliteStore({ path: join(folder, `${++files}.db`), clock }),
+} as const;
+
+/** Comes back again and again until the token has expired, and whatever can be forgotten has been, each time. */
+async function comesBack(shop: Shop, bought: Bought, fromSeconds: number, others: readonly string[] = []): Promise<void> {
+  const already = shop.upstream.seen.length;
+  const times = [fromSeconds, 601, 3602, 4202, 43_200, lifeSeconds].filter((at) => at >= fromSeconds);
+  for (const at of times) {
+    shop.clock.advance(now * 1000 + at * 1000 - shop.clock.nowMs());
+    await shop.store.prune();
+    for (const authorization of [bought.authorization, ...others]) {
+      const got = await shop.get(path, auth(authorization));
+      expect([200, 403].includes(got.status) ? got.status : codeOf(got), `after ${at} s`).toBe(got.status === 403 ? 403 : 'CREDENTIAL_USED');
+    }
+  }
+  shop.clock.advance(1000);
+  await shop.store.prune();
+  expect(codeOf(await shop.get(path, auth(bought.authorization)))).toBe('CREDENTIAL_EXPIRED');
+  expect(shop.upstream.seen.length).toBe(already);
+}
+
+describe.each(names)('%s', (name) => {
+  // What a store forgets is the store's own; one stand shows that of the second store.
+  describe.each(name === 'gateway' ? (['memory', 'sqlite'] as const) : (['memory'] as const))('%s', (kind) => {
+    const open = () => enter(name, { mintLimits: { perClientPerMinute: 10_000 } }, { store: stores[kind] });
+
+    test('used: used until it expires', async () => {
+      const shop = await open();
+      const bought = await shop.buy(path);
+      await expectServed(shop, () => shop.get(path, auth(bought.authorization)));
+      await shop.ended('delivered');
+      await comesBack(shop, bought, 1);
+    });
+
+    test.each(['valid_until', 'expires', 'api_valid_until'])(
+      'used in a form that ends in a second, by %s: the other forms are used all the same',
+      async (condition) => {
+        const shop = await open();
+        const bought = await shop.buy(path);
+        await expectServed(shop, () => shop.get(path, auth(narrowed(bought, `${condition}=${now + 1}`))));
+        await shop.ended('delivered');
+        await comesBack(shop, bought, 2, [narrowed(bought, 'token_id=another'), narrowed(bought, `${condition}=${now + 1}`)]);
+      },
+    );
+
+    test('tried in a short form, given back, used in a long one', async () => {
+      const shop = await open();
+      const bought = await shop.buy(path);
+      expect((await shop.get(`${path}&do=status-500`, auth(narrowed(bought, `valid_until=${now + 1}`)))).status).toBe(500);
+      await expectServed(shop, () => shop.get(path, auth(bought.authorization)));
+      await shop.ended('delivered');
+      await comesBack(shop, bought, 2);
+    });
+
+    test('used in its last second', async () => {
+      const shop = await open();
+      const bought = await shop.buy(path);
+      shop.clock.advance(lifeSeconds * 1000);
+      await expectServed(shop, () => shop.get(path, auth(bought.authorization)));
+      await shop.ended('delivered');
+      await comesBack(shop, bought, lifeSeconds);
+    });
+
+    test('left in the middle of its answer, which is owed for ten minutes: used after them', async () => {
+      const shop = await open();
+      const bought = await shop.buy(path);
+      await shop.leave(`${path}&do=stall`, auth(bought.authorization), 'headed');
+      await shop.ended('left');
+      shop.upstream.release();
+      shop.clock.advance(601_000);
+      await comesBack(shop, bought, 601);
+    });
+  });
+});

@@ -1,0 +1,101 @@
+/**
+ * An upstream failure that burns the payment; a payment that is both given back and served. What a failure gave back buys one answer, and
+ * what was answered is not given back.
+ */
+import { describe, expect, test } from 'vitest';
+import type { Bought, Shop } from '../conformance/shop/shop.ts';
+import { timeoutMs } from '../conformance/shop/shop.ts';
+import { answerText } from '../conformance/shop/upstream.ts';
+import { askUntilFree, auth, codeOf, enter, expectServed, names, path, standing } from './thief.ts';
+
+const doing = (what: string) => `${path}&do=${what}`;
+
+/** Every way in which an upstream fails, and what the buyer sees of it. */
+const failures: readonly (readonly [string, (shop: Shop, bought: Bought) => Promise<number>, number])[] = [
+  ...[401, 403, 404, 405, 408, 429, 500, 501, 502, 503, 504].map(
+    (status) =>
+      [`a ${status}`, async (shop: Shop, bought: Bought) => (await shop.get(doing(`status-${status}`), auth(bought.authorization))).status, status] as const,
+  ),
+  ['a reset', async (shop, bought) => (await shop.get(doing('reset'), auth(bought.authorization))).status, 502],
+  ['no answer in time', timesOut, 504],
+];
+
+async function timesOut(shop: Shop, bought: Bought): Promise<number> {
+  const asked = shop.get(doing('hold'), auth(bought.authorization));
+  await shop.upstream.sees(shop.upstream.seen.length + 1);
+  shop.clock.advance(timeoutMs);
+  return (await asked).status;
+}
+
+describe.each(names)('%s', (name) => {
+  test('every failure, one after the other, on one payment: none is charged, and the answer at the end is, once', async () => {
+    const shop = await enter(name);
+    const bought = await shop.buy(path);
+    // More often than anything is given back that a buyer could have provoked.
+    for (const [what, fail, status] of failures.flatMap((failure) => Array<typeof failure>(4).fill(failure))) {
+      expect(await fail(shop, bought), what).toBe(status);
+      expect((await standing(shop)).charged, what).toBe(0);
+    }
+    await expectServed(shop, () => shop.get(path, auth(bought.authorization)));
+    await shop.ended('delivered');
+    expect(codeOf(await shop.get(path, auth(bought.authorization)))).toBe('CREDENTIAL_USED');
+    expect(await shop.ledger()).toEqual(['received', 'earned']);
+  });
+
+  test('an upstream where nobody listens, as often as one likes', async () => {
+    const shop = await enter(name);
+    const bought = await shop.buy('/dead');
+    for (let i = 0; i < 10; i++) {
+      const got = await shop.get('/dead', auth(bought.authorization));
+      expect([got.status, got.headers['l402-payment'], got.headers['payment-receipt']]).toEqual([502, 'not-charged', undefined]);
+    }
+    expect(await shop.ledger()).toEqual(['received']);
+  });
+
+  test('an answer that breaks off is given back, and what was given back is served whole once', async () => {
+    const shop = await enter(name);
+    const bought = await shop.buy(path);
+    const asked = shop.get(doing('break'), auth(bought.authorization));
+    await shop.ended('charged');
+    shop.upstream.release();
+    const got = await asked;
+    expect([got.whole, got.body === answerText]).toEqual([false, false]);
+    expect((await askUntilFree(shop, path, auth(bought.authorization))).status).toBe(200);
+    await shop.ended('delivered');
+    expect(codeOf(await shop.get(path, auth(bought.authorization)))).toBe('CREDENTIAL_USED');
+    expect(await shop.ledger()).toEqual(['received', 'earned', 'reversed', 'earned']);
+  });
+
+  test('nothing of an answer goes out before it is written down that it was paid; what cannot be written down is not burnt', async () => {
+    const shop = await enter(name);
+    const bought = await shop.buy(path);
+    const asked = shop.get(doing('hold'), auth(bought.authorization));
+    await shop.upstream.sees(1);
+    await shop.store.close();
+    shop.upstream.release();
+    const got = await asked;
+    expect([got.status, codeOf(got), got.body.includes('hola'), got.headers['payment-receipt']]).toEqual([503, 'STORE_UNAVAILABLE', false, undefined]);
+  });
+
+  test('a store that fails before the upstream is asked: nothing is forwarded', async () => {
+    const shop = await enter(name);
+    const bought = await shop.buy(path);
+    await shop.store.close();
+    const got = await shop.get(path, auth(bought.authorization));
+    expect([got.status, codeOf(got), shop.upstream.seen.length]).toEqual([503, 'STORE_UNAVAILABLE', 0]);
+  });
+
+  test('a failure that was answered is not served as well: who waited for it gets the next attempt or none', async () => {
+    const shop = await enter(name);
+    const bought = await shop.buy(path);
+    const first = shop.get(doing('hold'), auth(bought.authorization));
+    await shop.upstream.sees(1);
+    const others = await Promise.all([1, 2, 3].map(() => shop.get(path, auth(bought.authorization))));
+    expect(others.map(codeOf)).toEqual(Array(3).fill('CREDENTIAL_IN_USE'));
+    shop.clock.advance(timeoutMs);
+    expect((await first).status).toBe(504);
+    shop.upstream.release();
+    await expectServed(shop, () => shop.get(path, auth(bought.authorization)));
+    expect(await shop.ledger()).toEqual(['received', 'earned']);
+  });
+});

@@ -1,0 +1,161 @@
+/**
+ * A reaper that frees a claim whose stream is still running: a claim is held for as long as its holder lives, and not for longer.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { useKeyOf } from '../../src/server/Verifier.ts';
+import { createMemoryStore } from '../../src/store/memory.ts';
+import { createSqliteStore } from '../../src/store/sqlite.ts';
+import type * as FixedClock from '../../src/testing/FixedClock.ts';
+import { type Bought, type Shop, timeoutMs } from '../conformance/shop/shop.ts';
+import { auth, codeOf, enter, expectServed, mintWith, names, path, refusalOf, standing } from './thief.ts';
+
+const doing = (what: string) => `${path}&do=${what}`;
+const leaseSeconds = 3;
+
+let folder: string;
+let files = 0;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'farebox-thief-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const stores = {
+  memory: async (clock: FixedClock.FixedClock) => createMemoryStore({ clock }),
+  sqlite: (clock: FixedClock.FixedClock) => createSqliteStore({ path: join(folder, `${++files}.db`), clock }),
+} as const;
+
+/** Lets time go by in steps in which everybody does what is due, and sweeps the store after each. */
+async function wait(shop: Shop, steps: number, secondsEach = 1): Promise<void> {
+  for (let step = 0; step < steps; step++) {
+    shop.clock.advance(secondsEach * 1000);
+    for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
+    await shop.store.prune();
+  }
+}
+
+/** A store that hears of no renewal: as if the process slept that should send them. */
+function asleep(kind: keyof typeof stores) {
+  return async (clock: FixedClock.FixedClock) => ({ ...(await stores[kind](clock)), heartbeat: () => new Promise<boolean>(() => {}) });
+}
+
+/** Finds the claim taken, for the same request and for another one. */
+async function expectTaken(shop: Shop, bought: Pick<Bought, 'authorization'>, same: string, other: string): Promise<void> {
+  const before = await standing(shop);
+  expect(await refusalOf(shop, same, auth(bought.authorization))).toBe('CREDENTIAL_IN_USE');
+  expect(await refusalOf(shop, `${same}&again=1`, auth(bought.authorization))).toBe(other);
+  expect(await standing(shop)).toMatchObject({ forwarded: before.forwarded, charged: before.charged });
+}
+
+describe.each(names)('%s', (name) => {
+  // Both stores keep the same claims; one stand shows that of the second.
+  describe.each(name === 'gateway' ? (['memory', 'sqlite'] as const) : (['memory'] as const))('%s', (kind) => {
+    const open = () => enter(name, { leaseSeconds }, { store: stores[kind] });
+
+    test('an upstream that works for longer than a lease: nobody else gets in before its head', async () => {
+      const shop = await enter(name, { leaseSeconds: 1 }, { store: stores[kind] });
+      const bought = await shop.buy(path);
+      const first = shop.get(doing('hold'), auth(bought.authorization));
+      await shop.upstream.sees(1);
+      for (let i = 0; i < 4; i++) {
+        await wait(shop, 1);
+        await expectTaken(shop, bought, doing('hold'), 'CREDENTIAL_IN_USE');
+      }
+      shop.upstream.release();
+      expect((await first).status).toBe(200);
+      await shop.ended('delivered');
+      expect(codeOf(await shop.get(doing('hold'), auth(bought.authorization)))).toBe('CREDENTIAL_USED');
+      expect(await standing(shop)).toMatchObject({ forwarded: 1, charged: 1 });
+    });
+
+    test('an answer that streams for longer than a lease: nobody is given it a second time meanwhile', async () => {
+      const shop = await open();
+      const bought = await shop.buy(path);
+      const first = shop.get(doing('stall'), auth(bought.authorization));
+      await shop.ended('charged');
+      for (let i = 0; i < 3; i++) {
+        await wait(shop, leaseSeconds + 1);
+        await expectTaken(shop, bought, doing('stall'), 'CREDENTIAL_USED');
+      }
+      shop.upstream.release();
+      expect([(await first).status, (await first).whole]).toEqual([200, true]);
+      await shop.ended('delivered');
+      expect(codeOf(await shop.get(doing('stall'), auth(bought.authorization)))).toBe('CREDENTIAL_USED');
+      expect(await standing(shop)).toMatchObject({ forwarded: 1, charged: 1 });
+    });
+
+    test('an answer that comes hours after its token has expired finds its claim: it was swept from under nobody', async () => {
+      // The gateway alone waits for as long as it is told to; the others stop at the handler's own limit.
+      const upstream = name === 'gateway' ? '5h' : `${timeoutMs}ms`;
+      const hours = name === 'gateway' ? 2 : 0;
+      const shop = await enter(name, { leaseSeconds: 600 }, { store: stores[kind], gateway: { timeouts: { upstream, idle: '5h' } } });
+      const caveats = [
+        'services=library:0',
+        'library_method=GET',
+        'library_path=/library/a',
+        'library_valid_until=1800000001',
+        'library_price=1 sat',
+        'library_terms=per-request',
+      ];
+      const { authorization } = mintWith(caveats);
+      const first = shop.get('/library/a?do=hold', auth(authorization));
+      await shop.upstream.sees(1);
+      await wait(shop, 2);
+      for (let minutes = 0; minutes < 60 * hours; minutes += 3) await wait(shop, 1, 180);
+      expect(codeOf(await shop.get('/library/a?do=stall', auth(authorization)))).toBe('CREDENTIAL_EXPIRED');
+      shop.upstream.release();
+      expect([(await first).status, (await first).headers['l402-payment']]).toEqual([200, 'charged']);
+      await shop.ended('delivered');
+      expect((await shop.ledger()).filter((one) => one !== 'received')).toEqual(['earned']);
+    });
+
+    test('a holder that has lost its claim takes nothing from the one that has it: its failure sets nobody free', async () => {
+      const shop = await enter(name, { leaseSeconds }, { store: asleep(kind) });
+      const bought = await shop.buy(path);
+      const first = shop.get(doing('hold'), auth(bought.authorization));
+      await shop.upstream.sees(1);
+      shop.clock.advance(timeoutMs - 1000);
+      const second = shop.get(doing('hold'), auth(bought.authorization));
+      await shop.upstream.sees(2);
+      shop.clock.advance(1000);
+      // A failure, or word that somebody else has the claim: no answer.
+      expect([504, 409]).toContain((await first).status);
+      await expectTaken(shop, bought, doing('hold'), 'CREDENTIAL_IN_USE');
+      shop.upstream.release();
+      expect((await second).status).toBe(200);
+      await shop.ended('delivered');
+      expect(await shop.ledger()).toEqual(['received', 'earned']);
+    });
+
+    test('a holder that sleeps through its lease loses it: another is served, and what the first brings late goes to nobody', async () => {
+      const shop = await enter(name, { leaseSeconds }, { store: asleep(kind) });
+      const bought = await shop.buy(path);
+      const sleeper = shop.get(doing('hold'), auth(bought.authorization));
+      await shop.upstream.sees(1);
+      shop.clock.advance((leaseSeconds + 1) * 1000);
+      await expectServed(shop, () => shop.get(path, auth(bought.authorization)));
+      await shop.ended('delivered');
+      shop.upstream.release();
+      const late = await sleeper;
+      expect([late.status, codeOf(late), late.body.includes('hola'), late.headers['payment-receipt']]).toEqual([409, 'CREDENTIAL_IN_USE', false, undefined]);
+      expect(await shop.ledger()).toEqual(['received', 'earned']);
+    });
+
+    test('a holder that was killed is waited for until its lease ends, and for no longer', async () => {
+      const shop = await open();
+      const bought = await shop.buy(path);
+      const key = useKeyOf(bought.macaroon.identifier);
+      const repeat = { limit: 2, withinSeconds: 600 };
+      const killed = await shop.store.claim({ key, request: 'ab'.repeat(32), leaseSeconds, expiresAt: 1_800_087_000, repeat });
+      if (killed.kind !== 'granted') throw new Error(killed.kind);
+      await wait(shop, leaseSeconds - 1);
+      expect(codeOf(await shop.get(path, auth(bought.authorization)))).toBe('CREDENTIAL_IN_USE');
+      await wait(shop, 1);
+      await expectServed(shop, () => shop.get(path, auth(bought.authorization)));
+      expect(await shop.store.commit({ key, fence: killed.fence })).toBe('lost');
+      expect(await shop.store.heartbeat({ key, fence: killed.fence, leaseSeconds })).toBe(false);
+    });
+  });
+});

@@ -1,0 +1,139 @@
+/**
+ * Ways that a sale can go. Together they reach every crash point, and each ends well wherever somebody is killed.
+ */
+
+import { type Fault, type Plan, plain, type Sold, sell } from './Sale.ts';
+import { Killed } from './Spares.ts';
+import type { Stage } from './Stage.ts';
+
+/** What came of a scenario. */
+export type Played = {
+  readonly sold: readonly Sold[];
+  /** Payments that the seller took back on purpose. */
+  readonly revoked: readonly string[];
+  /** What is wrong beside the books. */
+  readonly findings: readonly string[];
+};
+
+/** Plays once. Whatever is named there is named after `name`, so that it can be played again. */
+export type Scenario = (stage: Stage, name: string) => Promise<Played>;
+
+/** Every scenario by name. */
+export const scenarios = {
+  'a sale': one({}),
+  'a long answer to a body': one({ method: 'POST', answer: 'long' }),
+  'an upstream that refuses': one({ upstream: ['refuse'] }),
+  'an upstream that resets': one({ upstream: ['reset'] }),
+  'an upstream that breaks behind its head': one({ upstream: ['break'] }),
+  'a slow upstream': one({ upstream: ['slow'] }),
+  'an upstream that is too late': one({ upstream: ['late'] }),
+  'a buyer that leaves before the head': one({ upstream: ['hold'], hangsUp: true }),
+  'a buyer that leaves before the head of a body’s answer': one({ method: 'POST', upstream: ['hold'], hangsUp: true }),
+  'a buyer that leaves behind the head': one({ upstream: ['stall'], hangsUp: true }),
+  'a payment that fails': one({}, { node: 'buyer', kind: 'fails', endsAs: 'failed' }),
+  'a payment that hangs and settles': one({}, { node: 'buyer', kind: 'hangs', endsAs: 'settled' }),
+  'a payment that hangs and fails': one({}, { node: 'seller', kind: 'hangs', endsAs: 'failed' }),
+  'a payment that settles late': one({}, { node: 'buyer', kind: 'settles-late', endsAs: 'settled' }),
+  'a payment that settles when its invoice is over': one({}, { node: 'buyer', kind: 'pays-expired', endsAs: 'settled' }),
+  'a payment without a proof': one({}, { node: 'seller', kind: 'no-preimage', endsAs: 'settled' }),
+  'a payment that costs too much': async (stage, name) => {
+    const dear = await sell(stage, [plain(`${name}-1`)], { node: 'buyer', kind: 'overcharges', endsAs: 'settled' });
+    // Spending has stopped, until a person allows it again.
+    return played([...dear, ...(await sell(stage, [plain(`${name}-2`)]))]);
+  },
+  'a wallet that is down': one({}, { node: 'buyer', kind: 'node-down', endsAs: 'failed' }),
+  'a node that is down': one({}, { node: 'seller', kind: 'node-down', endsAs: 'failed' }),
+  'a pass': async (stage, name) => {
+    // Whatever pass was bought before is over.
+    await stage.move(2 * 3_600_000);
+    const first = await sell(stage, [plain(`${name}-1`, { terms: 'pass' })]);
+    return played([...first, ...(await sell(stage, [plain(`${name}-2`, { terms: 'pass' })]))]);
+  },
+  'three sales at once': async (stage, name) =>
+    played(
+      await sell(
+        stage,
+        ['a', 'b', 'c'].map((letter) => plain(`${name}-${letter}`)),
+      ),
+    ),
+  'a payment that is revoked': async (stage, name) => {
+    stage.upstream.script(name, ['miss']);
+    const got = await surely(stage, async () => {
+      const missed = await stage.buyer.calls.buy({ name, method: 'GET', url: `${await stage.gateway.calls.url()}/item/${name}` });
+      return missed.kind === 'answered' && missed.paymentHash !== undefined ? missed : undefined;
+    });
+    // Whoever was killed has made it ask once more, and the upstream misses once.
+    if (got.status === 200) return played([{ plan: plain(name), brought: [got], byHand: [] }]);
+    const value = got.paymentHash ?? '';
+    const expiresAt = Math.ceil(Date.now() / 1000) * 2;
+    await surely(stage, () => stage.gateway.calls.store('deny', { kind: 'payment', value, expiresAt }).then(() => true));
+    await surely(stage, () => stage.gateway.calls.idle().then(() => true));
+    return { ...played(await sell(stage, [plain(name)])), revoked: [value] };
+  },
+  'money in accounts': async (stage, name) => ({ ...played([]), findings: await playAccounts(stage, name) }),
+  'a channel that grows': async (stage, name) => {
+    const sold = await sell(stage, [plain(name)]);
+    const before = await spendable(stage);
+    let asked = 0;
+    await surely(stage, async () => {
+      // Whoever was killed is asked whether it was done.
+      if ((await spendable(stage)) > before) return true;
+      asked += 1;
+      await stage.sandbox.calls.addFunds('buyer', 1000n);
+      return true;
+    });
+    const grown = (await spendable(stage)) - before;
+    return { ...played(sold), findings: grown === 1000n ? [] : [`the channel grew by ${grown} msat, asked for ${asked} times`] };
+  },
+  'what has expired': async (stage, name) => {
+    const sold = await sell(stage, [plain(name)]);
+    await stage.move(3 * 86_400_000);
+    await surely(stage, () => stage.gateway.calls.store('prune').then(() => true));
+    return played(sold);
+  },
+} as const satisfies Readonly<Record<string, Scenario>>;
+
+/** Asks, and asks again whoever was killed in between, until there is an answer. */
+export async function surely<T>(stage: Stage, ask: () => Promise<T | undefined>): Promise<T> {
+  for (let tries = 0; tries < 8; tries++) {
+    await stage.up();
+    try {
+      const answer = await ask();
+      if (answer !== undefined) return answer;
+    } catch (error) {
+      if (!(error instanceof Killed)) throw error;
+    }
+  }
+  throw new Error('asked eight times, and there was no answer');
+}
+
+function one(different: Partial<Plan>, fault?: Fault): Scenario {
+  return async (stage, name) => played(await sell(stage, [plain(name, different)], fault));
+}
+
+function played(sold: readonly Sold[]): Played {
+  return { sold, revoked: [], findings: [] };
+}
+
+async function spendable(stage: Stage): Promise<bigint> {
+  const wallet = await surely(stage, async () => (await stage.sandbox.calls.audit()).nodes.find(({ name }) => name === 'buyer')?.spendableMsat ?? 0n);
+  return wallet;
+}
+
+/** No sale uses accounts yet: their steps one after the other, each asked again until it is answered. */
+async function playAccounts(stage: Stage, account: string): Promise<readonly string[]> {
+  const { store } = stage.gateway.calls;
+  const expiresAt = Math.ceil(Date.now() / 1000) * 2;
+  const reserve = (reservation: string) => ({ reservation, debits: [{ account, amountMsat: 30n as never }], leaseSeconds: 3600 });
+  await surely(stage, () => store('credit', { account, amountMsat: 100n as never, source: `source of ${account}`, expiresAt }));
+  const reserved = await surely(stage, () => store('reserve', reserve(`${account}-1`)));
+  const settled = await surely(stage, () => store('settle', { reservation: `${account}-1`, amountMsat: 20n as never }));
+  await surely(stage, () => store('reserve', reserve(`${account}-2`)));
+  const cancelled = await surely(stage, () => store('cancel', `${account}-2`));
+  const counted = await surely(stage, () => store('count', { key: account, by: 1, ceiling: 2, expiresAt }));
+  const { creditedMsat, availableMsat, spentMsat } = await surely(stage, async () => store('balance', account));
+  const facts = { reserved: reserved.kind, settled, cancelled, isCounted: counted.value === 1 || counted.value === 2, creditedMsat, availableMsat, spentMsat };
+  const right = { reserved: 'reserved', settled: 'settled', cancelled: 'cancelled', isCounted: true, creditedMsat: 100n, availableMsat: 80n, spentMsat: 20n };
+  const show = (value: object) => JSON.stringify(value, (_, inner: unknown) => (typeof inner === 'bigint' ? String(inner) : inner));
+  return show(facts) === show(right) ? [] : [`${account}: ${show(facts)} instead of ${show(right)}`];
+}
