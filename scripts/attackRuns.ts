@@ -46,8 +46,8 @@ export function checkTable(root: string, rows: readonly Row[], lastRow: number):
   const numbers = rows.map(({ row }) => row);
   for (let row = 1; row <= lastRow; row++) if (!numbers.includes(row)) wrong.push(`Row ${row} is missing: give it a test, or say what it waits for.`);
   for (const row of new Set(numbers.filter((one, index) => numbers.indexOf(one) !== index))) wrong.push(`Row ${row} is there twice.`);
-  for (const { row, test, waitsFor } of rows) {
-    if (test === undefined && waitsFor === undefined) wrong.push(`Row ${row} has no test and names nothing that it waits for.`);
+  for (const { row, test, triedBy, waitsFor } of rows) {
+    if (test === undefined && triedBy === undefined && waitsFor === undefined) wrong.push(`Row ${row} has no test and names nothing that it waits for.`);
     if (test === undefined) continue;
     if (!test.startsWith(`${String(row).padStart(2, '0')}-`))
       wrong.push(`The files of row ${row} begin with ${String(row).padStart(2, '0')}-, not with ${test}.`);

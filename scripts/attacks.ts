@@ -91,7 +91,8 @@ function print(tried: readonly Tried[]): void {
     const one = tried.find((each) => each.row === row);
     const start = `${String(row.row).padStart(3)}  ${row.what.padEnd(width)}`;
     if (one === undefined) {
-      console.log(`${start}  waits for: ${row.waitsFor}`);
+      const tried = row.triedBy === undefined ? '' : `tried by ${row.triedBy}; the rest `;
+      console.log(`${start}  ${tried}waits for: ${row.waitsFor}`);
       continue;
     }
     const all = patchesOf(root, row.test ?? '').length;

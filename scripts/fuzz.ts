@@ -20,13 +20,11 @@ import { createWindow, openWindow } from '../test/fuzz/Window.ts';
 import type { News, Orders } from '../test/fuzz/worker.ts';
 
 /** An input that takes this long never ends. */
-const endlessMs = 20_000;
+const endlessMs = 60_000;
 /** More than this, in megabytes, is a find of its own. */
 const mostMemory = 768;
-/** After so many that ended the thread there is something to mend first. */
-const mostRestarts = 10;
-
-type Round = { readonly rows: readonly Row[]; readonly finds: number; readonly ended: 'done' | 'hung' | 'died' };
+/** What came of a thread; `lost` is the target that ended it before its time. */
+type Round = { readonly rows: readonly Row[]; readonly finds: number; readonly lost: string | undefined };
 
 /** Runs a thread to its end, or to the end of what can be waited for. */
 function runRound(orders: Omit<Orders, 'window'>, targets: readonly Target[]): Promise<Round> {
@@ -43,24 +41,26 @@ function runRound(orders: Omit<Orders, 'window'>, targets: readonly Target[]): P
     const slow = new Set<string>();
     let beat = -1;
     let seenMs = performance.now();
-    const end = (ended: Round['ended']) => {
+    const end = (lost?: string) => {
       clearInterval(timer);
-      resolve({ rows, finds, ended });
+      resolve({ rows, finds, lost });
     };
-    const lost = (what: string) => {
-      const { target, input } = look();
+    const lose = (kind: Find['kind'], what: string) => {
+      const { target, input, beat: after } = look();
+      const name = targets[target]?.name ?? '';
       finds++;
-      print({ target: targets[target]?.name ?? '', kind: 'slow', what, input, after: 0 });
+      print({ target: name, kind, what, input, after });
+      end(name);
     };
     const timer = setInterval(() => {
       const now = look().beat;
-      if (now !== beat) {
+      // Before the first input the thread is still loading.
+      if (now !== beat || now === 0) {
         beat = now;
         seenMs = performance.now();
       } else if (performance.now() - seenMs > endlessMs) {
-        lost(`has not ended after ${endlessMs / 1000} s`);
         void worker.terminate();
-        end('hung');
+        lose('slow', `has not ended after ${endlessMs / 1000} s`);
       }
     }, 500);
     worker.on('message', (news: News) => {
@@ -73,8 +73,9 @@ function runRound(orders: Omit<Orders, 'window'>, targets: readonly Target[]): P
         });
       } else {
         ({ rows } = news);
-        if (news.isLast) void looking.then(() => end('done'));
-        else progress(rows, finds);
+        if (!news.isLast) return progress(rows, finds);
+        clearInterval(timer);
+        void looking.then(() => end());
       }
     });
     worker.on('error', (error: NodeJS.ErrnoException) => {
@@ -82,8 +83,7 @@ function runRound(orders: Omit<Orders, 'window'>, targets: readonly Target[]): P
         clearInterval(timer);
         return reject(error);
       }
-      lost(`takes over ${mostMemory} MB`);
-      end('died');
+      lose('large', `takes over ${mostMemory} MB`);
     });
   });
 }
@@ -203,14 +203,17 @@ type Wishes = {
 async function fuzz({ module, targets, wanted, seed, seconds, inputs }: Wishes): Promise<number> {
   const startedMs = performance.now();
   let finds = 0;
-  for (let round = 0; round <= mostRestarts; round++) {
+  let names = wanted.length > 0 ? wanted : targets.map(({ name }) => name);
+  for (let round = 0; names.length > 0; round++) {
     const left = seconds - (performance.now() - startedMs) / 1000;
-    if (round > 0 && (left < 1 || inputs !== undefined)) break;
+    if (round > 0 && left < 1) break;
     const until = inputs === undefined ? ({ kind: 'seconds', seconds: left } as const) : ({ kind: 'inputs', inputs: number('inputs', inputs) } as const);
-    const { rows, finds: more, ended } = await runRound({ module, seed: seed + round, names: wanted, until }, targets);
+    const { rows, finds: more, lost } = await runRound({ module, seed: seed + round, names, until }, targets);
     finds += more;
     printTable(rows);
-    if (ended === 'done') break;
+    if (lost === undefined) break;
+    // It would only be lost again: the others go on without it.
+    names = names.filter((name) => name !== lost);
   }
   console.log(`${((performance.now() - startedMs) / 1000).toFixed(0)} s, seed ${seed}, ${finds} found`);
   return finds === 0 ? 0 : 1;

@@ -35,8 +35,8 @@ const address = fc
   )
   .map((parts) => parts.join(''));
 
-test('the origin read from a text is the one that URL reads, and what is sent there leads to the same place', () => {
-  fc.assert(
+test('the origin read from a text is the one that URL reads, and what is sent there leads to the same place', async () => {
+  await fc.assert(
     fc.asyncProperty(address, async (text) => {
       const expected = read(() => new Request(text));
       const outgoing = read(() => Outgoing.from(text, undefined, 0));

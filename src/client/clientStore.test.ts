@@ -77,6 +77,12 @@ describe('sqlite', () => {
     raised.exec('PRAGMA user_version = 99');
     raised.close();
     expect(() => createSqliteClientStore({ path: newer })).toThrow(expect.objectContaining({ code: 'STORE_VERSION' }));
+    const robbed = newPath();
+    await createSqliteClientStore({ path: robbed }).close();
+    const emptied = new DatabaseSync(robbed);
+    emptied.exec('DROP TABLE spending');
+    emptied.close();
+    expect(() => createSqliteClientStore({ path: robbed })).toThrow(expect.objectContaining({ code: 'STORE_UNAVAILABLE' }));
     const garbage = join(folder, 'garbage.db');
     writeFileSync(garbage, 'not a database, however long this text may be'.repeat(100));
     expect(() => createSqliteClientStore({ path: garbage })).toThrow(expect.objectContaining({ code: 'STORE_UNAVAILABLE' }));

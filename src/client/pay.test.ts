@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { answer } from '../testing/LyingServer.ts';
 import { createScriptedPayer } from '../testing/ScriptedPayer.ts';
 import { openShop, perRequest, type ShopOptions, sellOnce } from '../testing/Shop.ts';
 import type { ClientStore } from './ClientStore.ts';
@@ -41,6 +42,27 @@ describe('a call that stood still', () => {
     const late = client({ store: slowAt('reserve', store, () => clock.advance(15_000)) });
     await expect(late(url)).rejects.toMatchObject({ code: 'PAYMENT_INTERRUPTED', message: expect.stringContaining('Nothing was paid') });
     expect(payer.paid.length).toBe(0);
+  });
+
+  it('and is called off then does not call off the payment that another client makes of the same invoice', async () => {
+    const { client, server, store, clock, payer, url, states } = await setup();
+    const offer = server.offer();
+    server.handle(({ paid }, response) => (paid ? answer(response) : server.challenge(response, offer)));
+    const open = payer.slow();
+    const stop = new AbortController();
+    let other: Promise<Response> | undefined;
+    const reserve: ClientStore['reserve'] = async (request) => {
+      const outcome = await store.reserve(request);
+      clock.advance(15_000);
+      other = client()(url);
+      await until(() => payer.paid.length === 1);
+      stop.abort();
+      return outcome;
+    };
+    await expect(client({ store: { ...store, reserve } })(url, { signal: stop.signal })).rejects.toMatchObject({ name: 'AbortError' });
+    expect([await states(), (await store.spending()).heldMsat]).toEqual([['dispatched'], 60_000n]);
+    open();
+    expect([(await other)?.status, payer.paid.length]).toEqual([200, 1]);
   });
 
   it('while its wallet paid does not show a credential that another client has used up', async () => {

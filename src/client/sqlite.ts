@@ -30,7 +30,7 @@ export function createSqliteClientStore(options: { readonly path: string; readon
   const { path, reached = unwatched } = options;
   if (typeof path !== 'string' || path === '') throw new TypeError('path is the name of a file');
   const database = guarded(path, () => open(path, reached));
-  const { get, openFor, openAt, usableAt, reserved, all, spending, save } = rowsOf(database);
+  const { get, openFor, openAt, usableAt, reserved, all, spending, save } = guarded(path, () => rowsOf(database));
   const reading = async <T>(work: () => T): Promise<T> => guarded(path, work);
   const changing = async <T>(operation: Operation<'journal'>, work: () => T): Promise<T> =>
     guarded(path, () => transaction(database, work, (how) => reached(`journal.${operation}.${how}`)));

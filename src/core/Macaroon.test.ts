@@ -157,12 +157,13 @@ describe('what is read has bounds', () => {
   test('what passes the limits can be encoded and verified, and is neither made nor read', () => {
     const key = fromUtf8('key');
     const long = ['é'.repeat(2000), 'x'.repeat(4000)];
-    expect(() => Macaroon.mint(key, new Uint8Array(66), long)).toThrow(RangeError);
+    for (const caveats of [long, ['€'.repeat(1350)]]) expect(() => Macaroon.mint(key, new Uint8Array(66), caveats)).toThrow(RangeError);
     const signature = Macaroon.attenuate(Macaroon.mint(key, new Uint8Array(66), []), ['a=b']).signature;
     const made = { location: '', identifier: new Uint8Array(66), caveats: long, signature };
     expect(Macaroon.verify(made, key)).toBe(false);
     expect(Macaroon.encode(made).length).toBe(8000 + 1 + 68 + 1 + 2 * 4 + 1 + 34);
     expect(() => Macaroon.decode(Macaroon.encode(made))).toThrow(expect.objectContaining({ code: 'MACAROON_MALFORMED' }));
+    expect(Macaroon.encode({ ...made, caveats: Array(6).fill('€'.repeat(1350)) }).length).toBe(6 * 4050 + 1 + 68 + 1 + 6 * 4 + 1 + 34);
     expect(() => Macaroon.encode({ ...made, caveats: ['x'.repeat(4097)] })).toThrow(RangeError);
   });
 });

@@ -49,9 +49,9 @@ export function attenuate(macaroon: Macaroon, caveats: readonly string[]): Macar
   let { signature } = macaroon;
   const [first, ...others] = caveats;
   if (first !== undefined) {
-    const digest = beginChain(hmacKey(signature), fromUtf8(first));
-    for (const caveat of others) chainText(digest, caveat);
-    signature = bytesOf(digest);
+    beginChain(chain, hmacKey(signature), fromUtf8(first));
+    for (const caveat of others) chainText(chain, caveat);
+    signature = bytesOf(chain);
   }
   return within({ ...macaroon, caveats: [...macaroon.caveats, ...caveats], signature });
 }
@@ -117,12 +117,15 @@ const ours = fromUtf8(location);
 /** Where macaroons are written: room for every one that keeps to the limits. */
 const written = new Uint8Array(4 * maxLength);
 
+/** The chain that is being made: good until the next one is. */
+const chain = new Int32Array(8);
+
 /** The chain from the root key to the last caveat. */
 function sign(rootKey: Uint8Array, identifier: Uint8Array, caveats: readonly string[]): DigestWords {
-  const digest = beginChain(keyGenerator, rootKey);
-  chainBytes(digest, identifier);
-  for (const caveat of caveats) chainText(digest, caveat);
-  return digest;
+  beginChain(chain, keyGenerator, rootKey);
+  chainBytes(chain, identifier);
+  for (const caveat of caveats) chainText(chain, caveat);
+  return chain;
 }
 
 /** The macaroon, where it keeps to the limits. */

@@ -15,7 +15,7 @@ export type MintLimits = {
 /** Asks for one; the answer is 0 where it was granted, or after how many seconds to ask again. */
 export type MintLimiter = (clientAddress: string) => number;
 
-/** Most clients whose buckets are kept; beyond it the one that asked longest ago is forgotten. */
+/** Most clients whose buckets are kept; the half of them that asked last is kept for certain. */
 const maxClients = 10_000;
 
 /**
@@ -25,15 +25,12 @@ const maxClients = 10_000;
 export function createMintLimiter(limits: MintLimits, clock: Clock): MintLimiter {
   const perClient = positive(limits.perClientPerMinute ?? 600, 'perClientPerMinute');
   const inAll = positive(limits.perMinute ?? 6000, 'perMinute');
-  const clients = new Map<string, Bucket>();
+  const bucketOf = createBuckets();
   const all: Bucket = { tokens: inAll, atMs: clock.nowMs() };
   return (clientAddress) => {
     const key = clientKey(clientAddress);
     const nowMs = clock.nowMs();
-    const bucket = clients.get(key) ?? { tokens: perClient, atMs: nowMs };
-    clients.delete(key);
-    clients.set(key, bucket);
-    if (clients.size > maxClients) clients.delete(clients.keys().next().value as string);
+    const bucket = bucketOf(key, perClient, nowMs);
     const wait = Math.max(shortOf(bucket, perClient, nowMs), shortOf(all, inAll, nowMs));
     if (wait === 0) {
       bucket.tokens -= 1;
@@ -59,6 +56,26 @@ export function clientKey(address: string): string {
 }
 
 type Bucket = { tokens: number; atMs: number };
+
+/**
+ * The bucket of each client, a full one for a new client. Two generations: who asks moves to the young one, and when that is full, the old
+ * one goes as a whole. Looking for the one that asked longest ago took longer, in a full table, than all the rest of a challenge.
+ */
+function createBuckets(): (key: string, tokens: number, atMs: number) => Bucket {
+  let young = new Map<string, Bucket>();
+  let old = new Map<string, Bucket>();
+  return (key, tokens, atMs) => {
+    const recent = young.get(key);
+    if (recent !== undefined) return recent;
+    const bucket = old.get(key) ?? { tokens, atMs };
+    if (young.size >= maxClients / 2) {
+      old = young;
+      young = new Map();
+    }
+    young.set(key, bucket);
+    return bucket;
+  };
+}
 
 /** Refills a bucket and says after how many whole seconds it will hold a token; 0 where it does. */
 function shortOf(bucket: Bucket, perMinute: number, nowMs: number): number {

@@ -160,6 +160,21 @@ describe.each(names)('%s', (name) => {
     await expectServed(shop, () => shop.get(path, auth(bought.authorization)));
   });
 
+  test('a token that is remembered lends nothing to another that ends like it', async () => {
+    const shop = await enter(name);
+    const bought = await shop.buy('/library/a');
+    for (let i = 0; i < 4; i++) expect((await shop.get('/library/a', auth(bought.authorization))).status).toBe(200);
+    const { caveats, identifier } = bought.macaroon;
+    const later = caveats.map((caveat) => caveat.replace(/_valid_until=\d+/, '_valid_until=1999999999'));
+    const forgeries = [{ caveats: later }, { caveats: caveats.slice(0, -1) }, { caveats: [] }, { identifier: Uint8Array.from(identifier).fill(9, 60) }];
+    for (const forged of forgeries) {
+      const code = 'CREDENTIAL_TAMPERED';
+      await expectRefused(shop, () => shop.get('/library/a', auth(changed(bought, forged))), { status: 401, code }, JSON.stringify(forged));
+    }
+    shop.clock.advance(4_201_000);
+    await expectRefused(shop, () => shop.get('/library/a', auth(changed(bought, { caveats: later }))), { status: 401, code: 'CREDENTIAL_TAMPERED' });
+  });
+
   test('five tokens, or a hundred credentials, in one request: 401 and no more work than for one', async () => {
     const shop = await enter(name);
     const bought = await shop.buy(path);

@@ -12,6 +12,8 @@ export type Row = {
   readonly what: string;
   /** Begins the names of the row's files here, such as `05-path-tricks`: `05-path-tricks.test.ts`, and the patches that take its defences out. */
   readonly test?: string;
+  /** The program that tries it instead of a test here. */
+  readonly triedBy?: string;
   /** The part of Farebox that the row, or the rest of it, waits for. */
   readonly waitsFor?: string;
 };
@@ -44,7 +46,7 @@ export const rows: readonly Row[] = [
   { row: 15, what: "A session's opening, topping up or closing, used as a free request or twice", waitsFor: bulk },
   { row: 16, what: 'A payment for one account or amount, spent on another', waitsFor: bulk },
   { row: 17, what: 'A failure of the upstream that burns the payment; a payment refunded and served', test: '17-burnt-payments', waitsFor: bulk },
-  { row: 18, what: 'A crash between two steps of a sale', waitsFor: bulk },
+  { row: 18, what: 'A crash between two steps of a sale', triedBy: 'npm run crash', waitsFor: bulk },
   { row: 19, what: 'A usage report lost, sent twice or never settled', waitsFor: bulk },
   { row: 20, what: 'A price that changes between quote and redemption', waitsFor: bulk },
   { row: 21, what: 'A budget or store that is missing, read as "allowed"', waitsFor: bulk },

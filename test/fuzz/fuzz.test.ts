@@ -14,7 +14,7 @@ import { targets } from './targets.ts';
 const root = dirname(dirname(import.meta.dirname));
 
 describe('every parser stands its seeds and what changes make of them', () => {
-  test.each(targets)('$name', async (target) => {
+  test.each(targets)('$name', { timeout: 60_000 }, async (target) => {
     const random = createRandom(1, target.name);
     const source = { random, form: target.form, words: target.words ?? [], longest: target.longest ?? 2048, other: () => random.pick(target.seeds) };
     const inputs = [...target.seeds, ...Array.from({ length: 10 * (target.batch ?? 200) }, () => mutate(random.pick(target.seeds), source))];
@@ -26,7 +26,7 @@ describe('every parser stands its seeds and what changes make of them', () => {
   });
 });
 
-describe('the program', () => {
+describe('the program', { timeout: 60_000 }, () => {
   const run = (...args: readonly string[]) => {
     const { status, stdout, stderr } = spawnSync(process.execPath, [join(root, 'scripts', 'fuzz.ts'), ...args], { cwd: root, encoding: 'utf8' });
     return { status, stdout, stderr };

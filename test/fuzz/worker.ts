@@ -14,7 +14,7 @@ export type Orders = {
   /** The URL of the module with the targets. */
   readonly module: string;
   readonly seed: number;
-  /** Targets by name; all where it is empty. */
+  /** Targets by name. */
   readonly names: readonly string[];
   /** How long, or how many inputs for each target: then nothing is timed. */
   readonly until: { readonly kind: 'seconds'; readonly seconds: number } | { readonly kind: 'inputs'; readonly inputs: number };
@@ -35,7 +35,7 @@ const { show } = openWindow(window);
 const tell = (news: News) => parentPort?.postMessage(news);
 const fuzzers = targets
   .map((target, index) => ({ target, index }))
-  .filter(({ target }) => names.length === 0 || names.includes(target.name))
+  .filter(({ target }) => names.includes(target.name))
   .map(({ target, index }) =>
     createFuzzer(target, {
       coverage,

@@ -44,6 +44,11 @@ test('base64 with bits left over, half padding or padding inside is refused', ()
     expect([text, fromBase64(text)]).toEqual([text, undefined]);
   }
   expect(fromBase64('')).toEqual(new Uint8Array(0));
+  // What was written last lies in the buffer still, and completes nothing.
+  for (const length of [1, 5, 9, 8185]) {
+    expect(toBase64(new Uint8Array(6144))).toBe('A'.repeat(8192));
+    expect(fromBase64('A'.repeat(length))).toBeUndefined();
+  }
   // Whatever was read before: what is left of it must not fill up what is missing here.
   for (const text of ['A', 'AAAAA', 'A'.repeat(8193)]) {
     fromBase64('A'.repeat(8192));

@@ -67,13 +67,12 @@ export function hmacOnce(key: Uint8Array, ...parts: readonly Uint8Array[]): Uint
   return hmac(hmacKey(key), ...parts);
 }
 
-/** The first link of a chain: HMAC-SHA256 of a message under a prepared key, in words. */
-export function beginChain(key: HmacKey, message: Uint8Array): DigestWords {
-  const digest = key.outer.slice();
+/** The first link of a chain: HMAC-SHA256 of a message under a prepared key, into `digest`. */
+export function beginChain(digest: DigestWords, key: HmacKey, message: Uint8Array): void {
   copy(inner, key.inner);
+  copy(digest, key.outer);
   absorb(inner, [message], blockLength);
   absorbDigest(digest, inner);
-  return digest;
 }
 
 /** The next link: HMAC-SHA256 of a message under the digest, in the digest's place. */
