@@ -14,7 +14,7 @@ import { environmentFor, fetchNode, findNode, findNpm, nodePackage, Told } from 
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-const limitMs = 10 * 60_000;
+const limitMs = 20 * 60_000;
 const temporary = new Set();
 const groups = new Set();
 
