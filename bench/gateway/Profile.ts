@@ -13,7 +13,7 @@ export type Hit = {
   readonly total: number;
 };
 
-/** Functions by what they took themselves, most first. Time in which there was nothing to do is no part of it. */
+/** Functions by what they took themselves, most first. Time in which there was nothing to do is no part of it, nor what profiling took. */
 export function hitsOf({ nodes, samples = [], timeDeltas = [] }: Profiler.Profile): readonly Hit[] {
   const byId = new Map(nodes.map((node) => [node.id, node]));
   const selfById = new Map<number, number>();
@@ -23,7 +23,7 @@ export function hitsOf({ nodes, samples = [], timeDeltas = [] }: Profiler.Profil
     const node = byId.get(id);
     if (node === undefined) return 0;
     const where = nameOf(node);
-    const self = node.callFrame.functionName === '(idle)' ? 0 : (selfById.get(id) ?? 0);
+    const self = isOutside(node) ? 0 : (selfById.get(id) ?? 0);
     const within = new Set(above).add(where);
     const total = (node.children ?? []).reduce((sum, child) => sum + visit(child, within), self);
     const hit = hits.get(where) ?? { self: 0, total: 0 };
@@ -32,6 +32,10 @@ export function hitsOf({ nodes, samples = [], timeDeltas = [] }: Profiler.Profil
   };
   visit(nodes[0]?.id ?? 0, new Set());
   return [...hits].map(([where, { self, total }]) => ({ where, self, total })).sort((one, other) => other.self - one.self);
+}
+
+function isOutside({ callFrame: { functionName, url } }: Profiler.ProfileNode): boolean {
+  return functionName === '(idle)' || url.startsWith('node:inspector');
 }
 
 function nameOf({ callFrame: { functionName, url, lineNumber } }: Profiler.ProfileNode): string {

@@ -97,8 +97,8 @@ function driveOf(stage: Stage, name: KindName, count: number) {
 }
 
 /**
- * Prints where the gateway's time goes under one kind of request; under two, by how much that is more than under the other one. Time
- * passed, as V8 samples it, which is more than the processor time of a busy machine: good for shares alone.
+ * Prints where the gateway's time goes under one kind of request; under two, by how much that is more than under the other one. V8 samples
+ * how the time is shared out; the operating system says how much there was.
  */
 async function profile([first = 'seen', second]: readonly string[], size: number): Promise<void> {
   const one = await profileOf(first as KindName, size);
@@ -122,9 +122,10 @@ async function profileOf(name: KindName, size: number): Promise<ReadonlyMap<stri
     for (let i = 0; i < 10; i++) await stage.load.drive(driveOf(stage, name, 2 * size));
     const drive = driveOf(stage, name, 20 * size);
     await stage.ask('profile');
-    await stage.load.drive(drive);
+    const { cpuNs } = await stage.load.measure(stage.gateway, drive);
     const hits = await stage.ask('profiled');
-    return new Map(hits.map(({ where, self, total }) => [where, { where, self: self / drive.count, total: total / drive.count }]));
+    const scale = cpuNs / 1000 / drive.count / hits.reduce((sum, { self }) => sum + self, 0);
+    return new Map(hits.map(({ where, self, total }) => [where, { where, self: self * scale, total: total * scale }]));
   } finally {
     await stage.stop();
   }

@@ -29,8 +29,8 @@ const tokenCount = 256;
 
 export const run: Run = async ({ isQuick }) => {
   const tokens = mintTokens(tokenCount, threeCaveats);
-  const count = isQuick ? 500 : 20_000;
-  const options = { rounds: isQuick ? 9 : 51, warmUps: 5 };
+  const count = isQuick ? 500 : 10_000;
+  const options = { rounds: isQuick ? 9 : 31, warmUps: 3 };
   const side = (name: string, work: (token: PaidToken) => unknown, of: readonly PaidToken[] = tokens): Side => ({
     name,
     run: () => loop((index) => work(of[index % of.length] as PaidToken), count),

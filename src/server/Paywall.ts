@@ -29,6 +29,7 @@ import type { RootKeys } from './RootKeys.ts';
 import { receiptHeader } from './receipt.ts';
 import { type ClaimContext, claim } from './terms/PerRequest.ts';
 import type { Sale } from './terms/Terms.ts';
+import type { VerifiedPrincipal } from './VerifiedTokens.ts';
 import { createVerifier, type Verifier } from './Verifier.ts';
 
 /** What a paywall is made from. */
@@ -154,11 +155,13 @@ function decide(desk: Desk, request: RequestView, target: Path.Target, offer: Of
   if (principal.terms !== 'pass') {
     return answerInvalid(desk, asked, new FareboxError('CREDENTIAL_WRONG_SERVICE', `This token was sold as "${principal.terms}", which is not served here.`));
   }
-  return letPass(desk, principal, offer);
+  return letPass(desk, verified, offer);
 }
 
-function letPass({ ledger, events, emit, clock }: Desk, principal: Principal, offer: Offer): Decision {
-  ledger.sawPass(principal, offer.route);
+function letPass({ ledger, events, emit, clock }: Desk, verified: VerifiedPrincipal, offer: Offer): Decision {
+  const { principal } = verified;
+  if (!verified.isTold) ledger.sawPass(principal, offer.route);
+  verified.isTold = true;
   if (events.isHeard()) {
     emit({ kind: 'passed', paymentHash: principal.paymentHash, service: offer.service, route: offer.route, amountMsat: principal.amountMsat });
   }

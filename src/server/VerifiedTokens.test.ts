@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import * as Amount from '../core/Amount.ts';
 import type { Principal } from './Offer.ts';
-import { createVerifiedTokens, type Demand, type VerifiedTokensLimits } from './VerifiedTokens.ts';
+import { createVerifiedTokens, type Demand, type VerifiedPrincipal, type VerifiedTokensLimits } from './VerifiedTokens.ts';
 
 const demand: Demand = { service: 'api', tier: 0, method: 'GET', path: '/a', pattern: '/*', priced: '', nowAt: 1000, capabilities: ['read'] };
 
@@ -19,7 +19,7 @@ const principal: Principal = {
   terms: 'pass',
   useKey: undefined,
 };
-const verified = { kind: 'verified', principal } as const;
+const verified: VerifiedPrincipal = { kind: 'verified', principal, isTold: false };
 
 /** A cache whose tokens hold for every demand but for the path `/denied`, and how often one was held against a demand again. */
 function open(limits: VerifiedTokensLimits = {}) {
@@ -28,7 +28,7 @@ function open(limits: VerifiedTokensLimits = {}) {
     ...limits,
     recheck: (_, { path }) => {
       rechecks++;
-      return path === '/denied' ? undefined : { kind: 'verified', principal: { ...principal, paymentHash: path } };
+      return path === '/denied' ? undefined : { kind: 'verified', principal: { ...principal, paymentHash: path }, isTold: false };
     },
     markOf: (token) => [...token].reduce((sum, character) => (31 * sum + character.charCodeAt(0)) % 2 ** 32, 7),
   });

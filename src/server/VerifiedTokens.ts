@@ -20,7 +20,12 @@ import type { PolicyContext } from './policies/Policy.ts';
 export type Demand = Omit<PolicyContext, 'preimage'>;
 
 /** Who presented a credential that holds. */
-export type VerifiedPrincipal = { readonly kind: 'verified'; readonly principal: Principal };
+export type VerifiedPrincipal = {
+  readonly kind: 'verified';
+  readonly principal: Principal;
+  /** Set by whoever has told the ledger, so that a pass that is remembered is looked up there once. */
+  isTold: boolean;
+};
 
 /** Holds the caveats of a token that is ours and paid for against a demand; undefined where one does not hold. */
 export type Recheck<Token> = (token: Token, demand: Demand) => VerifiedPrincipal | undefined;
@@ -112,11 +117,11 @@ export function createVerifiedTokens<Token>(options: VerifiedTokensOptions<Token
 const markCount = 65_536;
 
 /**
- * The end of a credential: the token's signature and the preimage. It is looked up by this, because a text is hashed anew with every request,
- * and then compared whole. Two spellings of one token may push each other out.
+ * What stands before the colon and the preimage: the end of the token, which is most of its signature. A credential is looked up by this,
+ * because a text is hashed anew with every request, and then compared whole. Two spellings of one token may push each other out.
  */
 function keyOf(credential: string): string {
-  return credential.slice(-112);
+  return credential.slice(-97, -65);
 }
 
 type Entry<Token> = { readonly credential: string; demand: Demand; verified: VerifiedPrincipal; readonly token: Token; readonly bytes: number };

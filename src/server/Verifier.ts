@@ -15,6 +15,7 @@ import * as Preimage from '../core/Preimage.ts';
 import type { RequestView } from '../http/RequestView.ts';
 import type { Principal } from './Offer.ts';
 import * as Caveats from './policies/Caveats.ts';
+import type { PolicyContext } from './policies/Policy.ts';
 import * as preimageCaveat from './policies/preimage.ts';
 import type { RootKeys } from './RootKeys.ts';
 import { createVerifiedTokens, type Demand, type VerifiedPrincipal, type VerifiedTokens, type VerifiedTokensLimits } from './VerifiedTokens.ts';
@@ -42,7 +43,7 @@ export function createVerifier(keys: RootKeys, { skipUnknownCaveats = false, lim
     ...limits,
     recheck: (token, demand) => {
       const principal = principalOf(token, demand, skipUnknownCaveats);
-      return principal instanceof FareboxError ? undefined : { kind: 'verified', principal };
+      return principal instanceof FareboxError ? undefined : { kind: 'verified', principal, isTold: false };
     },
     markOf: ({ identifier }) => new DataView(identifier.buffer, identifier.byteOffset, identifier.byteLength).getUint32(randomAt),
   });
@@ -64,7 +65,7 @@ export function createVerifier(keys: RootKeys, { skipUnknownCaveats = false, lim
           if (best === undefined || usefulness(principal) > usefulness(best)) best = principal;
           continue;
         }
-        const verified: VerifiedPrincipal = { kind: 'verified', principal };
+        const verified: VerifiedPrincipal = { kind: 'verified', principal, isTold: false };
         if (only !== undefined && isWorthKeeping(principal) && isAlone(credentials, malformed)) {
           known.add(only, demand, verified, token as ProvenToken, 2 * bytes.length);
         }
@@ -146,7 +147,18 @@ function prove(keys: RootKeys, bytes: Uint8Array, presented: Preimage.Preimage |
 
 /** The principal of a token for one demand, or which of its caveats does not hold. */
 function principalOf(token: ProvenToken, demand: Demand, skipUnknown: boolean): Principal | FareboxError {
-  const caveats = Caveats.check(token.caveats, { ...demand, preimage: token.preimage }, skipUnknown);
+  const context: PolicyContext = {
+    service: demand.service,
+    tier: demand.tier,
+    method: demand.method,
+    path: demand.path,
+    pattern: demand.pattern,
+    priced: demand.priced,
+    nowAt: demand.nowAt,
+    capabilities: demand.capabilities,
+    preimage: token.preimage,
+  };
+  const caveats = Caveats.check(token.caveats, context, skipUnknown);
   if (caveats.kind === 'fails') return failed(caveats);
   return {
     paymentHash: token.paymentHash,
