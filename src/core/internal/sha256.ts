@@ -62,11 +62,6 @@ export function hmac(key: HmacKey, ...parts: readonly Uint8Array[]): Uint8Array 
   return bytesOf(outer);
 }
 
-/** HMAC-SHA256 under a key that is used once. */
-export function hmacOnce(key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Array {
-  return hmac(hmacKey(key), ...parts);
-}
-
 /** The first link of a chain: HMAC-SHA256 of a message under a prepared key, into `digest`. */
 export function beginChain(digest: DigestWords, key: HmacKey, message: Uint8Array): void {
   copy(inner, key.inner);
