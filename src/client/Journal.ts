@@ -94,7 +94,7 @@ export type Step =
   | ({ readonly kind: 'extend' } & Lease)
   /** Paid: the preimage was checked. Goes to `claim` where nobody else has it. */
   | { readonly kind: 'settle'; readonly preimage: Preimage; readonly spentMsat: Msat; readonly claim?: Lease }
-  /** Nothing was spent and nothing will be. `by`: said by the call that works on it, and worth nothing once another one does. */
+  /** Nothing was spent and nothing will be. `by`: said by the call that works on it, and worth nothing once another one does; '': by nobody's. */
   | { readonly kind: 'fail'; readonly note: string; readonly by?: string }
   /** Its call ended before the wallet was called, and nobody works on it. */
   | { readonly kind: 'abandon' }
@@ -106,8 +106,10 @@ export type Step =
   | { readonly kind: 'bind'; readonly owner: string; readonly resource: string }
   /** It has bought an answer; `last`: and will buy no other. */
   | { readonly kind: 'redeem'; readonly owner: string; readonly last: boolean }
-  /** The server refuses the credential, or it has expired. */
+  /** The server refuses the credential. */
   | { readonly kind: 'reject'; readonly note: string }
+  /** The credential has expired, by what it says of itself. */
+  | { readonly kind: 'expire' }
   /** Its call has ended; the credential, if any, is free for another one. */
   | { readonly kind: 'release'; readonly owner: string };
 
@@ -209,7 +211,7 @@ function change(payment: Payment, step: Step, nowAt: number): Partial<Payment> |
     case 'settle':
       return settled(payment, step, nowAt);
     case 'fail':
-      if (!isUnfinished(payment) || (step.by !== undefined && step.by !== payment.owner)) return undefined;
+      if (!isUnfinished(payment) || (step.by !== undefined && !isSaidBy(payment, step.by, nowAt))) return undefined;
       return { state: 'failed', owner: '', note: step.note };
     case 'abandon':
       if (state !== 'reserved' || isLeased(payment, nowAt)) return undefined;
@@ -227,6 +229,8 @@ function change(payment: Payment, step: Step, nowAt: number): Partial<Payment> |
     case 'reject':
       if (state === 'settled') return { state: 'rejected', usable: false, owner: '', note: step.note };
       return state === 'redeemed' ? { usable: false, owner: '', note: step.note } : undefined;
+    case 'expire':
+      return payment.usable && !isLeased(payment, nowAt) ? { usable: false, owner: '', note: 'The credential has expired.' } : undefined;
     case 'release':
       return payment.owner === step.owner ? { owner: '' } : undefined;
   }
@@ -239,6 +243,11 @@ function settled(payment: Payment, step: Step & { readonly kind: 'settle' }, now
   if (payment.state === 'reserved' || payment.dispatchedAt === undefined) return undefined;
   const note = payment.state === 'failed' ? 'The wallet had said that it failed.' : '';
   return { state: 'settled', preimage: step.preimage, spentMsat: step.spentMsat, usable: true, note, ...claimed };
+}
+
+/** Whether that is the word of the payment's own call, or of nobody's ('') where no call is at work. */
+function isSaidBy(payment: Payment, by: string, nowAt: number): boolean {
+  return payment.owner === by || (by === '' && !isLeased(payment, nowAt));
 }
 
 function mayClaim(payment: Payment, owner: string, nowAt: number): boolean {

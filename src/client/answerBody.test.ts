@@ -109,6 +109,7 @@ it('an answer is the seller’s own otherwise: status, headers, address and body
   expect([response.status, response.statusText, response.url, response.ok, response.redirected]).toEqual([203, 'Mostly', url, true, false]);
   expect([response.headers.get('x-own'), response.headers.getSetCookie()]).toEqual(['yes', ['a=1', 'b=2']]);
   const copy = response.clone();
+  expect([copy.url, copy.clone().url, copy.status]).toEqual([url, url, 203]);
   expect([(await response.text()).length, (await copy.arrayBuffer()).byteLength]).toEqual([200_000, 200_000]);
   expect(clock.timers()).toBe(0);
 });

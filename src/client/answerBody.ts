@@ -67,5 +67,11 @@ export function watchBody(response: Response, body: ReadableStream<Uint8Array>, 
       }
     },
   });
-  return Object.defineProperty(new Response(watched, { status, statusText, headers }), 'url', { value: url });
+  return withUrl(new Response(watched, { status, statusText, headers }), url);
+}
+
+/** An answer made by hand has no address, and neither would its copies. */
+function withUrl(response: Response, url: string): Response {
+  const clone = () => withUrl(Response.prototype.clone.call(response), url);
+  return Object.defineProperties(response, { url: { value: url }, clone: { value: clone } });
 }

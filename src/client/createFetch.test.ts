@@ -156,6 +156,23 @@ describe('a credential that is kept', () => {
     expect([server.requests.length, payer.paid.length]).toEqual([12, 4]);
   });
 
+  it('is set aside for good a day after it has expired', async () => {
+    const { fetch, server, store, clock } = await setup();
+    const caveats = ['services=shop:0', 'shop_path=/v1/*', `shop_valid_until=${Math.floor(clock.nowMs() / 1000) + 3600}`, 'shop_terms=pass'];
+    server.handle((request, response) => (request.paid ? answer(response) : server.challenge(response, server.offer({ caveats }))));
+    const usable = async () => (await store.find({ origin: server.origin })).credentials.length;
+    await fetch(`${server.origin}/v1/a`);
+    server.handle((_, response) => answer(response));
+    for (const [seconds, left] of [
+      [3600 + 86_400, 1],
+      [1, 0],
+    ] as const) {
+      clock.advance(seconds * 1000);
+      await fetch(`${server.origin}/v1/a`);
+      expect(await usable()).toBe(left);
+    }
+  });
+
   it('that says nothing of itself is tried where it was bought, and set aside when it is refused', async () => {
     const { fetch, server, payer, url, store } = await setup();
     let good = true;

@@ -110,7 +110,7 @@ export function createFetch(options: CreateFetchOptions): PayingFetch {
   };
 }
 
-/** What was paid for a response, or undefined where it was free. */
+/** What was paid for a response as it was handed out, or undefined where it was free. A `clone()` of it says nothing: ask before. */
 export function paymentOf(response: Response): ResponsePayment | undefined {
   return payments.get(response);
 }
@@ -206,7 +206,10 @@ async function tryKept(client: Client, outgoing: Outgoing.Outgoing, call: Call, 
     const payment = Tokens.isExclusive(kept) ? await store.step(kept.paymentHash, { kind: 'take', ...leaseOf(client, call.owner) }, nowAt(clock)) : kept;
     if (!payment) continue;
     if (refusal) await drain(refusal.response, clock);
-    const redeemed = await redeem(client, outgoing, payment, call.owner);
+    const redeemed = await redeem(client, outgoing, payment, call.owner).catch((error: unknown) => {
+      // What has bought answers before is no payment in the air: the caller hears what `fetch` says.
+      throw payment.state !== 'settled' || outgoing.signal.aborted || FareboxError.is(error) ? error : unanswered(payment, error);
+    });
     if (redeemed.kind === 'answered') return { kind: 'answered' as const, response: bought(redeemed.response, payment, true) };
     refusal = redeemed;
     if (++tries === maxCandidates) break;

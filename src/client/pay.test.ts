@@ -3,7 +3,7 @@ import { answer } from '../testing/LyingServer.ts';
 import { createScriptedPayer } from '../testing/ScriptedPayer.ts';
 import { openShop, perRequest, type ShopOptions, sellOnce } from '../testing/Shop.ts';
 import type { ClientStore } from './ClientStore.ts';
-import { type CreateFetchOptions, createFetch, paymentOf } from './index.ts';
+import { type CreateFetchOptions, createFetch, paymentOf, resolvePayment } from './index.ts';
 
 const closing: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -65,6 +65,18 @@ describe('a call that stood still', () => {
     expect([(await other)?.status, payer.paid.length]).toEqual([200, 1]);
   });
 
+  it('while its wallet paid is not said to have failed by hand before it is gone', async () => {
+    const { client, payer, store, clock, url, states } = await setup();
+    const open = payer.slow();
+    const call = client()(url);
+    await until(() => payer.paid.length === 1);
+    const hash = payer.paid[0]?.paymentHash ?? '';
+    const resolved = resolvePayment(store, hash, { kind: 'failed' }, clock);
+    await expect(resolved).rejects.toMatchObject({ code: 'JOURNAL_CONFLICT', message: expect.stringContaining('at work on it') });
+    open();
+    expect([(await call).status, await states()]).toEqual([200, ['redeemed']]);
+  });
+
   it('while its wallet paid does not show a credential that another client has used up', async () => {
     const { client, server, store, clock, payer, url, states } = await setup();
     sellOnce(server, perRequest);
@@ -77,7 +89,7 @@ describe('a call that stood still', () => {
     const other = await client()(url);
     expect([paymentOf(other)?.reused, await other.json()]).toEqual([true, { ok: true }]);
     open();
-    await expect(still).rejects.toMatchObject({ code: 'PAYMENT_INTERRUPTED' });
+    await expect(still).rejects.toMatchObject({ code: 'PAYMENT_INTERRUPTED', message: expect.stringContaining('used by whoever took it over') });
     expect([payer.paid.length, server.requests.length, await states()]).toEqual([1, 2, ['redeemed']]);
   });
 });
@@ -176,5 +188,16 @@ describe('a look-up', () => {
     };
     expect((await client({ payer: twice })(url)).status).toBe(200);
     expect([payer.paid.length, await states()]).toEqual([1, ['redeemed']]);
+  });
+
+  it('that cannot be made leaves what failed held, until it can', async () => {
+    const { client, payer, store, url, states } = await setup();
+    payer.script({ kind: 'fail', reason: 'no-route' });
+    const down = { ...payer, trackPayment: () => Promise.reject(new Error('down')) };
+    await expect(client({ payer: down })(url)).rejects.toMatchObject({ code: 'PAYMENT_UNKNOWN', message: expect.stringContaining('says that it failed') });
+    expect([await states(), (await store.spending()).heldMsat]).toEqual([['unknown'], 60_000n]);
+    payer.script({ kind: 'settle' });
+    expect((await client()(url)).status).toBe(200);
+    expect([await states(), (await store.spending()).heldMsat]).toEqual([['failed', 'redeemed'], 0n]);
   });
 });

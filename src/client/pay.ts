@@ -117,7 +117,10 @@ async function call(client: Client, payment: Payment, lease: Lease, outgoing: Ou
   });
   if (ended.state === 'unknown') throw unknown(ended);
   if (ended.state === 'failed') throw failed(client, ended, outcome, outgoing.url.host);
-  if (ended.owner !== lease.owner) throw interrupted(ended, 'It was paid, and its credential is kept: send the same request again.');
+  if (ended.owner !== lease.owner) {
+    const kept = 'its credential is kept: send the same request again.';
+    throw interrupted(ended, `It was paid, and ${ended.usable ? kept : 'its credential was used by whoever took it over.'}`);
+  }
   return ended;
 }
 
@@ -177,13 +180,15 @@ async function ask(payer: Payer, payment: Payment, request: PaymentRequest): Pro
 
 /**
  * A failure sets money free, so the wallet is asked what became of the payment before it is believed: an order that arrived twice fails the
- * second time, for the invoice has been paid. Where a look-up cannot say, the failure stands.
+ * second time, for the invoice has been paid. Where it cannot be asked, the money is held until it can.
  */
 async function confirmed(client: Client, payment: Payment, outcome: PaymentOutcome): Promise<Ended> {
   if (outcome.kind !== 'failed' || !client.payer.capabilities.track) return outcome;
   const tracked = await track(client, payment);
   if (tracked.kind === 'settled') return tracked;
-  return tracked.kind === 'pending' ? { kind: 'unknown', message: 'The wallet says that it failed, and that it is under way.', seen: true } : outcome;
+  if (tracked.kind === 'pending') return { kind: 'unknown', message: 'The wallet says that it failed, and that it is under way.', seen: true };
+  if (tracked.kind === 'unknown') return { kind: 'unknown', message: `The wallet says that it failed (${outcome.message}), and a look-up did not confirm it.` };
+  return outcome;
 }
 
 function stepOf(payment: Payment, outcome: Ended, claim: Lease | undefined): Journal.Step {

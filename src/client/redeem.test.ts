@@ -76,6 +76,25 @@ describe('a busy seller', () => {
   });
 });
 
+describe('a connection that breaks before the head', () => {
+  it('is PAYMENT_INTERRUPTED as long as a payment has bought no answer, and the runtime’s own error from then on', async () => {
+    const { fetch, server, payer, url } = await setup();
+    const caveats = ['services=shop:0', 'shop_path=/v1/*', 'shop_valid_until=1800086400', 'shop_terms=pass'];
+    let breaks = true;
+    server.handle(({ paid }, response) => {
+      if (!paid) return server.challenge(response, server.offer({ caveats }));
+      if (breaks) return void response.socket?.resetAndDestroy();
+      answer(response);
+    });
+    for (let i = 0; i < 2; i++) await expect(fetch(url)).rejects.toMatchObject({ code: 'PAYMENT_INTERRUPTED' });
+    breaks = false;
+    expect(paymentOf(await fetch(url))?.reused).toBe(true);
+    breaks = true;
+    await expect(fetch(url)).rejects.toThrow(TypeError);
+    expect(payer.paid.length).toBe(1);
+  });
+});
+
 describe('redirects', () => {
   it('are followed on the same origin, and what they lead to is paid for there', async () => {
     const { fetch, server, payer } = await setup();

@@ -96,22 +96,23 @@ export function unanswered(payment: Payment, cause: unknown): FareboxError {
   return new FareboxError('PAYMENT_INTERRUPTED', message, { details: { paymentHash, amount, origin }, cause });
 }
 
-/** Nobody else is given a credential as long as its answer is being read; a reader that stands still for so long has gone. */
+/** Nobody else is given a credential as long as its answer is being read; a reader that stands still for so long, or twice that, has gone. */
 const maxStillMs = 60_000;
 
 /** The one answer that a credential buys: it is used up when that has come whole; broken off, it is good for the same request. */
 function untilRead(client: Client, response: Response, body: ReadableStream<Uint8Array>, payment: Payment, { owner, stop }: Holding): Response | undefined {
   const { clock } = client;
-  let movedMs = clock.nowMs();
+  let hasMoved = true;
   let cancel = () => {};
+  // By its own length, not by the time of day: a clock that is set while somebody reads takes nothing from him.
   const watch = () => {
-    const leftMs = movedMs + maxStillMs - clock.nowMs();
-    if (leftMs > 0) cancel = clock.after(leftMs, watch);
-    else stop();
+    if (!hasMoved) return stop();
+    hasMoved = false;
+    cancel = clock.after(maxStillMs, watch);
   };
   const watched = watchBody(response, body, {
     onPart: () => {
-      movedMs = clock.nowMs();
+      hasMoved = true;
     },
     onEnd: async (isWhole) => {
       cancel();

@@ -63,7 +63,7 @@ export type Finding = { readonly kind: 'failed' } | { readonly kind: 'settled'; 
 /**
  * Ends a payment by hand, where the wallet cannot say how it ended.
  * @param finding - `failed` frees its money: only for a payment that has not been made and will not be
- * @throws JOURNAL_CONFLICT – no such payment, or its end is known
+ * @throws JOURNAL_CONFLICT – no such payment, its end is known, or `failed` is said of one that a call is still at work on
  * @throws PREIMAGE_MALFORMED – not 64 hex digits
  * @throws AMOUNT_MALFORMED – a fee without a unit, or no amount
  * @throws RangeError – the preimage does not prove this payment; a fee below zero
@@ -72,7 +72,7 @@ export async function resolvePayment(store: ClientStore, paymentHash: string, fi
   const hash = Preimage.parseHash(paymentHash);
   const payment = await store.get(hash);
   if (!payment || !Journal.isUnfinished(payment)) throw notOpen(hash, payment);
-  const step = finding.kind === 'failed' ? ({ kind: 'fail', note: 'Resolved by hand.' } as const) : settledBy(payment, finding);
+  const step = finding.kind === 'failed' ? ({ kind: 'fail', note: 'Resolved by hand.', by: '' } as const) : settledBy(payment, finding);
   const resolved = await store.step(hash, step, nowAt(clock));
   if (!resolved) throw notOpen(hash, await store.get(hash));
   return resolved;
@@ -91,6 +91,7 @@ export async function clearWay(client: Client, outgoing: Outgoing, owner: string
   const { origin } = outgoing;
   if (client.unwritten.size > 0) await writeDown(client);
   const found = await client.store.find({ origin });
+  await setAsideExpired(client, found.credentials);
   const inTheWay = found.open.filter((payment) => payment.resource === outgoing.resource && Journal.blocks(payment, owner, nowAt(client.clock)));
   const unanswered = found.credentials.filter((payment) => isUnanswered(payment, outgoing, owner));
   if (inTheWay.length === 0 && unanswered.length === 0) return { blockedBy: undefined, credentials: found.credentials };
@@ -111,6 +112,14 @@ function isUnanswered(payment: Payment, outgoing: Outgoing, owner: string): bool
   return payment.resource === outgoing.resource && Journal.clientOf(payment.owner) !== Journal.clientOf(owner);
 }
 
+/** What has long expired is not looked at again for every request. */
+async function setAsideExpired({ store, clock }: Client, credentials: readonly Payment[]): Promise<void> {
+  const at = nowAt(clock);
+  for (const payment of credentials) {
+    if (Tokens.isExpired(payment, at - expiredSeconds)) await store.step(payment.paymentHash, { kind: 'expire' }, at);
+  }
+}
+
 /** Writes down what the store could not take before. */
 async function writeDown({ unwritten }: Client): Promise<void> {
   for (const [paymentHash, write] of unwritten) {
@@ -121,6 +130,9 @@ async function writeDown({ unwritten }: Client): Promise<void> {
 
 /** Slack between a seller's clock and ours. */
 const slackSeconds = 60;
+
+/** A credential is set aside for good when it has been expired for so long: a clock that is set wrong for an hour costs none. */
+const expiredSeconds = 86_400;
 
 /** How often the journal is read while another process works. */
 const pollMs = 250;
@@ -176,6 +188,11 @@ function settledBy(payment: Payment, finding: Finding & { readonly kind: 'settle
 }
 
 function notOpen(paymentHash: string, payment: Payment | undefined): FareboxError {
-  const what = payment ? `has ended: it is ${payment.state}` : 'is not in this journal';
-  return new FareboxError('JOURNAL_CONFLICT', `Payment ${paymentHash} ${what}.`, { details: { paymentHash } });
+  return new FareboxError('JOURNAL_CONFLICT', `Payment ${paymentHash} ${whyNotOpen(payment)}.`, { details: { paymentHash } });
+}
+
+function whyNotOpen(payment: Payment | undefined): string {
+  if (payment === undefined) return 'is not in this journal';
+  if (!Journal.isUnfinished(payment)) return `has ended: it is ${payment.state}`;
+  return 'has a call at work on it: end that, or wait until it has ended';
 }

@@ -62,7 +62,7 @@ export function createSqliteClientStore(options: { readonly path: string; readon
         return outcome;
       }),
     step: (paymentHash, step, nowAt) =>
-      changing(step.kind === 'abandon' ? 'fail' : step.kind, () => {
+      changing(operationOf(step), () => {
         const payment = get(paymentHash);
         const changed = payment && Journal.apply(payment, step, nowAt);
         return changed && save(changed);
@@ -73,6 +73,12 @@ export function createSqliteClientStore(options: { readonly path: string; readon
       if (database.isOpen) database.close();
     },
   };
+}
+
+/** What a step counts as among the crash points: some are another one with a reason of their own. */
+function operationOf({ kind }: Journal.Step): Operation<'journal'> {
+  if (kind === 'abandon') return 'fail';
+  return kind === 'expire' ? 'reject' : kind;
 }
 
 type Row = { readonly [column: string]: unknown };

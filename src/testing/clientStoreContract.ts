@@ -293,6 +293,20 @@ export const clientStoreContract: readonly ClientStoreCase[] = [
       assert.equal((await store.step(hashOf('b'), { kind: 'abandon' }, lease.leaseEndsAt + 1))?.state, 'failed');
       await dispatched(store, 'c');
       assert.equal(await store.step(hashOf('c'), { kind: 'abandon' }, lease.leaseEndsAt + 1), undefined);
+      assert.equal(await store.step(hashOf('c'), { kind: 'fail', note: 'by hand', by: '' }, lease.leaseEndsAt - 1), undefined);
+      assert.equal((await store.step(hashOf('c'), { kind: 'fail', note: 'by hand', by: '' }, lease.leaseEndsAt))?.state, 'failed');
+    },
+  },
+  {
+    name: 'a credential that has expired is found no more, unless a call is at work with it',
+    run: async (store) => {
+      await dispatched(store, 'a');
+      await store.step(hashOf('a'), { kind: 'settle', preimage: preimageOf('a'), spentMsat: sat(50), claim: lease }, now);
+      assert.equal(await store.step(hashOf('a'), { kind: 'expire' }, lease.leaseEndsAt - 1), undefined);
+      const expired = await store.step(hashOf('a'), { kind: 'expire' }, lease.leaseEndsAt);
+      assert.deepEqual([expired?.state, expired?.usable, expired?.owner], ['settled', false, '']);
+      assert.deepEqual((await store.find({ origin: purchaseOf('a').origin })).credentials, []);
+      assert.equal(await store.step(hashOf('a'), { kind: 'expire' }, lease.leaseEndsAt), undefined);
     },
   },
   {

@@ -77,7 +77,7 @@ export const delays: readonly Script[] = [
     liar: 'server',
     does: 'Takes the payment and resets the connection when the proof comes, for ever.',
     demand: 'Say that it was paid and keep the proof; the next call shows it and pays nothing.',
-    steps: [ask('interrupted'), ask('broken')],
+    steps: [ask('interrupted'), ask('interrupted')],
     most: usualMost,
     serve: byProof(({ response }) => cut(response)),
   },
