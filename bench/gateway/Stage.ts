@@ -1,7 +1,8 @@
 /**
- * Everything that is needed to measure a gateway: upstream, gateway and load, each a process of its own on this machine.
+ * Everything that is needed to measure a gateway: upstream, gateway, load and perhaps a sandbox, each a process of its own on this machine.
  */
 import { randomBytes } from 'node:crypto';
+import type { SandboxAddress } from '../../src/lightning/sandbox.ts';
 import { type Load, startLoad } from '../harness/Load.ts';
 import { type Program, start } from '../harness/Program.ts';
 import type { GatewayAnswer, GatewayProgramOptions, GatewayQuestion } from './gatewayProgram.ts';
@@ -16,8 +17,11 @@ export type Stage = {
   readonly stop: () => Promise<void>;
 };
 
-/** Starts the three. */
-export async function openStage({ store = 'memory', trustsLoad = false }: Partial<GatewayProgramOptions> = {}): Promise<Stage> {
+/** What may be otherwise than in memory, among clients that are not believed, on invoices made beforehand. */
+export type StageOptions = Partial<Pick<GatewayProgramOptions, 'store' | 'trustsLoad'>> & { readonly onSandbox?: boolean };
+
+/** Starts them. */
+export async function openStage({ store = 'memory', trustsLoad = false, onSandbox = false }: StageOptions = {}): Promise<Stage> {
   const programs: { readonly stop: () => Promise<void> }[] = [];
   const stop = async () => {
     for (const program of programs.splice(0).reverse()) await program.stop();
@@ -26,7 +30,9 @@ export async function openStage({ store = 'memory', trustsLoad = false }: Partia
     const upstream = await start<{ readonly port: number }>(new URL('./upstreamProgram.ts', import.meta.url), undefined);
     programs.push(upstream);
     const master = new Uint8Array(randomBytes(32));
-    const options: GatewayProgramOptions = { upstreamPort: upstream.ready.port, master, store, trustsLoad };
+    const sandbox = onSandbox ? await start<SandboxAddress>(new URL('./sandboxProgram.ts', import.meta.url), undefined) : undefined;
+    if (sandbox) programs.push(sandbox);
+    const options: GatewayProgramOptions = { upstreamPort: upstream.ready.port, master, store, trustsLoad, sandbox: sandbox?.ready };
     const gateway = await start<{ readonly port: number }>(new URL('./gatewayProgram.ts', import.meta.url), options, { nodeArguments: ['--expose-gc'] });
     programs.push(gateway);
     const load = await startLoad();

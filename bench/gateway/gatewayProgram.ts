@@ -1,6 +1,6 @@
 /**
  * The measured gateway, in a process of its own: free, a pass, single use, and what nobody serves. Its node answers at once with invoices
- * made beforehand, so that what is measured is the gateway's own part.
+ * made beforehand, so that what is measured is the gateway's own part; or it is the sandbox, in another process.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -12,6 +12,7 @@ import * as Preimage from '../../src/core/Preimage.ts';
 import { createConfig } from '../../src/gateway/Config.ts';
 import { createGateway } from '../../src/gateway/Gateway.ts';
 import type { CreatedInvoice, Receiver } from '../../src/lightning/Lightning.ts';
+import { createSandboxReceiver, type SandboxAddress } from '../../src/lightning/sandbox.ts';
 import { createMemoryStore } from '../../src/store/memory.ts';
 import { createSqliteStore } from '../../src/store/sqlite.ts';
 import { serve } from '../harness/Program.ts';
@@ -25,6 +26,8 @@ export type GatewayProgramOptions = {
   readonly store: 'memory' | 'sqlite';
   /** Believe what the load says of its clients, so that it can be many. */
   readonly trustsLoad: boolean;
+  /** Has invoices made by it. */
+  readonly sandbox: SandboxAddress | undefined;
 };
 
 /** What it can be asked. */
@@ -35,10 +38,11 @@ export type GatewayAnswer = { readonly heap: number; readonly profile: undefined
 
 const invoiceCount = 64;
 
-serve(async ({ upstreamPort, master, store: kind, trustsLoad }: GatewayProgramOptions) => {
+serve(async ({ upstreamPort, master, store: kind, trustsLoad, sandbox }: GatewayProgramOptions) => {
   const folder = kind === 'sqlite' ? mkdtempSync(join(tmpdir(), 'farebox-bench-')) : undefined;
   const store = folder === undefined ? createMemoryStore() : await createSqliteStore({ path: join(folder, 'bench.db') });
-  const gateway = await createGateway({ config: configFor(upstreamPort, trustsLoad), receiver: preparedReceiver(), keys: keysOf(master), store });
+  const receiver = sandbox === undefined ? preparedReceiver() : createSandboxReceiver({ ...sandbox, node: 'bench' });
+  const gateway = await createGateway({ config: configFor(upstreamPort, trustsLoad), receiver, keys: keysOf(master), store });
   const { url } = await gateway.listen();
   const session = new Session();
   session.connect();
@@ -62,6 +66,7 @@ serve(async ({ upstreamPort, master, store: kind, trustsLoad }: GatewayProgramOp
     answer: (question: GatewayQuestion) => answers[question](),
     close: async () => {
       await gateway.close();
+      await receiver.close();
       await store.close();
       if (folder !== undefined) rmSync(folder, { recursive: true });
     },

@@ -1,7 +1,7 @@
 /**
  * What a paid request costs the gateway beside the same request to the same gateway where it is free, and what a 402 costs beside a 404.
  *
- *     npm run bench -- gateway [seen] [unseen] [once-memory] [once-sqlite] [challenge]      some of it
+ *     npm run bench -- gateway [seen] [unseen] [once-memory] [once-sqlite] [challenge] [challenge-sandbox]      some of it
  *     npm run bench -- gateway profile seen [free]      where the time goes; beside another kind of request, where more of it goes
  */
 import type { Run } from '../harness/Bench.ts';
@@ -14,7 +14,12 @@ import { mintCredentials, paths, requestFor } from './Tokens.ts';
 export const summary = 'Processor time of the gateway for a paid request beside a free one, and for a 402 beside a 404';
 
 /** One kind of request, ready for a run: `count` of them. */
-type Kind = { readonly store: 'memory' | 'sqlite'; readonly expect: number; readonly requests: (stage: Stage, count: number) => readonly string[] };
+type Kind = {
+  readonly store: 'memory' | 'sqlite';
+  readonly onSandbox?: boolean;
+  readonly expect: number;
+  readonly requests: (stage: Stage, count: number) => readonly string[];
+};
 
 /** Tokens that have been presented before, as many as have clients at once. */
 const seenTokens = 256;
@@ -47,6 +52,7 @@ const kinds = {
   },
   unknown: { store: 'memory', expect: 404, requests: () => [requestFor(paths.unknown)] },
   challenge: { store: 'memory', expect: 402, requests: () => [requestFor(paths.pass)] },
+  'challenge-sandbox': { store: 'memory', onSandbox: true, expect: 402, requests: () => [requestFor(paths.pass)] },
 } satisfies { readonly [name: string]: Kind };
 
 type KindName = keyof typeof kinds;
@@ -57,7 +63,8 @@ const comparisons = {
   unseen: { name: 'pass, token never seen', a: 'free-unseen', b: 'unseen', bound: { atMost: 1.2 } },
   'once-memory': { name: 'single use, memory', a: 'free', b: 'once-memory', bound: undefined },
   'once-sqlite': { name: 'single use, SQLite', a: 'free', b: 'once-sqlite', bound: undefined },
-  challenge: { name: '402 beside 404', a: 'unknown', b: 'challenge', bound: { atMost: 2 } },
+  challenge: { name: '402 beside 404, invoices ready', a: 'unknown', b: 'challenge', bound: { atMost: 2 } },
+  'challenge-sandbox': { name: '402 beside 404, on the sandbox', a: 'unknown', b: 'challenge-sandbox', bound: { atMost: 2 } },
 } as const;
 
 type ComparisonName = keyof typeof comparisons;
@@ -78,7 +85,8 @@ export const run: Run = async ({ isQuick, args }) => {
 
 async function compareKinds(name: ComparisonName, size: number): Promise<Comparison> {
   const { a, b, bound, ...rest } = comparisons[name];
-  const stage = await openStage({ store: kinds[b].store });
+  const { store, onSandbox = false }: Kind = kinds[b];
+  const stage = await openStage({ store, onSandbox });
   try {
     const sides = { a: sideOf(stage, a, size), b: sideOf(stage, b, size) };
     return await compare({ ...rest, ...sides, rounds: 15, warmUps: 2, turns, ...(bound && { bound }) });
@@ -117,7 +125,8 @@ const nothing = { self: 0, total: 0 };
 
 /** What each function takes for one request. */
 async function profileOf(name: KindName, size: number): Promise<ReadonlyMap<string, Hit>> {
-  const stage = await openStage({ store: kinds[name].store });
+  const { store, onSandbox = false }: Kind = kinds[name];
+  const stage = await openStage({ store, onSandbox });
   try {
     for (let i = 0; i < 10; i++) await stage.load.drive(driveOf(stage, name, 2 * size));
     const drive = driveOf(stage, name, 20 * size);

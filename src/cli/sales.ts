@@ -79,7 +79,7 @@ async function follow(context: CliContext, terminal: Terminal, store: Store, aft
   const release = stayAlive(clock);
   terminal.note(terminal.tone('quiet', 'New sales appear here. Ctrl-C ends.'));
   try {
-    for await (const change of store.changes({ after, signal })) if (change.kind === 'ledger') printRow(terminal, change.row);
+    for await (const change of store.changes({ after, kind: 'ledger', signal })) if (change.kind === 'ledger') printRow(terminal, change.row);
   } finally {
     release();
   }

@@ -37,7 +37,7 @@ export async function followDenials(store: Store, clock: Clock, onTrouble: (erro
     let after = loaded.seq;
     while (!stop.signal.aborted) {
       try {
-        for await (const change of store.changes({ after, signal: stop.signal })) {
+        for await (const change of store.changes({ after, kind: 'denial', signal: stop.signal })) {
           after = change.seq;
           if (change.kind === 'denial') add(change.denial);
         }

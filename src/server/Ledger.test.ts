@@ -34,8 +34,9 @@ function open(append: (entries: readonly LedgerEntry[]) => Promise<void>) {
       return append(entries);
     },
   } as unknown as Store;
-  const ledger = createLedger(store, FixedClock.create(), (error) => troubles.push(error));
-  return { ...ledger, batches, troubles, payments: () => batches.flat().map(({ paymentHash }) => Number(paymentHash)) };
+  const clock = FixedClock.create();
+  const ledger = createLedger(store, clock, (error) => troubles.push(error));
+  return { ...ledger, clock, batches, troubles, payments: () => batches.flat().map(({ paymentHash }) => Number(paymentHash)) };
 }
 
 test.each([0, 1, 2, 3, 4, 5, 6, 7, 8])('a pass that is seen %i turns after a write has ended is written as well', async (depth) => {
@@ -47,6 +48,8 @@ test.each([0, 1, 2, 3, 4, 5, 6, 7, 8])('a pass that is seen %i turns after a wri
     first = false;
   });
   ledger.sawPass(principal(1), 'GET /x');
+  await turns();
+  ledger.clock.advance(20);
   await turns();
   expect(ledger.payments()).toEqual([1, 1, 2, 2]);
 });
@@ -61,6 +64,23 @@ test('passes that are seen while the store writes are written together', async (
   done();
   await flushed;
   expect(ledger.batches.map(({ length }) => length)).toEqual([2, 8]);
+});
+
+test('the store is left alone for a moment after each write, and what came meanwhile is written together', async () => {
+  const ledger = open(async () => {});
+  for (let i = 0; i < 4; i++) {
+    ledger.sawPass(principal(i), 'GET /x');
+    await turns();
+  }
+  ledger.clock.advance(19);
+  await turns();
+  expect(ledger.batches.map(({ length }) => length)).toEqual([2]);
+  ledger.clock.advance(1);
+  await turns();
+  expect(ledger.batches.map(({ length }) => length)).toEqual([2, 6]);
+  ledger.sawPass(principal(4), 'GET /x');
+  await ledger.flush();
+  expect([ledger.payments().length, ledger.clock.timers()]).toEqual([10, 0]);
 });
 
 test('a pass that comes back among thousands of others is written once', async () => {

@@ -1,6 +1,6 @@
 /**
  * The paywall's side of the ledger: entries for what was sold. A single use writes its entries in the same step as its claim; a pass is
- * decided without the store, so its entries are written behind the answer, once a payment, and again until they are there.
+ * decided without the store, so its entries are written behind the answer, once a payment, many together, and again until they are there.
  */
 import { type Clock, nowAt } from '../core/Clock.ts';
 import type { PaymentHash } from '../core/Preimage.ts';
@@ -21,6 +21,9 @@ const maxRemembered = 10_000;
 /** Entries that wait for the store at most; beyond it the oldest are given up: the trouble with the store has been told by then. */
 const maxWaiting = 10_000;
 
+/** The store is left alone for so long after each write: what is sold meanwhile costs one write together. */
+const restMs = 20;
+
 /** A ledger without a store: passes are sold and not written down. */
 export const noLedger: Ledger = { sawPass: () => {}, flush: async () => {} };
 
@@ -29,6 +32,8 @@ export function createLedger(store: Store, clock: Clock, onTrouble: (error: unkn
   const isNew = createMemory();
   let waiting: LedgerEntry[] = [];
   let isWriting = false;
+  /** Ends the rest. */
+  let wakeUp: (() => void) | undefined;
   let last: Promise<void> = Promise.resolve();
   const write = async () => {
     isWriting = true;
@@ -48,6 +53,12 @@ export function createLedger(store: Store, clock: Clock, onTrouble: (error: unkn
       isWriting = false;
     }
   };
+  const rest = () => {
+    wakeUp ??= clock.after(restMs, () => {
+      wakeUp = undefined;
+      if (waiting.length > 0) flush().then(rest, onTrouble);
+    });
+  };
   const flush = () => {
     // What is being written takes along what has come since.
     if (!isWriting) last = write();
@@ -57,9 +68,13 @@ export function createLedger(store: Store, clock: Clock, onTrouble: (error: unkn
     sawPass: (principal, route) => {
       if (!isNew(principal.paymentHash)) return;
       waiting.push(entryOf('received', principal, route, clock, '', 'pass'), entryOf('earned', principal, route, clock, '', 'pass'));
-      if (!isWriting) flush().catch(onTrouble);
+      if (!isWriting && wakeUp === undefined) flush().then(rest, onTrouble);
     },
-    flush,
+    flush: () => {
+      wakeUp?.();
+      wakeUp = undefined;
+      return flush();
+    },
   };
 }
 

@@ -136,6 +136,9 @@ export type Change =
   | { readonly seq: number; readonly kind: 'denial'; readonly denial: Denial }
   | { readonly seq: number; readonly kind: 'ledger'; readonly row: LedgerRow };
 
+/** Which changes to hear of; see {@link Store.changes}. */
+export type ChangesQuery = { readonly after?: number; readonly kind?: Change['kind'] | undefined; readonly signal: AbortSignal };
+
 /** Takes money off accounts for a while; all of them or none. */
 export type ReserveRequest = {
   /** Unique; the same reservation asked for twice is one. */
@@ -216,8 +219,11 @@ export type Store = {
   /** Everything that is kept about money, of the one moment at which the first is asked for, whatever is written meanwhile; see `Books.verify`. */
   readonly audit: () => AsyncIterable<Standing>;
 
-  /** Changes behind `after` (from now on where there is none), in this and every other process, within a second; until `signal` aborts. */
-  readonly changes: (options: { readonly after?: number; readonly signal: AbortSignal }) => AsyncIterable<Change>;
+  /**
+   * Changes behind `after` (from now on where there is none), in this and every other process, within a second; until `signal` aborts.
+   * `kind`: of one kind alone, and nobody who waits for those is woken by others.
+   */
+  readonly changes: (options: ChangesQuery) => AsyncIterable<Change>;
 
   /** Forgets what has expired; the ledger stays, and how each payment ended. The answer is how many rows went. */
   readonly prune: () => Promise<number>;

@@ -5,12 +5,12 @@
  * written, and only while somebody waits.
  */
 import type { Clock } from '../core/Clock.ts';
-import type { Change } from './Store.ts';
+import type { Change, ChangesQuery } from './Store.ts';
 
 /** What a store offers to be followed. */
 export type FeedSource = {
-  /** Changes behind `after`, oldest first, all of one moment. */
-  readonly read: (after: number, limit: number) => readonly Change[];
+  /** Changes behind `after`, of one kind or of all, oldest first, all of one moment. */
+  readonly read: (after: number, limit: number, kind: Change['kind'] | undefined) => readonly Change[];
   /** The newest change's number. */
   readonly latest: () => number;
   /** Whether another process has written since this was last asked; absent where there is none. */
@@ -19,10 +19,10 @@ export type FeedSource = {
 
 /** Follows a store for any number of readers. */
 export type Feed = {
-  /** Changes behind `after`, or behind the newest at this moment, until `signal` aborts or the feed is closed. */
-  readonly changes: (options: { readonly after?: number; readonly signal: AbortSignal }) => AsyncIterable<Change>;
-  /** Something was written by this process. */
-  readonly wake: () => void;
+  /** See {@link Store.changes}; ends when the feed is closed as well. */
+  readonly changes: (options: ChangesQuery) => AsyncIterable<Change>;
+  /** Something of this kind was written by this process. */
+  readonly wake: (kind: Change['kind']) => void;
   /** Ends every reader. */
   readonly close: () => void;
 };
@@ -37,22 +37,22 @@ export function createFeed(source: FeedSource, clock: Clock): Feed {
   const sleepers = createSleepers(source.changedElsewhere, clock);
   let closed = false;
 
-  async function* follow(start: Start, signal: AbortSignal): AsyncGenerator<Change> {
+  async function* follow(start: Start, { kind, signal }: ChangesQuery): AsyncGenerator<Change> {
     if ('error' in start) throw start.error;
     let after = start.after;
     while (!closed && !signal.aborted) {
-      const batch = source.read(after, batchSize);
+      const batch = source.read(after, batchSize, kind);
       for (const change of batch) {
         if (closed || signal.aborted) return;
         after = change.seq;
         yield change;
       }
-      if (batch.length === 0) await sleepers.sleep(signal);
+      if (batch.length === 0) await sleepers.sleep(kind, signal);
     }
   }
 
   return {
-    changes: ({ after, signal }) => follow(startAt(after, source), signal),
+    changes: (query) => follow(startAt(query.after, source), query),
     wake: sleepers.wake,
     close: () => {
       closed = true;
@@ -63,11 +63,12 @@ export function createFeed(source: FeedSource, clock: Clock): Feed {
 
 /** Readers that wait for a change; while there are any, other processes are looked for. */
 function createSleepers(changedElsewhere: FeedSource['changedElsewhere'], clock: Clock) {
-  const sleeping = new Set<() => void>();
+  const sleeping = new Map<() => void, Change['kind'] | undefined>();
   let stopPolling: (() => void) | undefined;
 
-  function wake(): void {
-    for (const resume of [...sleeping]) resume();
+  /** Those who wait for changes of this kind; without one, everybody. */
+  function wake(kind?: Change['kind']): void {
+    for (const [resume, awaited] of [...sleeping]) if (kind === undefined || awaited === undefined || awaited === kind) resume();
   }
 
   function poll(): void {
@@ -79,7 +80,7 @@ function createSleepers(changedElsewhere: FeedSource['changedElsewhere'], clock:
     });
   }
 
-  function sleep(signal: AbortSignal): Promise<void> {
+  function sleep(kind: Change['kind'] | undefined, signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       const resume = () => {
         sleeping.delete(resume);
@@ -90,7 +91,7 @@ function createSleepers(changedElsewhere: FeedSource['changedElsewhere'], clock:
         }
         resolve();
       };
-      sleeping.add(resume);
+      sleeping.set(resume, kind);
       signal.addEventListener('abort', resume);
       poll();
     });

@@ -11,7 +11,7 @@ import { createBook } from './memory/book.ts';
 import { createClaims } from './memory/claims.ts';
 import { createClosings } from './memory/closings.ts';
 import { createCounters } from './memory/counters.ts';
-import type { Store } from './Store.ts';
+import type { Change, Store } from './Store.ts';
 
 /**
  * A new, empty store.
@@ -21,7 +21,8 @@ export function createMemoryStore(options: { readonly clock?: Clock } = {}): Sto
   const clock = options.clock ?? systemClock;
   const now = () => clock.nowMs() / 1000;
   let closed = false;
-  const book = createBook(now);
+  const changed = new Set<Change['kind']>();
+  const book = createBook(now, (kind) => changed.add(kind));
   const closings = createClosings();
   const accounts = createAccounts(now, book.append, closings.close);
   const claims = createClaims(now, book.append, closings.close);
@@ -35,9 +36,9 @@ export function createMemoryStore(options: { readonly clock?: Clock } = {}): Sto
   /** One atomic step: everything in it happens before anybody else's turn; readers of the feed hear of what it wrote. */
   async function step<T>(work: () => T): Promise<T> {
     assertOpen(closed);
-    const before = book.latest();
     const result = work();
-    if (book.latest() !== before) feed.wake();
+    for (const kind of changed) feed.wake(kind);
+    changed.clear();
     return result;
   }
 

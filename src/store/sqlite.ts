@@ -8,8 +8,8 @@
 import { type Clock, systemClock } from '../core/Clock.ts';
 import { type Reached, unwatched } from '../core/CrashPoint.ts';
 import { withCheckedArguments } from './arguments.ts';
-import { createFeed } from './feed.ts';
-import type { Store } from './Store.ts';
+import { createFeed, type FeedSource } from './feed.ts';
+import type { Change, Store } from './Store.ts';
 import { createAccounts } from './sqlite/accounts.ts';
 import { audit } from './sqlite/audit.ts';
 import { createBook } from './sqlite/book.ts';
@@ -37,23 +37,22 @@ export type SqliteOptions = {
 export async function createSqliteStore({ path, clock = systemClock, reached = unwatched }: SqliteOptions): Promise<Store> {
   const now = () => clock.nowMs() / 1000;
   const db = await openFile(path, reached);
-  let changed = false;
+  const changed = new Set<Change['kind']>();
   const connection = createConnection(
     db,
     () => {
-      if (changed) feed.wake();
-      changed = false;
+      for (const kind of changed) feed.wake(kind);
+      changed.clear();
     },
     reached,
   );
   const { read, write, changedElsewhere } = connection;
-  const book = createBook(connection, now, () => {
-    changed = true;
-  });
+  const book = createBook(connection, now, (kind) => changed.add(kind));
   const claims = createClaims(connection, now, book.append);
   const counters = createCounters(connection, now);
   const accounts = createAccounts(connection, now, book.append);
-  const feed = createFeed({ read: (after, limit) => read(() => book.changes(after, limit)), latest: () => read(book.latest), changedElsewhere }, clock);
+  const source: FeedSource = { read: (after, limit, kind) => read(() => book.changes(after, limit, kind)), latest: () => read(book.latest), changedElsewhere };
+  const feed = createFeed(source, clock);
 
   return withCheckedArguments({
     name: 'sqlite',

@@ -6,10 +6,13 @@ import * as LedgerSums from '../ledgerSums.ts';
 import type { Change, Denial, LedgerEntry, LedgerRow, LedgerTotals } from '../Store.ts';
 import { forget } from './forget.ts';
 
-/** What is written down, and in which order. */
-export function createBook(now: () => number) {
+/**
+ * What is written down, and in which order.
+ * @param onChange - called for what is new
+ */
+export function createBook(now: () => number, onChange: (kind: Change['kind']) => void) {
   const rows: LedgerRow[] = [];
-  const names = new Set<string>();
+  const names: { readonly [kind in LedgerEntry['kind']]: Set<string> } = { received: new Set(), earned: new Set(), reversed: new Set(), repeated: new Set() };
   const denied = new Map<string, { readonly seq: number; readonly denial: Denial }>();
   let sums = LedgerSums.none;
   let seq = 0;
@@ -18,9 +21,12 @@ export function createBook(now: () => number) {
     latest: () => seq,
     append: (entries: readonly LedgerEntry[]): void => {
       for (const entry of entries) {
-        const name = `${entry.kind} ${entry.paymentHash} ${entry.nonce}`;
-        if (names.has(name)) continue;
-        names.add(name);
+        // Most have no nonce, and then no text need be put together.
+        const name = entry.nonce === '' ? entry.paymentHash : `${entry.paymentHash} ${entry.nonce}`;
+        const known = names[entry.kind];
+        if (known.has(name)) continue;
+        known.add(name);
+        onChange('ledger');
         sums = LedgerSums.add(sums, entry);
         seq += 1;
         rows.push({ ...entry, seq });
@@ -37,15 +43,19 @@ export function createBook(now: () => number) {
       if ((denied.get(name)?.denial.expiresAt ?? -1) >= denial.expiresAt) return;
       seq += 1;
       denied.set(name, { seq, denial: { ...denial } });
+      onChange('denial');
     },
     denials: (): { readonly denials: readonly Denial[]; readonly seq: number } => {
       const live = [...denied.values()].filter(({ denial }) => denial.expiresAt > now());
       return { denials: live.sort((a, b) => a.seq - b.seq).map(({ denial }) => denial), seq };
     },
-    changes: (after: number, limit: number): readonly Change[] => {
-      const first = firstBehind(rows, after);
-      const changes: Change[] = rows.slice(first, first + limit).map((row) => ({ seq: row.seq, kind: 'ledger', row }));
-      for (const { seq: at, denial } of denied.values()) if (at > after) changes.push({ seq: at, kind: 'denial', denial });
+    changes: (after: number, limit: number, kind: Change['kind'] | undefined): readonly Change[] => {
+      const changes: Change[] = [];
+      if (kind !== 'denial') {
+        const first = firstBehind(rows, after);
+        for (const row of rows.slice(first, first + limit)) changes.push({ seq: row.seq, kind: 'ledger', row });
+      }
+      if (kind !== 'ledger') for (const { seq: at, denial } of denied.values()) if (at > after) changes.push({ seq: at, kind: 'denial', denial });
       return changes.sort((a, b) => a.seq - b.seq).slice(0, limit);
     },
     prune: () => forget(denied, ({ denial }) => denial.expiresAt + graceSeconds <= now()),

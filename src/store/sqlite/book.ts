@@ -12,7 +12,7 @@ import type { Connection } from './connection.ts';
  * What is written down, and in which order. `append` and `deny` run inside a writing transaction, the others inside a reading one.
  * @param onChange - called for what is new, before it is committed
  */
-export function createBook(connection: Connection, now: () => number, onChange: () => void) {
+export function createBook(connection: Connection, now: () => number, onChange: (kind: Change['kind']) => void) {
   const selectBook = connection.prepare('SELECT * FROM book');
   const updateBook = connection.prepare(
     'UPDATE book SET seq = ?, received_msat = ?, earned_msat = ?, reversed_msat = ?, received = ?, earned = ?, reversed = ?, repeated = ?',
@@ -30,6 +30,8 @@ export function createBook(connection: Connection, now: () => number, onChange: 
 
   const bookNow = () => fromBookRow(selectBook.get() as BookRow);
   const rowsBehind = (after: number, limit: number) => (selectRows.all(after, limit) as LedgerTableRow[]).map((row) => fromLedgerRow(row));
+  const denialsBehind = (after: number, limit: number) =>
+    (selectDenialsBehind.all(after, limit) as DenialRow[]).map((row): Change => ({ seq: row.seq, kind: 'denial', denial: fromDenialRow(row) }));
 
   return {
     latest: (): number => bookNow().seq,
@@ -45,7 +47,7 @@ export function createBook(connection: Connection, now: () => number, onChange: 
       if (seq === before.seq) return;
       const { receivedMsat, earnedMsat, reversedMsat, received, earned, reversed, repeated } = sums;
       updateBook.run(seq, `${receivedMsat}`, `${earnedMsat}`, `${reversedMsat}`, received, earned, reversed, repeated);
-      onChange();
+      onChange('ledger');
     },
     ledger: ({ after, limit }: { readonly after: number; readonly limit: number }): readonly LedgerRow[] => rowsBehind(after, limit),
     totals: (): LedgerTotals => LedgerSums.totals(bookNow().sums),
@@ -53,17 +55,15 @@ export function createBook(connection: Connection, now: () => number, onChange: 
       const before = selectDenial.get(kind, value) as { readonly expires_at: number } | undefined;
       if (before && before.expires_at >= expiresAt) return;
       upsertDenial.run(kind, value, expiresAt, (updateSeq.get() as { readonly seq: number }).seq);
-      onChange();
+      onChange('denial');
     },
     denials: (): { readonly denials: readonly Denial[]; readonly seq: number } => ({
       denials: (selectDenials.all(now()) as DenialRow[]).map(fromDenialRow),
       seq: bookNow().seq,
     }),
-    changes: (after: number, limit: number): readonly Change[] => {
-      const rows = rowsBehind(after, limit).map((row): Change => ({ seq: row.seq, kind: 'ledger', row }));
-      const denials = (selectDenialsBehind.all(after, limit) as DenialRow[]).map(
-        (row): Change => ({ seq: row.seq, kind: 'denial', denial: fromDenialRow(row) }),
-      );
+    changes: (after: number, limit: number, kind: Change['kind'] | undefined): readonly Change[] => {
+      const rows = kind === 'denial' ? [] : rowsBehind(after, limit).map((row): Change => ({ seq: row.seq, kind: 'ledger', row }));
+      const denials = kind === 'ledger' ? [] : denialsBehind(after, limit);
       return [...rows, ...denials].sort((a, b) => a.seq - b.seq).slice(0, limit);
     },
   };

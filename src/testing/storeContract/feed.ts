@@ -61,6 +61,30 @@ export const feedCases: readonly StoreCase[] = [
     },
   },
   {
+    name: 'a feed of one kind gives that kind alone, old and new',
+    run: async (store) => {
+      const { signal } = new AbortController();
+      await store.append([entryOf('received', 'a')]);
+      await store.deny(denial);
+      const later = { ...denial, value: digest('later') };
+      const denials = take(store.changes({ after: 0, kind: 'denial', signal }), 2);
+      const entries = take(store.changes({ after: 0, kind: 'ledger', signal }), 3);
+      const fresh = take(store.changes({ kind: 'denial', signal }), 1);
+      await store.append([entryOf('earned', 'a')]);
+      await store.append([entryOf('received', 'b')]);
+      await store.deny(later);
+      assert.deepEqual(
+        (await denials).map((change) => change.kind === 'denial' && change.denial),
+        [denial, later],
+      );
+      assert.deepEqual(
+        (await entries).map((change) => change.kind === 'ledger' && change.row.kind),
+        ['received', 'earned', 'received'],
+      );
+      assert.deepEqual(await fresh, (await denials).slice(1));
+    },
+  },
+  {
     name: 'several readers each hear everything',
     run: async (store) => {
       const readers = Array.from({ length: 5 }, () => take(store.changes({ signal: new AbortController().signal }), 20));
