@@ -8,6 +8,7 @@ import { FareboxError } from '../core/Errors.ts';
 import type { Receiver } from '../lightning/Lightning.ts';
 import { createEvents, type Events } from '../server/Events.ts';
 import { createPaywall, type Paywall } from '../server/Paywall.ts';
+import { startPruning } from '../server/Pruning.ts';
 import type { RootKeys } from '../server/RootKeys.ts';
 import type { Store } from '../store/Store.ts';
 import { createTrust } from './ClientAddress.ts';
@@ -71,7 +72,13 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     compat: config.compat,
     reached,
   });
-  return assemble({ config, paywall, clock, events, log: options.log ?? (() => {}), reached });
+  const trouble = (error: unknown) => events.emit({ at: clock.nowMs(), kind: 'trouble', what: 'forgetting what has expired', error });
+  const pruning = store && startPruning(store, clock, trouble);
+  const close = async () => {
+    await pruning?.close();
+    await paywall.close();
+  };
+  return assemble({ config, paywall: { ...paywall, close }, clock, events, log: options.log ?? (() => {}), reached });
 }
 
 /** The parts of a gateway around a paywall that is there already. */

@@ -106,3 +106,17 @@ test('a store that throws at once is trouble, and is tried again', async () => {
   await ledger.flush();
   expect(ledger.payments()).toEqual([1, 1, 1, 1]);
 });
+
+test('what could not be written is tried again a few seconds later, without another pass', async () => {
+  let fails = true;
+  const ledger = open(() => (fails ? Promise.reject(new Error('broken')) : Promise.resolve()));
+  ledger.sawPass(principal(1), 'GET /x');
+  await turns();
+  fails = false;
+  ledger.clock.advance(4999);
+  await turns();
+  expect(ledger.batches.length).toBe(1);
+  ledger.clock.advance(1);
+  await turns();
+  expect([ledger.batches.length, ledger.troubles.length]).toEqual([2, 1]);
+});

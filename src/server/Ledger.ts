@@ -24,10 +24,13 @@ const maxWaiting = 10_000;
 /** The store is left alone for so long after each write: what is sold meanwhile costs one write together. */
 const restMs = 20;
 
+/** And for so long where it could not write. */
+const troubleMs = 5000;
+
 /** A ledger without a store: passes are sold and not written down. */
 export const noLedger: Ledger = { sawPass: () => {}, flush: async () => {} };
 
-/** A ledger on this store. `onTrouble` is told when writing fails; it is tried again with the next pass and at `flush`. */
+/** A ledger on this store. `onTrouble` is told when writing fails; it is tried again a few seconds later, and at `flush`. */
 export function createLedger(store: Store, clock: Clock, onTrouble: (error: unknown) => void): Ledger {
   const isNew = createMemory();
   let waiting: LedgerEntry[] = [];
@@ -53,11 +56,18 @@ export function createLedger(store: Store, clock: Clock, onTrouble: (error: unkn
       isWriting = false;
     }
   };
-  const rest = () => {
-    wakeUp ??= clock.after(restMs, () => {
+  const rest = (ms: number) => {
+    wakeUp ??= clock.after(ms, () => {
       wakeUp = undefined;
-      if (waiting.length > 0) flush().then(rest, onTrouble);
+      if (waiting.length > 0) writeAndRest();
     });
+  };
+  const writeAndRest = () => {
+    const failed = (error: unknown) => {
+      onTrouble(error);
+      rest(troubleMs);
+    };
+    flush().then(() => rest(restMs), failed);
   };
   const flush = () => {
     // What is being written takes along what has come since.
@@ -68,7 +78,7 @@ export function createLedger(store: Store, clock: Clock, onTrouble: (error: unkn
     sawPass: (principal, route) => {
       if (!isNew(principal.paymentHash)) return;
       waiting.push(entryOf('received', principal, route, clock, '', 'pass'), entryOf('earned', principal, route, clock, '', 'pass'));
-      if (!isWriting && wakeUp === undefined) flush().then(rest, onTrouble);
+      if (!isWriting && wakeUp === undefined) writeAndRest();
     },
     flush: () => {
       wakeUp?.();

@@ -59,3 +59,19 @@ test('a client that keeps asking is remembered among any number of others', () =
     if (i % 5000 === 0) expect(limiter('greedy')).toBeGreaterThan(0);
   }
 });
+
+test('a clock that goes back and comes again fills nothing twice; one that was set back for good is followed', () => {
+  const fixed = FixedClock.create();
+  let shiftMs = 0;
+  const limiter = createMintLimiter({ perClientPerMinute: 10 }, { ...fixed, nowMs: () => fixed.nowMs() + shiftMs });
+  let granted = 0;
+  for (let i = 0; i < 200; i++) {
+    if (limiter('192.0.2.1') === 0) granted++;
+    shiftMs = i % 2 === 0 ? -5000 : 0;
+  }
+  expect(granted).toBe(10);
+  shiftMs = -3_600_000;
+  expect(limiter('192.0.2.1')).toBeGreaterThan(0);
+  shiftMs += 6000;
+  expect(limiter('192.0.2.1')).toBe(0);
+});

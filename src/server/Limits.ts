@@ -55,6 +55,9 @@ export function clientKey(address: string): string {
     .join(':');
 }
 
+/** A clock that is behind by more has been set back. */
+const setBackMs = 60_000;
+
 type Bucket = { tokens: number; atMs: number };
 
 /**
@@ -80,7 +83,8 @@ function createBuckets(): (key: string, tokens: number, atMs: number) => Bucket 
 /** Refills a bucket and says after how many whole seconds it will hold a token; 0 where it does. */
 function shortOf(bucket: Bucket, perMinute: number, nowMs: number): number {
   bucket.tokens = Math.min(perMinute, bucket.tokens + (Math.max(0, nowMs - bucket.atMs) * perMinute) / 60_000);
-  bucket.atMs = nowMs;
+  // A clock that goes back and comes again fills nothing twice; one that was set back for good is followed.
+  if (nowMs > bucket.atMs || nowMs < bucket.atMs - setBackMs) bucket.atMs = nowMs;
   return bucket.tokens >= 1 ? 0 : Math.ceil(((1 - bucket.tokens) * 60) / perMinute);
 }
 

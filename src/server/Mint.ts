@@ -123,6 +123,7 @@ async function createInvoice(options: MintOptions, amountMsat: Amount.Msat, desc
     reached('paywall.invoice.answered');
     const { amountMsat: asked, paymentHash } = Bolt11.peek(created.invoice);
     if (asked !== amountMsat || paymentHash !== created.paymentHash) throw unavailable('gave an invoice for something else');
+    if (!Number.isSafeInteger(created.expiresAt)) throw unavailable('gave an invoice without an end');
     return created;
   } catch (error) {
     throw FareboxError.is(error) && error.status >= 500 ? error : unavailable('gave no invoice', error);

@@ -449,3 +449,43 @@ const pricedDigest = (inputs: readonly string[]) => {
   });
   return caveats.find((caveat) => caveat.startsWith('api_priced='));
 };
+
+describe('what would be paid for in vain', () => {
+  test('is not sold: what is counted, without a store', async () => {
+    const desk = await openDesk({ store: undefined });
+    const decision = await desk.ask(once, view('/x'));
+    expect([decision.kind, 'answer' in decision && decision.answer.status]).toEqual(['refuse', 503]);
+    expect((await desk.ask(hour, view('/pass'))).kind).toBe('challenge');
+    await desk.close();
+  });
+
+  test.each([1_800_000_600_000, Number.NaN, 4_294_967_295])('is not sold: an invoice that ends at %d', async (expiresAt) => {
+    const sandbox = createSandboxNetwork();
+    const receiver = sandbox.receiver('seller');
+    const odd = {
+      ...receiver,
+      createInvoice: async (...asked: Parameters<typeof receiver.createInvoice>) => ({ ...(await receiver.createInvoice(...asked)), expiresAt }),
+    };
+    const desk = await openDesk({ receiver: odd });
+    const decision = await desk.ask(once, view('/x'));
+    expect([decision.kind, 'answer' in decision && decision.answer.status]).toEqual(['refuse', 503]);
+    await desk.close();
+    await sandbox.close();
+  });
+});
+
+test('a repetition whose body breaks off lets the next one in at once', async () => {
+  const desk = await openDesk();
+  const { authorization } = await desk.buy(once, view('/x', {}, 'POST'));
+  const request = view('/x', { authorization }, 'POST');
+  const first = await desk.ask(once, request);
+  if (first.kind !== 'pass') throw new Error(first.kind);
+  await first.sale?.head(200);
+  await first.sale?.end('client-left');
+  const broken = await desk.ask(once, { ...request, readBody: () => Promise.reject(new Error('the client went away')) });
+  expect(broken.kind).toBe('refuse');
+  const again = await desk.ask(once, request);
+  expect(again.kind).toBe('pass');
+  if (again.kind === 'pass') await again.sale?.end('delivered');
+  await desk.close();
+});

@@ -36,7 +36,7 @@ import { createVerifier, type Verifier } from './Verifier.ts';
 export type PaywallOptions = {
   readonly keys: RootKeys;
   readonly receiver: Receiver;
-  /** What is counted, and revoked, is kept here. Left out, only passes are served and nothing can be revoked. */
+  /** What is counted, and revoked, is kept here. Whoever opened it calls its `prune` now and then, or it grows for ever (`startPruning`; the gateway does). Left out, only passes are sold and nothing can be revoked. */
   readonly store?: Store | undefined;
   readonly clock?: Clock;
   readonly random?: Random;
@@ -133,6 +133,7 @@ type Desk = {
 /** See the head of this file. For a pass, nothing is awaited: what decides is known. */
 function decide(desk: Desk, request: RequestView, target: Path.Target, offer: Offer): Decision | Promise<Decision> {
   if (isPreflight(request)) return { kind: 'answer', answer: Answers.preflight(request) };
+  if (desk.claiming === undefined && offer.terms.kind !== 'pass') return answerUnavailable(desk, uncountable(), offer, 'STORE_UNAVAILABLE');
   const counted = method.countsAs(request.method);
   if (!method.isMethod(counted)) return refuse(desk, new FareboxError('REQUEST_MALFORMED', 'No token can name this method.'), offer);
   const { amountMsat, inputs } = offer.price.of(request);
@@ -195,7 +196,7 @@ function answerInvalid(desk: Desk, asked: Asked, error: FareboxError): Decision 
 
 async function claimUse(desk: Desk, asked: Asked, principal: Principal): Promise<Decision> {
   const { claiming } = desk;
-  if (claiming === undefined) return answerUnavailable(desk, new TypeError('a paywall without a store serves passes alone'), asked.offer, 'STORE_UNAVAILABLE');
+  if (claiming === undefined) return answerUnavailable(desk, uncountable(), asked.offer, 'STORE_UNAVAILABLE');
   try {
     const claimed = await claim(claiming, principal, asked.request, asked.target, asked.offer.route);
     if (claimed.kind === 'refused') return answerInvalid(desk, asked, claimed.error);
@@ -221,6 +222,14 @@ function answerUnavailable(desk: Desk, error: unknown, offer: Offer, code: keyof
   const { what, message } = unavailable[code];
   desk.emit({ kind: 'trouble', what, error });
   return refuse(desk, FareboxError.is(error) && error.status >= 500 ? error : new FareboxError(code, message, { cause: error }), offer);
+}
+
+/** Sold without a store, what is counted would be paid for and never served. */
+function uncountable(): FareboxError {
+  return new FareboxError(
+    'STORE_UNAVAILABLE',
+    'What is sold here is counted, and the seller has nowhere to count it: a paywall without a store sells passes alone.',
+  );
 }
 
 /** A request with what was found out about it. */

@@ -10,6 +10,7 @@ export type { MintLimits } from './Limits.ts';
 export * as Offer from './Offer.ts';
 export { createPaywall, type Paywall, type PaywallOptions } from './Paywall.ts';
 export * as Price from './Price.ts';
+export { type Pruning, startPruning } from './Pruning.ts';
 export { createRootKeys, fingerprintOf, type RootKeys } from './RootKeys.ts';
 export { pass } from './terms/Pass.ts';
 export { perRequest } from './terms/PerRequest.ts';

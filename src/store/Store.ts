@@ -208,7 +208,7 @@ export type Store = {
 
   /** Refuses something from now on, in every process. */
   readonly deny: (denial: Denial) => Promise<void>;
-  /** All denials that have not expired, and the change behind which to go on. */
+  /** All denials that have not expired for an hour yet, so that a clock set back frees nobody, and the change behind which to go on. */
   readonly denials: () => Promise<{ readonly denials: readonly Denial[]; readonly seq: number }>;
 
   /** Appends; an entry that is there already is left as it is. */

@@ -63,9 +63,12 @@ export const lapseLimit = 1;
 /** How long things are kept beyond their expiry: a token verified in its last moment must not find its marker gone, nor a clock set back. */
 export const graceSeconds = 3600;
 
-/** Asks for the claim. `now` is Unix seconds, with its fraction, here and below. */
-export function claim(life: ClaimLife | undefined, request: ClaimRequest, now: number): Step<ClaimOutcome> {
-  if (!life) return grant(fresh, request, now);
+/**
+ * Asks for the claim. `now` is Unix seconds, with its fraction, here and below.
+ * @param isEarned - whether its payment was earned under a claim that has been forgotten: a clock was ahead and has been set back
+ */
+export function claim(life: ClaimLife | undefined, request: ClaimRequest, now: number, isEarned: boolean): Step<ClaimOutcome> {
+  if (!life) return isEarned ? { outcome: { kind: 'used', record: fresh.record, committedAt: 0 } } : grant(fresh, request, now);
   const leaseEndsAt = life.leaseEndsAt !== undefined && now < life.leaseEndsAt ? life.leaseEndsAt : undefined;
   const used = { outcome: { kind: 'used', record: life.record, committedAt: life.committedAt } } as const;
   if (life.state === 'used') return used;

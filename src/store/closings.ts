@@ -15,6 +15,11 @@ export function ofClaim(life: Pick<ClaimLife, 'state' | 'payment'>): readonly Cl
   return [{ paymentHash, closing: { kind: 'claim', amountMsat, earnedMsat: isEarned(life) ? amountMsat : 0n } }];
 }
 
+/** Whether a payment that has ended bought something by its claim. */
+export function isEarnedByClaim(closing: Closing | undefined): boolean {
+  return closing?.kind === 'claim' && closing.earnedMsat > 0n;
+}
+
 /** Of an account: what was spent is taken from its payments in turn, and the rest of each has expired. */
 export function ofAccount(spentMsat: bigint, payments: readonly { readonly paymentHash: string; readonly amountMsat: bigint }[]): readonly ClosedPayment[] {
   let leftMsat = spentMsat;

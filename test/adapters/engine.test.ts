@@ -259,9 +259,9 @@ test('a lease of nothing is a mistake, and not a heartbeat without a pause', asy
 test('a time of revocation that cannot be read frees nobody', async () => {
   const clock = FixedClock.create();
   const store = createMemoryStore({ clock });
-  await store.deny({ kind: 'minted-before', value: '1900000000', expiresAt: 2_000_000_000 });
-  await store.deny({ kind: 'minted-before', value: '2026-01-01', expiresAt: 2_000_000_000 });
-  const denials = await followDenials(store, clock, () => {});
+  const unreadable = { kind: 'minted-before', value: '2026-01-01', expiresAt: 2_000_000_000 } as const;
+  await expect(store.deny(unreadable)).rejects.toThrow(TypeError);
+  const denials = await followDenials({ ...store, denials: async () => ({ denials: [unreadable], seq: 0 }) }, clock, () => {});
   expect(denials.has({ paymentHash: '', tokenId: '', fingerprint: '', mintedAt: 1_800_000_000 })).toBe(true);
   await denials.close();
   await store.close();

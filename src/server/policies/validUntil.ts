@@ -12,8 +12,9 @@ export function condition(service: string): string {
   return `${service}_valid_until`;
 }
 
-/** The caveat as minted. */
+/** The caveat as minted. @throws RangeError – a time that nobody could read again, and that would be paid for in vain */
 export function write(service: string, validUntil: number): string {
+  if (read(String(validUntil)) !== validUntil) throw new RangeError(`validUntil is whole Unix seconds that 32 bits hold, not ${validUntil}`);
   return Caveat.format({ condition: condition(service), value: String(validUntil) });
 }
 

@@ -1,6 +1,6 @@
 /**
  * Terms `per-request`: one payment, one request. A use is claimed before the work, committed when the upstream's head says that the work
- * has succeeded, and given back when it has not; what the head decides is decided here, line by line.
+ * has succeeded, and given back when it has not. What becomes of a claim stands in `ClaimedSale.ts`.
  *
  * @see docs/wire.md, "The life of a claim"
  */
@@ -15,7 +15,7 @@ import type { ClaimOutcome, ClaimRequest, Store, StoredAnswer } from '../../stor
 import { entryOf } from '../Ledger.ts';
 import type { Principal } from '../Offer.ts';
 import { createClaimedSale } from './ClaimedSale.ts';
-import { maxKeptAnswerBytes, type Sale, type SaleNews, type Terms } from './Terms.ts';
+import type { Sale, SaleNews, Terms } from './Terms.ts';
 
 /** One payment, one request. A token that is never used expires a day after its invoice. */
 export function perRequest(): Terms {
@@ -38,6 +38,9 @@ export type ClaimContext = {
 export type Claimed =
   | { readonly kind: 'claimed'; readonly sale: Sale; readonly kept: StoredAnswer | undefined }
   | { readonly kind: 'refused'; readonly error: FareboxError };
+
+/** A request with a longer body is not recognised when it is sent again: that body would have to be held in memory whole. */
+const maxRepeatedBodyBytes = 16 * 1024 * 1024;
 
 /** An answer that did not arrive whole is given again to the same request: that often, and that long. */
 const repeat = { limit: 2, withinSeconds: 600 } as const;
@@ -65,7 +68,16 @@ export async function claim(context: ClaimContext, principal: Principal, request
     return refused(outcome.kind === 'busy' ? 'CREDENTIAL_IN_USE' : 'CREDENTIAL_USED');
   }
   const { fence, record } = outcome;
-  if (outcome.repeat > 0 && (await sameBody(record?.bodyDigest, request)) !== true) {
+  const isSameBody = async () => {
+    try {
+      return (await sameBody(record?.bodyDigest, request)) === true;
+    } catch (error) {
+      // Whoever broke off in the middle is not to keep the next one waiting.
+      await store.release({ key: asked.key, fence, reason: 'unreadable' });
+      throw error;
+    }
+  };
+  if (outcome.repeat > 0 && !(await isSameBody())) {
     await store.release({ key: asked.key, fence, reason: 'another-request' });
     return refused(asked.idempotencyKey !== undefined && asked.idempotencyKey === record?.idempotencyKey ? 'IDEMPOTENCY_CONFLICT' : 'CREDENTIAL_USED');
   }
@@ -77,11 +89,14 @@ export async function claim(context: ClaimContext, principal: Principal, request
 async function claimWithin(context: ClaimContext, asked: ClaimRequest): Promise<ClaimOutcome> {
   const { store, clock, inUseWaitMs } = context;
   const endMs = clock.nowMs() + inUseWaitMs;
+  // By its own pauses as well: the time of day may be set back meanwhile.
+  let leftMs = inUseWaitMs;
   for (let pauseMs = 10; ; pauseMs = Math.min(200, pauseMs * 2)) {
     const outcome = await store.claim(asked);
-    const leftMs = endMs - clock.nowMs();
     if (outcome.kind !== 'busy' || leftMs <= 0 || isOther(asked, outcome.record)) return outcome;
-    await wait(clock, Math.min(pauseMs, leftMs));
+    const ms = Math.min(pauseMs, leftMs);
+    await wait(clock, ms);
+    leftMs = Math.min(leftMs - ms, endMs - clock.nowMs());
   }
 }
 
@@ -99,7 +114,7 @@ async function isConflict(asked: ClaimRequest, record: ClaimOutcome['record'] & 
 /** Whether the request's body has this digest; undefined where either cannot be known. */
 async function sameBody(bodyDigest: string | undefined, request: RequestView): Promise<boolean | undefined> {
   if (bodyDigest === undefined) return undefined;
-  const body = await request.readBody(maxKeptAnswerBytes);
+  const body = await request.readBody(maxRepeatedBodyBytes);
   return body === undefined ? undefined : createHash('sha256').update(body).digest('hex') === bodyDigest;
 }
 

@@ -94,6 +94,8 @@ function createReservations(now: () => number) {
   return {
     get: (reservation: string) => lives.get(reservation),
     set: (reservation: string, life: AccountLife.ReservationLife): void => {
+      // A reservation that is taken again may be over other accounts.
+      for (const { account } of lives.get(reservation)?.debits ?? []) holding.get(account)?.delete(reservation);
       lives.set(reservation, life);
       for (const { account, amountMsat } of life.debits) {
         const held = holding.get(account) ?? new Map();

@@ -46,7 +46,7 @@ export function createBook(now: () => number, onChange: (kind: Change['kind']) =
       onChange('denial');
     },
     denials: (): { readonly denials: readonly Denial[]; readonly seq: number } => {
-      const live = [...denied.values()].filter(({ denial }) => denial.expiresAt > now());
+      const live = [...denied.values()].filter(({ denial }) => denial.expiresAt + graceSeconds > now());
       return { denials: live.sort((a, b) => a.seq - b.seq).map(({ denial }) => denial), seq };
     },
     changes: (after: number, limit: number, kind: Change['kind'] | undefined): readonly Change[] => {

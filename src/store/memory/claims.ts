@@ -4,10 +4,11 @@
 import * as ClaimLife from '../claimLife.ts';
 import * as Closings from '../closings.ts';
 import type { ClaimOutcome, ClaimRef, ClaimRequest, CommitRequest, LedgerEntry, ReleaseRequest, StoredAnswer } from '../Store.ts';
+import type { createClosings } from './closings.ts';
 import { forget } from './forget.ts';
 
-/** Claims by key, each with the answer kept for a repetition; what a step earns goes to `append`, how a payment ended to `close`. */
-export function createClaims(now: () => number, append: (entries: readonly LedgerEntry[]) => void, close: (closed: readonly Closings.ClosedPayment[]) => void) {
+/** Claims by key, each with the answer kept for a repetition; what a step earns goes to `append`, how a payment ended to `closings`. */
+export function createClaims(now: () => number, append: (entries: readonly LedgerEntry[]) => void, closings: ReturnType<typeof createClosings>) {
   const lives = new Map<string, ClaimLife.ClaimLife>();
   const answers = new Map<string, StoredAnswer>();
 
@@ -21,7 +22,9 @@ export function createClaims(now: () => number, append: (entries: readonly Ledge
 
   return {
     claim: (request: ClaimRequest): ClaimOutcome => {
-      const outcome = take(request.key, ClaimLife.claim(lives.get(request.key), request, now()));
+      const life = lives.get(request.key);
+      const isEarned = life === undefined && request.entry !== undefined && Closings.isEarnedByClaim(closings.get(request.entry.paymentHash));
+      const outcome = take(request.key, ClaimLife.claim(life, request, now(), isEarned));
       if (!ClaimLife.isRepetition(outcome)) return outcome;
       const answer = answers.get(request.key);
       return answer ? { ...outcome, answer: copyOf(answer) } : outcome;
@@ -42,7 +45,7 @@ export function createClaims(now: () => number, append: (entries: readonly Ledge
         forget(
           lives,
           (life) => ClaimLife.isForgettable(life, now()),
-          (life) => close(Closings.ofClaim(life)),
+          (life) => closings.close(Closings.ofClaim(life)),
         )
       );
     },

@@ -11,6 +11,7 @@ export function createClosings() {
     close: (closed: readonly Closings.ClosedPayment[]): void => {
       for (const { paymentHash, closing } of closed) kept.set(paymentHash, Closings.again(kept.get(paymentHash), closing));
     },
+    get: (paymentHash: string): Closing | undefined => kept.get(paymentHash),
     all: (): ReadonlyMap<string, Closing> => kept,
   };
 }

@@ -4,6 +4,7 @@
  */
 import type { Msat } from '../../core/Amount.ts';
 import type { PaymentHash } from '../../core/Preimage.ts';
+import { graceSeconds } from '../claimLife.ts';
 import * as LedgerSums from '../ledgerSums.ts';
 import type { Change, Denial, LedgerEntry, LedgerRow, LedgerTotals } from '../Store.ts';
 import type { Connection } from './connection.ts';
@@ -58,7 +59,7 @@ export function createBook(connection: Connection, now: () => number, onChange: 
       onChange('denial');
     },
     denials: (): { readonly denials: readonly Denial[]; readonly seq: number } => ({
-      denials: (selectDenials.all(now()) as DenialRow[]).map(fromDenialRow),
+      denials: (selectDenials.all(now() - graceSeconds) as DenialRow[]).map(fromDenialRow),
       seq: bookNow().seq,
     }),
     changes: (after: number, limit: number, kind: Change['kind'] | undefined): readonly Change[] => {

@@ -9,6 +9,7 @@ import type { Connection } from './connection.ts';
 export function createClaims(connection: Connection, now: () => number, append: (entries: readonly LedgerEntry[]) => void) {
   const select = connection.prepare('SELECT * FROM claims WHERE key = ?');
   const upsert = connection.prepare(upsertSql);
+  const selectEarned = connection.prepare("SELECT 1 FROM closings WHERE payment_hash = ? AND kind = 'claim' AND earned_msat <> '0'");
   const selectAnswer = connection.prepare('SELECT status, headers, body FROM answers WHERE key = ?');
   const upsertAnswer = connection.prepare('INSERT OR REPLACE INTO answers (key, status, headers, body, expires_at) VALUES (?, ?, ?, ?, ?)');
   const deleteAnswer = connection.prepare('DELETE FROM answers WHERE key = ?');
@@ -35,7 +36,9 @@ export function createClaims(connection: Connection, now: () => number, append: 
 
   return {
     claim: (request: ClaimRequest): ClaimOutcome => {
-      const outcome = take(request.key, ClaimLife.claim(lifeOf(request.key), request, now()));
+      const life = lifeOf(request.key);
+      const isEarned = life === undefined && request.entry !== undefined && selectEarned.get(request.entry.paymentHash) !== undefined;
+      const outcome = take(request.key, ClaimLife.claim(life, request, now(), isEarned));
       if (!ClaimLife.isRepetition(outcome)) return outcome;
       const answer = answerOf(request.key);
       return answer ? { ...outcome, answer } : outcome;
