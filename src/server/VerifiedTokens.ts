@@ -1,5 +1,5 @@
 /**
- * Credentials that were verified, so that the next request with one costs a look-up instead of forty hashes. Only what verified enters:
+ * Credentials that were verified, so that the next request with one costs a look-up instead of thirty-five hashes. Only what verified enters:
  * a flood of forged credentials takes no memory and pushes nothing out.
  *
  *     credential line as presented → what its token is, and the demand that it last held against
@@ -69,12 +69,12 @@ export function createVerifiedTokens<Token>(options: VerifiedTokensOptions<Token
   let young = createGeneration<Token>();
   let old = createGeneration<Token>();
   const put = (key: string, entry: Entry<Token>) => {
+    // Longer than a whole generation: not worth what it would push out.
+    if (entry.bytes > bytes / 2) return;
     if (young.entries.size >= count / 2 || young.bytes + entry.bytes > bytes / 2) {
       old = young;
       young = createGeneration<Token>();
     }
-    // Longer than a whole generation: not worth what it would push out.
-    if (entry.bytes > bytes / 2) return;
     young.entries.set(key, entry);
     young.bytes += entry.bytes;
   };

@@ -1,5 +1,5 @@
 /**
- * Terms `pass`: any number of requests until a time. Decided by hashing alone: no store, no node, in its path.
+ * Terms `pass`: any number of requests until a time. Decided by hashing, and by the list of what was revoked that is in memory: no store, no node, in its path.
  */
 import type { Terms } from './Terms.ts';
 

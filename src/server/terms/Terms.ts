@@ -1,5 +1,5 @@
 /**
- * What one payment buys. A file for each kind holds both ends: the caveat that it writes and the check that it makes.
+ * What one payment buys. A file for each kind says what it sells; the caveats that name it stand in `policies/sold.ts`.
  */
 import type { StoredAnswer } from '../../store/Store.ts';
 import type { SaleFacts } from '../Events.ts';
