@@ -44,13 +44,17 @@ export function mintCredentials(keys: RootKeys, terms: 'pass' | 'once', count: n
   });
 }
 
-/** The bytes of a request as programs send it. */
+/** The bytes of a request as Node's own `fetch` sends it. */
 export function requestFor(path: string, authorization?: string, headers: Readonly<Record<string, string>> = {}): string {
   return getBytes(path, {
-    Host: '127.0.0.1',
-    'User-Agent': 'bench/1',
-    Accept: 'application/json',
+    Host: '127.0.0.1:8080',
+    Connection: 'keep-alive',
     ...(authorization === undefined ? {} : { Authorization: authorization }),
+    Accept: '*/*',
+    'Accept-Language': '*',
+    'Sec-Fetch-Mode': 'cors',
+    'User-Agent': 'node',
+    'Accept-Encoding': 'gzip, deflate',
     ...headers,
   });
 }

@@ -14,6 +14,7 @@ import { createGateway } from '../../src/gateway/Gateway.ts';
 import type { CreatedInvoice, Receiver } from '../../src/lightning/Lightning.ts';
 import { createSandboxReceiver, type SandboxAddress } from '../../src/lightning/sandbox.ts';
 import { createMemoryStore } from '../../src/store/memory.ts';
+import type { Store } from '../../src/store/Store.ts';
 import { createSqliteStore } from '../../src/store/sqlite.ts';
 import { serve } from '../harness/Program.ts';
 import { type Hit, hitsOf } from './Profile.ts';
@@ -23,7 +24,8 @@ import { keysOf, paths, priceMsat } from './Tokens.ts';
 export type GatewayProgramOptions = {
   readonly upstreamPort: number;
   readonly master: Uint8Array;
-  readonly store: 'memory' | 'sqlite';
+  /** `none`: passes alone are sold, and nothing is written down. */
+  readonly store: 'memory' | 'sqlite' | 'none';
   /** Believe what the load says of its clients, so that it can be many. */
   readonly trustsLoad: boolean;
   /** Has invoices made by it. */
@@ -40,9 +42,9 @@ const invoiceCount = 64;
 
 serve(async ({ upstreamPort, master, store: kind, trustsLoad, sandbox }: GatewayProgramOptions) => {
   const folder = kind === 'sqlite' ? mkdtempSync(join(tmpdir(), 'farebox-bench-')) : undefined;
-  const store = folder === undefined ? createMemoryStore() : await createSqliteStore({ path: join(folder, 'bench.db') });
+  const store = await openStore(kind, folder);
   const receiver = sandbox === undefined ? preparedReceiver() : createSandboxReceiver({ ...sandbox, node: 'bench' });
-  const gateway = await createGateway({ config: configFor(upstreamPort, trustsLoad), receiver, keys: keysOf(master), store });
+  const gateway = await createGateway({ config: configFor(upstreamPort, trustsLoad, kind !== 'none'), receiver, keys: keysOf(master), store });
   const { url } = await gateway.listen();
   const session = new Session();
   session.connect();
@@ -67,22 +69,28 @@ serve(async ({ upstreamPort, master, store: kind, trustsLoad, sandbox }: Gateway
     close: async () => {
       await gateway.close();
       await receiver.close();
-      await store.close();
+      await store?.close();
       if (folder !== undefined) rmSync(folder, { recursive: true });
     },
   };
 });
 
-function configFor(upstreamPort: number, trustsLoad: boolean) {
+async function openStore(kind: GatewayProgramOptions['store'], folder: string | undefined): Promise<Store | undefined> {
+  if (folder !== undefined) return createSqliteStore({ path: join(folder, 'bench.db') });
+  return kind === 'memory' ? createMemoryStore() : undefined;
+}
+
+function configFor(upstreamPort: number, trustsLoad: boolean, counts: boolean) {
   const routes = [
     { path: paths.free, methods: 'GET', free: true },
     { path: paths.pass, methods: 'GET', price: '10 sat', terms: 'pass 1h' },
-    { path: paths.once, methods: 'GET', price: '10 sat' },
+    ...(counts ? [{ path: paths.once, methods: 'GET', price: '10 sat' }] : []),
   ];
   return createConfig({
     listen: '127.0.0.1:0',
     lightning: 'sandbox',
     realm: 'bench',
+    ...(counts ? {} : { store: 'none' }),
     trustedProxies: trustsLoad ? ['127.0.0.1'] : [],
     limits: { invoicesPerClientPerMinute: 1_000_000_000, invoicesPerMinute: 1_000_000_000 },
     services: [{ name: 'bench', upstream: `http://127.0.0.1:${upstreamPort}`, routes }],

@@ -7,6 +7,7 @@
 import type { Run } from '../harness/Bench.ts';
 import { type Comparison, compare, type Side } from '../harness/Comparison.ts';
 import { printRows, printTable } from '../harness/Table.ts';
+import type { GatewayProgramOptions } from './gatewayProgram.ts';
 import type { Hit } from './Profile.ts';
 import { openStage, type Stage } from './Stage.ts';
 import { mintCredentials, paths, requestFor } from './Tokens.ts';
@@ -15,7 +16,7 @@ export const summary = 'Processor time of the gateway for a paid request beside 
 
 /** One kind of request, ready for a run: `count` of them. */
 type Kind = {
-  readonly store: 'memory' | 'sqlite';
+  readonly store: GatewayProgramOptions['store'];
   readonly onSandbox?: boolean;
   readonly expect: number;
   readonly requests: (stage: Stage, count: number) => readonly string[];
@@ -40,6 +41,11 @@ const kinds = {
   },
   seen: { store: 'memory', expect: 200, requests: (stage) => seenCredentials(stage).map((credential) => requestFor(paths.pass, credential)) },
   unseen: { store: 'memory', expect: 200, requests: (stage, count) => mintCredentials(stage.keys, 'pass', count).map((one) => requestFor(paths.pass, one)) },
+  'unseen-hashed': {
+    store: 'none',
+    expect: 200,
+    requests: (stage, count) => mintCredentials(stage.keys, 'pass', count).map((one) => requestFor(paths.pass, one)),
+  },
   'once-memory': {
     store: 'memory',
     expect: 200,
@@ -61,6 +67,7 @@ type KindName = keyof typeof kinds;
 const comparisons = {
   seen: { name: 'pass, token seen before', a: 'free', b: 'seen', bound: { atMost: 1.05 } },
   unseen: { name: 'pass, token never seen', a: 'free-unseen', b: 'unseen', bound: { atMost: 1.2 } },
+  'unseen-hashed': { name: 'the same, nothing written down', a: 'free-unseen', b: 'unseen-hashed', bound: { atMost: 1.2 } },
   'once-memory': { name: 'single use, memory', a: 'free', b: 'once-memory', bound: undefined },
   'once-sqlite': { name: 'single use, SQLite', a: 'free', b: 'once-sqlite', bound: undefined },
   challenge: { name: '402 beside 404, invoices ready', a: 'unknown', b: 'challenge', bound: { atMost: 2 } },
@@ -80,7 +87,7 @@ export const run: Run = async ({ isQuick, args }) => {
   const results: Comparison[] = [];
   for (const name of wanted) results.push(await compareKinds(name, size));
   printTable(results);
-  console.log(`${turns} times ${size} requests a round, 64 connections, a small JSON answer; upstream and load in processes of their own.`);
+  console.log(`${turns} times ${size} requests a round, 64 connections, a kilobyte of JSON; upstream and load in processes of their own.`);
 };
 
 async function compareKinds(name: ComparisonName, size: number): Promise<Comparison> {

@@ -106,6 +106,20 @@ export function conclude({ name, a, b, bound }: Pick<ComparisonOptions, 'name' |
   };
 }
 
+/**
+ * What a part adds to a whole, where the whole is far too noisy to show it: the difference that the part makes by itself, as a share of the
+ * whole beside which it stands. `spread` is what the noise of both makes of that ratio.
+ * @param whole - its side A is what is added to
+ * @param part - side B without side A is what is added
+ */
+export function added({ name, bound }: Pick<ComparisonOptions, 'name' | 'bound'>, whole: Comparison, part: Comparison): Comparison {
+  const addedMicroseconds = part.bMicroseconds - part.aMicroseconds;
+  const ratio = 1 + addedMicroseconds / whole.aMicroseconds;
+  const spread = (whole.spread * addedMicroseconds + part.spread * part.bMicroseconds) / whole.aMicroseconds;
+  const verdict = bound === undefined ? 'no bound' : judge(ratio, spread, bound);
+  return { ...whole, name, b: `${part.b} alone`, bMicroseconds: whole.aMicroseconds + addedMicroseconds, ratio, spread, bound, verdict };
+}
+
 /** Clears the bound by more than the noise, fails it by more than the noise, or neither. */
 function judge(ratio: number, spread: number, bound: Bound): Comparison['verdict'] {
   const room = 'atMost' in bound ? bound.atMost - ratio : ratio - bound.atLeast;

@@ -205,6 +205,7 @@ class Held implements Outgoing {
   readonly redirect: Outgoing['redirect'];
   readonly rest: Outgoing['rest'];
   #url: URL | undefined;
+  #pathname: string | undefined;
   #resource: string | undefined;
 
   constructor({ href, origin, url, method, headers, body, signal, redirect, rest }: Parts) {
@@ -225,7 +226,8 @@ class Held implements Outgoing {
   }
 
   get pathname(): string {
-    return (this.#url ? undefined : plainPath.exec(this.href.slice(this.origin.length))?.[0]) ?? this.url.pathname;
+    this.#pathname ??= (this.#url ? undefined : plainPath.exec(this.href.slice(this.origin.length))?.[0]) ?? this.url.pathname;
+    return this.#pathname;
   }
 
   get resource(): string {

@@ -115,16 +115,20 @@ export function candidates(credentials: readonly Payment[], outgoing: Outgoing, 
 function fits(payment: Payment, outgoing: Outgoing): boolean {
   if (payment.boundTo !== '') return payment.boundTo === outgoing.resource;
   const reading = readingOf(payment);
-  return (!reading.priced && covers(payment, reading, outgoing)) || payment.resource === outgoing.resource;
+  if (!reading.priced && covers(payment, reading, outgoing)) return true;
+  // The resource is a hash: what has another path need not be hashed to be told apart.
+  return payment.path === outgoing.pathname && payment.resource === outgoing.resource;
 }
 
 function covers(payment: Payment, reading: Reading, outgoing: Outgoing): boolean {
   const { pathname } = outgoing;
   const method = countsAs(outgoing.method);
+  const byMethod =
+    reading.methods.length === 0 ? countsAs(payment.method) === method : reading.methods.every((list) => list.some((one) => countsAs(one) === method));
+  if (!byMethod) return false;
+  if (reading.paths.length === 0) return payment.path === pathname;
   const path = normalized(pathname);
-  const onPath = reading.paths.length === 0 ? payment.path === pathname : reading.paths.every((pattern) => path !== undefined && Path.covers(pattern, path));
-  const byMethod = reading.methods.length === 0 ? countsAs(payment.method) === method : reading.methods.every((list) => list.map(countsAs).includes(method));
-  return onPath && byMethod;
+  return path !== undefined && reading.paths.every((pattern) => Path.covers(pattern, path));
 }
 
 /** `HEAD` is priced, and answered, like `GET`. */

@@ -91,7 +91,10 @@ export async function clearWay(client: Client, outgoing: Outgoing, owner: string
   const { origin } = outgoing;
   if (client.unwritten.size > 0) await writeDown(client);
   const found = await client.store.find({ origin });
-  await setAsideExpired(client, found.credentials);
+  const longExpired = nowAt(client.clock) - expiredSeconds;
+  const expired = found.credentials.filter((payment) => Tokens.isExpired(payment, longExpired));
+  // What has long expired is not looked at again for every request.
+  for (const { paymentHash } of expired) await client.store.step(paymentHash, { kind: 'expire' }, nowAt(client.clock));
   const inTheWay = found.open.filter((payment) => payment.resource === outgoing.resource && Journal.blocks(payment, owner, nowAt(client.clock)));
   const unanswered = found.credentials.filter((payment) => isUnanswered(payment, outgoing, owner));
   if (inTheWay.length === 0 && unanswered.length === 0) return { blockedBy: undefined, credentials: found.credentials };
@@ -110,14 +113,6 @@ export async function clearWay(client: Client, outgoing: Outgoing, owner: string
 function isUnanswered(payment: Payment, outgoing: Outgoing, owner: string): boolean {
   if (payment.state !== 'settled' || !Tokens.isExclusive(payment)) return false;
   return payment.resource === outgoing.resource && Journal.clientOf(payment.owner) !== Journal.clientOf(owner);
-}
-
-/** What has long expired is not looked at again for every request. */
-async function setAsideExpired({ store, clock }: Client, credentials: readonly Payment[]): Promise<void> {
-  const at = nowAt(clock);
-  for (const payment of credentials) {
-    if (Tokens.isExpired(payment, at - expiredSeconds)) await store.step(payment.paymentHash, { kind: 'expire' }, at);
-  }
 }
 
 /** Writes down what the store could not take before. */
