@@ -1,20 +1,19 @@
 /**
  * `Receiver` and `Payer` over the calls of a sandbox, the same for one in this process and one behind a connection.
- *
- * A payment ends `failed` when the sandbox says so, and when the connection was refused before anything was sent
- * (`details.sent === false`). Whatever else keeps the answer away (a reset, an unreadable reply, a node that is down, the time-out)
- * is `unknown`.
  */
 import * as Amount from '../../core/Amount.ts';
-import * as Bolt11 from '../../core/Bolt11.ts';
 import { type Clock, systemClock } from '../../core/Clock.ts';
 import { FareboxError } from '../../core/Errors.ts';
-import { fromUtf8 } from '../../core/internal/bytes.ts';
 import * as Preimage from '../../core/Preimage.ts';
-import type { CreatedInvoice, InvoiceRequest, Payer, PaymentOutcome, PaymentRequest, Receiver, Settlement } from '../Lightning.ts';
+import { assertInvoiceRequest, assertWhole } from '../arguments.ts';
+import { call, type PayOptions, pay } from '../Driving.ts';
+import type { CreatedInvoice, InvoiceRequest, Payer, Receiver, Settlement } from '../Lightning.ts';
 import { createInvoiceBatch } from './InvoiceBatch.ts';
 import { type Sandbox, type SandboxOpening, sandboxFaultKinds } from './Sandbox.ts';
 import { type Backend, type NodeRef, nodeName } from './Wire.ts';
+
+/** For messages. */
+const product = 'the sandbox';
 
 /** A sandbox over its calls. The clock measures how long a payer waits. */
 export function createSandbox(backend: Backend, clock: Clock = systemClock): Sandbox {
@@ -48,18 +47,17 @@ export function createSandbox(backend: Backend, clock: Clock = systemClock): San
 
 function createReceiver(backend: Backend, node: NodeRef): Receiver {
   const closing = new AbortController();
-  const order = createInvoiceBatch((orders) => call(closing, undefined, (signal) => createInvoices(backend, node, orders, signal)));
+  const order = createInvoiceBatch((orders) => call(product, closing.signal, undefined, (signal) => createInvoices(backend, node, orders, signal)));
   return {
     name: 'sandbox',
     network: 'sandbox',
     capabilities: { lookup: true, watch: true, cancel: false },
     createInvoice: async (request, signal) => {
       assertInvoiceRequest(request);
-      if (closing.signal.aborted) throw closed();
-      return order(request, signal);
+      return call(product, closing.signal, signal, (either) => order(request, either));
     },
     lookupInvoice: (paymentHash, signal) =>
-      call(closing, signal, (either) => backend.lookupInvoice({ node, paymentHash: Preimage.parseHash(paymentHash) }, either)),
+      call(product, closing.signal, signal, (either) => backend.lookupInvoice({ node, paymentHash: Preimage.parseHash(paymentHash) }, either)),
     watchSettlements: ({ after, signal }) => {
       const stop = AbortSignal.any([signal, closing.signal]);
       const start = after === undefined ? backend.settlements({ node }, stop).then(({ cursor }) => cursor) : Promise.resolve(after);
@@ -67,7 +65,7 @@ function createReceiver(backend: Backend, node: NodeRef): Receiver {
       start.catch(() => {});
       return watch(backend, node, start, stop);
     },
-    info: async (signal) => ({ ...(await call(closing, signal, (either) => backend.info({ node }, either))), network: 'sandbox' }),
+    info: async (signal) => ({ ...(await call(product, closing.signal, signal, (either) => backend.info({ node }, either))), network: 'sandbox' }),
     close: async () => closing.abort(),
   };
 }
@@ -98,73 +96,23 @@ async function* watch(backend: Backend, node: NodeRef, start: Promise<string>, s
 
 function createPayer(backend: Backend, node: NodeRef, clock: Clock): Payer {
   const closing = new AbortController();
+  const paying: PayOptions = {
+    product,
+    network: 'sandbox',
+    clock,
+    closing: closing.signal,
+    attempt: ({ invoice, maxFeeMsat, timeoutSeconds }, signal) => backend.pay({ node, invoice, maxFeeMsat, timeoutSeconds }, signal),
+  };
   return {
     name: 'sandbox',
     network: 'sandbox',
     capabilities: { feeLimit: true, track: true, balance: true },
-    pay: async (request, signal) => {
-      assertPaymentRequest(request);
-      if (closing.signal.aborted || signal?.aborted) return { kind: 'failed', reason: 'rejected', message: 'It was called off before it was sent.' };
-      return pay(backend, node, clock, request, signal ? AbortSignal.any([signal, closing.signal]) : closing.signal);
-    },
+    pay: (request, signal) => pay(paying, request, signal),
     trackPayment: (paymentHash, signal) =>
-      call(closing, signal, (either) => backend.trackPayment({ node, paymentHash: Preimage.parseHash(paymentHash) }, either)),
-    balance: (signal) => call(closing, signal, (either) => backend.balance({ node }, either)),
+      call(product, closing.signal, signal, (either) => backend.trackPayment({ node, paymentHash: Preimage.parseHash(paymentHash) }, either)),
+    balance: (signal) => call(product, closing.signal, signal, (either) => backend.balance({ node }, either)),
     close: async () => closing.abort(),
   };
-}
-
-async function pay(backend: Backend, node: NodeRef, clock: Clock, request: PaymentRequest, signal: AbortSignal): Promise<PaymentOutcome> {
-  const { invoice, maxFeeMsat, timeoutSeconds } = request;
-  const paymentHash = hashOf(invoice);
-  if (paymentHash === undefined) return { kind: 'failed', reason: 'malformed', message: 'The invoice cannot be read. Ask for a new one.' };
-  const timeout = new AbortController();
-  const callOff = clock.after(Math.min(timeoutSeconds * 1000, longestTimerMs), () => timeout.abort());
-  try {
-    const outcome = await backend.pay({ node, invoice, maxFeeMsat, timeoutSeconds }, AbortSignal.any([signal, timeout.signal]));
-    if (outcome.kind !== 'settled' || Preimage.proves(outcome.preimage, paymentHash)) return outcome;
-    return unknown('The sandbox says settled and gives a preimage that does not fit');
-  } catch (error) {
-    if (timeout.signal.aborted) return unknown(`No answer within ${timeoutSeconds} s`);
-    if (signal.aborted) return unknown('It was called off after it was sent');
-    const why = error instanceof Error ? error.message : String(error);
-    if (FareboxError.is(error) && error.details.sent === false) return { kind: 'failed', reason: 'rejected', message: `The payment was not sent: ${why}` };
-    return unknown(`No answer that can be trusted: ${why.replace(/\.$/, '')}`);
-  } finally {
-    callOff();
-  }
-}
-
-/** The longest that a timer of JavaScript can wait: 24 days. */
-const longestTimerMs = 2 ** 31 - 1;
-
-function unknown(what: string): PaymentOutcome {
-  return { kind: 'unknown', message: `${what}. Look it up by payment hash; do not pay again.` };
-}
-
-function hashOf(invoice: string): Preimage.PaymentHash | undefined {
-  try {
-    return Bolt11.peek(invoice).paymentHash;
-  } catch (error) {
-    if (FareboxError.is(error, 'INVOICE_MALFORMED')) return undefined;
-    throw error;
-  }
-}
-
-/** Asks unless closed, and lets go when either the driver closes or the caller aborts. */
-async function call<T>(closing: AbortController, signal: AbortSignal | undefined, ask: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  try {
-    closing.signal.throwIfAborted();
-    signal?.throwIfAborted();
-    return await ask(signal ? AbortSignal.any([signal, closing.signal]) : closing.signal);
-  } catch (error) {
-    if (!closing.signal.aborted || error !== closing.signal.reason) throw error;
-    throw closed();
-  }
-}
-
-function closed(): FareboxError {
-  return new FareboxError('LIGHTNING_UNAVAILABLE', 'The sandbox driver is closed. Create it again.');
 }
 
 /** A node by name and opening, checked. @throws RangeError – a name that no node can have */
@@ -174,23 +122,4 @@ function nodeRef(name: string, opening: SandboxOpening = {}): NodeRef {
   if (openingMsat !== undefined) Amount.fromMsat(openingMsat);
   if (inboundMsat !== undefined) Amount.fromMsat(inboundMsat);
   return { name, ...(openingMsat === undefined ? {} : { openingMsat }), ...(inboundMsat === undefined ? {} : { inboundMsat }) };
-}
-
-function assertInvoiceRequest({ amountMsat, description, expirySeconds }: InvoiceRequest): void {
-  if (Amount.fromMsat(amountMsat) === 0n) throw new RangeError('amountMsat: an invoice without an amount is never made');
-  const length = fromUtf8(description).length;
-  if (length > maxDescription) throw new RangeError(`description: at most ${maxDescription} bytes of UTF-8, not ${length}`);
-  assertWhole('expirySeconds', expirySeconds, 1);
-}
-
-const maxDescription = 639;
-
-function assertPaymentRequest({ invoice, maxFeeMsat, timeoutSeconds }: PaymentRequest): void {
-  if (typeof invoice !== 'string') throw new TypeError(`invoice is a string, not ${typeof invoice}`);
-  Amount.fromMsat(maxFeeMsat);
-  if (!(timeoutSeconds > 0 && timeoutSeconds < Number.POSITIVE_INFINITY)) throw new RangeError(`timeoutSeconds is more than zero, not ${timeoutSeconds}`);
-}
-
-function assertWhole(name: string, value: number, minimum: number): void {
-  if (!Number.isSafeInteger(value) || value < minimum) throw new RangeError(`${name} is a whole number from ${minimum} on, not ${value}`);
 }
