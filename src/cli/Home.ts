@@ -3,7 +3,8 @@
  *
  *     master.key     the ring of master keys, a line of hex each; the first mints
  *     gateway.db     claims and ledger of `farebox serve`
- *     client.db      journal and credentials of `farebox get`
+ *     client.db      journal and credentials of `farebox get` on the sandbox; client-<network>.db elsewhere
+ *     wallets.json   the wallets that are connected: where each is, and which files let one in
  *     sandbox.db     the books of the sandbox; sandbox.json says where it is reached while it runs
  */
 import { existsSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -11,13 +12,16 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { systemRandom } from '../core/Clock.ts';
 import { FareboxError } from '../core/Errors.ts';
+import type { Network } from '../lightning/Lightning.ts';
 
 /** The folder and what is in it. */
 export type Home = {
   readonly folder: string;
   readonly keyFile: string;
   readonly gatewayStore: string;
-  readonly clientStore: string;
+  /** Of what is bought on a network. */
+  readonly clientStore: (network: Network) => string;
+  readonly wallets: string;
   readonly sandboxStore: string;
   readonly sandboxAddress: string;
 };
@@ -31,7 +35,8 @@ export function openHome(environment: { readonly [name: string]: string | undefi
     folder,
     keyFile: file('master.key'),
     gatewayStore: file('gateway.db'),
-    clientStore: file('client.db'),
+    clientStore: (network) => file(network === 'sandbox' ? 'client.db' : `client-${network}.db`),
+    wallets: file('wallets.json'),
     sandboxStore: file('sandbox.db'),
     sandboxAddress: file('sandbox.json'),
   };

@@ -9,8 +9,10 @@ import * as Amount from '../core/Amount.ts';
 import { FareboxError } from '../core/Errors.ts';
 import type { Payer } from '../lightning/Lightning.ts';
 import type { CliContext } from './Context.ts';
+import type { Home } from './Home.ts';
 import { findSandbox, noSandbox } from './SandboxLink.ts';
 import type { Terminal } from './Terminal.ts';
+import { openWallet, readWallets } from './Wallets.ts';
 
 type GetOptions = {
   readonly max?: string;
@@ -38,7 +40,7 @@ export function registerGet(program: Command, context: CliContext): void {
     .option('-i, --include', 'print the head of the answer before its body')
     .option('-v, --verbose', 'say every step: what is asked, quoted, paid and sent again')
     .option('--credential', 'pay, and print the credential instead of using it: to narrow it, or to hand it on')
-    .option('-w, --wallet <name>', 'the sandbox wallet that pays', 'wallet')
+    .option('-w, --wallet <name>', 'the wallet that pays: one that was connected, or else one of the sandbox', 'wallet')
     .option('--json', 'print status, payment and body as one line of JSON')
     .addHelpText(
       'after',
@@ -50,12 +52,12 @@ export function registerGet(program: Command, context: CliContext): void {
 async function get(context: CliContext, url: string, options: GetOptions): Promise<void> {
   const terminal = context.terminal;
   const home = context.home();
-  const link = await findSandbox(home);
-  const store = createSqliteClientStore({ path: home.clientStore });
+  const wallet = await openPayer(home, options.wallet);
+  const store = createSqliteClientStore({ path: home.clientStore(wallet.payer.network) });
   try {
     const kept = options.credential ? keepCredential() : undefined;
     const fetch = createFetch({
-      payer: link?.sandbox.payer(options.wallet) ?? noWallet,
+      payer: wallet.payer,
       store,
       // A client that may spend nothing is no client: without --max the least there is, which no price is below.
       maxPerRequest: options.max === undefined ? Amount.fromMsat(1n) : Amount.parse(options.max),
@@ -72,7 +74,7 @@ async function get(context: CliContext, url: string, options: GetOptions): Promi
     throw inWordsOfTheCommand(error, options);
   } finally {
     await store.close();
-    await link?.close();
+    await wallet.close();
   }
 }
 
@@ -85,6 +87,17 @@ function inWordsOfTheCommand(error: unknown, options: GetOptions): unknown {
       ? `This costs ${details.price}. Nothing was paid: say how much it may cost, fee included, with --max.`
       : error.message.replaceAll('maxPerRequest', '--max').replaceAll('maxTotal', '--max-total');
   return new FareboxError('BUDGET_EXCEEDED', message, { details });
+}
+
+/** The connected wallet of that name, or else the sandbox's. */
+async function openPayer(home: Home, name: string): Promise<{ readonly payer: Payer; readonly close: () => Promise<void> }> {
+  const connected = readWallets(home)[name];
+  if (connected !== undefined) {
+    const payer = openWallet(name, connected);
+    return { payer, close: payer.close };
+  }
+  const link = await findSandbox(home);
+  return { payer: link?.sandbox.payer(name) ?? noWallet, close: async () => link?.close() };
 }
 
 /** Where no sandbox runs: free answers are fetched all the same. */

@@ -17,6 +17,7 @@ import { registerServe } from './serve.ts';
 import { registerStore } from './store.ts';
 import { registerToken } from './token.ts';
 import { version } from './version.ts';
+import { registerWallet } from './wallet.ts';
 
 /** All commands, ready to be parsed. */
 export function createProgram(context: CliContext): Command {
@@ -34,6 +35,7 @@ export function createProgram(context: CliContext): Command {
   registerInit(program, context);
   registerCheck(program, context);
   registerGet(program, context);
+  registerWallet(program, context);
   registerSales(program, context);
   registerStore(program, context);
   registerToken(program, context);

@@ -14,7 +14,7 @@ import { createSqliteStore } from '../store/sqlite.ts';
 import { configFile } from './ConfigFile.ts';
 import type { CliContext } from './Context.ts';
 import { ensureKeys, type Home, parseKeys } from './Home.ts';
-import { openSandbox } from './SandboxLink.ts';
+import { openReceiver } from './Receivers.ts';
 import { type Terminal, table } from './Terminal.ts';
 
 type ServeOptions = {
@@ -60,14 +60,14 @@ export function registerServe(program: Command, context: CliContext): void {
 }
 
 /**
- * Starts a gateway on the sandbox, with keys and store as its configuration says.
+ * Starts a gateway, with wallet, keys and store as its configuration says.
  * @throws FareboxError – the port is taken, keys or store cannot be used
  */
 export async function serve(context: CliContext, home: Home, config: GatewayConfig): Promise<Served> {
-  const link = await openSandbox(home);
+  const wallet = await openReceiver(home, config);
   let store: Store | undefined;
   try {
-    const receiver = link.sandbox.receiver('seller');
+    const { receiver } = wallet;
     const masters = config.keys.kind === 'file' ? ensureKeys(config.keys.path) : parseKeys(config.keys.text, 'the environment');
     store = await openStore(config);
     const keys = createRootKeys({ masters, network: receiver.network, realm: config.realm });
@@ -77,12 +77,12 @@ export async function serve(context: CliContext, home: Home, config: GatewayConf
     const close = async () => {
       await gateway.close();
       await store?.close();
-      await link.close();
+      await wallet.close();
     };
     return { gateway, url, receiver, store, close };
   } catch (error) {
     await store?.close();
-    await link.close();
+    await wallet.close();
     throw error;
   }
 }
@@ -136,8 +136,11 @@ function fromFlags(home: Home, url: string, options: ServeOptions): GatewayConfi
 /** What runs, where, and what to do with it. */
 function announce(terminal: Terminal, config: GatewayConfig, url: string): void {
   const { tone } = terminal;
-  terminal.data({ kind: 'listening', url, network: 'sandbox' });
-  terminal.line(`${tone('strong', 'farebox')} listens on ${tone('wire', url)}   ${tone('warning', 'sandbox: play money, worth nothing')}`);
+  const { network } = config.lightning;
+  terminal.data({ kind: 'listening', url, network });
+  terminal.line(
+    `${tone('strong', 'farebox')} listens on ${tone('wire', url)}   ${network === 'sandbox' ? tone('warning', 'sandbox: play money, worth nothing') : tone('good', `${network}, paid into ${config.lightning.kind}`)}`,
+  );
   terminal.line();
   const rows = config.routes.map(({ methods, pattern, sale, upstream }) => [
     `  ${methods?.join(',') ?? 'any'}`,

@@ -5,10 +5,12 @@
  * @see src/gateway/ConfigSchema.ts for every key
  */
 import { readFile as readFileText } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { homedir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
 import type { Msat } from '../core/Amount.ts';
 import { FareboxError } from '../core/Errors.ts';
 import { isLoopback, type KeysChoice, type ListenAddress, type StoreChoice, type TermsChoice, type UpstreamAddress } from './ConfigFields.ts';
+import { type LightningChoice, readLightning } from './ConfigLightning.ts';
 import { readRoutes } from './ConfigRoutes.ts';
 import { type ConfigFile, configSchema, readFile } from './ConfigSchema.ts';
 import { type ConfigPath, type ConfigText, createMistakes, type Environment, fromValue, type Mistakes, parse } from './ConfigText.ts';
@@ -43,7 +45,7 @@ export type GatewayConfig = {
   /** The file it came from, for messages. */
   readonly file: string;
   readonly listen: ListenAddress;
-  readonly lightning: { readonly kind: 'sandbox' };
+  readonly lightning: LightningChoice;
   /** Play money may be taken from others than this machine. */
   readonly sandboxPublic: boolean;
   readonly realm: string;
@@ -123,18 +125,18 @@ function complete(text: ConfigText, { file = 'farebox.yaml', folder = '.' }: Con
   mistakes.check();
   const found = foreign ? foreign.config : readFile(configSchema, text, mistakes);
   const at: Mistakes = foreign ? { ...mistakes, add: (path, message, part) => mistakes.add(foreign.pathOf(path), message, part) } : mistakes;
-  const config = found && withDefaults(found, file, (path) => resolve(folder, path), at);
+  const config = found && withDefaults(found, file, text, (path) => (path.startsWith('~/') ? join(homedir(), path.slice(2)) : resolve(folder, path)), at);
   if (config) checkWhole(config, at, foreign === undefined && found?.keys?.kind === 'text' && !text.isFromEnvironment(['keys']));
   mistakes.check();
   return config as GatewayConfig;
 }
 
-function withDefaults(found: ConfigFile, file: string, absolute: (path: string) => string, mistakes: Mistakes): GatewayConfig {
+function withDefaults(found: ConfigFile, file: string, text: ConfigText, absolute: (path: string) => string, mistakes: Mistakes): GatewayConfig {
   const { timeouts = {}, limits = {}, compat = {}, keys = { kind: 'file', path: 'farebox.keys' }, store = { kind: 'sqlite', path: 'farebox.db' } } = found;
   return {
     file,
     listen: found.listen ?? { host: '127.0.0.1', port: 8402 },
-    lightning: { kind: found.lightning ?? 'sandbox' },
+    lightning: readLightning(found.lightning, text, absolute, mistakes),
     sandboxPublic: found.sandbox === 'public',
     realm: found.realm ?? 'main',
     keys: keys.kind === 'file' ? { kind: 'file', path: absolute(keys.path) } : keys,

@@ -10,6 +10,7 @@
  */
 import { z } from 'zod';
 import * as Fields from './ConfigFields.ts';
+import { lightningSchema } from './ConfigLightning.ts';
 import { type ConfigPath, type ConfigText, type Mistakes, nearest } from './ConfigText.ts';
 
 /** A value with a reader of its own. What the reader throws becomes the mistake. */
@@ -111,8 +112,8 @@ const compat = z.strictObject({
 export const configSchema = z.strictObject({
   /** Address and port. Default: `127.0.0.1:8402`, this machine alone. */
   listen: field(Fields.readListen).optional(),
-  /** Where payments arrive. `sandbox`: play money on this machine, to try things out; nobody earns anything. Default: `sandbox`. */
-  lightning: field(Fields.readOneOf(['sandbox'])).optional(),
+  /** Where payments arrive: `sandbox`, or a wallet by its product, such as `lnd`. Default: `sandbox`. */
+  lightning: lightningSchema(field).optional(),
   /** `public`: let others reach a gateway on the sandbox, which sells for play money. Default: it refuses to listen beyond this machine. */
   sandbox: field(Fields.readOneOf(['public'])).optional(),
   /** Tells tenants with the same master keys apart: a token of one realm is worth nothing in another. Default: `main`. Never change it while tokens are out. */
@@ -178,7 +179,7 @@ function messageOf(issue: z.core.$ZodIssue): string {
 function keysAt(schema: z.ZodType, path: ConfigPath): readonly string[] {
   let here: unknown = schema;
   for (const key of [...path, undefined]) {
-    while (here instanceof z.ZodOptional) here = here.unwrap();
+    while (here instanceof z.ZodOptional || here instanceof z.ZodPipe) here = here instanceof z.ZodOptional ? here.unwrap() : here.out;
     if (key === undefined) break;
     if (here instanceof z.ZodObject) here = here.shape[String(key)];
     else if (here instanceof z.ZodArray) here = here.element;

@@ -4,13 +4,15 @@
 import * as Amount from '../core/Amount.ts';
 import type { GatewayConfig, RouteConfig } from './Config.ts';
 import { isLoopback } from './ConfigFields.ts';
+import { explainLightning, withoutSecrets } from './ConfigLightning.ts';
 import { termsOf } from './ConfigRoutes.ts';
 
 /** As JSON holds it: amounts as text, no keys. */
 export function toJson(config: GatewayConfig): unknown {
-  const { keys, routes, ...rest } = config;
+  const { keys, lightning, routes, ...rest } = config;
   return {
     ...rest,
+    lightning: withoutSecrets(lightning),
     keys: keys.kind === 'file' ? keys : { kind: 'text' },
     routes: routes.map(({ sale, ...route }) => ({ ...route, ...(sale && { sale: { ...sale, priceMsat: String(sale.priceMsat) } }) })),
   };
@@ -23,7 +25,7 @@ export function explain(config: GatewayConfig): string {
   const stores = { sqlite: 'SQLite, ', memory: 'in memory, lost at the end', none: 'none: passes alone, no revocation, no ledger' };
   const facts: readonly (readonly [string, string])[] = [
     ['listens on', `${formatHost(listen.host)}:${listen.port} (${reach})`],
-    ['lightning', 'sandbox (play money on this machine)'],
+    ['lightning', explainLightning(config.lightning)],
     ['realm', config.realm],
     ['keys', keys.kind === 'file' ? keys.path : 'from the environment'],
     ['store', store.kind === 'sqlite' ? `${stores.sqlite}${store.path}` : stores[store.kind]],

@@ -46,7 +46,7 @@ export type Call = {
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
-  /** Instead of the API's; for a call that is waited for by somebody else. */
+  /** Instead of the API's; `Infinity` where the signal alone ends it. */
   readonly timeoutMs?: number;
 };
 
@@ -56,8 +56,11 @@ export type Reply = { readonly status: number; readonly body: unknown };
 /** See the head of this file. */
 export type Api = {
   readonly call: (call: Call) => Promise<Reply>;
-  /** The answer's lines as JSON, as they come. A head that is no 200 is thrown as {@link refusal} of its body. The wait for the head is bounded, what follows is not. */
-  readonly lines: (call: Call) => AsyncGenerator<unknown, void>;
+  /**
+   * An answer that comes line by line, each a JSON value. The wait for the head is bounded, what follows is not. `lines` is read to its end
+   * or returned from, or the connection stays open.
+   */
+  readonly stream: (call: Call) => Promise<Reply & { readonly lines: AsyncGenerator<unknown, void> }>;
 };
 
 /** Thrown by a {@link Send}: no connection, so nothing can have been sent. */
@@ -85,18 +88,18 @@ export function createApi(options: ApiOptions): Api {
     }
   };
   /** Runs work that ends with the time-out. */
-  const bounded = async <T>(ms: number, work: (stop: AbortController) => Promise<T>): Promise<T> => {
-    const stop = new AbortController();
-    const cancel = clock.after(ms, () => stop.abort(), true);
+  const bounded = async <T>(ms: number, stop: AbortController, work: () => Promise<T>): Promise<T> => {
+    const cancel = ms === Number.POSITIVE_INFINITY ? () => {} : clock.after(ms, () => stop.abort(), true);
     try {
-      return await work(stop);
+      return await work();
     } finally {
       cancel();
     }
   };
   return {
-    call: (call) =>
-      bounded(call.timeoutMs ?? timeoutMs, async (stop) => {
+    call: (call) => {
+      const stop = new AbortController();
+      return bounded(call.timeoutMs ?? timeoutMs, stop, async () => {
         const { status, body } = await begin(call, stop);
         const text = await textOf(body).catch((error: unknown) => {
           call.signal?.throwIfAborted();
@@ -105,20 +108,26 @@ export function createApi(options: ApiOptions): Api {
         const reply = { status, body: parse(text) };
         if (status === 401 || status === 403) throw refusal(product, reply);
         return reply;
-      }),
-    lines: async function* (call) {
+      });
+    },
+    stream: async (call) => {
       const stop = new AbortController();
-      try {
-        const cancel = clock.after(call.timeoutMs ?? timeoutMs, () => stop.abort(), true);
-        const { status, body } = await begin(call, stop).finally(cancel);
-        if (status !== 200) throw refusal(product, { status, body: parse(await textOf(body)) });
-        for await (const line of linesOf(body)) yield parseLine(product, line);
-      } catch (error) {
+      const { status, body } = await bounded(call.timeoutMs ?? timeoutMs, stop, () => begin(call, stop));
+      const failed = (error: unknown) => {
         call.signal?.throwIfAborted();
         throw FareboxError.is(error) ? error : unavailable(product, 'its answer broke off', {}, error);
-      } finally {
-        stop.abort();
+      };
+      if (status !== 200) return { status, body: parse(await textOf(body).catch(failed)), lines: empty() };
+      async function* lines(): AsyncGenerator<unknown, void> {
+        try {
+          for await (const line of linesOf(body)) yield parseLine(product, line);
+        } catch (error) {
+          failed(error);
+        } finally {
+          stop.abort();
+        }
       }
+      return { status, body: undefined, lines: lines() };
     },
   };
 }
@@ -149,7 +158,7 @@ export const sendByFetch: Send = async ({ method, url, headers, body }, signal) 
   try {
     const init: RequestInit = { method, headers, signal, redirect: 'error', ...(body === undefined ? {} : { body }) };
     const response = await fetch(url, init);
-    return { status: response.status, body: response.body ?? nothing() };
+    return { status: response.status, body: response.body ?? empty() };
   } catch (error) {
     throw isUnsent(error) ? new NotSent(reasonOf(error), { cause: error }) : error;
   }
@@ -249,4 +258,4 @@ function reasonOf(error: unknown): string {
   return 'code' in error && typeof error.code === 'string' ? error.code : error.message.slice(0, 200);
 }
 
-async function* nothing(): AsyncGenerator<Uint8Array, void> {}
+async function* empty(): AsyncGenerator<never, void> {}

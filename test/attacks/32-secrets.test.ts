@@ -437,7 +437,7 @@ describe('the command line', () => {
     noteDatabase('the gateway’s store', first.home.gatewayStore);
     for (const [index, fake] of fakes.entries()) note(`standard output of command ${index}`, fake.out());
     for (const [index, fake] of fakes.entries()) note(`standard error of command ${index}`, fake.notes());
-    const store = createSqliteClientStore({ path: first.home.clientStore });
+    const store = createSqliteClientStore({ path: first.home.clientStore('sandbox') });
     closing.push(() => store.close());
     for (const payment of await store.list()) secrets.push(...secretsOf({ macaroon: Macaroon.parse(payment.token), preimage: payment.preimage as never }));
     // Three commands have bought, and said so.
@@ -449,7 +449,7 @@ describe('the command line', () => {
     ).toBeGreaterThanOrEqual(3);
     expect(secrets.length).toBeGreaterThan(15);
     expect(leaks(traces, secrets)).toEqual([]);
-    for (const file of [first.home.keyFile, first.home.clientStore]) expect(statSync(file).mode & 0o077).toBe(0);
+    for (const file of [first.home.keyFile, first.home.clientStore('sandbox')]) expect(statSync(file).mode & 0o077).toBe(0);
   });
 
   /** The keys of the seller, the way to the sandbox, and the credential that was printed. */

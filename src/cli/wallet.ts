@@ -1,0 +1,112 @@
+/**
+ * `farebox wallet`: the wallets that `farebox get` pays with.
+ */
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import * as Amount from '../core/Amount.ts';
+import { FareboxError } from '../core/Errors.ts';
+import { createLndReceiver } from '../lightning/lnd.ts';
+import type { CliContext } from './Context.ts';
+import type { Terminal } from './Terminal.ts';
+import { table } from './Terminal.ts';
+import { openWallet, readWallets, type Wallet, walletName, writeWallet } from './Wallets.ts';
+
+type ConnectOptions = {
+  readonly url?: string;
+  readonly certificate?: string;
+  readonly macaroon?: string;
+  readonly network: string;
+  readonly name: string;
+  readonly json?: boolean;
+};
+
+/** Adds `farebox wallet`. */
+export function registerWallet(program: Command, context: CliContext): void {
+  const wallet = program.command('wallet').description('Connect the wallet that "farebox get" pays with, or show which are connected.');
+  wallet
+    .command('connect')
+    .argument('<product>', 'what it is: lnd')
+    .description('Try a wallet without spending, and pay with it from now on.')
+    .option('--url <address>', "its API's address, such as https://127.0.0.1:8080")
+    .option('--certificate <file>', 'the file of its certificate, tls.cert; it is pinned')
+    .option('--macaroon <file>', 'the file of a macaroon that may pay and look payments up')
+    .option('--network <network>', 'whose bitcoin: bitcoin, testnet, signet or regtest', 'bitcoin')
+    .option('-n, --name <name>', 'what to call it; the one called "wallet" pays where --wallet names no other', 'wallet')
+    .option('--json', 'print JSON')
+    .addHelpText('after', connectHelp)
+    .action((product: string, options: ConnectOptions) => connect(context, product, options));
+  wallet
+    .command('list', { isDefault: true })
+    .description('Show the wallets that are connected.')
+    .option('--json', 'print JSON')
+    .action((options: { readonly json?: boolean }) => list(context, context.terminal.withJson(options.json)));
+  wallet
+    .command('remove')
+    .argument('<name>', 'the wallet')
+    .description('Forget a wallet. What it paid for stays known.')
+    .action((name: string) => remove(context, name));
+}
+
+const connectHelp = `
+lnd: a macaroon that may pay and no more than it needs:
+  lncli bakemacaroon info:read offchain:read offchain:write --save_to farebox-pay.macaroon
+
+Example:
+  farebox wallet connect lnd --url https://127.0.0.1:8080 --certificate ~/.lnd/tls.cert --macaroon farebox-pay.macaroon`;
+
+async function connect(context: CliContext, product: string, options: ConnectOptions): Promise<void> {
+  const terminal = context.terminal.withJson(options.json);
+  if (!walletName.test(options.name)) throw new FareboxError('CONFIG_INVALID', '--name is 1 to 32 lower-case letters, digits and hyphens.');
+  const wallet = walletOf(product, options);
+  const { alias, network, spendableMsat } = await tryOut(options.name, wallet);
+  if (network !== wallet.network) {
+    throw new FareboxError('CONFIG_INVALID', `This node is on ${network}, not on ${wallet.network}. Connect it with --network ${network}.`);
+  }
+  writeWallet(context.home(), options.name, wallet);
+  const spendable = Amount.format(spendableMsat);
+  terminal.data({ name: options.name, product, network, alias, spendable });
+  terminal.line(
+    `${terminal.tone('good', 'Connected')} ${terminal.tone('strong', options.name)}: ${product} "${alias}" on ${network}, ${terminal.tone('money', spendable)} to spend.`,
+  );
+  terminal.line(`${terminal.tone('quiet', 'Buy with it:')} farebox get <url> --max "50 sat"${options.name === 'wallet' ? '' : ` --wallet ${options.name}`}`);
+}
+
+function walletOf(product: string, { url, certificate, macaroon, network }: ConnectOptions): Wallet {
+  if (product !== 'lnd') throw new FareboxError('CONFIG_INVALID', `"${product}" is no wallet that is known here: connect lnd.`);
+  if (url === undefined) throw new FareboxError('CONFIG_INVALID', 'Where is it? Add --url, such as https://127.0.0.1:8080');
+  if (macaroon === undefined) throw new FareboxError('CONFIG_INVALID', 'Add --macaroon, the file of a macaroon that may pay.');
+  if (network !== 'bitcoin' && network !== 'testnet' && network !== 'signet' && network !== 'regtest') {
+    throw new FareboxError('CONFIG_INVALID', '--network is bitcoin, testnet, signet or regtest.');
+  }
+  const pinned = certificate === undefined ? {} : { certificatePath: resolve(certificate) };
+  return { kind: 'lnd', network, url, ...pinned, macaroonPath: resolve(macaroon) };
+}
+
+/** Asks who it is and what it can spend; nothing is paid. */
+async function tryOut(name: string, wallet: Wallet) {
+  const payer = openWallet(name, wallet);
+  const { url, certificatePath, macaroonPath, network } = wallet;
+  const node = createLndReceiver({ url, certificatePath, macaroonPath, network });
+  try {
+    const { spendableMsat } = await payer.balance();
+    return { ...(await node.info()), spendableMsat };
+  } finally {
+    await payer.close();
+    await node.close();
+  }
+}
+
+function list(context: CliContext, terminal: Terminal): void {
+  const wallets = Object.entries(readWallets(context.home()));
+  terminal.data(wallets.map(([name, { kind, network, url }]) => ({ name, product: kind, network, url })));
+  for (const row of table(wallets.map(([name, { kind, network, url }]) => [name, kind, network, url]))) terminal.line(row);
+  if (wallets.length === 0)
+    terminal.line(terminal.tone('quiet', 'None: "farebox get" pays with play money from the sandbox. Connect one with: farebox wallet connect'));
+}
+
+function remove(context: CliContext, name: string): void {
+  const home = context.home();
+  if (readWallets(home)[name] === undefined) throw new FareboxError('CONFIG_INVALID', `There is no wallet "${name}". Show them with: farebox wallet list`);
+  writeWallet(home, name, undefined);
+  context.terminal.line(`Forgot ${name}.`);
+}

@@ -1,0 +1,61 @@
+/**
+ * lnd, over its REST API.
+ *
+ * To sell, it needs a macaroon that may make and look up invoices, and no more: `lncli bakemacaroon info:read invoices:read invoices:write`.
+ * To buy: `lncli bakemacaroon info:read offchain:read offchain:write`. The certificate that lnd made for itself is pinned: the one in the
+ * file is believed, under whatever name the node is reached, and no other.
+ *
+ * @see lnd's API reference, Lightning, Router and Invoices services
+ */
+import { type Clock, systemClock } from '../core/Clock.ts';
+import { createApi } from './Api.ts';
+import type { Network, Payer, Receiver } from './Lightning.ts';
+import { createPayer } from './lnd/Payer.ts';
+import { createReceiver } from './lnd/Receiver.ts';
+import { createTransport } from './lnd/Transport.ts';
+
+/** Where a node is, and what lets one in. */
+export type LndOptions = {
+  /** Its REST address, such as `https://127.0.0.1:8080`. */
+  readonly url: string;
+  /** The file of its certificate (`tls.cert`), read at the first call and again when the node shows another one. */
+  readonly certificatePath?: string | undefined;
+  /** Or the certificate itself, as PEM. Neither: what the machine's own authorities vouch for. */
+  readonly certificate?: string | undefined;
+  /** The file of a macaroon, read likewise. */
+  readonly macaroonPath?: string | undefined;
+  /** Or the macaroon itself, in hex. A secret. */
+  readonly macaroon?: string | undefined;
+  /** Default `bitcoin`. Invoices of another one are refused. */
+  readonly network?: Network | undefined;
+  readonly clock?: Clock | undefined;
+};
+
+/** How a node is asked to sell. */
+export type LndReceiverOptions = LndOptions & {
+  /** Put hints into invoices by which channels are found that nobody announced; default true. Costs nothing where all are announced. */
+  readonly routeHints?: boolean | undefined;
+};
+
+/**
+ * A node that is paid. Nothing is sent before the first call.
+ * @throws RangeError – a url that is none; no macaroon, or two; one that is no hex
+ * @example createLndReceiver({ url: 'https://127.0.0.1:8080', certificatePath: '/home/lnd/tls.cert', macaroonPath: '/home/lnd/farebox-invoices.macaroon' })
+ */
+export function createLndReceiver(options: LndReceiverOptions): Receiver {
+  const { network = 'bitcoin', clock = systemClock, routeHints = true } = options;
+  return createReceiver({ api: apiOf(options), network, clock, routeHints });
+}
+
+/**
+ * A node that pays. Nothing is sent before the first call.
+ * @throws RangeError – as for {@link createLndReceiver}
+ */
+export function createLndPayer(options: LndOptions): Payer {
+  const { network = 'bitcoin', clock = systemClock } = options;
+  return createPayer({ api: apiOf(options), network, clock });
+}
+
+function apiOf(options: LndOptions) {
+  return createApi({ product: 'lnd', url: options.url, headers: {}, clock: options.clock, send: createTransport(options) });
+}

@@ -1,0 +1,2 @@
+/** The product's name, as messages say it. */
+export const product = 'lnd';
