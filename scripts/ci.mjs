@@ -24,6 +24,7 @@ const suites = [
   { name: 'check', what: 'npm run check', run: () => runCounted('check') },
   { name: 'attacks', what: 'npm run attacks: every attack tried, every defence taken out', run: () => runCounted('attacks') },
   { name: 'crash', what: 'npm run crash: a kill at every crash point, and 2,000 sales with faults and kills', run: () => runCounted('crash') },
+  { name: 'lnd', what: 'npm run e2e:lnd: real lnd nodes with channels, built here', run: runNodes },
   { name: 'start', what: 'npm start -- --once in a fresh clone, on the Node of this machine', run: () => runStart(machine) },
   { name: 'start-24', what: 'npm start -- --once in a fresh clone, on Node 24', unless: /^24\./, run: async () => runStart(await fetchOther('24')) },
   { name: 'test-22', what: 'the tests on the oldest Node that we promise', run: async () => runTests(await fetchOther('22.19.0')) },
@@ -58,6 +59,14 @@ async function runCounted(word) {
   const counts = /(\d+) passed, (\d+) failed(?:, (\d+) skipped)?\s*$/.exec(output);
   const failed = Number(counts?.[2] ?? 0);
   return { passed: Number(counts?.[1] ?? 0), failed: failed === 0 && code !== 0 ? 1 : failed, skipped: Number(counts?.[3] ?? 0), output };
+}
+
+/** Real nodes, which are built with Go: minutes the first time. */
+async function runNodes() {
+  const { code, output } = await runProgram('go', ['version'], { cwd: root });
+  const [, major = 0, minor = 0] = /go(\d+)\.(\d+)/.exec(output) ?? [];
+  if (code !== 0 || Number(major) * 1000 + Number(minor) < 1025) throw new Skip('there is no Go 1.25 or later to build btcd and lnd with');
+  return runTests(machine, [join(root, 'scripts', 'run.mjs'), 'e2e:lnd']);
 }
 
 /** The first thing that a stranger does. */

@@ -18,6 +18,7 @@ const words = {
   farebox: { run: ['src/cli/bin.ts'] },
   test: { run: ['node_modules/vitest/vitest.mjs', 'run'], atRoot: true },
   attacks: { run: ['scripts/attacks.ts'], atRoot: true },
+  'e2e:lnd': { run: ['node_modules/vitest/vitest.mjs', 'run', '--config', 'vitest.nodes.config.ts'], atRoot: true },
   fuzz: { run: ['scripts/fuzz.ts'], atRoot: true },
   crash: { run: ['test/crash/run.ts'], atRoot: true },
   soak: { run: ['test/crash/run.ts', '--soak'], atRoot: true },

@@ -9,11 +9,11 @@
 import type { Clock } from '../../core/Clock.ts';
 import { FareboxError } from '../../core/Errors.ts';
 import * as Preimage from '../../core/Preimage.ts';
-import { type Api, type Reply, refusal, saidIn } from '../Api.ts';
+import { type Api, type Reply, saidIn } from '../Api.ts';
 import { type Attempt, believed, call, pay, unknown } from '../Driving.ts';
 import type { FailureReason, Network, Payer, PaymentOutcome, TrackedPayment } from '../Lightning.ts';
 import { Reading } from '../Reading.ts';
-import { product } from './product.ts';
+import { isUnauthorized, product, refused } from './product.ts';
 
 /** What a payer is made from. */
 export type PayerOptions = { readonly api: Api; readonly network: Network; readonly clock: Clock };
@@ -35,7 +35,7 @@ export function createPayer({ api, network, clock }: PayerOptions): Payer {
     balance: (signal) =>
       ask(signal, async (either) => {
         const reply = await api.call({ path: '/v1/balance/channels', signal: either });
-        if (reply.status !== 200) throw refusal(product, reply);
+        if (reply.status !== 200) throw refused(reply);
         return { spendableMsat: new Reading(product, reply.body).object('local_balance').msat('msat') };
       }),
     close: async () => closing.abort(),
@@ -66,7 +66,7 @@ async function send(api: Api, { invoice, maxFeeMsat, timeoutSeconds, paymentHash
 async function settleRefusal(api: Api, reply: Reply, paymentHash: Preimage.PaymentHash, signal: AbortSignal): Promise<PaymentOutcome> {
   const said = saidIn(reply.body) ?? `it answered ${reply.status}`;
   // Before anything is looked at: what may not pay has not paid.
-  if (reply.status === 401 || reply.status === 403) return { kind: 'failed', reason: 'rejected', message: `lnd does not let us pay: ${said}.` };
+  if (isUnauthorized(reply)) return { kind: 'failed', reason: 'rejected', message: `lnd does not let us pay: ${said}.` };
   const tracked = await track(api, paymentHash, signal);
   if (tracked.kind === 'absent') return { kind: 'failed', reason: reasonIn(said), message: `lnd refused the payment: ${said}.` };
   // An earlier call has paid it, or tried to; this one has not.
@@ -76,19 +76,24 @@ async function settleRefusal(api: Api, reply: Reply, paymentHash: Preimage.Payme
 
 /** What lnd says of a payment. */
 async function track(api: Api, paymentHash: Preimage.PaymentHash, signal: AbortSignal): Promise<TrackedPayment> {
-  const path = `/v2/router/track/${Buffer.from(paymentHash, 'hex').toString('base64url')}`;
+  const path = `/v2/router/track/${base64Url(paymentHash)}`;
   const reply = await api.stream({ path, signal });
   if (reply.status !== 200) {
     if (isUnknownPayment(reply.body)) return { kind: 'absent' };
-    throw refusal(product, reply);
+    throw refused(reply);
   }
   for await (const line of reply.lines) {
     const payment = new Reading(product, line);
     if (!payment.has('error')) return believed(product, outcomeOf(payment.object('result')), paymentHash) as TrackedPayment;
     if (isUnknownPayment(line)) return { kind: 'absent' };
-    throw refusal(product, { status: 200, body: line });
+    throw refused({ status: 200, body: line });
   }
   throw new FareboxError('LIGHTNING_UNAVAILABLE', 'lnd ended its answer before it said anything of the payment.');
+}
+
+/** With its padding, which lnd wants in a path. */
+function base64Url(hex: string): string {
+  return Buffer.from(hex, 'hex').toString('base64').replaceAll('+', '-').replaceAll('/', '_');
 }
 
 function isUnknownPayment(body: unknown): boolean {

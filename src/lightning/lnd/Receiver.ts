@@ -8,12 +8,12 @@
 import { type Clock, nowAt } from '../../core/Clock.ts';
 import { FareboxError } from '../../core/Errors.ts';
 import * as Preimage from '../../core/Preimage.ts';
-import { type Api, refusal, saidIn } from '../Api.ts';
+import { type Api, saidIn } from '../Api.ts';
 import { assertInvoiceRequest } from '../arguments.ts';
 import { call, created } from '../Driving.ts';
 import type { InvoiceState, Network, NodeInfo, Receiver, Settlement } from '../Lightning.ts';
 import { Reading } from '../Reading.ts';
-import { product } from './product.ts';
+import { product, refused } from './product.ts';
 
 /** What a receiver is made from. */
 export type ReceiverOptions = { readonly api: Api; readonly network: Network; readonly clock: Clock; readonly routeHints: boolean };
@@ -32,7 +32,7 @@ export function createReceiver({ api, network, clock, routeHints }: ReceiverOpti
       return ask(signal, async (either) => {
         const body = { memo: description, value_msat: amountMsat, expiry: String(expirySeconds), private: routeHints };
         const reply = await api.call({ method: 'POST', path: '/v1/invoices', body, signal: either });
-        if (reply.status !== 200) throw refusal(product, reply);
+        if (reply.status !== 200) throw refused(reply);
         return created(product, network, request, new Reading(product, reply.body).text('payment_request'));
       });
     },
@@ -41,7 +41,7 @@ export function createReceiver({ api, network, clock, routeHints }: ReceiverOpti
       return ask(signal, async (either) => {
         const reply = await api.call({ path: `/v1/invoice/${hash}`, signal: either });
         if (isUnknownInvoice(reply)) return { kind: 'absent' };
-        if (reply.status !== 200) throw refusal(product, reply);
+        if (reply.status !== 200) throw refused(reply);
         return stateOf(new Reading(product, reply.body), nowAt(clock));
       });
     },
@@ -54,7 +54,7 @@ export function createReceiver({ api, network, clock, routeHints }: ReceiverOpti
 /** Who the node is. @throws LIGHTNING_UNAVAILABLE – on a chain that we do not know */
 export async function info(api: Api, signal: AbortSignal): Promise<NodeInfo> {
   const reply = await api.call({ path: '/v1/getinfo', signal });
-  if (reply.status !== 200) throw refusal(product, reply);
+  if (reply.status !== 200) throw refused(reply);
   const node = new Reading(product, reply.body);
   const [chain] = node.list('chains');
   const network = networks.get(chain?.text('network') ?? '');
@@ -76,7 +76,7 @@ async function* watch(api: Api, after: string | undefined, stop: AbortSignal, ca
     if (stop.aborted) return;
     const path = `/v1/invoices/subscribe?settle_index=${after ?? '0'}`;
     const reply = await api.stream({ path, signal: stop, timeoutMs: Number.POSITIVE_INFINITY });
-    if (reply.status !== 200) throw refusal(product, reply);
+    if (reply.status !== 200) throw refused(reply);
     for await (const line of reply.lines) {
       if (stop.aborted) return;
       const invoice = new Reading(product, line).object('result');
