@@ -26,6 +26,10 @@ export type Node = {
   readonly nodeId: string;
   /** Calls its REST API as its administrator. @throws Error – another status than 200 */
   readonly call: (path: string, body?: unknown) => Promise<Json>;
+  /** Connects it to another one, now and whenever somebody waits for it to be at rest: lnd takes its time with that by itself. */
+  readonly connect: (to: Node) => Promise<void>;
+  /** Where other nodes reach it. */
+  readonly host: string;
   /** Makes a macaroon that may do so much, in hex; each permission is written `entity:action`. */
   readonly bake: (...permissions: readonly string[]) => Promise<string>;
   /** Ends it at once, as a power cut does. */
@@ -105,6 +109,8 @@ async function build(binaries: Binaries, folder: string, launch: Launch): Promis
   );
   await open(alice, carol, chain.mine);
   await open(carol, bob, chain.mine);
+  for (const node of [alice, bob]) await node.connect(carol);
+  for (const node of [alice, bob]) await carol.connect(node);
   await until('alice knows the way to bob', async () => {
     const { routes } = await alice.call(`/v1/graph/routes/${bob.nodeId}/1000`).catch(() => ({ routes: [] }));
     return (routes as readonly unknown[]).length > 0;
@@ -118,8 +124,7 @@ async function addressOf(node: Node): Promise<string> {
 
 /** A channel from one node to another, active on both sides. */
 async function open(from: Node, to: Node, mine: Nodes['mine']): Promise<void> {
-  const host = (await to.call('/v1/getinfo')).uris as readonly string[];
-  await from.call('/v1/peers', { addr: { pubkey: to.nodeId, host: host[0]?.split('@')[1] }, perm: true });
+  await from.connect(to);
   await until(`${from.name} is connected to ${to.name}`, async () =>
     ((await from.call('/v1/peers')).peers as readonly Json[]).some(({ pub_key }) => pub_key === to.nodeId),
   );
@@ -210,6 +215,8 @@ async function createNode(name: string, file: string, folder: string, launch: La
   const url = `https://127.0.0.1:${rest}`;
   const certificatePath = join(home, 'tls.cert');
   const adminMacaroonPath = join(home, 'data', 'chain', 'bitcoin', 'regtest', 'admin.macaroon');
+  const host = `127.0.0.1:${listen}`;
+  const neighbours = new Set<Node>();
   let program: ChildProcess | undefined;
   let nodeId = '';
   const call = async (path: string, body?: unknown): Promise<Json> => {
@@ -218,9 +225,18 @@ async function createNode(name: string, file: string, folder: string, launch: La
     if (answer.status !== 200) throw new Error(`${name} ${path.slice(0, 40)}: ${answer.status} ${answer.text.slice(0, 300)}`);
     return JSON.parse(answer.text) as Json;
   };
+  const dial = async (to: Node) => {
+    // A connection that is there already is refused in words.
+    await call('/v1/peers', { addr: { pubkey: to.nodeId, host: to.host }, perm: false, timeout: '5' }).catch(() => undefined);
+  };
   return {
     name,
     url,
+    host,
+    connect: async (to) => {
+      neighbours.add(to);
+      await dial(to);
+    },
     certificatePath,
     adminMacaroonPath,
     get nodeId() {
@@ -243,6 +259,8 @@ async function createNode(name: string, file: string, folder: string, launch: La
     },
     atRest: () =>
       until(`nothing is under way at ${name}`, async () => {
+        const peers = (await call('/v1/peers')).peers as readonly Json[];
+        for (const one of neighbours) if (!peers.some(({ pub_key }) => pub_key === one.nodeId)) await dial(one);
         const channels = (await call('/v1/channels')).channels as readonly Json[];
         return channels.every(({ active, pending_htlcs }) => active === true && (pending_htlcs as readonly unknown[]).length === 0);
       }),
