@@ -4,8 +4,8 @@
  *     lightning:
  *       lnd:
  *         url: https://127.0.0.1:8080
- *         certificate: /home/lnd/.lnd/tls.cert
- *         macaroon: /home/lnd/farebox-invoices.macaroon
+ *         certificate: tls.cert
+ *         macaroon: farebox-invoices.macaroon
  *
  * What lets one into a wallet is named by its file, or comes out of the environment; it never stands in the configuration itself.
  */

@@ -40,7 +40,7 @@ export type LndReceiverOptions = LndOptions & {
 /**
  * A node that is paid. Nothing is sent before the first call.
  * @throws RangeError – a url that is none; no macaroon, or two; one that is no hex
- * @example createLndReceiver({ url: 'https://127.0.0.1:8080', certificatePath: '/home/lnd/tls.cert', macaroonPath: '/home/lnd/farebox-invoices.macaroon' })
+ * @example createLndReceiver({ url: 'https://127.0.0.1:8080', certificatePath: 'tls.cert', macaroonPath: 'farebox-invoices.macaroon' })
  */
 export function createLndReceiver(options: LndReceiverOptions): Receiver {
   const { network = 'bitcoin', clock = systemClock, routeHints = true } = options;
