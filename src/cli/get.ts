@@ -7,7 +7,7 @@ import { type ClientEvent, createFetch, type PayingFetch, paymentOf } from '../c
 import { createSqliteClientStore } from '../client/sqlite.ts';
 import * as Amount from '../core/Amount.ts';
 import { FareboxError } from '../core/Errors.ts';
-import type { Payer } from '../lightning/Lightning.ts';
+import type { Network, Payer } from '../lightning/Lightning.ts';
 import type { CliContext } from './Context.ts';
 import type { Home } from './Home.ts';
 import { findSandbox, noSandbox } from './SandboxLink.ts';
@@ -66,8 +66,8 @@ async function get(context: CliContext, url: string, options: GetOptions): Promi
       onEvent: options.verbose ? (event) => narrate(terminal, event) : () => {},
     });
     const response = await send(fetch, url, options, context.signal);
-    if (kept?.credential()) return await printCredential(terminal, response, kept.credential() ?? '');
-    await print(terminal, response, options);
+    if (kept?.credential()) return await printCredential(terminal, response, kept.credential() ?? '', wallet.payer.network);
+    await print(terminal, response, options, wallet.payer.network);
     // As curl does with --fail: a script that goes on with an error page is the worse surprise.
     if (!response.ok) process.exitCode = 1;
   } catch (error) {
@@ -141,13 +141,13 @@ function keepCredential(): { readonly fetch: (url: string, init?: RequestInit) =
   };
 }
 
-async function printCredential(terminal: Terminal, response: Response, credential: string): Promise<void> {
+async function printCredential(terminal: Terminal, response: Response, credential: string, network: Network): Promise<void> {
   await terminal.raw(Buffer.from(`${credential}\n`));
   const payment = paymentOf(response);
-  if (payment) terminal.note(terminal.tone('quiet', `${paidLine(payment)}; whoever has this line can use it: Authorization: <it>`));
+  if (payment) terminal.note(terminal.tone('quiet', `${paidLine(payment, network)}; whoever has this line can use it: Authorization: <it>`));
 }
 
-async function print(terminal: Terminal, response: Response, options: GetOptions): Promise<void> {
+async function print(terminal: Terminal, response: Response, options: GetOptions, network: Network): Promise<void> {
   const payment = paymentOf(response);
   if (options.json) {
     const paid = payment && { paymentHash: payment.paymentHash, amountMsat: payment.amountMsat, feeMsat: payment.feeMsat, reused: payment.reused };
@@ -163,14 +163,14 @@ async function print(terminal: Terminal, response: Response, options: GetOptions
     if (chunk.length > 0) last = chunk;
   }
   if (terminal.isInteractive && last.at(-1) !== 10) await terminal.raw(Uint8Array.of(10));
-  if (payment) terminal.note(terminal.tone('quiet', paidLine(payment)));
+  if (payment) terminal.note(terminal.tone('quiet', paidLine(payment, network)));
   if (!response.ok) terminal.note(`${terminal.tone('bad', `${response.status} ${response.statusText}`)}`);
 }
 
-function paidLine({ amountMsat, feeMsat, paymentHash, reused }: NonNullable<ReturnType<typeof paymentOf>>): string {
+function paidLine({ amountMsat, feeMsat, paymentHash, reused }: NonNullable<ReturnType<typeof paymentOf>>, network: Network): string {
   const hash = paymentHash.slice(0, 16);
   if (reused) return `nothing paid: a credential bought before was good for this (payment ${hash})`;
-  return `paid ${Amount.format(Amount.fromMsat(amountMsat))}, fee ${Amount.format(Amount.fromMsat(feeMsat))} (payment ${hash}, sandbox)`;
+  return `paid ${Amount.format(Amount.fromMsat(amountMsat))}, fee ${Amount.format(Amount.fromMsat(feeMsat))} (payment ${hash}, ${network})`;
 }
 
 /** Each step in a line, to standard error. */

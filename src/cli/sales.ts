@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import * as Amount from '../core/Amount.ts';
 import { type Clock, systemClock } from '../core/Clock.ts';
 import { FareboxError } from '../core/Errors.ts';
+import type { Network } from '../lightning/Lightning.ts';
 import type { LedgerRow, LedgerTotals, Store } from '../store/Store.ts';
 import type { CliContext } from './Context.ts';
 import { locateStore, openStoreFile, type StoreOptions } from './StoreFile.ts';
@@ -47,17 +48,18 @@ async function sales(context: CliContext, options: SalesOptions): Promise<void> 
   if (options.follow && options.once) throw new FareboxError('CONFIG_INVALID', '--follow and --once cannot both be: stay, or end.');
   const terminal = context.terminal.withJson(options.json);
   const clock = context.clock ?? systemClock;
-  const store = await openStoreFile(await locateStore(context, options), clock, 'farebox sales');
+  const { path, network } = await locateStore(context, options);
+  const store = await openStoreFile(path, clock, 'farebox sales');
   try {
     const { seq } = await store.denials();
     const rows = await latest(store, seq, options.limit);
     const totals = await store.totals();
-    printTotals(terminal, totals);
+    printTotals(terminal, totals, network);
     terminal.line();
     if (totals.payments === 0) terminal.line(terminal.tone('quiet', 'Nothing has been sold yet.'));
     for (const row of rows) printRow(terminal, row);
     const stays = options.follow ?? (terminal.isInteractive && !options.once);
-    if (stays) await follow(context, terminal, store, seq, clock);
+    if (stays) await follow(context, terminal, store, seq, clock, network);
   } finally {
     await store.close();
   }
@@ -74,7 +76,7 @@ async function latest(store: Store, seq: number, count: number): Promise<readonl
 }
 
 /** New entries until somebody ends it; then the totals once more. */
-async function follow(context: CliContext, terminal: Terminal, store: Store, after: number, clock: Clock): Promise<void> {
+async function follow(context: CliContext, terminal: Terminal, store: Store, after: number, clock: Clock, network: Network | undefined): Promise<void> {
   const { signal } = context;
   const release = stayAlive(clock);
   terminal.note(terminal.tone('quiet', 'New sales appear here. Ctrl-C ends.'));
@@ -84,7 +86,7 @@ async function follow(context: CliContext, terminal: Terminal, store: Store, aft
     release();
   }
   terminal.line();
-  if (!terminal.isJson) printTotals(terminal, await store.totals());
+  if (!terminal.isJson) printTotals(terminal, await store.totals(), network);
 }
 
 /** Waiting for others' writes does not keep the process alive by itself: its timers do not. */
@@ -97,11 +99,12 @@ function stayAlive(clock: Clock): () => void {
   return () => cancel();
 }
 
-function printTotals(terminal: Terminal, totals: LedgerTotals): void {
+function printTotals(terminal: Terminal, totals: LedgerTotals, network: Network | undefined): void {
   const { receivedMsat, earnedMsat, payments, sales: count } = totals;
-  terminal.data({ kind: 'totals', network: 'sandbox', receivedMsat, earnedMsat, payments, sales: count });
+  terminal.data({ kind: 'totals', ...(network && { network }), receivedMsat, earnedMsat, payments, sales: count });
   const { tone } = terminal;
-  terminal.line(`${tone('strong', 'earned')}    ${tone('money', Amount.format(earnedMsat))} with ${plural(count, 'sale')}   ${tone('warning', sandbox)}`);
+  const where = network === 'sandbox' ? `   ${tone('warning', sandbox)}` : network === undefined ? '' : `   ${tone('quiet', network)}`;
+  terminal.line(`${tone('strong', 'earned')}    ${tone('money', Amount.format(earnedMsat))} with ${plural(count, 'sale')}${where}`);
   terminal.line(`${tone('strong', 'received')}  ${Amount.format(receivedMsat)} in ${plural(payments, 'payment')}`);
 }
 

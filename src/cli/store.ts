@@ -37,6 +37,7 @@ what the claims and accounts say that grant and refuse its use.
   refunded   nothing can be refunded yet
   expired    it was never used, and its time is over
 
+A gateway that is paid elsewhere than on the sandbox is verified by its store alone.
 A gateway may go on selling meanwhile. Exit code 0: it adds up, and the sandbox
 agrees. 1: it does not. 7: the store or the sandbox could not be asked.
 
@@ -47,12 +48,12 @@ Examples:
 
 async function verify(context: CliContext, options: VerifyOptions): Promise<void> {
   const terminal = context.terminal.withJson(options.json);
-  const path = await locateStore(context, options);
+  const { path, network = 'sandbox' } = await locateStore(context, options);
   const store = await openStoreFile(path, context.clock ?? systemClock, 'farebox store verify');
   const sandbox = askSandbox(context);
   let verdict: Books.Verdict;
   try {
-    verdict = await Books.verify(store.audit(), options.sandbox ? { askNode: sandbox.ask } : {});
+    verdict = await Books.verify(store.audit(), options.sandbox && network === 'sandbox' ? { askNode: sandbox.ask } : {});
   } finally {
     await store.close();
   }

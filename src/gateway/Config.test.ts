@@ -352,3 +352,42 @@ describe('the explanation', () => {
     expect(JSON.parse(JSON.stringify(toJson(config))).routes[0].sale.priceMsat).toBe('50000');
   });
 });
+
+describe('the wallet that is paid', () => {
+  const services = 'services:\n  - { name: a, upstream: http://x, routes: [{ path: /p, price: 1 sat }] }\n';
+  const lnd = 'lightning:\n  network: regtest\n  lnd:\n    url: https://127.0.0.1:8080/\n    certificate: tls.cert\n    macaroon: sell.macaroon\n';
+
+  test('is named with its files, which are beside the configuration', () => {
+    const { lightning } = parseConfig(lnd + services, { folder: '/etc/farebox' });
+    expect(lightning).toEqual({
+      kind: 'lnd',
+      network: 'regtest',
+      url: 'https://127.0.0.1:8080',
+      certificatePath: '/etc/farebox/tls.cert',
+      macaroon: { kind: 'file', path: '/etc/farebox/sell.macaroon' },
+    });
+  });
+
+  test('lets in by a macaroon out of the environment, which nothing shows', () => {
+    const macaroon = '0201036c6e64'.repeat(8);
+    const config = parseConfig(lnd.replace('sell.macaroon', '${' + 'MACAROON}') + services, { environment: { MACAROON: macaroon } });
+    expect(config.lightning).toMatchObject({ macaroon: { kind: 'text', text: macaroon } });
+    expect(JSON.stringify(toJson(config)) + explain(config)).not.toContain(macaroon);
+    expect(explain(config)).toContain('lightning   lnd at https://127.0.0.1:8080, regtest');
+  });
+
+  test.each<[string, string, string | RegExp]>([
+    ['a macaroon in the file itself', lnd.replace('sell.macaroon', '0201036c6e64'.repeat(8)), /^6:15: .*does not belong in a configuration file/],
+    ['a wallet that nobody knows', 'lightning: paypal\n', /^1:12: unknown key `paypal`: known here are sandbox, network, lnd$/],
+    ['two wallets', `${lnd}  sandbox: true\n`, /names several wallets: sandbox, lnd|names several wallets: lnd, sandbox/],
+    ['no wallet', 'lightning:\n  network: regtest\n', /names no wallet/],
+    ['no address', lnd.replace(/ {4}url:.*\n/, ''), /`url` is missing/],
+    ['an address with a password', lnd.replace('https://', 'https://user:pass@'), /has no user, no password/],
+    ['a chain that nobody knows', lnd.replace('regtest', 'litecoin'), /"litecoin" is not known here/],
+  ])('%s is a mistake', (_, text, expected) => {
+    const [mistake = ''] = mistakesOf(text + services);
+    expect(mistake).toMatch(expected);
+    expect(mistake).not.toContain('pass@');
+    expect(mistake).not.toContain('0201036c6e64');
+  });
+});

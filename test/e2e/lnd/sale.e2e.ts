@@ -77,7 +77,9 @@ describe('a sale between two lnd nodes', () => {
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line) as Json);
-    expect(totals).toMatchObject({ payments: 1, earnedMsat: String(priceMsat) });
+    expect(totals).toMatchObject({ network: 'regtest', payments: 1, earnedMsat: String(priceMsat) });
+    const verified = await desk.run('store', 'verify', '--config', 'farebox.yaml', '--json');
+    expect([verified.code, verified.stderr]).toEqual([0, '']);
   });
 
   it('sells the next request for another payment, and nothing for the same credential twice', async () => {

@@ -1,0 +1,78 @@
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { afterEach, expect, test } from 'vitest';
+import { createFake, type Fake } from '../../test/cli/fakeContext.ts';
+import { openWallet, readWallets, type Wallet, writeWallet } from './Wallets.ts';
+import { registerWallet } from './wallet.ts';
+
+const fakes: Fake[] = [];
+const fake = () => {
+  const made = createFake(registerWallet);
+  fakes.push(made);
+  return made;
+};
+afterEach(() => {
+  for (const made of fakes.splice(0)) made.remove();
+});
+
+const lnd: Wallet = { kind: 'lnd', network: 'regtest', url: 'https://127.0.0.1:1', macaroonPath: '/nowhere/pay.macaroon' };
+
+test.each([
+  ['another product', ['connect', 'paypal', '--url', 'https://x', '--macaroon', 'x'], '"paypal" is no wallet that is known here'],
+  ['no address', ['connect', 'lnd', '--macaroon', 'x'], 'Add --url'],
+  ['no macaroon', ['connect', 'lnd', '--url', 'https://127.0.0.1:1'], 'Add --macaroon'],
+  [
+    'an unknown network',
+    ['connect', 'lnd', '--url', 'https://127.0.0.1:1', '--macaroon', 'x', '--network', 'sandbox'],
+    '--network is bitcoin, testnet, signet or regtest',
+  ],
+  ['a name that is none', ['connect', 'lnd', '--url', 'https://127.0.0.1:1', '--macaroon', 'x', '--name', '../x'], '--name is'],
+  ['plain http to the internet', ['connect', 'lnd', '--url', 'http://node.example.com', '--macaroon', 'x'], 'Use https'],
+  ['a wallet to forget that is not there', ['remove', 'other'], 'There is no wallet "other"'],
+])('%s is refused', async (_, args, message) => {
+  const cli = fake();
+  await expect(cli.run('wallet', ...args)).rejects.toMatchObject({ code: 'CONFIG_INVALID', message: expect.stringContaining(message) });
+  expect(readWallets(cli.home)).toEqual({});
+});
+
+test('a wallet that cannot be reached is not connected', async () => {
+  const cli = fake();
+  const macaroon = `${cli.home.folder}/pay.macaroon`;
+  writeFileSync(macaroon, Buffer.from('0201', 'hex'));
+  await expect(cli.run('wallet', 'connect', 'lnd', '--url', 'https://127.0.0.1:1', '--macaroon', macaroon)).rejects.toMatchObject({
+    code: 'LIGHTNING_UNAVAILABLE',
+  });
+  expect(readWallets(cli.home)).toEqual({});
+});
+
+test('wallets are listed, and forgotten one at a time; the file is its owner’s alone', async () => {
+  const cli = fake();
+  writeWallet(cli.home, 'wallet', lnd);
+  writeWallet(cli.home, 'spare', { ...lnd, network: 'bitcoin' });
+  expect(statSync(cli.home.wallets).mode & 0o077).toBe(0);
+  await cli.run('wallet', 'list');
+  expect(cli.out()).toMatch(/^wallet +lnd +regtest +https:\/\/127\.0\.0\.1:1\nspare +lnd +bitcoin/);
+  await cli.run('wallet', 'remove', 'wallet');
+  expect(Object.keys(readWallets(cli.home))).toEqual(['spare']);
+});
+
+test('where none is connected, it says what pays', async () => {
+  const cli = fake();
+  await cli.run('wallet', 'list');
+  expect(cli.out()).toContain('play money from the sandbox');
+});
+
+test('a file that is no list of wallets is left alone and named', () => {
+  const { home } = fake();
+  for (const text of ['{', '[]', '{"wallet":{"kind":"paypal"}}']) {
+    writeFileSync(home.wallets, text);
+    expect(() => readWallets(home)).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }));
+    expect(() => writeWallet(home, 'wallet', lnd)).toThrow();
+    expect(readFileSync(home.wallets, 'utf8')).toBe(text);
+  }
+});
+
+test('two wallets of one product go by two names in the journal, for neither knows what the other paid', async () => {
+  const [one, other] = [openWallet('wallet', lnd), openWallet('spare', lnd)];
+  expect([one.name, other.name]).toEqual(['lnd/wallet', 'lnd/spare']);
+  await Promise.all([one.close(), other.close()]);
+});
