@@ -8,7 +8,7 @@ export default defineConfig({
     // One after the other: each has its own nodes, and there are two cores.
     fileParallelism: false,
     testTimeout: 120_000,
-    hookTimeout: 40 * 60_000,
+    hookTimeout: 15 * 60_000,
     retry: 0,
   },
 });

@@ -36,7 +36,7 @@ export type Node = {
   readonly kill: () => Promise<void>;
   /** Starts it again and waits until it can pay and be paid. */
   readonly start: () => Promise<void>;
-  /** Waits until its channels are active and nothing is under way in them. */
+  /** Waits until its channels are active and nothing is under way in them, and forgets which ways failed while somebody was away. */
   readonly atRest: () => Promise<void>;
   /** Holds the process, or lets it go on: a node that is there and does not answer. */
   readonly hold: (isHeld: boolean) => void;
@@ -124,6 +124,7 @@ async function addressOf(node: Node): Promise<string> {
 
 /** A channel from one node to another, active on both sides. */
 async function open(from: Node, to: Node, mine: Nodes['mine']): Promise<void> {
+  for (const node of [from, to]) await until(`${node.name} has the whole chain`, async () => (await node.call('/v1/getinfo')).synced_to_chain === true);
   await from.connect(to);
   await until(`${from.name} is connected to ${to.name}`, async () =>
     ((await from.call('/v1/peers')).peers as readonly Json[]).some(({ pub_key }) => pub_key === to.nodeId),
@@ -178,7 +179,8 @@ async function startChain(file: string, folder: string, launch: Launch, address:
   return {
     mine: async (blocks) => void (await ask('generate', blocks)),
     restart: async (addresses) => {
-      await end(program, 'SIGTERM');
+      // At once: asked to end, btcd sometimes waits for ever for connections whose other ends were killed. The chain goes anyway.
+      await end(program, 'SIGKILL');
       program = start(addresses);
       await ready();
     },
@@ -262,6 +264,7 @@ async function createNode(name: string, file: string, folder: string, launch: La
         const peers = (await call('/v1/peers')).peers as readonly Json[];
         for (const one of neighbours) if (!peers.some(({ pub_key }) => pub_key === one.nodeId)) await dial(one);
         const channels = (await call('/v1/channels')).channels as readonly Json[];
+        await call('/v2/router/resetmissioncontrol', {});
         return channels.every(({ active, pending_htlcs }) => active === true && (pending_htlcs as readonly unknown[]).length === 0);
       }),
     hold: (isHeld) => void program?.kill(isHeld ? 'SIGSTOP' : 'SIGCONT'),

@@ -23,7 +23,11 @@ describe('lnd', () => {
 
   afterAll(() => nodes?.stop());
 
-  const isDown = (node: () => Node) => async (down: boolean) => (down ? node().kill() : node().start());
+  const isDown = (node: () => Node) => async (down: boolean) => {
+    if (down) return node().kill();
+    await node().start();
+    await settled(nodes);
+  };
 
   function createSubject(): LightningSubject {
     return {
