@@ -10,5 +10,7 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 15 * 60_000,
     retry: 0,
+    // Nodes that do not come to rest fail every case after the first, a minute each.
+    bail: 3,
   },
 });

@@ -264,7 +264,7 @@ async function createNode(name: string, file: string, folder: string, launch: La
         const peers = (await call('/v1/peers')).peers as readonly Json[];
         for (const one of neighbours) if (!peers.some(({ pub_key }) => pub_key === one.nodeId)) await dial(one);
         const channels = (await call('/v1/channels')).channels as readonly Json[];
-        await call('/v2/router/resetmissioncontrol', {});
+        await call('/v2/router/mc/reset', {});
         return channels.every(({ active, pending_htlcs }) => active === true && (pending_htlcs as readonly unknown[]).length === 0);
       }),
     hold: (isHeld) => void program?.kill(isHeld ? 'SIGSTOP' : 'SIGCONT'),
@@ -282,7 +282,7 @@ export async function until(what: string, isSo: () => Promise<boolean>, withinMs
     } catch (error) {
       last = error;
     }
-    if (Date.now() > endsAt) throw new Error(`not within ${withinMs / 1000} s: ${what}`, { cause: last });
+    if (Date.now() > endsAt) throw new Error(`not within ${withinMs / 1000} s: ${what}${last instanceof Error ? ` (${last.message})` : ''}`, { cause: last });
     await pause(100);
   }
 }
