@@ -1,0 +1,139 @@
+/**
+ * What is behind the API of a double: a node of a sandbox network, with its invoices and its payments as a product keeps them.
+ */
+import * as Amount from '../../src/core/Amount.ts';
+import * as Bolt11 from '../../src/core/Bolt11.ts';
+import { parseHash } from '../../src/core/Preimage.ts';
+import type { InvoiceState, TrackedPayment } from '../../src/lightning/Lightning.ts';
+import { createSandboxNetwork } from '../../src/lightning/sandbox.ts';
+import * as FixedClock from '../../src/testing/FixedClock.ts';
+import type { LightningHooks } from '../../src/testing/lightningContract.ts';
+
+/** An invoice of a node's. */
+export type Invoice = Bolt11.InvoiceFields & { readonly state: InvoiceState };
+
+/** A payment of a node's; settled without a preimage where the node lost it. */
+export type Payment = { readonly invoice: Bolt11.InvoiceFields; readonly state: TrackedPayment | { readonly kind: 'lost' } };
+
+/** A node as its own API sees it. */
+export type Node = {
+  readonly name: string;
+  readonly nodeId: () => Promise<string | undefined>;
+  readonly clock: FixedClock.FixedClock;
+  readonly create: (amountMsat: bigint, description: string, expirySeconds: number) => Promise<Bolt11.InvoiceFields>;
+  readonly invoice: (paymentHash: string) => Promise<Invoice | undefined>;
+  /** The invoices that were paid, in the order in which they were; the first has number 1. Those behind that number, and the next ones as they come. */
+  readonly settled: (after: number | undefined, gone: AbortSignal) => AsyncGenerator<{ readonly number: number; readonly invoice: Invoice }>;
+  /** Pays and waits for the end of it, so many seconds at the longest. `before`: it was paid, or under way, already. */
+  readonly pay: (invoice: string, maxFeeMsat: bigint, waitSeconds: number) => Promise<Payment & { readonly before?: 'settled' | 'pending' }>;
+  readonly payment: (paymentHash: string) => Promise<Payment | undefined>;
+  readonly balanceMsat: () => Promise<bigint>;
+};
+
+/** A seller and a buyer who can pay each other, and what steers them and their time. */
+export type Nodes = { readonly clock: FixedClock.FixedClock; readonly seller: Node; readonly buyer: Node; readonly hooks: Partial<LightningHooks>; readonly close: () => Promise<void> };
+
+/** Two nodes of a network of their own. Invoices of theirs are regtest's. */
+export function createNodes(): Nodes {
+  const clock = FixedClock.create();
+  const sandbox = createSandboxNetwork({ clock });
+  const ending = new AbortController();
+  const next = (kind: 'fails' | 'hangs' | 'settles-late' | 'no-preimage' | 'overcharges' | 'pays-expired') => () =>
+    sandbox.setFault({ node: 'buyer', kind, payments: 1 });
+  return {
+    clock,
+    seller: createNode(sandbox, 'seller', clock, ending.signal),
+    buyer: createNode(sandbox, 'buyer', clock, ending.signal),
+    hooks: {
+      advance: async (ms) => clock.advance(ms),
+      failNext: next('fails'),
+      hangNext: next('hangs'),
+      release: async (paymentHash, as) => void (await sandbox.releasePayment(paymentHash, as)),
+      settleLateNext: next('settles-late'),
+      losePreimageNext: next('no-preimage'),
+      overchargeNext: next('overcharges'),
+      payExpiredNext: next('pays-expired'),
+    },
+    close: async () => ending.abort(),
+  };
+}
+
+function createNode(sandbox: ReturnType<typeof createSandboxNetwork>, name: string, clock: FixedClock.FixedClock, ending: AbortSignal): Node {
+  const receiver = sandbox.receiver(name);
+  const payer = sandbox.payer(name);
+  const invoices = new Map<string, Bolt11.InvoiceFields>();
+  const paid = new Map<string, Bolt11.InvoiceFields>();
+  const order: string[] = [];
+  const wake = createBell();
+  const follow = async () => {
+    for await (const { paymentHash } of receiver.watchSettlements({ signal: ending })) {
+      order.push(paymentHash);
+      wake.ring();
+    }
+  };
+  void follow();
+  const invoice = async (paymentHash: string) => {
+    const found = invoices.get(paymentHash);
+    return found && { ...found, state: await receiver.lookupInvoice(parseHash(paymentHash)) };
+  };
+  const payment = async (paymentHash: string): Promise<Payment | undefined> => {
+    const found = paid.get(paymentHash);
+    const state = await payer.trackPayment(parseHash(paymentHash));
+    if (found === undefined || state.kind === 'absent') return undefined;
+    return { invoice: found, state: state.kind === 'unknown' ? { kind: 'lost' } : state };
+  };
+  return {
+    name,
+    nodeId: async () => (await receiver.info()).nodeId,
+    clock,
+    create: async (amountMsat, description, expirySeconds) => {
+      const made = Bolt11.peek((await receiver.createInvoice({ amountMsat: Amount.fromMsat(amountMsat), description, expirySeconds })).invoice);
+      invoices.set(made.paymentHash, made);
+      return made;
+    },
+    invoice,
+    async *settled(after, gone) {
+      for (let number = after ?? order.length; !gone.aborted; ) {
+        const paymentHash = order[number];
+        if (paymentHash === undefined) await wake.next(gone);
+        else {
+          number += 1;
+          const found = await invoice(paymentHash);
+          if (found) yield { number, invoice: found };
+        }
+      }
+    },
+    pay: async (text, maxFeeMsat, waitSeconds) => {
+      const asked = Bolt11.peek(text);
+      const before = await payment(asked.paymentHash);
+      if (before?.state.kind === 'settled' || before?.state.kind === 'pending') return { ...before, before: before.state.kind };
+      paid.set(asked.paymentHash, asked);
+      const outcome = await payer.pay({ invoice: text, maxFeeMsat: Amount.fromMsat(maxFeeMsat), timeoutSeconds: waitSeconds });
+      if (outcome.kind === 'settled') return { invoice: asked, state: outcome };
+      // Refused before anything was begun: nothing of it is kept, and its answer alone tells of it.
+      if (outcome.kind === 'failed' && outcome.reason === 'expired') {
+        paid.delete(asked.paymentHash);
+        return { invoice: asked, state: outcome };
+      }
+      return (await payment(asked.paymentHash)) ?? { invoice: asked, state: outcome };
+    },
+    payment,
+    balanceMsat: async () => (await payer.balance()).spendableMsat,
+  };
+}
+
+/** Lets others wait for news. */
+function createBell() {
+  const waiting = new Set<() => void>();
+  return {
+    ring: () => {
+      for (const wake of waiting) wake();
+      waiting.clear();
+    },
+    next: (gone: AbortSignal) =>
+      new Promise<void>((resolve) => {
+        waiting.add(resolve);
+        gone.addEventListener('abort', () => resolve(), { once: true });
+      }),
+  };
+}
