@@ -25,6 +25,7 @@ const suites = [
   { name: 'attacks', what: 'npm run attacks: every attack tried, every defence taken out', run: () => runCounted('attacks') },
   { name: 'crash', what: 'npm run crash: a kill at every crash point, and 2,000 sales with faults and kills', run: () => runCounted('crash') },
   { name: 'lnd', what: 'npm run e2e:lnd: real lnd nodes with channels, built here', run: runNodes },
+  { name: 'lnbits', what: 'npm run e2e:lnbits: the real LNbits over those nodes, installed here', run: runLnbits },
   { name: 'start', what: 'npm start -- --once in a fresh clone, on the Node of this machine', run: () => runStart(machine) },
   { name: 'start-24', what: 'npm start -- --once in a fresh clone, on Node 24', unless: /^24\./, run: async () => runStart(await fetchOther('24')) },
   { name: 'test-22', what: 'the tests on the oldest Node that we promise', run: async () => runTests(await fetchOther('22.19.0')) },
@@ -63,10 +64,22 @@ async function runCounted(word) {
 
 /** Real nodes, which are built with Go: minutes the first time. */
 async function runNodes() {
+  await needGo();
+  return runTests(machine, [join(root, 'scripts', 'run.mjs'), 'e2e:lnd']);
+}
+
+/** The real LNbits, which is installed from its Python package: a minute or two the first time. */
+async function runLnbits() {
+  await needGo();
+  const { code, output } = await runProgram('python3', ['-c', 'import sys, venv, ensurepip; print(*sys.version_info[:2])'], { cwd: root });
+  if (code !== 0 || !/^3 1[0-2]$/m.test(output)) throw new Skip('there is no Python from 3.10 to 3.12 with venv to install LNbits with');
+  return runTests(machine, [join(root, 'scripts', 'run.mjs'), 'e2e:lnbits']);
+}
+
+async function needGo() {
   const { code, output } = await runProgram('go', ['version'], { cwd: root });
   const [, major = 0, minor = 0] = /go(\d+)\.(\d+)/.exec(output) ?? [];
   if (code !== 0 || Number(major) * 1000 + Number(minor) < 1025) throw new Skip('there is no Go 1.25 or later to build btcd and lnd with');
-  return runTests(machine, [join(root, 'scripts', 'run.mjs'), 'e2e:lnd']);
 }
 
 /** The first thing that a stranger does. */

@@ -2,15 +2,15 @@
  * What every driver does alike, whatever product is behind it: a payment ends as far as can be known, an invoice is held against what was
  * asked for, and whoever closes a driver gets its calls back.
  *
- * A payment ends `failed` where the product says so for certain, and where nothing was sent (`details.sent === false` on the error).
+ * A payment ends `failed` where the product says so for certain, and where it was never handed over (`details.sent === false` on the error).
  * Whatever else keeps the answer away (a reset, an answer that cannot be read, a node that is down, the time-out) is `unknown`.
  */
 import * as Bolt11 from '../core/Bolt11.ts';
-import type { Clock } from '../core/Clock.ts';
+import { type Clock, wait } from '../core/Clock.ts';
 import { FareboxError } from '../core/Errors.ts';
 import * as Preimage from '../core/Preimage.ts';
 import { assertPaymentRequest } from './arguments.ts';
-import type { CreatedInvoice, InvoiceRequest, Network, PaymentOutcome, PaymentRequest } from './Lightning.ts';
+import type { CreatedInvoice, InvoiceRequest, Network, PaymentOutcome, PaymentRequest, TrackedPayment } from './Lightning.ts';
 
 /** A payment as it is handed to a product: readable, with an amount, on its chain. */
 export type Attempt = PaymentRequest & {
@@ -28,8 +28,11 @@ export type PayOptions = {
   readonly clock: Clock;
   /** Aborted: the driver is closed. */
   readonly closing: AbortSignal;
-  /** Hands the payment over, once. What it throws says whether anything was sent. */
-  readonly attempt: (attempt: Attempt, signal: AbortSignal) => Promise<PaymentOutcome>;
+  /**
+   * Hands the payment over, once. What it throws says whether anything was sent.
+   * The answer follows what was handed over to its end: what that throws says nothing of the payment.
+   */
+  readonly handOver: (attempt: Attempt, signal: AbortSignal) => Promise<() => Promise<PaymentOutcome> | PaymentOutcome>;
 };
 
 /** Pays once; see the head of this file. @throws TypeError, RangeError – a caller's mistake */
@@ -42,18 +45,28 @@ export async function pay(options: PayOptions, request: PaymentRequest, signal: 
   const callOffs = signal ? AbortSignal.any([signal, options.closing]) : options.closing;
   const timeout = new AbortController();
   const cancel = options.clock.after(Math.min(request.timeoutSeconds * 1000, longestTimerMs), () => timeout.abort(), true);
+  const ends = AbortSignal.any([callOffs, timeout.signal]);
+  let isHandedOver = false;
   try {
-    const outcome = await options.attempt(attempt, AbortSignal.any([callOffs, timeout.signal]));
-    return believed(options.product, outcome, attempt.paymentHash);
+    const follow = await options.handOver(attempt, ends);
+    isHandedOver = true;
+    return believed(options.product, await follow(), attempt.paymentHash);
   } catch (error) {
     if (timeout.signal.aborted) return unknown(`No answer within ${request.timeoutSeconds} s`);
     if (callOffs.aborted) return unknown('It was called off after it was sent');
     const why = error instanceof Error ? error.message : String(error);
-    if (FareboxError.is(error) && error.details.sent === false) return { kind: 'failed', reason: 'rejected', message: `The payment was not sent: ${why}` };
+    if (!isHandedOver && FareboxError.is(error) && error.details.sent === false)
+      return { kind: 'failed', reason: 'rejected', message: `The payment was not sent: ${why}` };
     return unknown(`No answer that can be trusted: ${why.replace(/\.$/, '')}`);
   } finally {
     cancel();
   }
+}
+
+/** Throws what kept a payment from being handed over; where the product did not let us in (401, 403), nothing was sent. */
+export function refusedAtTheDoor(error: unknown): never {
+  if (FareboxError.is(error, 'LIGHTNING_UNAUTHORIZED')) throw new FareboxError(error.code, error.message, { cause: error, details: { sent: false } });
+  throw error;
 }
 
 /** Settled is what proves to be. */
@@ -66,6 +79,24 @@ export function believed<Outcome extends { readonly kind: string }>(product: str
 /** The answer where the end of a payment could not be found out. */
 export function unknown(what: string): PaymentOutcome & { readonly kind: 'unknown' } {
   return { kind: 'unknown', message: `${what}. Look it up by payment hash; do not pay again.` };
+}
+
+/** How a product is asked what became of a payment that it has taken. */
+export type FollowOptions = {
+  readonly product: string;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  readonly ask: () => Promise<TrackedPayment>;
+};
+
+/** The end of a payment that a product has taken and tells of when it is asked: once a second, until it has ended or `signal` aborts. */
+export async function follow({ product, clock, signal, ask }: FollowOptions, first: TrackedPayment): Promise<PaymentOutcome> {
+  for (let tracked = first; ; tracked = await ask()) {
+    if (tracked.kind === 'absent') return unknown(`${product} has taken the payment, and now says that it has never seen it`);
+    if (tracked.kind !== 'pending') return tracked;
+    await wait(clock, 1000, signal, true);
+    signal.throwIfAborted();
+  }
 }
 
 /**
@@ -100,6 +131,11 @@ export async function call<T>(product: string, closing: AbortSignal, signal: Abo
     if (!closing.aborted) throw error;
     throw new FareboxError('LIGHTNING_UNAVAILABLE', `The driver of ${product} is closed. Create it again.`);
   }
+}
+
+/** The watch of a product that tells of no settlements; its capabilities say so. */
+export function watchesNothing(product: string): AsyncIterable<never> {
+  throw new TypeError(`${product} tells of no settlements (capabilities.watch is false): look invoices up`);
 }
 
 /** The longest that a timer of JavaScript can wait: 24 days. */

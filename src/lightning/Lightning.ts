@@ -21,6 +21,8 @@ export type ReceiverCapabilities = {
   readonly watch: boolean;
   /** Can cancel an unpaid invoice. */
   readonly cancel: boolean;
+  /** Can ask for parts of a satoshi. */
+  readonly msat: boolean;
 };
 
 /** What to ask for. */

@@ -52,6 +52,15 @@ export class Reading {
     return value;
   }
 
+  /** A point in time as text (ISO 8601, in UTC where it names no zone) or as Unix seconds, in whole Unix seconds. */
+  time(name: string): number {
+    const value = this.#fields[name];
+    if (typeof value !== 'string') return this.seconds(name);
+    const ms = Date.parse(/(?:Z|[+-]\d\d:?\d\d)$/i.test(value) ? value : `${value}Z`);
+    if (!Number.isFinite(ms)) throw this.#unreadable(`${name} is no time`);
+    return Math.floor(ms / 1000);
+  }
+
   flag(name: string): boolean {
     const value = this.#fields[name];
     if (typeof value !== 'boolean') throw this.#unreadable(`${name} is neither true nor false`);

@@ -16,6 +16,12 @@ export function assertInvoiceRequest({ amountMsat, description, expirySeconds }:
   assertWhole('expirySeconds', expirySeconds, 1);
 }
 
+/** The amount in satoshis, for a product that knows no smaller unit. @throws RangeError – it has parts of one */
+export function assertWholeSat(product: string, amountMsat: Amount.Msat): number {
+  if (amountMsat % 1000n !== 0n) throw new RangeError(`amountMsat: ${product} knows whole satoshis only, and ${amountMsat} msat is none`);
+  return Number(amountMsat / 1000n);
+}
+
 /** @throws TypeError – an invoice that is no text; RangeError – a fee limit below zero, a time-out that is none */
 export function assertPaymentRequest({ invoice, maxFeeMsat, timeoutSeconds }: PaymentRequest): void {
   if (typeof invoice !== 'string') throw new TypeError(`invoice is a string, not ${typeof invoice}`);

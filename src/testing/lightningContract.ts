@@ -7,13 +7,31 @@
  * @example
  * for (const one of lightningContract) it(one.name, async () => one.run(await createSubject()));
  */
+import { circumstances } from './lightning/circumstances.ts';
 import { invoices } from './lightning/invoices.ts';
 import { refusing, settling } from './lightning/payments.ts';
 import type { LightningCase } from './lightning/Subject.ts';
 import { watching } from './lightning/settlements.ts';
 import { goingDown, hanging, misbehaving } from './lightning/troubles.ts';
 
-export { isApplicable, type LightningCase, type LightningHooks, type LightningNeed, type LightningSubject } from './lightning/Subject.ts';
+export {
+  apiNeeds,
+  type Drivers,
+  isApplicable,
+  type LightningCase,
+  type LightningHooks,
+  type LightningNeed,
+  type LightningSubject,
+} from './lightning/Subject.ts';
 
 /** Every case; each wants a fresh subject. */
-export const lightningContract: readonly LightningCase[] = [...invoices, ...settling, ...refusing, ...hanging, ...misbehaving, ...goingDown, ...watching];
+export const lightningContract: readonly LightningCase[] = [
+  ...invoices,
+  ...settling,
+  ...refusing,
+  ...hanging,
+  ...misbehaving,
+  ...goingDown,
+  ...watching,
+  ...circumstances,
+];

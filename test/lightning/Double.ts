@@ -23,13 +23,21 @@ export type Double = {
   readonly url: string;
   /** Down: nobody listens, and who was connected is not any more. Up again, at the same address. */
   readonly setDown: (isDown: boolean) => Promise<void>;
+  /** Slow: what is asked is taken, and answered once it is not slow any more. */
+  readonly setSlow: (isSlow: boolean) => Promise<void>;
   readonly close: () => Promise<void>;
 };
 
 /** Starts one. An answer that throws is a 500 with the words of the error. */
 export async function openDouble(answer: (asked: Asked) => Promise<Told>): Promise<Double> {
   const sockets = new Set<Socket>();
-  const server = createServer((request, response) => void serve(request, response, answer));
+  let held = Promise.withResolvers<void>();
+  held.resolve();
+  const whenNotSlow = async (asked: Asked) => {
+    await held.promise;
+    return answer(asked);
+  };
+  const server = createServer((request, response) => void serve(request, response, whenNotSlow));
   server.on('connection', (socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
@@ -37,12 +45,16 @@ export async function openDouble(answer: (asked: Asked) => Promise<Told>): Promi
   const listen = (port: number) => new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, '127.0.0.1', resolve));
   await listen(0);
   const { port } = server.address() as AddressInfo;
+  const setSlow = async (isSlow: boolean) => {
+    if (isSlow) held = Promise.withResolvers<void>();
+    else held.resolve();
+  };
   const close = () =>
     new Promise<void>((resolve) => {
       server.close(() => resolve());
       for (const socket of sockets) socket.destroy();
     });
-  return { url: `http://127.0.0.1:${port}`, setDown: (isDown) => (isDown ? close() : listen(port)), close };
+  return { url: `http://127.0.0.1:${port}`, setDown: (isDown) => (isDown ? close() : listen(port)), setSlow, close };
 }
 
 async function serve(request: IncomingMessage, response: ServerResponse, answer: (asked: Asked) => Promise<Told>): Promise<void> {

@@ -5,7 +5,7 @@ import * as Amount from '../../src/core/Amount.ts';
 import * as Bolt11 from '../../src/core/Bolt11.ts';
 import { parseHash } from '../../src/core/Preimage.ts';
 import type { InvoiceState, TrackedPayment } from '../../src/lightning/Lightning.ts';
-import { createSandboxNetwork } from '../../src/lightning/sandbox.ts';
+import { createSandboxNetwork, type Sandbox } from '../../src/lightning/sandbox.ts';
 import * as FixedClock from '../../src/testing/FixedClock.ts';
 import type { LightningHooks } from '../../src/testing/lightningContract.ts';
 
@@ -30,20 +30,30 @@ export type Node = {
   readonly balanceMsat: () => Promise<bigint>;
 };
 
+/** What a network can be made to do; the rest is up to the APIs in front of it. */
+type Steering = Omit<LightningHooks, 'payerDown' | 'receiverDown' | 'payerSlow' | 'receiverSlow' | 'lettingNobodyIn' | 'skewed'>;
+
 /** A seller and a buyer who can pay each other, and what steers them and their time. */
-export type Nodes = { readonly clock: FixedClock.FixedClock; readonly seller: Node; readonly buyer: Node; readonly hooks: Partial<LightningHooks>; readonly close: () => Promise<void> };
+export type Nodes = {
+  readonly clock: FixedClock.FixedClock;
+  readonly seller: Node;
+  readonly buyer: Node;
+  readonly hooks: Steering;
+  readonly close: () => Promise<void>;
+};
 
 /** Two nodes of a network of their own. Invoices of theirs are regtest's. */
 export function createNodes(): Nodes {
   const clock = FixedClock.create();
   const sandbox = createSandboxNetwork({ clock });
   const ending = new AbortController();
+  const cancelled = new Set<string>();
   const next = (kind: 'fails' | 'hangs' | 'settles-late' | 'no-preimage' | 'overcharges' | 'pays-expired') => () =>
     sandbox.setFault({ node: 'buyer', kind, payments: 1 });
   return {
     clock,
-    seller: createNode(sandbox, 'seller', clock, ending.signal),
-    buyer: createNode(sandbox, 'buyer', clock, ending.signal),
+    seller: createNode(sandbox, 'seller', clock, cancelled, ending.signal),
+    buyer: createNode(sandbox, 'buyer', clock, cancelled, ending.signal),
     hooks: {
       advance: async (ms) => clock.advance(ms),
       failNext: next('fails'),
@@ -53,12 +63,13 @@ export function createNodes(): Nodes {
       losePreimageNext: next('no-preimage'),
       overchargeNext: next('overcharges'),
       payExpiredNext: next('pays-expired'),
+      cancelInvoice: async (paymentHash) => void cancelled.add(paymentHash),
     },
     close: async () => ending.abort(),
   };
 }
 
-function createNode(sandbox: ReturnType<typeof createSandboxNetwork>, name: string, clock: FixedClock.FixedClock, ending: AbortSignal): Node {
+function createNode(sandbox: Sandbox, name: string, clock: FixedClock.FixedClock, cancelled: Set<string>, ending: AbortSignal): Node {
   const receiver = sandbox.receiver(name);
   const payer = sandbox.payer(name);
   const invoices = new Map<string, Bolt11.InvoiceFields>();
@@ -74,7 +85,7 @@ function createNode(sandbox: ReturnType<typeof createSandboxNetwork>, name: stri
   void follow();
   const invoice = async (paymentHash: string) => {
     const found = invoices.get(paymentHash);
-    return found && { ...found, state: await receiver.lookupInvoice(parseHash(paymentHash)) };
+    return found && { ...found, state: cancelled.has(paymentHash) ? { kind: 'cancelled' as const } : await receiver.lookupInvoice(parseHash(paymentHash)) };
   };
   const payment = async (paymentHash: string): Promise<Payment | undefined> => {
     const found = paid.get(paymentHash);
@@ -105,6 +116,7 @@ function createNode(sandbox: ReturnType<typeof createSandboxNetwork>, name: stri
     },
     pay: async (text, maxFeeMsat, waitSeconds) => {
       const asked = Bolt11.peek(text);
+      if (cancelled.has(asked.paymentHash)) return { invoice: asked, state: { kind: 'failed', reason: 'rejected', message: 'cancelled' } };
       const before = await payment(asked.paymentHash);
       if (before?.state.kind === 'settled' || before?.state.kind === 'pending') return { ...before, before: before.state.kind };
       paid.set(asked.paymentHash, asked);

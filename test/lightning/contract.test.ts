@@ -3,25 +3,40 @@
  * cases steer. Real ones are asked by `test/e2e`.
  */
 import { afterEach, describe, expect, it } from 'vitest';
+import type { Clock } from '../../src/core/Clock.ts';
 import type { Payer, Receiver } from '../../src/lightning/Lightning.ts';
+import { createLnbitsPayer, createLnbitsReceiver } from '../../src/lightning/lnbits.ts';
 import { createLndPayer, createLndReceiver } from '../../src/lightning/lnd.ts';
-import { isApplicable, type LightningSubject, lightningContract } from '../../src/testing/lightningContract.ts';
+import { type Drivers, isApplicable, type LightningHooks, type LightningSubject, lightningContract } from '../../src/testing/lightningContract.ts';
 import { type Asked, openDouble, type Told } from './Double.ts';
+import { keys, lnbits } from './lnbits.ts';
 import { lnd, macaroons } from './lnd.ts';
-import { createNodes, type Node, type Nodes } from './Node.ts';
+import { createNodes, type Node } from './Node.ts';
 
-/** A product: what its API answers, and the drivers that ask it. */
+/** A product: what its API answers, and the drivers that ask it; `key` instead of the right one where a case wants another. */
 type Product = {
   readonly answers: (node: Node) => (asked: Asked) => Promise<Told>;
-  readonly receiver: (url: string, nodes: Nodes) => Receiver;
-  readonly payer: (url: string, nodes: Nodes) => Payer;
+  readonly receiver: (at: Place, key?: string) => Receiver;
+  readonly payer: (at: Place, key?: string) => Payer;
+  /** One that lets nobody in. */
+  readonly wrongKey: string;
 };
+
+/** Where an API is, and what time it is. */
+type Place = { readonly url: string; readonly clock: Clock; readonly network: 'regtest' };
 
 const products: Readonly<Record<string, Product>> = {
   lnd: {
     answers: lnd,
-    receiver: (url, { clock }) => createLndReceiver({ url, clock, macaroon: macaroons.sell, network: 'regtest' }),
-    payer: (url, { clock }) => createLndPayer({ url, clock, macaroon: macaroons.pay, network: 'regtest' }),
+    receiver: (at, macaroon = macaroons.sell) => createLndReceiver({ ...at, macaroon }),
+    payer: (at, macaroon = macaroons.pay) => createLndPayer({ ...at, macaroon }),
+    wrongKey: 'bad0',
+  },
+  lnbits: {
+    answers: lnbits,
+    receiver: (at, invoiceKey = keys.invoice) => createLnbitsReceiver({ ...at, invoiceKey }),
+    payer: (at, adminKey = keys.admin) => createLnbitsPayer({ ...at, adminKey }),
+    wrongKey: 'f'.repeat(32),
   },
 };
 
@@ -35,9 +50,22 @@ describe.each(Object.entries(products))('%s', (_, product) => {
   async function createSubject(): Promise<LightningSubject> {
     const nodes = createNodes();
     const [selling, buying] = await Promise.all([openDouble(product.answers(nodes.seller)), openDouble(product.answers(nodes.buyer))]);
-    const [receiver, payer] = [product.receiver(selling.url, nodes), product.payer(buying.url, nodes)];
+    const drivers = (key: string | undefined, clock: Clock): Drivers => ({
+      receiver: product.receiver({ url: selling.url, clock, network: 'regtest' }, key),
+      payer: product.payer({ url: buying.url, clock, network: 'regtest' }, key),
+    });
+    const { receiver, payer } = drivers(undefined, nodes.clock);
     closing.push(nodes.close, selling.close, buying.close, receiver.close, payer.close);
-    return { receiver, payer, hooks: { ...nodes.hooks, payerDown: buying.setDown, receiverDown: selling.setDown } };
+    const hooks: LightningHooks = {
+      ...nodes.hooks,
+      payerDown: buying.setDown,
+      receiverDown: selling.setDown,
+      payerSlow: buying.setSlow,
+      receiverSlow: selling.setSlow,
+      lettingNobodyIn: () => drivers(product.wrongKey, nodes.clock),
+      skewed: (ms) => drivers(undefined, { ...nodes.clock, nowMs: () => nodes.clock.nowMs() + ms }),
+    };
+    return { receiver, payer, hooks };
   }
 
   it.each(lightningContract)('$name', async (one) => {

@@ -8,7 +8,7 @@ import { fields } from './Double.ts';
 import type { Invoice, Node, Payment } from './Node.ts';
 
 /** What lets one in, in hex: to sell, and to pay. */
-export const macaroons = { sell: '5e11', pay: '9a4' .padEnd(4, '0') } as const;
+export const macaroons = { sell: '5e11', pay: '9a4'.padEnd(4, '0') } as const;
 
 /** Its answers. */
 export function lnd(node: Node): (asked: Asked) => Promise<Told> {
@@ -42,7 +42,10 @@ function said(status: number, message: string): Told {
 }
 
 async function info(node: Node): Promise<Told> {
-  return { status: 200, body: { alias: node.name, identity_pubkey: await node.nodeId(), chains: [{ chain: 'bitcoin', network: 'regtest' }], synced_to_chain: true } };
+  return {
+    status: 200,
+    body: { alias: node.name, identity_pubkey: await node.nodeId(), chains: [{ chain: 'bitcoin', network: 'regtest' }], synced_to_chain: true },
+  };
 }
 
 async function create(node: Node, { body }: Asked): Promise<Told> {
@@ -71,7 +74,11 @@ async function balance(node: Node): Promise<Told> {
 
 async function send(node: Node, { body }: Asked): Promise<Told> {
   const known = ['payment_request', 'fee_limit_msat', 'timeout_seconds', 'no_inflight_updates'];
-  const { payment_request, fee_limit_msat, timeout_seconds } = fields(body, known) as { payment_request: string; fee_limit_msat: string; timeout_seconds: number };
+  const { payment_request, fee_limit_msat, timeout_seconds } = fields(body, known) as {
+    payment_request: string;
+    fee_limit_msat: string;
+    timeout_seconds: number;
+  };
   const { before, ...payment } = await node.pay(payment_request, BigInt(fee_limit_msat), timeout_seconds + giveUp);
   if (before === 'settled') return refused(409, 6, 'invoice is already paid');
   if (before === 'pending') return refused(409, 6, 'payment is in transition');

@@ -22,12 +22,12 @@ export type PayerOptions = { readonly api: Api; readonly network: Network; reado
 export function createPayer({ api, network, clock }: PayerOptions): Payer {
   const closing = new AbortController();
   const ask = <T>(signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<T>) => call(product, closing.signal, signal, work);
-  const attempt = (payment: Attempt, signal: AbortSignal) => send(api, payment, signal);
+  const handOver = (payment: Attempt, signal: AbortSignal) => send(api, payment, signal);
   return {
     name: 'lnd',
     network,
     capabilities: { feeLimit: true, track: true, balance: true },
-    pay: (request, signal) => pay({ product, network, clock, closing: closing.signal, attempt }, request, signal),
+    pay: (request, signal) => pay({ product, network, clock, closing: closing.signal, handOver }, request, signal),
     trackPayment: async (paymentHash, signal) => {
       const hash = Preimage.parseHash(paymentHash);
       return ask(signal, (either) => track(api, hash, either));
@@ -42,8 +42,8 @@ export function createPayer({ api, network, clock }: PayerOptions): Payer {
   };
 }
 
-/** Hands a payment over and waits for its end. */
-async function send(api: Api, { invoice, maxFeeMsat, timeoutSeconds, paymentHash }: Attempt, signal: AbortSignal): Promise<PaymentOutcome> {
+/** Hands a payment over; the answer waits for its end. */
+async function send(api: Api, { invoice, maxFeeMsat, timeoutSeconds, paymentHash }: Attempt, signal: AbortSignal): Promise<() => Promise<PaymentOutcome>> {
   const body = {
     payment_request: invoice,
     fee_limit_msat: maxFeeMsat,
@@ -52,14 +52,16 @@ async function send(api: Api, { invoice, maxFeeMsat, timeoutSeconds, paymentHash
     no_inflight_updates: true,
   };
   const reply = await api.stream({ method: 'POST', path: '/v2/router/send', body, signal, timeoutMs: Number.POSITIVE_INFINITY });
-  if (reply.status !== 200) return settleRefusal(api, reply, paymentHash, signal);
-  for await (const line of reply.lines) {
-    const payment = new Reading(product, line);
-    if (payment.has('error')) return settleRefusal(api, { status: 200, body: line }, paymentHash, signal);
-    const outcome = outcomeOf(payment.object('result'));
-    if (outcome.kind !== 'pending') return outcome;
-  }
-  return unknown('lnd ended its answer before the payment ended');
+  return async () => {
+    if (reply.status !== 200) return settleRefusal(api, reply, paymentHash, signal);
+    for await (const line of reply.lines) {
+      const payment = new Reading(product, line);
+      if (payment.has('error')) return settleRefusal(api, { status: 200, body: line }, paymentHash, signal);
+      const outcome = outcomeOf(payment.object('result'));
+      if (outcome.kind !== 'pending') return outcome;
+    }
+    return unknown('lnd ended its answer before the payment ended');
+  };
 }
 
 /** What a refusal comes to: nothing has left where lnd has never seen the payment, or says that this call began none. */

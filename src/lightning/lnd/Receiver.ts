@@ -25,7 +25,7 @@ export function createReceiver({ api, network, clock, routeHints }: ReceiverOpti
   return {
     name: 'lnd',
     network,
-    capabilities: { lookup: true, watch: true, cancel: false },
+    capabilities: { lookup: true, watch: true, cancel: false, msat: true },
     createInvoice: async (request, signal) => {
       assertInvoiceRequest(request);
       const { amountMsat, description, expirySeconds } = request;
@@ -100,9 +100,8 @@ function stateOf(invoice: Reading, at: number): InvoiceState {
   const state = invoice.text('state');
   if (state === 'SETTLED') return { kind: 'paid', amountMsat: invoice.msat('amt_paid_msat'), settledAt: invoice.seconds('settle_date') };
   if (state === 'CANCELED') return at >= expiresAt ? { kind: 'expired' } : { kind: 'cancelled' };
-  // Accepted: parts of a payment are here and not all; it may yet be paid, or not.
-  if (state === 'ACCEPTED') return { kind: 'open', expiresAt };
-  if (state === 'OPEN') return at >= expiresAt ? { kind: 'expired' } : { kind: 'open', expiresAt };
+  // Open to lnd, and so to be paid, whatever the time is here. Accepted: parts of a payment are here and not all; it may yet be paid, or not.
+  if (state === 'OPEN' || state === 'ACCEPTED') return { kind: 'open', expiresAt };
   throw new FareboxError('LIGHTNING_UNAVAILABLE', `lnd says of an invoice that it is ${state}, which is not known here.`);
 }
 

@@ -51,7 +51,7 @@ function createReceiver(backend: Backend, node: NodeRef): Receiver {
   return {
     name: 'sandbox',
     network: 'sandbox',
-    capabilities: { lookup: true, watch: true, cancel: false },
+    capabilities: { lookup: true, watch: true, cancel: false, msat: true },
     createInvoice: async (request, signal) => {
       assertInvoiceRequest(request);
       return call(product, closing.signal, signal, (either) => order(request, either));
@@ -101,7 +101,10 @@ function createPayer(backend: Backend, node: NodeRef, clock: Clock): Payer {
     network: 'sandbox',
     clock,
     closing: closing.signal,
-    attempt: ({ invoice, maxFeeMsat, timeoutSeconds }, signal) => backend.pay({ node, invoice, maxFeeMsat, timeoutSeconds }, signal),
+    handOver: async ({ invoice, maxFeeMsat, timeoutSeconds }, signal) => {
+      const outcome = await backend.pay({ node, invoice, maxFeeMsat, timeoutSeconds }, signal);
+      return () => outcome;
+    },
   };
   return {
     name: 'sandbox',

@@ -26,14 +26,28 @@ export type LightningHooks = {
   readonly overchargeNext: () => Promise<void>;
   /** The payer's next payment settles though the invoice has expired. */
   readonly payExpiredNext: () => Promise<void>;
+  /** Cancels an unpaid invoice, in the receiver's wallet. */
+  readonly cancelInvoice: (paymentHash: PaymentHash) => Promise<void>;
+  /** The payer's wallet takes what it is asked, and answers nothing until it is not slow any more. */
+  readonly payerSlow: (isSlow: boolean) => Promise<void>;
+  /** The receiver's likewise. */
+  readonly receiverSlow: (isSlow: boolean) => Promise<void>;
+  /** Drivers of the same wallets with what lets nobody in. The case closes them. */
+  readonly lettingNobodyIn: () => Drivers;
+  /** Drivers of the same wallets on a machine whose clock is that much ahead. The case closes them. */
+  readonly skewed: (ms: number) => Drivers;
 };
 
+/** One that is paid and one that pays. */
+export type Drivers = { readonly receiver: Receiver; readonly payer: Payer };
+
 /** What the cases run on. The payer has 10,000 sat or more, less than 1 BTC, a way to the receiver, and has never paid. */
-export type LightningSubject = {
-  readonly receiver: Receiver;
-  readonly payer: Payer;
+export type LightningSubject = Drivers & {
   readonly hooks: Partial<LightningHooks>;
 };
+
+/** What only a wallet behind an API of its own can be made to do: one in this process is never slow, lets everybody in and has our own time. */
+export const apiNeeds: readonly LightningNeed[] = ['cancelInvoice', 'payerSlow', 'receiverSlow', 'lettingNobodyIn', 'skewed'];
 
 /** Something beyond the two drivers that a case needs. */
 export type LightningNeed = keyof LightningHooks | keyof ReceiverCapabilities | keyof PayerCapabilities;

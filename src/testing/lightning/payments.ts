@@ -112,8 +112,8 @@ export const refusing: readonly LightningCase[] = [
   }),
   test('more than the wallet has fails for certain, and less goes on working', ['balance'], async ({ receiver, payer }) => {
     const before = await spendable(payer);
-    const amountMsat = Amount.fromMsat(before + 1000n);
-    await fails(payer, (await receiver.createInvoice({ amountMsat, description: 'x', expirySeconds: 600 })).invoice, 'balance', 'no-route');
+    const amountMsat = Amount.ceilToSat(Amount.fromMsat(before + 1000n));
+    await fails(payer, (await receiver.createInvoice({ amountMsat, description: 'x', expirySeconds: 600 })).invoice, 'balance', 'no-route', 'fee-limit');
     assert.equal(await spendable(payer), before);
     assert.equal((await pay(payer, await invoiceFor(receiver, 50))).kind, 'settled');
   }),

@@ -4,9 +4,10 @@
  */
 import assert from 'node:assert/strict';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Clock, systemClock } from '../../../src/core/Clock.ts';
 import type { Payer, Receiver } from '../../../src/lightning/Lightning.ts';
 import { createLndPayer, createLndReceiver } from '../../../src/lightning/lnd.ts';
-import { isApplicable, type LightningSubject, lightningContract } from '../../../src/testing/lightningContract.ts';
+import { type Drivers, isApplicable, type LightningSubject, lightningContract } from '../../../src/testing/lightningContract.ts';
 import { buildNodes } from './Binaries.ts';
 import { type Node, type Nodes, startNodes } from './Nodes.ts';
 
@@ -29,11 +30,25 @@ describe('lnd', () => {
     await settled(nodes);
   };
 
+  const drivers = (sell: string, pay: string, clock?: Clock): Drivers => ({
+    receiver: createReceiver(nodes.bob, sell, clock),
+    payer: createPayer(nodes.alice, pay, clock),
+  });
+
   function createSubject(): LightningSubject {
     return {
-      receiver: createReceiver(nodes.bob, selling),
-      payer: createPayer(nodes.alice, paying),
-      hooks: { payerDown: isDown(() => nodes.alice), receiverDown: isDown(() => nodes.bob) },
+      ...drivers(selling, paying),
+      hooks: {
+        payerDown: isDown(() => nodes.alice),
+        receiverDown: isDown(() => nodes.bob),
+        payerSlow: async (isSlow) => nodes.alice.hold(isSlow),
+        receiverSlow: async (isSlow) => nodes.bob.hold(isSlow),
+        cancelInvoice: async (paymentHash) => {
+          await nodes.bob.call('/v2/invoices/cancel', { payment_hash: Buffer.from(paymentHash, 'hex').toString('base64') });
+        },
+        lettingNobodyIn: () => drivers(paying, selling),
+        skewed: (ms) => drivers(selling, paying, { ...systemClock, nowMs: () => systemClock.nowMs() + ms }),
+      },
     };
   }
 
@@ -105,15 +120,23 @@ const nothing = async () => {};
 const shape: LightningSubject = {
   receiver: createLndReceiver(unsent),
   payer: createLndPayer(unsent),
-  hooks: { payerDown: nothing, receiverDown: nothing },
+  hooks: {
+    payerDown: nothing,
+    receiverDown: nothing,
+    payerSlow: nothing,
+    receiverSlow: nothing,
+    cancelInvoice: nothing,
+    lettingNobodyIn: () => shape,
+    skewed: () => shape,
+  },
 };
 
-function createReceiver({ url, certificatePath }: Node, macaroon: string): Receiver {
-  return createLndReceiver({ url, certificatePath, macaroon, network: 'regtest' });
+function createReceiver({ url, certificatePath }: Node, macaroon: string, clock?: Clock): Receiver {
+  return createLndReceiver({ url, certificatePath, macaroon, network: 'regtest', clock });
 }
 
-function createPayer({ url, certificatePath }: Node, macaroon: string): Payer {
-  return createLndPayer({ url, certificatePath, macaroon, network: 'regtest' });
+function createPayer({ url, certificatePath }: Node, macaroon: string, clock?: Clock): Payer {
+  return createLndPayer({ url, certificatePath, macaroon, network: 'regtest', clock });
 }
 
 /** Waits until nothing is under way in any channel, so that the next case begins with balances that stand. */

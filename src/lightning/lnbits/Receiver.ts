@@ -1,0 +1,67 @@
+/**
+ * LNbits as one that is paid.
+ *
+ * LNbits calls an invoice failed once it has expired, without asking its node again. An invoice that it could not ask its node about is
+ * neither open nor expired: that is an error.
+ *
+ * @see LNbits' API reference: POST /api/v1/payments, GET /api/v1/payments/{payment_hash}, GET /api/v1/wallet
+ */
+import * as Amount from '../../core/Amount.ts';
+import { type Clock, nowAt } from '../../core/Clock.ts';
+import { FareboxError } from '../../core/Errors.ts';
+import * as Preimage from '../../core/Preimage.ts';
+import type { Api } from '../Api.ts';
+import { assertInvoiceRequest, assertWholeSat } from '../arguments.ts';
+import { call, created, watchesNothing } from '../Driving.ts';
+import type { InvoiceState, Network, Receiver } from '../Lightning.ts';
+import { Reading } from '../Reading.ts';
+import { find, type Kept, product, refused, wallet } from './product.ts';
+
+/** What a receiver is made from. */
+export type ReceiverOptions = { readonly api: Api; readonly network: Network; readonly clock: Clock };
+
+/** See the head of this file. */
+export function createReceiver({ api, network, clock }: ReceiverOptions): Receiver {
+  const closing = new AbortController();
+  const ask = <T>(signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<T>) => call(product, closing.signal, signal, work);
+  return {
+    name: 'lnbits',
+    network,
+    capabilities: { lookup: true, watch: false, cancel: false, msat: false },
+    createInvoice: async (request, signal) => {
+      assertInvoiceRequest(request);
+      const amount = assertWholeSat(product, request.amountMsat);
+      const { description, expirySeconds } = request;
+      return ask(signal, async (either) => {
+        const body = { out: false, unit: 'sat', amount, memo: description, expiry: expirySeconds };
+        const reply = await api.call({ method: 'POST', path: '/api/v1/payments', body, signal: either });
+        if (reply.status !== 201) throw refused(reply);
+        const made = new Reading(product, reply.body);
+        // Its name until version 1.
+        return created(product, network, request, made.text(made.has('bolt11') ? 'bolt11' : 'payment_request'));
+      });
+    },
+    lookupInvoice: async (paymentHash, signal) => {
+      const hash = Preimage.parseHash(paymentHash);
+      return ask(signal, async (either) => {
+        const kept = await find(api, hash, either);
+        return kept === undefined ? { kind: 'absent' } : stateOf(kept, nowAt(clock));
+      });
+    },
+    watchSettlements: () => watchesNothing(product),
+    // Neither a key of a node nor a network: LNbits tells of none.
+    info: (signal) => ask(signal, async (either) => ({ alias: (await wallet(api, either)).text('name'), nodeId: undefined, network })),
+    close: async () => closing.abort(),
+  };
+}
+
+function stateOf({ status, isFresh, details }: Kept, at: number): InvoiceState {
+  const amount = details.whole('amount');
+  // A wallet that has paid its own invoice has both ends of it, and LNbits shows the one that paid: paid, it says the same of the other.
+  if (status === 'success') return { kind: 'paid', amountMsat: Amount.fromMsat(amount < 0n ? -amount : amount), settledAt: details.time('updated_at') };
+  if (amount < 0n || !isFresh) throw new FareboxError('LIGHTNING_UNAVAILABLE', 'LNbits cannot say now what became of the invoice. Ask again.');
+  const expiresAt = details.time('expiry');
+  // Pending to LNbits, and so to be paid, whatever the time is here.
+  if (status === 'pending') return { kind: 'open', expiresAt };
+  return at >= expiresAt ? { kind: 'expired' } : { kind: 'cancelled' };
+}
