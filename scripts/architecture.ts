@@ -36,7 +36,12 @@ const node: Allowance = { ring: 'node', packages: [] };
 export const folders: Readonly<Record<string, Folder>> = {
   core: { layer: 0, ring: 'pure', packages: ['@noble/curves', '@scure/base'] },
   http: { layer: 1, ring: 'web', packages: [], except: { Node: node } },
-  lightning: { layer: 1, ring: 'web', packages: [], except: { sandbox: { ring: 'node', packages: ['@noble/curves', 'zod'] }, lnd: node } },
+  lightning: {
+    layer: 1,
+    ring: 'web',
+    packages: [],
+    except: { sandbox: { ring: 'node', packages: ['@noble/curves', 'zod'] }, lnd: node, cln: node, Transport: node },
+  },
   store: { layer: 1, ring: 'web', packages: [], except: { sqlite: node } },
   discovery: { layer: 1, ring: 'web', packages: [] },
   // Bodies are hashed as they stream; workers have this module too.

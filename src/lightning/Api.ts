@@ -14,12 +14,14 @@ export type Exchange = {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | undefined;
+  /** Whether it does no harm to send it again where a connection that had been idle broke. */
+  readonly isRepeatable: boolean;
 };
 
 /** What came back: a head, and a body as it arrives. */
 export type Answer = { readonly status: number; readonly body: AsyncIterable<Uint8Array> };
 
-/** Sends one request, once. Rejects with {@link NotSent} where nothing can have been sent, and follows no redirect. */
+/** Sends one request, once, or again where it is repeatable. Rejects with {@link NotSent} where nothing can have been sent, and follows no redirect. */
 export type Send = (exchange: Exchange, signal: AbortSignal) => Promise<Answer>;
 
 /** Where an API is, and how it is spoken to. */
@@ -44,8 +46,12 @@ export type Call = {
   readonly path: string;
   /** Becomes JSON; a bigint in it, decimal text. */
   readonly body?: unknown;
+  /** Or fields of a form, as `application/x-www-form-urlencoded`. */
+  readonly form?: Readonly<Record<string, string>>;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
+  /** Whether it does no harm to be done twice. Default: for GET alone. */
+  readonly isRepeatable?: boolean;
   /** Instead of the API's; `Infinity` where the signal alone ends it. */
   readonly timeoutMs?: number;
 };
@@ -76,12 +82,12 @@ export function createApi(options: ApiOptions): Api {
   const { product, headers, clock = systemClock, timeoutMs = 10_000, send = sendByFetch } = options;
   const base = baseOf(options.url);
   const begin = async (call: Call, stop: AbortController): Promise<Answer> => {
-    const { method = 'GET', path, body, signal } = call;
+    const { method = 'GET', path, signal, isRepeatable = method === 'GET' } = call;
     const ends = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
-    const text = body === undefined ? undefined : JSON.stringify(body, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value));
-    const typed = text === undefined ? {} : { 'content-type': 'application/json' };
+    const { text, typed } = written(call);
     try {
-      return await send({ method, url: base + path, headers: { accept: 'application/json', ...typed, ...headers, ...call.headers }, body: text }, ends);
+      const heads = { accept: 'application/json', ...typed, ...headers, ...call.headers };
+      return await send({ method, url: base + path, headers: heads, body: text, isRepeatable }, ends);
     } catch (error) {
       signal?.throwIfAborted();
       throw unavailable(product, stop.signal.aborted ? 'it did not answer in time' : reasonOf(error), error instanceof NotSent ? { sent: false } : {}, error);
@@ -189,6 +195,13 @@ const unsentCodes: ReadonlySet<string> = new Set([
 
 /** An answer that is longer is not read on; nor is a line of one. */
 const maxAnswerBytes = 16 * 1024 * 1024;
+
+function written({ body, form }: Call): { readonly text: string | undefined; readonly typed: Readonly<Record<string, string>> } {
+  if (form) return { text: new URLSearchParams(form).toString(), typed: { 'content-type': 'application/x-www-form-urlencoded' } };
+  if (body === undefined) return { text: undefined, typed: {} };
+  const text = JSON.stringify(body, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value));
+  return { text, typed: { 'content-type': 'application/json' } };
+}
 
 function baseOf(url: string): string {
   const parsed = URL.parse(url);

@@ -45,6 +45,13 @@ export class Reading {
     return Amount.fromMsat(value);
   }
 
+  /** An amount in whole satoshis. */
+  sat(name: string): Amount.Msat {
+    const value = this.whole(name) * 1000n;
+    if (value < 0n || value > Amount.maxMsat) throw this.#unreadable(`${name} is no amount`);
+    return Amount.fromMsat(value);
+  }
+
   /** Unix seconds, or a length in seconds. */
   seconds(name: string): number {
     const value = Number(this.whole(name));

@@ -12,7 +12,7 @@ import { createApi } from './Api.ts';
 import type { Network, Payer, Receiver } from './Lightning.ts';
 import { createPayer } from './lnd/Payer.ts';
 import { createReceiver } from './lnd/Receiver.ts';
-import { createTransport } from './lnd/Transport.ts';
+import { createTransport } from './Transport.ts';
 
 /** Where a node is, and what lets one in. */
 export type LndOptions = {
@@ -56,6 +56,24 @@ export function createLndPayer(options: LndOptions): Payer {
   return createPayer({ api: apiOf(options), network, clock });
 }
 
-function apiOf(options: LndOptions) {
-  return createApi({ product: 'lnd', url: options.url, headers: {}, clock: options.clock, send: createTransport(options) });
+function apiOf({ url, clock, certificate, certificatePath, macaroon, macaroonPath }: LndOptions) {
+  if (macaroon !== undefined && !isHex(macaroon)) throw new RangeError('macaroon is the macaroon in hex digits');
+  const send = createTransport({
+    product: 'lnd',
+    certificate,
+    certificatePath,
+    secret: { name: 'macaroon', path: macaroonPath, text: macaroon },
+    headers: (bytes) => ({ 'grpc-metadata-macaroon': toHex(bytes) }),
+  });
+  return createApi({ product: 'lnd', url, headers: {}, clock, send });
+}
+
+/** A macaroon's file holds its bytes; one that was copied by hand may hold hex. */
+function toHex(bytes: Buffer): string {
+  const text = bytes.toString('latin1').trim();
+  return isHex(text) ? text : bytes.toString('hex');
+}
+
+function isHex(text: string): boolean {
+  return /^(?:[0-9a-f]{2})+$/i.test(text);
 }

@@ -24,6 +24,8 @@ export type Node = {
   readonly invoice: (paymentHash: string) => Promise<Invoice | undefined>;
   /** The invoices that were paid, in the order in which they were; the first has number 1. Those behind that number, and the next ones as they come. */
   readonly settled: (after: number | undefined, gone: AbortSignal) => AsyncGenerator<{ readonly number: number; readonly invoice: Invoice }>;
+  /** The number that an invoice has in that order. */
+  readonly numberOf: (paymentHash: string) => number;
   /** Pays and waits for the end of it, so many seconds at the longest. `before`: it was paid, or under way, already. */
   readonly pay: (invoice: string, maxFeeMsat: bigint, waitSeconds: number) => Promise<Payment & { readonly before?: 'settled' | 'pending' }>;
   readonly payment: (paymentHash: string) => Promise<Payment | undefined>;
@@ -114,6 +116,7 @@ function createNode(sandbox: Sandbox, name: string, clock: FixedClock.FixedClock
         }
       }
     },
+    numberOf: (paymentHash) => order.indexOf(paymentHash) + 1,
     pay: async (text, maxFeeMsat, waitSeconds) => {
       const asked = Bolt11.peek(text);
       if (cancelled.has(asked.paymentHash)) return { invoice: asked, state: { kind: 'failed', reason: 'rejected', message: 'cancelled' } };

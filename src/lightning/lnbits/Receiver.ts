@@ -34,7 +34,7 @@ export function createReceiver({ api, network, clock }: ReceiverOptions): Receiv
       const { description, expirySeconds } = request;
       return ask(signal, async (either) => {
         const body = { out: false, unit: 'sat', amount, memo: description, expiry: expirySeconds };
-        const reply = await api.call({ method: 'POST', path: '/api/v1/payments', body, signal: either });
+        const reply = await api.call({ method: 'POST', path: '/api/v1/payments', body, signal: either, isRepeatable: true });
         if (reply.status !== 201) throw refused(reply);
         const made = new Reading(product, reply.body);
         // Its name until version 1.

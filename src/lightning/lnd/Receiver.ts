@@ -31,7 +31,7 @@ export function createReceiver({ api, network, clock, routeHints }: ReceiverOpti
       const { amountMsat, description, expirySeconds } = request;
       return ask(signal, async (either) => {
         const body = { memo: description, value_msat: amountMsat, expiry: String(expirySeconds), private: routeHints };
-        const reply = await api.call({ method: 'POST', path: '/v1/invoices', body, signal: either });
+        const reply = await api.call({ method: 'POST', path: '/v1/invoices', body, signal: either, isRepeatable: true });
         if (reply.status !== 200) throw refused(reply);
         return created(product, network, request, new Reading(product, reply.body).text('payment_request'));
       });

@@ -1,0 +1,148 @@
+/**
+ * How a node is spoken to that signs its own certificate: TLS with that certificate pinned, and what lets one in, in a header.
+ *
+ * A node signs its certificate for the names that it knows itself by. What tells it from others is the certificate, not the name: a
+ * connection is good where the other end shows the very certificate of the file, or one that was signed with its key. Files are read when they
+ * are first needed, and again after the node has shown another certificate: nodes make a new one before the old one ends.
+ */
+import { X509Certificate } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { FareboxError } from '../core/Errors.ts';
+import { type Exchange, isUnsent, NotSent, type Send } from './Api.ts';
+
+/** What lets one in, and by what the node is known; each as a file or as it is. */
+export type TransportOptions = {
+  /** For messages, such as `lnd`. */
+  readonly product: string;
+  readonly certificatePath?: string | undefined;
+  readonly certificate?: string | undefined;
+  readonly secret: {
+    /** For messages, such as `macaroon`. */
+    readonly name: string;
+    readonly path?: string | undefined;
+    readonly text?: string | undefined;
+  };
+  /** The headers of every call, from the secret's bytes. */
+  readonly headers: (secret: Buffer) => Readonly<Record<string, string>>;
+};
+
+/** @throws RangeError – no secret, or two; two certificates; a certificate that is no PEM */
+export function createTransport(options: TransportOptions): Send {
+  const { product, certificatePath, certificate, secret } = options;
+  const { name } = secret;
+  if ((secret.text === undefined) === (secret.path === undefined)) throw new RangeError(`${product} takes a ${name}: either ${name}Path or ${name}`);
+  if (certificate !== undefined && certificatePath !== undefined)
+    throw new RangeError(`${product} takes one certificate: either certificatePath or certificate`);
+  if (certificate !== undefined) parseCertificate(certificate);
+  let opened: Promise<Access> | undefined;
+  return async (exchange, signal) => {
+    opened ??= open(options, exchange.url.startsWith('https:'));
+    try {
+      return answerOf(await send(exchange, await opened, signal));
+    } catch (error) {
+      // Whatever went wrong with the files may have been mended by the next call.
+      if (!isReset(error)) opened = undefined;
+      if (error instanceof NotSent || FareboxError.is(error)) throw error;
+      throw isUnsent(error) || isUntrusted(error) ? new NotSent(wordsOf(error), { cause: error }) : error;
+    }
+  };
+}
+
+/** Certificate and secret, read. */
+type Access = { readonly agent: HttpAgent | HttpsAgent; readonly headers: Readonly<Record<string, string>> };
+
+async function open({ certificatePath, certificate, secret, headers }: TransportOptions, isTls: boolean): Promise<Access> {
+  const pem = certificatePath === undefined ? certificate : (await read(certificatePath, 'certificate')).toString('utf8');
+  const bytes = secret.path === undefined ? Buffer.from(secret.text ?? '', 'latin1') : await read(secret.path, secret.name);
+  if (bytes.length === 0) throw new FareboxError('LIGHTNING_UNAUTHORIZED', `The file of the ${secret.name} is empty.`);
+  const pool = { keepAlive: true, keepAliveMsecs: 30_000, maxSockets: 64 };
+  const agent = isTls ? new HttpsAgent({ ...pool, ...(pem === undefined ? {} : pinned(pem)) }) : new HttpAgent(pool);
+  return { agent, headers: headers(bytes) };
+}
+
+/** The very certificate or one that its key has signed, whatever names stand in it. */
+function pinned(pem: string) {
+  const certificate = parseCertificate(pem);
+  const isKnown = (raw: Buffer) => raw.equals(certificate.raw) || (certificate.ca && new X509Certificate(raw).verify(certificate.publicKey));
+  return {
+    ca: pem,
+    // A pinned certificate need not have signed itself.
+    allowPartialTrustChain: true,
+    checkServerIdentity: (_: string, peer: { readonly raw: Buffer }) => (isKnown(peer.raw) ? undefined : new Untrusted()),
+  };
+}
+
+class Untrusted extends Error {
+  override readonly message = 'it shows another certificate than the one that is pinned';
+}
+
+function isUntrusted(error: unknown): boolean {
+  return error instanceof Untrusted || (error instanceof Error && 'code' in error && untrustedCodes.has(String(error.code)));
+}
+
+const untrustedCodes: ReadonlySet<string> = new Set([
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'CERT_SIGNATURE_FAILURE',
+  'CERT_HAS_EXPIRED',
+]);
+
+/** A connection that broke says nothing of the files. */
+function isReset(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
+}
+
+function wordsOf(error: unknown): string {
+  if (error instanceof Untrusted) return error.message;
+  return error instanceof Error && 'code' in error ? String(error.code) : String(error);
+}
+
+/** A connection that had been idle may have ended in the moment in which it was used: what may be repeated goes over the next one, at last a new one. */
+async function send(exchange: Exchange, access: Access, signal: AbortSignal): Promise<IncomingMessage> {
+  for (;;) {
+    try {
+      return await sendOnce(exchange, access, signal);
+    } catch (error) {
+      if (!(error instanceof BrokenIdle)) throw error;
+      if (!exchange.isRepeatable || signal.aborted) throw error.cause;
+    }
+  }
+}
+
+class BrokenIdle extends Error {}
+
+function sendOnce(exchange: Exchange, access: Access, signal: AbortSignal): Promise<IncomingMessage> {
+  const { method, url, headers, body } = exchange;
+  const length = body === undefined ? {} : { 'content-length': Buffer.byteLength(body) };
+  const options = { method, headers: { ...headers, ...access.headers, ...length }, signal, agent: access.agent };
+  return new Promise((resolve, reject) => {
+    const request: ClientRequest = url.startsWith('https:') ? httpsRequest(url, options) : httpRequest(url, options);
+    request.on('error', (error) => reject(request.reusedSocket && isReset(error) ? new BrokenIdle('', { cause: error }) : error));
+    request.on('response', resolve).end(body);
+  });
+}
+
+function answerOf(response: IncomingMessage) {
+  return { status: response.statusCode ?? 0, body: response };
+}
+
+function parseCertificate(pem: string): X509Certificate {
+  try {
+    return new X509Certificate(pem);
+  } catch (error) {
+    throw new RangeError('certificate is a PEM certificate, such as the content of tls.cert', { cause: error });
+  }
+}
+
+async function read(path: string, what: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? 'unreadable';
+    throw new NotSent(`the file of its ${what} cannot be read (${code})`, { cause: error });
+  }
+}
