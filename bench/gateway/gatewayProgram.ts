@@ -124,7 +124,7 @@ function preparedReceiver(): Receiver {
   return {
     name: 'prepared',
     network: 'sandbox',
-    capabilities: { lookup: false, watch: false, cancel: false, msat: true },
+    capabilities: { lookup: false, history: false, watch: false, cancel: false, msat: true, memo: true },
     createInvoice: async () => invoices[next++ % invoiceCount] as CreatedInvoice,
     lookupInvoice: unasked,
     watchSettlements: unasked,

@@ -1,11 +1,11 @@
 /**
  * The wallet that a gateway is paid into, as its configuration names it.
  */
-import { FareboxError } from '../core/Errors.ts';
-import type { GatewayConfig, LightningChoice, SecretChoice } from '../gateway/index.ts';
+import type { GatewayConfig } from '../gateway/index.ts';
 import type { Receiver } from '../lightning/Lightning.ts';
-import { createLndReceiver } from '../lightning/lnd.ts';
+import { createLnurlReceiver } from '../lightning/lnurl.ts';
 import type { Home } from './Home.ts';
+import { createDriver, products } from './Products.ts';
 import { openSandbox } from './SandboxLink.ts';
 
 /** A receiver, open. */
@@ -20,20 +20,7 @@ export async function openReceiver(home: Home, { lightning }: Pick<GatewayConfig
     const link = await openSandbox(home);
     return { receiver: link.sandbox.receiver('seller'), close: link.close };
   }
-  const receiver = createReceiver(lightning);
+  const create = () => (lightning.kind === 'lnurl' ? createLnurlReceiver(lightning) : products[lightning.kind].createReceiver(lightning));
+  const receiver = createDriver(create, `lightning.${lightning.kind}`);
   return { receiver, close: receiver.close };
-}
-
-function createReceiver(choice: Exclude<LightningChoice, { readonly kind: 'sandbox' }>): Receiver {
-  try {
-    const { url, network, certificatePath, macaroon } = choice;
-    return createLndReceiver({ url, network, certificatePath, ...macaroonOf(macaroon) });
-  } catch (error) {
-    if (error instanceof RangeError) throw new FareboxError('CONFIG_INVALID', `lightning.${choice.kind}: ${error.message}.`, { cause: error });
-    throw error;
-  }
-}
-
-function macaroonOf(secret: SecretChoice): { readonly macaroonPath: string } | { readonly macaroon: string } {
-  return secret.kind === 'file' ? { macaroonPath: secret.path } : { macaroon: secret.text };
 }

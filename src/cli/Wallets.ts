@@ -7,16 +7,20 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { z } from 'zod';
 import { FareboxError } from '../core/Errors.ts';
-import type { Payer } from '../lightning/Lightning.ts';
-import { createLndPayer } from '../lightning/lnd.ts';
+import type { ProductChoice } from '../gateway/index.ts';
+import type { Payer, Receiver } from '../lightning/Lightning.ts';
 import type { Home } from './Home.ts';
+import { createDriver, products } from './Products.ts';
 
 const walletSchema = z.strictObject({
-  kind: z.literal('lnd'),
+  kind: z.enum(['lnd', 'cln', 'lnbits', 'phoenixd']),
   network: z.enum(['bitcoin', 'testnet', 'signet', 'regtest']),
   url: z.string(),
   certificatePath: z.string().optional(),
-  macaroonPath: z.string(),
+  /** The file of what lets one in. */
+  secretPath: z.string(),
+  /** What to reckon with on top of an amount, where the wallet takes no fee limit. */
+  assumedMaxFee: z.string().optional(),
 });
 
 const fileSchema = z.record(z.string(), walletSchema);
@@ -51,16 +55,22 @@ export function writeWallet(home: Home, name: string, wallet: Wallet | undefined
   renameSync(draft, home.wallets);
 }
 
+/** The choice of a product that a connected wallet comes to. */
+function choiceOf({ kind, network, url, certificatePath, secretPath }: Wallet): ProductChoice {
+  return { kind, network, url, certificatePath, secret: { kind: 'file', path: secretPath } };
+}
+
 /**
  * A connected wallet as one that pays. In the journal it goes by driver and name: another wallet of the same product knows nothing of its
  * payments.
  * @throws CONFIG_INVALID – an address that is none
  */
-export function openWallet(name: string, { network, url, certificatePath, macaroonPath }: Wallet): Payer {
-  try {
-    return { ...createLndPayer({ url, network, certificatePath, macaroonPath }), name: `lnd/${name}` };
-  } catch (error) {
-    if (error instanceof RangeError) throw new FareboxError('CONFIG_INVALID', `The wallet "${name}" cannot be used: ${error.message}.`, { cause: error });
-    throw error;
-  }
+export function openWallet(name: string, wallet: Wallet): Payer {
+  const payer = createDriver(() => products[wallet.kind].createPayer(choiceOf(wallet)), `The wallet "${name}"`);
+  return { ...payer, name: `${wallet.kind}/${name}` };
+}
+
+/** The same wallet as one that can say who it is. @throws CONFIG_INVALID – as for {@link openWallet} */
+export function openNode(name: string, wallet: Wallet): Receiver {
+  return createDriver(() => products[wallet.kind].createReceiver(choiceOf(wallet)), `The wallet "${name}"`);
 }

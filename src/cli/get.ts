@@ -61,6 +61,7 @@ async function get(context: CliContext, url: string, options: GetOptions): Promi
       store,
       // A client that may spend nothing is no client: without --max the least there is, which no price is below.
       maxPerRequest: options.max === undefined ? Amount.fromMsat(1n) : Amount.parse(options.max),
+      ...(wallet.assumedMaxFee === undefined ? {} : { assumedMaxFee: Amount.parse(wallet.assumedMaxFee) }),
       ...(options.maxTotal === undefined ? {} : { maxTotal: Amount.parse(options.maxTotal) }),
       ...(kept && { fetch: kept.fetch }),
       onEvent: options.verbose ? (event) => narrate(terminal, event) : () => {},
@@ -89,12 +90,15 @@ function inWordsOfTheCommand(error: unknown, options: GetOptions): unknown {
   return new FareboxError('BUDGET_EXCEEDED', message, { details });
 }
 
+/** A wallet to pay with, open. */
+type OpenPayer = { readonly payer: Payer; readonly assumedMaxFee?: string | undefined; readonly close: () => Promise<void> };
+
 /** The connected wallet of that name, or else the sandbox's. */
-async function openPayer(home: Home, name: string): Promise<{ readonly payer: Payer; readonly close: () => Promise<void> }> {
+async function openPayer(home: Home, name: string): Promise<OpenPayer> {
   const connected = readWallets(home)[name];
   if (connected !== undefined) {
     const payer = openWallet(name, connected);
-    return { payer, close: payer.close };
+    return { payer, assumedMaxFee: connected.assumedMaxFee, close: payer.close };
   }
   const link = await findSandbox(home);
   return { payer: link?.sandbox.payer(name) ?? noWallet, close: async () => link?.close() };

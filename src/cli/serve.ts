@@ -22,6 +22,7 @@ type ServeOptions = {
   readonly pass?: string;
   readonly name?: string;
   readonly listen?: string;
+  readonly to?: string;
   readonly config?: string;
 };
 
@@ -38,13 +39,17 @@ export function registerServe(program: Command, context: CliContext): void {
   program
     .command('serve')
     .argument('[url]', 'your API, such as http://localhost:3000; without it farebox.yaml is read')
-    .description('Put a paywall in front of an API. It sells for play money on the sandbox until its configuration names a wallet.')
+    .description('Put a paywall in front of an API. It sells for play money on the sandbox until --to or its configuration names a wallet.')
     .option('-p, --price <amount>', 'what a request costs, such as "10 sat"')
     .option('--pass <length>', 'sell a pass for so long (such as 1h) instead of single requests')
     .option('--name <name>', 'what is sold, as the invoice says it')
+    .option('--to <address>', 'who is paid: a Lightning address such as you@wallet.com; default: play money on the sandbox')
     .option('-l, --listen <address>', 'where to listen; default 127.0.0.1:8402')
     .option('-c, --config <file>', 'the configuration file; default farebox.yaml, or satgate.yaml where that is there')
-    .addHelpText('after', '\nExamples:\n  farebox serve http://localhost:3000 --price "10 sat"\n  farebox serve --config farebox.yaml')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  farebox serve http://localhost:3000 --price "10 sat"\n  farebox serve http://localhost:3000 --price "10 sat" --to you@wallet.com\n  farebox serve --config farebox.yaml',
+    )
     .action(async (url: string | undefined, options: ServeOptions) => {
       const home = context.home();
       const config = url === undefined ? await fromFile(context, options) : fromFlags(home, url, options);
@@ -110,7 +115,7 @@ async function openStore(config: GatewayConfig): Promise<Store | undefined> {
 }
 
 async function fromFile(context: CliContext, options: ServeOptions): Promise<GatewayConfig> {
-  for (const flag of ['price', 'pass', 'name', 'listen'] as const) {
+  for (const flag of ['price', 'pass', 'name', 'listen', 'to'] as const) {
     if (options[flag] !== undefined)
       throw new FareboxError('CONFIG_INVALID', `--${flag} goes with a URL: farebox serve http://localhost:3000 --price "10 sat". A file says it itself.`);
   }
@@ -125,6 +130,7 @@ function fromFlags(home: Home, url: string, options: ServeOptions): GatewayConfi
   return createConfig(
     {
       ...(options.listen === undefined ? {} : { listen: options.listen }),
+      ...(options.to === undefined ? {} : { lightning: { to: options.to } }),
       keys: home.keyFile,
       store: home.gatewayStore,
       services: [{ name: 'api', ...(options.name === undefined ? {} : { title: options.name }), upstream: url, routes: [route] }],

@@ -14,7 +14,7 @@ afterEach(() => {
   for (const made of fakes.splice(0)) made.remove();
 });
 
-const lnd: Wallet = { kind: 'lnd', network: 'regtest', url: 'https://127.0.0.1:1', macaroonPath: '/nowhere/pay.macaroon' };
+const lnd: Wallet = { kind: 'lnd', network: 'regtest', url: 'https://127.0.0.1:1', secretPath: '/nowhere/pay.macaroon' };
 
 test.each([
   ['another product', ['connect', 'paypal', '--url', 'https://x', '--macaroon', 'x'], '"paypal" is no wallet that is known here'],

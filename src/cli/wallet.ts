@@ -5,16 +5,20 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import * as Amount from '../core/Amount.ts';
 import { FareboxError } from '../core/Errors.ts';
-import { createLndReceiver } from '../lightning/lnd.ts';
 import type { CliContext } from './Context.ts';
+import { isProduct, products } from './Products.ts';
 import type { Terminal } from './Terminal.ts';
 import { table } from './Terminal.ts';
-import { openWallet, readWallets, type Wallet, walletName, writeWallet } from './Wallets.ts';
+import { openNode, openWallet, readWallets, type Wallet, walletName, writeWallet } from './Wallets.ts';
 
 type ConnectOptions = {
   readonly url?: string;
   readonly certificate?: string;
   readonly macaroon?: string;
+  readonly rune?: string;
+  readonly key?: string;
+  readonly password?: string;
+  readonly assumedMaxFee?: string;
   readonly network: string;
   readonly name: string;
   readonly json?: boolean;
@@ -25,11 +29,15 @@ export function registerWallet(program: Command, context: CliContext): void {
   const wallet = program.command('wallet').description('Connect the wallet that "farebox get" pays with, or show which are connected.');
   wallet
     .command('connect')
-    .argument('<product>', 'what it is: lnd')
+    .argument('<product>', `what it is: ${Object.keys(products).join(', ')}`)
     .description('Try a wallet without spending, and pay with it from now on.')
     .option('--url <address>', "its API's address, such as https://127.0.0.1:8080")
-    .option('--certificate <file>', 'the file of its certificate, tls.cert; it is pinned')
-    .option('--macaroon <file>', 'the file of a macaroon that may pay and look payments up')
+    .option('--certificate <file>', 'lnd, cln: the file of its certificate; it is pinned')
+    .option('--macaroon <file>', 'lnd: the file of a macaroon that may pay and look payments up')
+    .option('--rune <file>', 'cln: the file of a rune that may')
+    .option('--key <file>', "lnbits: the file of the wallet's admin key")
+    .option('--password <file>', 'phoenixd: its phoenix.conf, or a file of its http-password')
+    .option('--assumed-max-fee <amount>', 'phoenixd: what to reckon with on top of a price, as it takes no fee limit, such as "10 sat"')
     .option('--network <network>', 'whose bitcoin: bitcoin, testnet, signet or regtest', 'bitcoin')
     .option('-n, --name <name>', 'what to call it; the one called "wallet" pays where --wallet names no other', 'wallet')
     .option('--json', 'print JSON')
@@ -48,11 +56,16 @@ export function registerWallet(program: Command, context: CliContext): void {
 }
 
 const connectHelp = `
-lnd: a macaroon that may pay and no more than it needs:
-  lncli bakemacaroon info:read offchain:read offchain:write --save_to farebox-pay.macaroon
+What lets one in stays in its file; it may pay, and no more than it needs:
+  lnd       lncli bakemacaroon info:read offchain:read offchain:write --save_to farebox-pay.macaroon
+  cln       lightning-cli createrune restrictions='[["method=pay","method=listpays","method=listpeerchannels","method=getinfo"]]'
+  lnbits    the admin key of a wallet of its own, from its page "API docs"
+  phoenixd  http-password of ~/.phoenix/phoenix.conf
 
-Example:
-  farebox wallet connect lnd --url https://127.0.0.1:8080 --certificate ~/.lnd/tls.cert --macaroon farebox-pay.macaroon`;
+Examples:
+  farebox wallet connect lnd --url https://127.0.0.1:8080 --certificate ~/.lnd/tls.cert --macaroon farebox-pay.macaroon
+  farebox wallet connect lnbits --url https://lnbits.example.com --key admin.key
+  farebox wallet connect phoenixd --password ~/.phoenix/phoenix.conf --assumed-max-fee "10 sat"`;
 
 async function connect(context: CliContext, product: string, options: ConnectOptions): Promise<void> {
   const terminal = context.terminal.withJson(options.json);
@@ -71,22 +84,30 @@ async function connect(context: CliContext, product: string, options: ConnectOpt
   terminal.line(`${terminal.tone('quiet', 'Buy with it:')} farebox get <url> --max "50 sat"${options.name === 'wallet' ? '' : ` --wallet ${options.name}`}`);
 }
 
-function walletOf(product: string, { url, certificate, macaroon, network }: ConnectOptions): Wallet {
-  if (product !== 'lnd') throw new FareboxError('CONFIG_INVALID', `"${product}" is no wallet that is known here: connect lnd.`);
-  if (url === undefined) throw new FareboxError('CONFIG_INVALID', 'Where is it? Add --url, such as https://127.0.0.1:8080');
-  if (macaroon === undefined) throw new FareboxError('CONFIG_INVALID', 'Add --macaroon, the file of a macaroon that may pay.');
+function walletOf(kind: string, options: ConnectOptions): Wallet {
+  const wrong = (message: string) => new FareboxError('CONFIG_INVALID', message);
+  if (!isProduct(kind)) throw wrong(`"${kind}" is no wallet that is known here: connect ${Object.keys(products).join(', ')}.`);
+  const product = products[kind];
+  const { certificate, network, assumedMaxFee, url = product.url } = options;
+  const secret = options[product.secret];
+  if (url === undefined) throw wrong('Where is it? Add --url, such as https://127.0.0.1:8080');
+  if (secret === undefined) throw wrong(`Add --${product.secret}, ${product.secretWords}.`);
+  if (certificate !== undefined && !product.hasCertificate) throw wrong(`--certificate is for nodes that sign their own, and not for ${kind}.`);
   if (network !== 'bitcoin' && network !== 'testnet' && network !== 'signet' && network !== 'regtest') {
-    throw new FareboxError('CONFIG_INVALID', '--network is bitcoin, testnet, signet or regtest.');
+    throw wrong('--network is bitcoin, testnet, signet or regtest.');
   }
   const pinned = certificate === undefined ? {} : { certificatePath: resolve(certificate) };
-  return { kind: 'lnd', network, url, ...pinned, macaroonPath: resolve(macaroon) };
+  const assumed = assumedMaxFee === undefined ? {} : { assumedMaxFee: Amount.format(Amount.parse(assumedMaxFee)) };
+  return { kind, network, url, ...pinned, secretPath: resolve(secret), ...assumed };
 }
 
 /** Asks who it is and what it can spend; nothing is paid. */
 async function tryOut(name: string, wallet: Wallet) {
   const payer = openWallet(name, wallet);
-  const { url, certificatePath, macaroonPath, network } = wallet;
-  const node = createLndReceiver({ url, certificatePath, macaroonPath, network });
+  const node = openNode(name, wallet);
+  if (!payer.capabilities.feeLimit && wallet.assumedMaxFee === undefined) {
+    throw new FareboxError('CONFIG_INVALID', `${wallet.kind} takes no fee limit. Say what to reckon with on top of a price: --assumed-max-fee "10 sat"`);
+  }
   try {
     const { spendableMsat } = await payer.balance();
     return { ...(await node.info()), spendableMsat };

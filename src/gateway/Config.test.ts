@@ -364,21 +364,58 @@ describe('the wallet that is paid', () => {
       network: 'regtest',
       url: 'https://127.0.0.1:8080',
       certificatePath: '/etc/farebox/tls.cert',
-      macaroon: { kind: 'file', path: '/etc/farebox/sell.macaroon' },
+      secret: { kind: 'file', path: '/etc/farebox/sell.macaroon' },
     });
   });
 
   test('lets in by a macaroon out of the environment, which nothing shows', () => {
     const macaroon = '0201036c6e64'.repeat(8);
     const config = parseConfig(lnd.replace('sell.macaroon', '${' + 'MACAROON}') + services, { environment: { MACAROON: macaroon } });
-    expect(config.lightning).toMatchObject({ macaroon: { kind: 'text', text: macaroon } });
+    expect(config.lightning).toMatchObject({ secret: { kind: 'text', text: macaroon } });
     expect(JSON.stringify(toJson(config)) + explain(config)).not.toContain(macaroon);
     expect(explain(config)).toContain('lightning   lnd at https://127.0.0.1:8080, regtest');
   });
 
+  test.each<[string, string, object]>([
+    ['a Lightning address', 'lightning: you@wallet.com\n', { kind: 'lnurl', network: 'bitcoin', to: 'you@wallet.com' }],
+    [
+      'Core Lightning',
+      'lightning: { cln: { url: "https://127.0.0.1:3010", certificate: ca.pem, rune: sell.rune } }\n',
+      { kind: 'cln', certificatePath: '/etc/farebox/ca.pem', secret: { kind: 'file', path: '/etc/farebox/sell.rune' } },
+    ],
+    [
+      'LNbits',
+      'lightning: { lnbits: { url: "https://lnbits.example.com/", invoiceKey: "file:invoice.key" } }\n',
+      { kind: 'lnbits', network: 'bitcoin', url: 'https://lnbits.example.com', secret: { kind: 'file', path: '/etc/farebox/invoice.key' } },
+    ],
+    [
+      'phoenixd',
+      'lightning: { phoenixd: { password: phoenix.conf } }\n',
+      { kind: 'phoenixd', url: 'http://127.0.0.1:9740', secret: { kind: 'file', path: '/etc/farebox/phoenix.conf' } },
+    ],
+  ])('%s has a few lines of its own', (_, text, expected) => {
+    expect(parseConfig(text + services, { folder: '/etc/farebox' }).lightning).toMatchObject(expected);
+  });
+
+  test.each<[string, string, string]>([
+    ['an invoice key', 'lnbits: { url: "https://x.example", invoiceKey: "${SECRET}" }', '0123456789abcdef'.repeat(2)],
+    ['a rune', 'cln: { url: "https://127.0.0.1:3010", rune: "${SECRET}" }', 'Ab-_'.repeat(16)],
+    ['a password of its owner\u2019s own choice', 'phoenixd: { password: "${SECRET}" }', 'correct horse battery'],
+  ])('%s comes out of the environment, and nothing shows it', (_, text, secret) => {
+    const config = parseConfig(`lightning: { ${text} }\n${services}`, { environment: { SECRET: secret } });
+    expect(config.lightning).toMatchObject({ secret: { kind: 'text', text: secret } });
+    expect(JSON.stringify(toJson(config)) + explain(config)).not.toContain(secret);
+  });
+
   test.each<[string, string, string | RegExp]>([
+    [
+      'an invoice key in the file itself',
+      `lightning: { lnbits: { url: "https://x.example", invoiceKey: ${'0123456789abcdef'.repeat(2)} } }\n`,
+      /does not belong in a/,
+    ],
+    ['a rune in the file itself', `lightning: { cln: { url: "https://x.example", rune: ${'Ab-_'.repeat(16)} } }\n`, /does not belong in a configuration file/],
     ['a macaroon in the file itself', lnd.replace('sell.macaroon', '0201036c6e64'.repeat(8)), /^6:15: .*does not belong in a configuration file/],
-    ['a wallet that nobody knows', 'lightning: paypal\n', /^1:12: unknown key `paypal`: known here are sandbox, network, lnd$/],
+    ['a wallet that nobody knows', 'lightning: paypal\n', /^1:12: unknown key `paypal`: known here are sandbox, network, to, lnd, cln, lnbits, phoenixd$/],
     ['two wallets', `${lnd}  sandbox: true\n`, /names several wallets: sandbox, lnd|names several wallets: lnd, sandbox/],
     ['no wallet', 'lightning:\n  network: regtest\n', /names no wallet/],
     ['no address', lnd.replace(/ {4}url:.*\n/, ''), /`url` is missing/],
@@ -389,5 +426,12 @@ describe('the wallet that is paid', () => {
     expect(mistake).toMatch(expected);
     expect(mistake).not.toContain('pass@');
     expect(mistake).not.toContain('0201036c6e64');
+  });
+
+  test('that knows whole satoshis only sells nothing for parts of one', () => {
+    const text =
+      'lightning: { phoenixd: { password: phoenix.conf } }\nservices:\n  - name: a\n    upstream: http://x\n    routes: [{ path: /p, price: 1500 msat, exactMsat: true }]\n';
+    expect(mistakesOf(text)[0]).toMatch(/phoenixd knows whole satoshis only, and .*\/p is sold for parts of one/);
+    expect(parseConfig(text.replace(', exactMsat: true', '')).lightning.kind).toBe('phoenixd');
   });
 });

@@ -10,7 +10,7 @@ import { dirname, join, resolve } from 'node:path';
 import type { Msat } from '../core/Amount.ts';
 import { FareboxError } from '../core/Errors.ts';
 import { isLoopback, type KeysChoice, type ListenAddress, type StoreChoice, type TermsChoice, type UpstreamAddress } from './ConfigFields.ts';
-import { type LightningChoice, readLightning } from './ConfigLightning.ts';
+import { knowsMsat, type LightningChoice, readLightning } from './ConfigLightning.ts';
 import { readRoutes } from './ConfigRoutes.ts';
 import { type ConfigFile, configSchema, readFile } from './ConfigSchema.ts';
 import { type ConfigPath, type ConfigText, createMistakes, type Environment, fromValue, type Mistakes, parse } from './ConfigText.ts';
@@ -172,6 +172,9 @@ function checkWhole(config: GatewayConfig, mistakes: Mistakes, keysInFile: boole
   if (config.lightning.kind === 'sandbox' && !config.sandboxPublic && !isLoopback(config.listen.host)) {
     fail(['listen'], `the sandbox takes play money: listen on 127.0.0.1, or write "sandbox: public" to sell for it on ${config.listen.host}`);
   }
+  const split = knowsMsat(config.lightning) ? undefined : config.routes.find(({ sale }) => sale?.exactMsat && sale.priceMsat % 1000n !== 0n);
+  if (split)
+    fail(['lightning'], `${config.lightning.kind} knows whole satoshis only, and ${split.name} is sold for parts of one: leave \`exactMsat\` away there`);
   const counted = config.routes.find(({ sale }) => sale?.terms.kind === 'per-request');
   if (config.store.kind === 'none' && counted) {
     fail(['store'], `without a store nobody can tell whether a payment was used, and ${counted.name} sells per request: name a store, or sell a pass`);

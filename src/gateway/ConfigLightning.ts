@@ -7,6 +7,8 @@
  *         certificate: tls.cert
  *         macaroon: farebox-invoices.macaroon
  *
+ * The others are `cln`, `lnbits` and `phoenixd`; `sandbox` is the default.
+ *
  * What lets one into a wallet is named by its file, or comes out of the environment; it never stands in the configuration itself.
  */
 import { z } from 'zod';
@@ -17,18 +19,24 @@ import type { ConfigPath, ConfigText, Mistakes } from './ConfigText.ts';
 /** A secret: the file that holds it, or itself, out of the environment. */
 export type SecretChoice = { readonly kind: 'file'; readonly path: string } | { readonly kind: 'text'; readonly text: string };
 
-/** lnd, as configured. */
-export type LndChoice = {
-  readonly kind: 'lnd';
-  readonly network: Network;
+/** The products that are reached at an address of their own, each with a secret that lets one in. */
+export type ProductKind = 'lnd' | 'cln' | 'lnbits' | 'phoenixd';
+
+/** A wallet behind an API, as configured. */
+export type ProductChoice = {
+  readonly kind: ProductKind;
+  readonly network: Exclude<Network, 'sandbox'>;
   readonly url: string;
   /** The file of the certificate that is pinned; undefined: what the machine's authorities vouch for. */
   readonly certificatePath: string | undefined;
-  readonly macaroon: SecretChoice;
+  readonly secret: SecretChoice;
 };
 
+/** A Lightning address or an LNURL, as configured. */
+export type LnurlChoice = { readonly kind: 'lnurl'; readonly network: Exclude<Network, 'sandbox'>; readonly to: string };
+
 /** Which wallet is paid. */
-export type LightningChoice = { readonly kind: 'sandbox'; readonly network: 'sandbox' } | LndChoice;
+export type LightningChoice = { readonly kind: 'sandbox'; readonly network: 'sandbox' } | ProductChoice | LnurlChoice;
 
 /** A value with a reader of its own, as `ConfigSchema.ts` makes them. */
 type Field = <T>(read: (value: unknown) => T) => z.ZodType<T>;
@@ -36,13 +44,15 @@ type Field = <T>(read: (value: unknown) => T) => z.ZodType<T>;
 /** The schema of `lightning`. */
 export function lightningSchema(field: Field) {
   return z.preprocess(
-    (value) => (typeof value === 'string' ? { [value]: value === 'sandbox' ? true : {} } : value),
+    (value) => (typeof value === 'string' ? shorthand(value) : value),
     z.strictObject({
       /** Play money on this machine, to try things out; nobody earns anything. */
       sandbox: z.literal(true).optional(),
       /** Whose bitcoin. Default: `bitcoin`. An invoice of another network is never handed out. */
       network: field(Fields.readOneOf(['bitcoin', 'testnet', 'signet', 'regtest'])).optional(),
-      /** A node of your own: you hold the money. */
+      /** A Lightning address, or an LNURL that is paid to: `you@wallet.com`. Whoever runs the wallet holds the money. */
+      to: field(Fields.readLine).optional(),
+      /** lnd, a node of your own: you hold the money. */
       lnd: z
         .strictObject({
           /** Its REST address: `https://127.0.0.1:8080`. No default. */
@@ -53,8 +63,42 @@ export function lightningSchema(field: Field) {
           macaroon: field(readSecret),
         })
         .optional(),
+      /** Core Lightning, a node of your own: you hold the money. */
+      cln: z
+        .strictObject({
+          /** The address of its `clnrest`: `https://127.0.0.1:3010`. No default. */
+          url: field(readWalletUrl),
+          /** The file of its certificate, `server.pem` or the `ca.pem` that signed it: pinned. Default: what the machine's own authorities vouch for. */
+          certificate: field(readPath).optional(),
+          /** The file of a rune that may do no more than make and look up invoices; or the rune itself out of the environment. No default. */
+          rune: field(readSecret),
+        })
+        .optional(),
+      /** A wallet of an LNbits: whoever runs it holds the money. */
+      lnbits: z
+        .strictObject({
+          /** Its address: `https://lnbits.example.com`. No default. */
+          url: field(readWalletUrl),
+          /** The file of the wallet's invoice key, which cannot spend; or the key itself out of the environment. No default. */
+          invoiceKey: field(readSecret),
+        })
+        .optional(),
+      /** phoenixd, a node of your own: you hold the money. */
+      phoenixd: z
+        .strictObject({
+          /** Its address. Default: `http://127.0.0.1:9740`. */
+          url: field(readWalletUrl).optional(),
+          /** Its `phoenix.conf`, of which `http-password-limited-access` is taken; a file of that password alone; or the password itself out of the environment. No default. */
+          password: field(readSecret),
+        })
+        .optional(),
     }),
   );
+}
+
+/** `lightning: sandbox`, `lightning: you@wallet.com`. */
+function shorthand(value: string): object {
+  return value === 'sandbox' ? { sandbox: true } : /@|^lnurl1/i.test(value) ? { to: value } : { [value]: {} };
 }
 
 /** `lightning` as it was read. */
@@ -70,36 +114,59 @@ export function readLightning(found: LightningFile | undefined, text: ConfigText
       ['lightning'],
       named.length === 0 ? 'names no wallet: write "sandbox", or a wallet such as "lnd"' : `names several wallets: ${named.join(', ')}`,
     );
-  const { network = 'bitcoin', lnd } = found;
-  if (lnd === undefined) return sandbox;
-  return {
-    kind: 'lnd',
-    network,
-    url: lnd.url,
-    certificatePath: lnd.certificate === undefined ? undefined : absolute(lnd.certificate),
-    macaroon: placed(lnd.macaroon, ['lightning', 'lnd', 'macaroon'], text, absolute, mistakes),
+  const { network = 'bitcoin', to, lnd, cln, lnbits, phoenixd } = found;
+  if (to !== undefined) return { kind: 'lnurl', network, to };
+  const choice = (kind: ProductKind, url: string, certificate: string | undefined, name: string, written: string): ProductChoice => {
+    const secret = secretOf(kind, written, ['lightning', kind, name], text, mistakes);
+    return {
+      kind,
+      network,
+      url,
+      certificatePath: certificate === undefined ? undefined : absolute(certificate),
+      secret: secret.kind === 'file' ? { kind: 'file', path: absolute(secret.path) } : secret,
+    };
   };
+  if (lnd) return choice('lnd', lnd.url, lnd.certificate, 'macaroon', lnd.macaroon);
+  if (cln) return choice('cln', cln.url, cln.certificate, 'rune', cln.rune);
+  if (lnbits) return choice('lnbits', lnbits.url, undefined, 'invoiceKey', lnbits.invoiceKey);
+  if (phoenixd) return choice('phoenixd', phoenixd.url ?? 'http://127.0.0.1:9740', undefined, 'password', phoenixd.password);
+  return sandbox;
 }
 
-/** A file's secret with its whole path; one that stands in the file itself is a mistake. */
-function placed(secret: SecretChoice, path: ConfigPath, text: ConfigText, absolute: (path: string) => string, mistakes: Mistakes): SecretChoice {
-  if (secret.kind === 'file') return { kind: 'file', path: absolute(secret.path) };
-  if (!text.isFromEnvironment(path))
+/** What a product's secrets look like. What looks like none is the path of its file. */
+const secrets: Readonly<Record<ProductKind, RegExp>> = {
+  lnd: /^(?:[0-9a-f]{2}){16,}$/i,
+  cln: /^[\w-]{40,}={0,2}$/,
+  lnbits: /^[0-9a-f]{32}$/i,
+  phoenixd: /^[0-9a-f]{32,}$/i,
+};
+
+/** A secret, or the path of its file; one that stands in the configuration itself is a mistake. */
+function secretOf(kind: ProductKind, written: string, path: ConfigPath, text: ConfigText, mistakes: Mistakes): SecretChoice {
+  const isFromEnvironment = text.isFromEnvironment(path);
+  const isChosen = kind === 'phoenixd' && isFromEnvironment && !/[/\\]|\.conf$/.test(written);
+  if (!secrets[kind].test(written) && !isChosen) return { kind: 'file', path: readPath(written) };
+  if (!isFromEnvironment)
     mistakes.add(path, 'what lets one into a wallet does not belong in a configuration file: name the file that holds it, or an environment variable');
-  return secret;
+  return { kind: 'text', text: written };
 }
 
 /** The choice without what is secret in it. */
 export function withoutSecrets(choice: LightningChoice): unknown {
-  if (choice.kind === 'sandbox') return choice;
-  const { macaroon, ...rest } = choice;
-  return { ...rest, macaroon: macaroon.kind === 'file' ? macaroon : { kind: 'text' } };
+  if (!('secret' in choice)) return choice;
+  const { secret, ...rest } = choice;
+  return { ...rest, secret: secret.kind === 'file' ? secret : { kind: 'text' } };
+}
+
+/** Whether the wallet can ask for parts of a satoshi. */
+export function knowsMsat({ kind }: LightningChoice): boolean {
+  return kind !== 'lnbits' && kind !== 'phoenixd';
 }
 
 /** Of a choice, in words. */
 export function explainLightning(choice: LightningChoice): string {
   if (choice.kind === 'sandbox') return 'sandbox (play money on this machine)';
-  return `${choice.kind} at ${choice.url}, ${choice.network}`;
+  return choice.kind === 'lnurl' ? `${choice.to}, ${choice.network}` : `${choice.kind} at ${choice.url}, ${choice.network}`;
 }
 
 function readPath(value: unknown): string {
@@ -107,11 +174,9 @@ function readPath(value: unknown): string {
   return path.startsWith('file:') ? path.slice('file:'.length) : path;
 }
 
-/** Hex digits are the secret itself; anything else is the path of its file. */
-function readSecret(value: unknown): SecretChoice {
-  const written = typeof value === 'string' ? value.trim() : value;
-  if (typeof written === 'string' && /^(?:[0-9a-f]{2}){16,}$/i.test(written)) return { kind: 'text', text: written };
-  return { kind: 'file', path: readPath(written) };
+/** A secret or the path of its file: which of them, {@link secretOf} tells. */
+function readSecret(value: unknown): string {
+  return Fields.readLine(typeof value === 'string' ? value.trim() : value);
 }
 
 function readWalletUrl(value: unknown): string {

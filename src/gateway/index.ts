@@ -11,7 +11,7 @@ export {
   type SaleConfig,
 } from './Config.ts';
 export type { KeysChoice, ListenAddress, StoreChoice, TermsChoice, UpstreamAddress } from './ConfigFields.ts';
-export type { LightningChoice, LndChoice, SecretChoice } from './ConfigLightning.ts';
+export type { LightningChoice, LnurlChoice, ProductChoice, ProductKind, SecretChoice } from './ConfigLightning.ts';
 export { explain, toJson } from './Explain.ts';
 export { createGateway, type Gateway, type GatewayOptions } from './Gateway.ts';
 export type { RequestOutcome } from './Steps.ts';

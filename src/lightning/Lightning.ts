@@ -17,12 +17,16 @@ export type Network = 'bitcoin' | 'testnet' | 'signet' | 'regtest' | 'sandbox';
 export type ReceiverCapabilities = {
   /** Can tell the state of an invoice by its payment hash. */
   readonly lookup: boolean;
+  /** Can tell it of every invoice, also one that another process made; without it, of those of this driver alone. */
+  readonly history: boolean;
   /** Can tell of settlements as they happen, and resume after a cursor. */
   readonly watch: boolean;
   /** Can cancel an unpaid invoice. */
   readonly cancel: boolean;
   /** Can ask for parts of a satoshi. */
   readonly msat: boolean;
+  /** Words the invoice as it is asked to, and sets its life; without it, both are the wallet's own. */
+  readonly memo: boolean;
 };
 
 /** What to ask for. */

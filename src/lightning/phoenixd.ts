@@ -43,7 +43,7 @@ export function createPhoenixdReceiver(options: PhoenixdOptions): Receiver {
   return {
     name: 'phoenixd',
     network,
-    capabilities: { lookup: true, watch: false, cancel: false, msat: false },
+    capabilities: { lookup: true, history: true, watch: false, cancel: false, msat: false, memo: true },
     createInvoice: async (request, signal) => {
       assertInvoiceRequest(request);
       const amountSat = String(assertWholeSat(product, request.amountMsat));

@@ -119,7 +119,11 @@ describe('the contract notices', () => {
 describe('a case that a subject has no means for', () => {
   it('is not applicable, and refuses to pass', async () => {
     const subject = createSubject();
-    const without = { ...subject, hooks: {}, receiver: { ...subject.receiver, capabilities: { lookup: true, watch: false, cancel: false, msat: true } } };
+    const without = {
+      ...subject,
+      hooks: {},
+      receiver: { ...subject.receiver, capabilities: { lookup: true, history: true, watch: false, cancel: false, msat: true, memo: true } },
+    };
     const left = lightningContract.filter((one) => !isApplicable(one, without));
     expect(left.length).toBeGreaterThan(10);
     for (const one of lightningContract) expect([one.name, isApplicable(one, subject)]).toEqual([one.name, !one.needs.some((need) => apiNeeds.includes(need))]);

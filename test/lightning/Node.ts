@@ -3,7 +3,8 @@
  */
 import * as Amount from '../../src/core/Amount.ts';
 import * as Bolt11 from '../../src/core/Bolt11.ts';
-import { parseHash } from '../../src/core/Preimage.ts';
+import { systemRandom } from '../../src/core/Clock.ts';
+import { fromBytes, hash, parseHash } from '../../src/core/Preimage.ts';
 import type { InvoiceState, TrackedPayment } from '../../src/lightning/Lightning.ts';
 import { createSandboxNetwork, type Sandbox } from '../../src/lightning/sandbox.ts';
 import * as FixedClock from '../../src/testing/FixedClock.ts';
@@ -24,6 +25,7 @@ export type Node = {
   readonly invoice: (paymentHash: string) => Promise<Invoice | undefined>;
   /** The invoices that were paid, in the order in which they were; the first has number 1. Those behind that number, and the next ones as they come. */
   readonly settled: (after: number | undefined, gone: AbortSignal) => AsyncGenerator<{ readonly number: number; readonly invoice: Invoice }>;
+  readonly preimageOf: (paymentHash: string) => string | undefined;
   /** The number that an invoice has in that order. */
   readonly numberOf: (paymentHash: string) => number;
   /** Pays and waits for the end of it, so many seconds at the longest. `before`: it was paid, or under way, already. */
@@ -47,15 +49,22 @@ export type Nodes = {
 /** Two nodes of a network of their own. Invoices of theirs are regtest's. */
 export function createNodes(): Nodes {
   const clock = FixedClock.create();
-  const sandbox = createSandboxNetwork({ clock });
+  const preimages = new Map<string, string>();
+  // Of 32 random bytes, some are preimages of invoices; the others are nobody's, and never asked for.
+  const random = (count: number) => {
+    const bytes = systemRandom(count);
+    if (count === 32) preimages.set(hash(fromBytes(bytes)), fromBytes(bytes));
+    return bytes;
+  };
+  const sandbox = createSandboxNetwork({ clock, random });
   const ending = new AbortController();
   const cancelled = new Set<string>();
   const next = (kind: 'fails' | 'hangs' | 'settles-late' | 'no-preimage' | 'overcharges' | 'pays-expired') => () =>
     sandbox.setFault({ node: 'buyer', kind, payments: 1 });
   return {
     clock,
-    seller: createNode(sandbox, 'seller', clock, cancelled, ending.signal),
-    buyer: createNode(sandbox, 'buyer', clock, cancelled, ending.signal),
+    seller: createNode(sandbox, 'seller', clock, { cancelled, preimages }, ending.signal),
+    buyer: createNode(sandbox, 'buyer', clock, { cancelled, preimages }, ending.signal),
     hooks: {
       advance: async (ms) => clock.advance(ms),
       failNext: next('fails'),
@@ -71,7 +80,11 @@ export function createNodes(): Nodes {
   };
 }
 
-function createNode(sandbox: Sandbox, name: string, clock: FixedClock.FixedClock, cancelled: Set<string>, ending: AbortSignal): Node {
+/** What the sandbox does not tell. */
+type Own = { readonly cancelled: ReadonlySet<string>; readonly preimages: ReadonlyMap<string, string> };
+
+function createNode(sandbox: Sandbox, name: string, clock: FixedClock.FixedClock, own: Own, ending: AbortSignal): Node {
+  const { cancelled, preimages } = own;
   const receiver = sandbox.receiver(name);
   const payer = sandbox.payer(name);
   const invoices = new Map<string, Bolt11.InvoiceFields>();
@@ -116,6 +129,7 @@ function createNode(sandbox: Sandbox, name: string, clock: FixedClock.FixedClock
         }
       }
     },
+    preimageOf: (paymentHash) => preimages.get(paymentHash),
     numberOf: (paymentHash) => order.indexOf(paymentHash) + 1,
     pay: async (text, maxFeeMsat, waitSeconds) => {
       const asked = Bolt11.peek(text);

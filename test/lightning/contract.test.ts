@@ -8,22 +8,26 @@ import { createClnPayer, createClnReceiver } from '../../src/lightning/cln.ts';
 import type { Payer, Receiver } from '../../src/lightning/Lightning.ts';
 import { createLnbitsPayer, createLnbitsReceiver } from '../../src/lightning/lnbits.ts';
 import { createLndPayer, createLndReceiver } from '../../src/lightning/lnd.ts';
+import { createLnurlReceiver } from '../../src/lightning/lnurl.ts';
 import { createPhoenixdPayer, createPhoenixdReceiver } from '../../src/lightning/phoenixd.ts';
 import { type Drivers, isApplicable, type LightningHooks, type LightningSubject, lightningContract } from '../../src/testing/lightningContract.ts';
 import { cln, runes } from './cln.ts';
 import { type Asked, openDouble, type Told } from './Double.ts';
 import { keys, lnbits } from './lnbits.ts';
 import { lnd, macaroons } from './lnd.ts';
+import { lnurl } from './lnurl.ts';
 import { createNodes, type Node } from './Node.ts';
 import { passwords, phoenixd } from './phoenixd.ts';
 
 /** A product: what its API answers, and the drivers that ask it; `key` instead of the right one where a case wants another. */
 type Product = {
   readonly answers: (node: Node) => (asked: Asked) => Promise<Told>;
+  /** Where the one who pays has another product: a product may only be paid. */
+  readonly payerAnswers?: (node: Node) => (asked: Asked) => Promise<Told>;
   readonly receiver: (at: Place, key?: string) => Receiver;
   readonly payer: (at: Place, key?: string) => Payer;
-  /** One that lets nobody in. */
-  readonly wrongKey: string;
+  /** One that lets nobody in; undefined where everybody may ask. */
+  readonly wrongKey: string | undefined;
   /** Whether the owner of the wallet can cancel an invoice. */
   readonly canCancel: boolean;
 };
@@ -53,6 +57,14 @@ const products: Readonly<Record<string, Product>> = {
     wrongKey: 'Z3Vlc3Nl'.repeat(8),
     canCancel: false,
   },
+  lnurl: {
+    answers: lnurl,
+    payerAnswers: lnd,
+    receiver: ({ url, ...at }) => createLnurlReceiver({ ...at, to: `seller@${new URL(url).host}`, verify: true }),
+    payer: (at) => createLndPayer({ ...at, macaroon: macaroons.pay }),
+    wrongKey: undefined,
+    canCancel: false,
+  },
   phoenixd: {
     answers: phoenixd,
     receiver: (at, password = passwords.limited) => createPhoenixdReceiver({ ...at, password }),
@@ -71,7 +83,10 @@ describe.each(Object.entries(products))('%s', (_, product) => {
 
   async function createSubject(): Promise<LightningSubject> {
     const nodes = createNodes();
-    const [selling, buying] = await Promise.all([openDouble(product.answers(nodes.seller)), openDouble(product.answers(nodes.buyer))]);
+    const [selling, buying] = await Promise.all([
+      openDouble(product.answers(nodes.seller)),
+      openDouble((product.payerAnswers ?? product.answers)(nodes.buyer)),
+    ]);
     const drivers = (key: string | undefined, clock: Clock): Drivers => ({
       receiver: product.receiver({ url: selling.url, clock, network: 'regtest' }, key),
       payer: product.payer({ url: buying.url, clock, network: 'regtest' }, key),
@@ -86,7 +101,7 @@ describe.each(Object.entries(products))('%s', (_, product) => {
       receiverDown: selling.setDown,
       payerSlow: buying.setSlow,
       receiverSlow: selling.setSlow,
-      lettingNobodyIn: () => drivers(product.wrongKey, nodes.clock),
+      ...(product.wrongKey === undefined ? {} : { lettingNobodyIn: () => drivers(product.wrongKey, nodes.clock) }),
       skewed: (ms) => drivers(undefined, { ...nodes.clock, nowMs: () => nodes.clock.nowMs() + ms }),
     };
     return { receiver, payer, hooks };
@@ -95,7 +110,7 @@ describe.each(Object.entries(products))('%s', (_, product) => {
   it.each(lightningContract)('$name', async (one) => {
     const subject = await createSubject();
     // What a driver has no means for is in its capabilities, and `docs/compatibility.md` says so.
-    if (!isApplicable(one, subject)) expect([...capabilitiesOf(subject), product.canCancel]).toContain(false);
+    if (!isApplicable(one, subject)) expect([...capabilitiesOf(subject), product.canCancel, product.wrongKey !== undefined]).toContain(false);
     else await one.run(subject);
   });
 });

@@ -26,7 +26,7 @@ export function createReceiver({ api, network }: ReceiverOptions): Receiver {
   return {
     name: 'cln',
     network,
-    capabilities: { lookup: true, watch: true, cancel: false, msat: true },
+    capabilities: { lookup: true, history: true, watch: true, cancel: false, msat: true, memo: true },
     createInvoice: async (request, signal) => {
       assertInvoiceRequest(request);
       const { amountMsat, description, expirySeconds } = request;

@@ -27,7 +27,7 @@ export function createReceiver({ api, network, clock }: ReceiverOptions): Receiv
   return {
     name: 'lnbits',
     network,
-    capabilities: { lookup: true, watch: false, cancel: false, msat: false },
+    capabilities: { lookup: true, history: true, watch: false, cancel: false, msat: false, memo: true },
     createInvoice: async (request, signal) => {
       assertInvoiceRequest(request);
       const amount = assertWholeSat(product, request.amountMsat);

@@ -25,7 +25,7 @@ export function createReceiver({ api, network, clock, routeHints }: ReceiverOpti
   return {
     name: 'lnd',
     network,
-    capabilities: { lookup: true, watch: true, cancel: false, msat: true },
+    capabilities: { lookup: true, history: true, watch: true, cancel: false, msat: true, memo: true },
     createInvoice: async (request, signal) => {
       assertInvoiceRequest(request);
       const { amountMsat, description, expirySeconds } = request;

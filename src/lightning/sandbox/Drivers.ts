@@ -51,7 +51,7 @@ function createReceiver(backend: Backend, node: NodeRef): Receiver {
   return {
     name: 'sandbox',
     network: 'sandbox',
-    capabilities: { lookup: true, watch: true, cancel: false, msat: true },
+    capabilities: { lookup: true, history: true, watch: true, cancel: false, msat: true, memo: true },
     createInvoice: async (request, signal) => {
       assertInvoiceRequest(request);
       return call(product, closing.signal, signal, (either) => order(request, either));

@@ -3,11 +3,19 @@
  */
 import assert from 'node:assert/strict';
 import { FareboxError } from '../../core/Errors.ts';
-import { type LightningCase, test } from './Subject.ts';
+import { type LightningCase, type LightningHooks, test } from './Subject.ts';
 import { ended, feeLimitMsat, invoiceFor, isUnavailable, pay } from './steps.ts';
 
 /** Longer than any driver waits for an answer that comes at once, and than the payment here may take. */
 const patienceMs = 11_000;
+
+/** Lets a driver run out of patience, also one that asks more than one question. */
+async function passTime(hooks: Partial<LightningHooks>): Promise<void> {
+  for (let turn = 0; turn < 5; turn++) {
+    await new Promise(setImmediate);
+    await hooks.advance?.(patienceMs);
+  }
+}
 
 /** What surrounds a wallet. */
 export const circumstances: readonly LightningCase[] = [
@@ -24,8 +32,7 @@ export const circumstances: readonly LightningCase[] = [
     await pay(payer, created);
     await hooks.receiverSlow?.(true);
     const asked = [invoiceFor(receiver, 50), receiver.lookupInvoice(created.paymentHash)].map((one) => assert.rejects(one, isUnavailable));
-    await hooks.advance?.(patienceMs);
-    await Promise.all(asked);
+    await Promise.all([...asked, passTime(hooks)]);
     await hooks.receiverSlow?.(false);
     assert.equal((await receiver.lookupInvoice(created.paymentHash)).kind, 'paid');
   }),
@@ -34,7 +41,7 @@ export const circumstances: readonly LightningCase[] = [
     await hooks.payerSlow?.(true);
     const outcome = payer.pay({ invoice: created.invoice, maxFeeMsat: feeLimitMsat, timeoutSeconds: 5 });
     const asked = assert.rejects(payer.trackPayment(created.paymentHash), isUnavailable);
-    await hooks.advance?.(patienceMs);
+    await passTime(hooks);
     // Failed only where nothing was sent: then nothing is known of it afterwards.
     const { kind } = await outcome;
     assert.ok(kind === 'unknown' || kind === 'failed', kind);
@@ -75,8 +82,8 @@ export const circumstances: readonly LightningCase[] = [
       assert.equal(settled.kind, 'settled');
       assert.deepEqual(await off.payer.trackPayment(created.paymentHash), settled);
       const seen = await off.receiver.lookupInvoice(created.paymentHash);
-      assert.deepEqual(seen, await receiver.lookupInvoice(created.paymentHash));
       assert.equal(seen.kind, 'paid');
+      if (receiver.capabilities.history) assert.deepEqual(seen, await receiver.lookupInvoice(created.paymentHash));
       await Promise.all([off.receiver.close(), off.payer.close()]);
     }
   }),

@@ -38,7 +38,7 @@ export const settling: readonly LightningCase[] = [
     const outcome = await pay(payer, created);
     assert.deepEqual(await payer.trackPayment(created.paymentHash), outcome);
   }),
-  test('what was never seen is absent, which is not an error', ['lookup', 'track'], async ({ receiver, payer }) => {
+  test('what was never seen is absent, which is not an error', ['history', 'track'], async ({ receiver, payer }) => {
     const paymentHash = Preimage.hash(Preimage.fromBytes(randomBytes()));
     assert.deepEqual(await receiver.lookupInvoice(paymentHash), { kind: 'absent' });
     assert.deepEqual(await payer.trackPayment(paymentHash), { kind: 'absent' });
@@ -67,7 +67,7 @@ export const settling: readonly LightningCase[] = [
 
 /** Payments that fail for certain. */
 export const refusing: readonly LightningCase[] = [
-  test('an invoice expires', ['advance', 'lookup', 'balance'], async (subject) => {
+  test('an invoice expires', ['memo', 'advance', 'lookup', 'balance'], async (subject) => {
     const { receiver, payer, hooks } = subject;
     const before = await spendable(payer);
     const created = await receiver.createInvoice({ amountMsat: Amount.fromSat(50), description: 'x', expirySeconds: 60 });

@@ -111,7 +111,7 @@ export const misbehaving: readonly LightningCase[] = [
   test('an invoice that was paid after it expired is paid', ['advance', 'payExpiredNext', 'lookup'], async ({ receiver, payer, hooks }) => {
     const created = await invoiceFor(receiver, 50);
     await hooks.advance?.(601_000);
-    assert.equal((await receiver.lookupInvoice(created.paymentHash)).kind, 'expired');
+    assert.notEqual((await receiver.lookupInvoice(created.paymentHash)).kind, 'paid');
     await hooks.payExpiredNext?.();
     assert.equal((await pay(payer, created)).kind, 'settled');
     assert.equal((await receiver.lookupInvoice(created.paymentHash)).kind, 'paid');

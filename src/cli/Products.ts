@@ -1,0 +1,98 @@
+/**
+ * The wallets that Farebox has drivers for, by the name that the configuration and the command line have for them.
+ */
+import { readFileSync } from 'node:fs';
+import { FareboxError } from '../core/Errors.ts';
+import type { ProductChoice, ProductKind } from '../gateway/index.ts';
+import { createClnPayer, createClnReceiver } from '../lightning/cln.ts';
+import type { Payer, Receiver } from '../lightning/Lightning.ts';
+import { createLnbitsPayer, createLnbitsReceiver } from '../lightning/lnbits.ts';
+import { createLndPayer, createLndReceiver } from '../lightning/lnd.ts';
+import { createPhoenixdPayer, createPhoenixdReceiver } from '../lightning/phoenixd.ts';
+
+/** A product, and how its drivers are made. */
+export type Product = {
+  /** What lets one in, as the command line names it: `--macaroon <file>`. */
+  readonly secret: 'macaroon' | 'rune' | 'key' | 'password';
+  /** What that is, to pay with it. */
+  readonly secretWords: string;
+  /** Where it is unless told otherwise; undefined: it has to be told. */
+  readonly url?: string;
+  readonly hasCertificate: boolean;
+  readonly createReceiver: (choice: ProductChoice) => Receiver;
+  readonly createPayer: (choice: ProductChoice) => Payer;
+};
+
+/** By name. */
+export const products: Readonly<Record<ProductKind, Product>> = {
+  lnd: {
+    secret: 'macaroon',
+    secretWords: 'the file of a macaroon that may pay',
+    hasCertificate: true,
+    createReceiver: (choice) => createLndReceiver({ ...choice, ...pathOrText(choice, 'macaroonPath', 'macaroon') }),
+    createPayer: (choice) => createLndPayer({ ...choice, ...pathOrText(choice, 'macaroonPath', 'macaroon') }),
+  },
+  cln: {
+    secret: 'rune',
+    secretWords: 'the file of a rune that may pay',
+    hasCertificate: true,
+    createReceiver: (choice) => createClnReceiver({ ...choice, ...pathOrText(choice, 'runePath', 'rune') }),
+    createPayer: (choice) => createClnPayer({ ...choice, ...pathOrText(choice, 'runePath', 'rune') }),
+  },
+  lnbits: {
+    secret: 'key',
+    secretWords: "the file of the wallet's admin key",
+    hasCertificate: false,
+    createReceiver: (choice) => createLnbitsReceiver({ ...choice, invoiceKey: secretOf(choice) }),
+    createPayer: (choice) => createLnbitsPayer({ ...choice, adminKey: secretOf(choice) }),
+  },
+  phoenixd: {
+    secret: 'password',
+    secretWords: 'its phoenix.conf, or a file of its http-password',
+    url: 'http://127.0.0.1:9740',
+    hasCertificate: false,
+    createReceiver: (choice) => createPhoenixdReceiver({ ...choice, password: passwordIn(secretOf(choice), 'http-password-limited-access') }),
+    createPayer: (choice) => createPhoenixdPayer({ ...choice, password: passwordIn(secretOf(choice), 'http-password') }),
+  },
+};
+
+/** Whether there is a driver of that name. */
+export function isProduct(name: string): name is ProductKind {
+  return Object.hasOwn(products, name);
+}
+
+/** Makes a driver. @throws CONFIG_INVALID – an address or a secret that is none, a file that cannot be read */
+export function createDriver<Driver>(create: () => Driver, what: string): Driver {
+  try {
+    return create();
+  } catch (error) {
+    if (error instanceof RangeError) throw new FareboxError('CONFIG_INVALID', `${what} cannot be used: ${error.message}.`, { cause: error });
+    throw error;
+  }
+}
+
+function pathOrText<Path extends string, Text extends string>({ secret }: ProductChoice, path: Path, text: Text) {
+  return (secret.kind === 'file' ? { [path]: secret.path } : { [text]: secret.text }) as { readonly [name in Path | Text]?: string };
+}
+
+/** What a file holds, without the white space around it. @throws RangeError – it cannot be read, or is empty */
+function secretOf({ secret }: ProductChoice): string {
+  if (secret.kind === 'text') return secret.text;
+  let text: string;
+  try {
+    text = readFileSync(secret.path, 'utf8').trim();
+  } catch (error) {
+    throw new RangeError(`${secret.path} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unreadable'})`, { cause: error });
+  }
+  if (text === '') throw new RangeError(`${secret.path} is empty`);
+  return text;
+}
+
+/** A password alone, or the one of that name in a `phoenix.conf`. */
+function passwordIn(text: string, name: string): string {
+  const lines = text.split('\n').map((line) => line.trim());
+  if (lines.length === 1 && !text.includes('=')) return text;
+  const found = lines.find((line) => line.startsWith(`${name}=`))?.slice(name.length + 1);
+  if (found === undefined) throw new RangeError(`the file has no line ${name}=…`);
+  return found.trim();
+}
