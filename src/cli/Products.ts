@@ -19,6 +19,8 @@ export type Product = {
   /** Where it is unless told otherwise; undefined: it has to be told. */
   readonly url?: string;
   readonly hasCertificate: boolean;
+  /** What its driver was tried against: the product, or the API as it is documented. */
+  readonly triedAgainst: 'itself' | 'its documentation';
   readonly createReceiver: (choice: ProductChoice) => Receiver;
   readonly createPayer: (choice: ProductChoice) => Payer;
 };
@@ -29,6 +31,7 @@ export const products: Readonly<Record<ProductKind, Product>> = {
     secret: 'macaroon',
     secretWords: 'the file of a macaroon that may pay',
     hasCertificate: true,
+    triedAgainst: 'itself',
     createReceiver: (choice) => createLndReceiver({ ...choice, ...pathOrText(choice, 'macaroonPath', 'macaroon') }),
     createPayer: (choice) => createLndPayer({ ...choice, ...pathOrText(choice, 'macaroonPath', 'macaroon') }),
   },
@@ -36,6 +39,7 @@ export const products: Readonly<Record<ProductKind, Product>> = {
     secret: 'rune',
     secretWords: 'the file of a rune that may pay',
     hasCertificate: true,
+    triedAgainst: 'its documentation',
     createReceiver: (choice) => createClnReceiver({ ...choice, ...pathOrText(choice, 'runePath', 'rune') }),
     createPayer: (choice) => createClnPayer({ ...choice, ...pathOrText(choice, 'runePath', 'rune') }),
   },
@@ -43,6 +47,7 @@ export const products: Readonly<Record<ProductKind, Product>> = {
     secret: 'key',
     secretWords: "the file of the wallet's admin key",
     hasCertificate: false,
+    triedAgainst: 'itself',
     createReceiver: (choice) => createLnbitsReceiver({ ...choice, invoiceKey: secretOf(choice) }),
     createPayer: (choice) => createLnbitsPayer({ ...choice, adminKey: secretOf(choice) }),
   },
@@ -51,6 +56,7 @@ export const products: Readonly<Record<ProductKind, Product>> = {
     secretWords: 'its phoenix.conf, or a file of its http-password',
     url: 'http://127.0.0.1:9740',
     hasCertificate: false,
+    triedAgainst: 'its documentation',
     createReceiver: (choice) => createPhoenixdReceiver({ ...choice, password: passwordIn(secretOf(choice), 'http-password-limited-access') }),
     createPayer: (choice) => createPhoenixdPayer({ ...choice, password: passwordIn(secretOf(choice), 'http-password') }),
   },

@@ -6,6 +6,7 @@ import { registerAudit } from './audit.ts';
 import type { CliContext } from './Context.ts';
 import { registerCheck } from './check.ts';
 import { registerDemo } from './demo.ts';
+import { registerDoctor } from './doctor.ts';
 import { exitCodes } from './exit.ts';
 import { registerGet } from './get.ts';
 import { registerInit } from './init.ts';
@@ -36,6 +37,7 @@ export function createProgram(context: CliContext): Command {
   registerCheck(program, context);
   registerGet(program, context);
   registerWallet(program, context);
+  registerDoctor(program, context);
   registerSales(program, context);
   registerStore(program, context);
   registerToken(program, context);

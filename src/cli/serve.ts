@@ -14,6 +14,7 @@ import { createSqliteStore } from '../store/sqlite.ts';
 import { configFile } from './ConfigFile.ts';
 import type { CliContext } from './Context.ts';
 import { ensureKeys, type Home, parseKeys } from './Home.ts';
+import { products } from './Products.ts';
 import { openReceiver } from './Receivers.ts';
 import { type Terminal, table } from './Terminal.ts';
 
@@ -55,6 +56,7 @@ export function registerServe(program: Command, context: CliContext): void {
       const config = url === undefined ? await fromFile(context, options) : fromFlags(home, url, options);
       const served = await serve(context, home, config);
       announce(context.terminal, config, served.url);
+      void warnOfWallet(context.terminal, config, served.receiver);
       await new Promise<void>((resolve) => {
         if (context.signal.aborted) resolve();
         context.signal.addEventListener('abort', () => resolve(), { once: true });
@@ -145,7 +147,7 @@ function announce(terminal: Terminal, config: GatewayConfig, url: string): void 
   const { network } = config.lightning;
   terminal.data({ kind: 'listening', url, network });
   terminal.line(
-    `${tone('strong', 'farebox')} listens on ${tone('wire', url)}   ${network === 'sandbox' ? tone('warning', 'sandbox: play money, worth nothing') : tone('good', `${network}, paid into ${config.lightning.kind}`)}`,
+    `${tone('strong', 'farebox')} listens on ${tone('wire', url)}   ${network === 'sandbox' ? tone('warning', 'sandbox: play money, worth nothing') : tone('good', `${network}, paid ${config.lightning.kind === 'lnurl' ? `to ${config.lightning.to}` : `into ${config.lightning.kind}`}`)}`,
   );
   terminal.line();
   const rows = config.routes.map(({ methods, pattern, sale, upstream }) => [
@@ -160,6 +162,17 @@ function announce(terminal: Terminal, config: GatewayConfig, url: string): void 
   terminal.line(`${tone('quiet', 'Look:')} curl -i ${url}/`);
   terminal.line(`${tone('quiet', 'Buy: ')} farebox get ${url}/ --max "${highest(config)}"`);
   terminal.line();
+}
+
+/** What an operator is to know of the wallet; nothing waits for it. */
+async function warnOfWallet(terminal: Terminal, { lightning }: GatewayConfig, receiver: Receiver): Promise<void> {
+  if (lightning.kind in products && products[lightning.kind as keyof typeof products].triedAgainst === 'its documentation') {
+    terminal.note(
+      terminal.tone('warning', `unverified: the driver of ${lightning.kind} was tried against its documented API alone. Try it with: farebox doctor`),
+    );
+  }
+  const canSpend = await receiver.canSpend?.().catch(() => undefined);
+  if (canSpend) terminal.note(terminal.tone('warning', 'what lets us into the wallet could spend as well. Selling needs less: see docs/wallets.md'));
 }
 
 /** The highest price with room for a fee. */

@@ -133,6 +133,16 @@ export async function call<T>(product: string, closing: AbortSignal, signal: Abo
   }
 }
 
+/** What may be known, or not be ours to ask: undefined where we are not let in to it. */
+export async function ifAllowed<T>(ask: Promise<T>): Promise<T | undefined> {
+  try {
+    return await ask;
+  } catch (error) {
+    if (FareboxError.is(error, 'LIGHTNING_UNAUTHORIZED')) return undefined;
+    throw error;
+  }
+}
+
 /** The watch of a product that tells of no settlements; its capabilities say so. */
 export function watchesNothing(product: string): AsyncIterable<never> {
   throw new TypeError(`${product} tells of no settlements (capabilities.watch is false): look invoices up`);

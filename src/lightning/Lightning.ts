@@ -88,6 +88,10 @@ export type Receiver = {
   /** Settlements behind the cursor (all from now on where there is none), until `signal` aborts. Throws when the node goes away: begin again behind the last cursor. */
   readonly watchSettlements: (options: { readonly after?: string; readonly signal: AbortSignal }) => AsyncIterable<Settlement>;
   readonly info: (signal?: AbortSignal) => Promise<NodeInfo>;
+  /** Whether what lets us in could spend as well, which selling needs not; undefined: not to be found out. Nothing is spent to find out. */
+  readonly canSpend?: (signal?: AbortSignal) => Promise<boolean | undefined>;
+  /** The most that can be paid to it now; undefined: not to be found out. */
+  readonly receivable?: (signal?: AbortSignal) => Promise<Msat | undefined>;
   readonly close: () => Promise<void>;
 };
 

@@ -12,18 +12,21 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { FareboxError } from '../core/Errors.ts';
 import { type Exchange, isUnsent, NotSent, type Send } from './Api.ts';
 
+/** What lets one in: a file, or itself. */
+export type Secret = {
+  /** For messages, such as `macaroon`. */
+  readonly name: string;
+  readonly path?: string | undefined;
+  readonly text?: string | undefined;
+};
+
 /** What lets one in, and by what the node is known; each as a file or as it is. */
 export type TransportOptions = {
   /** For messages, such as `lnd`. */
   readonly product: string;
   readonly certificatePath?: string | undefined;
   readonly certificate?: string | undefined;
-  readonly secret: {
-    /** For messages, such as `macaroon`. */
-    readonly name: string;
-    readonly path?: string | undefined;
-    readonly text?: string | undefined;
-  };
+  readonly secret: Secret;
   /** The headers of every call, from the secret's bytes. */
   readonly headers: (secret: Buffer) => Readonly<Record<string, string>>;
 };
@@ -55,8 +58,7 @@ type Access = { readonly agent: HttpAgent | HttpsAgent; readonly headers: Readon
 
 async function open({ certificatePath, certificate, secret, headers }: TransportOptions, isTls: boolean): Promise<Access> {
   const pem = certificatePath === undefined ? certificate : (await read(certificatePath, 'certificate')).toString('utf8');
-  const bytes = secret.path === undefined ? Buffer.from(secret.text ?? '', 'latin1') : await read(secret.path, secret.name);
-  if (bytes.length === 0) throw new FareboxError('LIGHTNING_UNAUTHORIZED', `The file of the ${secret.name} is empty.`);
+  const bytes = await readSecret(secret);
   const pool = { keepAlive: true, keepAliveMsecs: 30_000, maxSockets: 64 };
   const agent = isTls ? new HttpsAgent({ ...pool, ...(pem === undefined ? {} : pinned(pem)) }) : new HttpAgent(pool);
   return { agent, headers: headers(bytes) };
@@ -136,6 +138,13 @@ function parseCertificate(pem: string): X509Certificate {
   } catch (error) {
     throw new RangeError('certificate is a PEM certificate, such as the content of tls.cert', { cause: error });
   }
+}
+
+/** @throws NotSent – its file cannot be read; LIGHTNING_UNAUTHORIZED – it is empty */
+export async function readSecret({ name, path, text }: Secret): Promise<Buffer> {
+  const bytes = path === undefined ? Buffer.from(text ?? '', 'latin1') : await read(path, name);
+  if (bytes.length === 0) throw new FareboxError('LIGHTNING_UNAUTHORIZED', `The file of the ${name} is empty.`);
+  return bytes;
 }
 
 async function read(path: string, what: string): Promise<Buffer> {

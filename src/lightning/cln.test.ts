@@ -116,7 +116,9 @@ test('a watch without a cursor begins behind the newest payment, found from the 
       return ok({ status: 'paid', pay_index: 10, payment_hash: paymentHash, amount_received_msat: 50_000, paid_at: createdAt });
     },
   };
-  const watch = createReceiver({ api: apiOf(answers), network: 'regtest' }).watchSettlements({ signal: new AbortController().signal });
+  const watch = createReceiver({ api: apiOf(answers), network: 'regtest', canSpend: async () => false }).watchSettlements({
+    signal: new AbortController().signal,
+  });
   for await (const settlement of watch) {
     expect(settlement).toEqual({ paymentHash, amountMsat: 50_000n, settledAt: createdAt, cursor: '10' });
     break;
@@ -130,7 +132,7 @@ test('a watch without a cursor begins behind the newest payment, found from the 
 
 test('a watch in which nothing happens asks again', async () => {
   const waits = [error(904, 'Timed out'), ok({ status: 'paid', pay_index: 3, payment_hash: paymentHash, amount_received_msat: 50_000, paid_at: createdAt })];
-  const receiver = createReceiver({ api: apiOf({ waitanyinvoice: () => waits.shift() as Reply }), network: 'regtest' });
+  const receiver = createReceiver({ api: apiOf({ waitanyinvoice: () => waits.shift() as Reply }), network: 'regtest', canSpend: async () => false });
   const first = await receiver.watchSettlements({ after: '2', signal: new AbortController().signal })[Symbol.asyncIterator]().next();
   expect(first.value).toMatchObject({ cursor: '3' });
 });

@@ -16,7 +16,7 @@ import { createApi } from './Api.ts';
 import { createPayer } from './cln/Payer.ts';
 import { createReceiver } from './cln/Receiver.ts';
 import type { Network, Payer, Receiver } from './Lightning.ts';
-import { createTransport } from './Transport.ts';
+import { createTransport, readSecret, type Secret } from './Transport.ts';
 
 /** Where a node is, and what lets one in. */
 export type ClnOptions = {
@@ -41,7 +41,8 @@ export type ClnOptions = {
  * @example createClnReceiver({ url: 'https://127.0.0.1:3010', certificatePath: 'ca.pem', runePath: 'farebox.rune' })
  */
 export function createClnReceiver(options: ClnOptions): Receiver {
-  return createReceiver({ api: apiOf(options), network: options.network ?? 'bitcoin' });
+  const canSpend = async () => maySpend((await readSecret(secretOf(options))).toString('latin1').trim());
+  return createReceiver({ api: apiOf(options), network: options.network ?? 'bitcoin', canSpend });
 }
 
 /**
@@ -52,16 +53,32 @@ export function createClnPayer(options: ClnOptions): Payer {
   return createPayer({ api: apiOf(options), network: options.network ?? 'bitcoin', clock: options.clock ?? systemClock });
 }
 
-function apiOf({ url, clock, certificate, certificatePath, rune, runePath }: ClnOptions) {
+function apiOf(options: ClnOptions) {
+  const { url, clock, certificate, certificatePath, rune } = options;
   if (rune !== undefined && !isRune(rune)) throw new RangeError('rune is a rune as createrune answers it');
   const send = createTransport({
     product: 'clnrest',
     certificate,
     certificatePath,
-    secret: { name: 'rune', path: runePath, text: rune },
+    secret: secretOf(options),
     headers: (bytes) => ({ rune: bytes.toString('latin1').trim() }),
   });
   return createApi({ product: 'clnrest', url, headers: {}, clock, send });
+}
+
+function secretOf({ rune, runePath }: ClnOptions): Secret {
+  return { name: 'rune', path: runePath, text: rune };
+}
+
+/**
+ * What a rune lets one do stands in it, in the clear, behind 32 bytes: restrictions joined by `&`, each a choice of alternatives joined by `|`. It
+ * cannot spend where one of them leaves only methods that do not.
+ */
+function maySpend(rune: string): boolean {
+  const restrictions = Buffer.from(rune, 'base64url').subarray(32).toString('utf8').split('&');
+  const isHarmless = (alternative: string) =>
+    /^method(?:=(?:invoice|wait|waitinvoice|waitanyinvoice|delinvoice|getinfo|decode)$|=list|\^list|\^get)/.test(alternative);
+  return !restrictions.some((restriction) => restriction.split('|').every(isHarmless));
 }
 
 /** Base64url, as runes are written. */

@@ -47,7 +47,7 @@ const streamed = (status: number, message: string): Reply => ({ status, body: { 
 
 function receiverOf(answers: Answers, at = createdAt): Receiver {
   const clock = FixedClock.create(at);
-  return createReceiver({ api: apiOf(answers), network: 'regtest', clock, routeHints: true });
+  return createReceiver({ api: apiOf(answers), network: 'regtest', clock, routeHints: true, canSpend: async () => false });
 }
 
 function payerOf(answers: Answers): Payer {
@@ -87,7 +87,13 @@ describe('an invoice of lnd', () => {
     ['on another chain', 50_000n, 'bitcoin'],
   ])('%s is not handed out', async (_, amountMsat, network) => {
     const answers = () => ({ status: 200, body: { payment_request: invoice } });
-    const receiver = createReceiver({ api: apiOf(answers), network: network as 'regtest', clock: FixedClock.create(), routeHints: true });
+    const receiver = createReceiver({
+      api: apiOf(answers),
+      network: network as 'regtest',
+      clock: FixedClock.create(),
+      routeHints: true,
+      canSpend: async () => false,
+    });
     const made = receiver.createInvoice({ amountMsat: amountMsat as never, description: 'x', expirySeconds: 600 });
     await expect(made).rejects.toMatchObject({ code: 'LIGHTNING_UNAVAILABLE' });
   });

@@ -12,7 +12,7 @@ import { createApi } from './Api.ts';
 import type { Network, Payer, Receiver } from './Lightning.ts';
 import { createPayer } from './lnd/Payer.ts';
 import { createReceiver } from './lnd/Receiver.ts';
-import { createTransport } from './Transport.ts';
+import { createTransport, readSecret, type Secret } from './Transport.ts';
 
 /** Where a node is, and what lets one in. */
 export type LndOptions = {
@@ -44,7 +44,8 @@ export type LndReceiverOptions = LndOptions & {
  */
 export function createLndReceiver(options: LndReceiverOptions): Receiver {
   const { network = 'bitcoin', clock = systemClock, routeHints = true } = options;
-  return createReceiver({ api: apiOf(options), network, clock, routeHints });
+  const canSpend = async () => maySpend(toHex(await readSecret(secretOf(options))));
+  return createReceiver({ api: apiOf(options), network, clock, routeHints, canSpend });
 }
 
 /**
@@ -56,16 +57,31 @@ export function createLndPayer(options: LndOptions): Payer {
   return createPayer({ api: apiOf(options), network, clock });
 }
 
-function apiOf({ url, clock, certificate, certificatePath, macaroon, macaroonPath }: LndOptions) {
+function apiOf(options: LndOptions) {
+  const { url, clock, certificate, certificatePath, macaroon } = options;
   if (macaroon !== undefined && !isHex(macaroon)) throw new RangeError('macaroon is the macaroon in hex digits');
   const send = createTransport({
     product: 'lnd',
     certificate,
     certificatePath,
-    secret: { name: 'macaroon', path: macaroonPath, text: macaroon },
+    secret: secretOf(options),
     headers: (bytes) => ({ 'grpc-metadata-macaroon': toHex(bytes) }),
   });
   return createApi({ product: 'lnd', url, headers: {}, clock, send });
+}
+
+function secretOf({ macaroon, macaroonPath }: LndOptions): Secret {
+  return { name: 'macaroon', path: macaroonPath, text: macaroon };
+}
+
+/** What a macaroon lets one do stands in its identifier, in the clear: entities, each with its actions, or calls by their name. */
+function maySpend(hex: string): boolean {
+  // The lengths in between are no letters.
+  const words = Buffer.from(hex, 'hex')
+    .toString('latin1')
+    .replace(/[^ -~]+/g, ' ');
+  const isDangerous = / (?:offchain|onchain)(?: read)? write\b| macaroon(?: read| write)* generate\b/.test(words);
+  return isDangerous || /\/(?:SendPayment|SendToRoute|SendCoins|SendMany|OpenChannel|CloseChannel|BakeMacaroon)/.test(words);
 }
 
 /** A macaroon's file holds its bytes; one that was copied by hand may hold hex. */

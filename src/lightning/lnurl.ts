@@ -9,6 +9,7 @@
  * @see LUD-01 (encoding), LUD-06 (payRequest), LUD-12 (comments), LUD-16 (Lightning address), LUD-21 (verify)
  */
 import { bech32 } from '@scure/base';
+import * as Amount from '../core/Amount.ts';
 import * as Bolt11 from '../core/Bolt11.ts';
 import { type Clock, nowAt, systemClock } from '../core/Clock.ts';
 import { FareboxError } from '../core/Errors.ts';
@@ -108,6 +109,9 @@ export function createLnurlReceiver(options: LnurlOptions): Receiver {
         offerIn(product, endpoint, await get(endpoint, either));
         return { alias: to, nodeId: undefined, network };
       }),
+    // There is nothing that lets one in.
+    canSpend: async () => false,
+    receivable: (signal) => within(signal, async (either) => Amount.fromMsat((await offer(either)).maxMsat)),
     close: async () => closing.abort(),
   };
 }

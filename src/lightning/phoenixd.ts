@@ -7,13 +7,14 @@
  *
  * @see phoenixd's API reference, for version 0.8
  */
+import * as Amount from '../core/Amount.ts';
 import * as Bolt11 from '../core/Bolt11.ts';
 import { type Clock, systemClock } from '../core/Clock.ts';
 import { FareboxError } from '../core/Errors.ts';
 import * as Preimage from '../core/Preimage.ts';
 import { type Api, createApi, type Reply, refusal } from './Api.ts';
 import { assertInvoiceRequest, assertWholeSat } from './arguments.ts';
-import { type Attempt, believed, call, created, pay, refusedAtTheDoor, unknown, watchesNothing } from './Driving.ts';
+import { type Attempt, believed, call, created, ifAllowed, pay, refusedAtTheDoor, unknown, watchesNothing } from './Driving.ts';
 import type { FailureReason, InvoiceState, Network, NodeInfo, Payer, PaymentOutcome, Receiver, TrackedPayment } from './Lightning.ts';
 import { Reading } from './Reading.ts';
 
@@ -65,6 +66,8 @@ export function createPhoenixdReceiver(options: PhoenixdOptions): Receiver {
     },
     watchSettlements: () => watchesNothing(product),
     info: (signal) => ask(signal, (either) => info(api, either)),
+    canSpend: (signal) => ask(signal, (either) => maySpend(api, either)),
+    receivable: (signal) => ask(signal, (either) => receivable(api, either)),
     close: async () => closing.abort(),
   };
 }
@@ -111,6 +114,20 @@ async function info(api: Api, signal: AbortSignal): Promise<NodeInfo> {
   const network = networks.get(chain);
   if (network === undefined) throw new FareboxError('LIGHTNING_UNAVAILABLE', `phoenixd is on a chain that is not known here: ${chain.slice(0, 20)}.`);
   return { alias: product, nodeId: node.text('nodeId'), network };
+}
+
+/** To pay nothing is refused either way: for what is missing, or for the password. */
+async function maySpend(api: Api, signal: AbortSignal): Promise<boolean | undefined> {
+  const reply = await ifAllowed(api.call({ method: 'POST', path: '/payinvoice', form: {}, signal }));
+  if (reply === undefined) return false;
+  return reply.status === 400 ? true : undefined;
+}
+
+async function receivable(api: Api, signal: AbortSignal): Promise<Amount.Msat> {
+  const reply = await api.call({ path: '/getinfo', signal });
+  if (reply.status !== 200) throw refusal(product, reply);
+  const channels = new Reading(product, reply.body).list('channels');
+  return Amount.fromMsat(channels.reduce((sum, channel) => sum + (channel.has('inboundLiquiditySat') ? channel.sat('inboundLiquiditySat') : 0n), 0n));
 }
 
 const networks: ReadonlyMap<string, Network> = new Map([

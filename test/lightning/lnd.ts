@@ -69,7 +69,7 @@ async function subscribe(node: Node, { query, gone }: Asked): Promise<Told> {
 
 async function balance(node: Node): Promise<Told> {
   const msat = await node.balanceMsat();
-  return { status: 200, body: { local_balance: { sat: String(msat / 1000n), msat: String(msat) } } };
+  return { status: 200, body: { remote_balance: { sat: '900000', msat: '900000000' }, local_balance: { sat: String(msat / 1000n), msat: String(msat) } } };
 }
 
 async function send(node: Node, { body }: Asked): Promise<Told> {

@@ -19,10 +19,15 @@ export function phoenixd(node: Node): (asked: Asked) => Promise<Told> {
     const hash = /^\/payments\/(?:incoming|outgoingbyhash)\/(.*)$/.exec(path)?.[1];
     if (hash !== undefined && !/^[0-9a-f]{64}$/.test(hash)) return { status: 400, text: "Request parameter paymentHash couldn't be parsed/converted to hex32" };
     if (method === 'POST' && path === '/createinvoice') return create(node, form(asked, ['description', 'amountSat', 'expirySeconds']));
+    if (method === 'POST' && path === '/payinvoice' && may === passwords.primary && asked.body === '')
+      return { status: 400, text: 'Parameter invoice is missing' };
     if (method === 'POST' && path === '/payinvoice' && may === passwords.primary) return pay(node, form(asked, ['invoice']));
     if (method === 'POST' && path === '/payinvoice') return { status: 401, text: 'Invalid authentication' };
     if (method === 'GET' && path === '/getinfo')
-      return { status: 200, body: { nodeId: await node.nodeId(), channels: [], chain: 'regtest', version: '0.8.0' } };
+      return {
+        status: 200,
+        body: { nodeId: await node.nodeId(), channels: [{ state: 'Normal', inboundLiquiditySat: 1_000_000 }], chain: 'regtest', version: '0.8.0' },
+      };
     if (method === 'GET' && path === '/getbalance') return { status: 200, body: { balanceSat: Number((await node.balanceMsat()) / 1000n), feeCreditSat: 0 } };
     if (method === 'GET' && path.startsWith('/payments/incoming/')) return found(await node.invoice(hash ?? ''), incoming);
     if (method === 'GET' && path.startsWith('/payments/outgoingbyhash/')) return found(await node.payment(hash ?? ''), outgoing);

@@ -5,22 +5,25 @@
  *
  * @see Core Lightning's documentation: invoice, listinvoices, waitanyinvoice, getinfo
  */
+
+import type { Msat } from '../../core/Amount.ts';
+import * as Amount from '../../core/Amount.ts';
 import { systemRandom } from '../../core/Clock.ts';
 import { FareboxError } from '../../core/Errors.ts';
 import { toHex } from '../../core/internal/bytes.ts';
 import * as Preimage from '../../core/Preimage.ts';
 import type { Api } from '../Api.ts';
 import { assertInvoiceRequest } from '../arguments.ts';
-import { call, created } from '../Driving.ts';
+import { call, created, ifAllowed } from '../Driving.ts';
 import type { InvoiceState, Network, NodeInfo, Receiver, Settlement } from '../Lightning.ts';
 import type { Reading } from '../Reading.ts';
 import { ask, need, product } from './product.ts';
 
 /** What a receiver is made from. */
-export type ReceiverOptions = { readonly api: Api; readonly network: Network };
+export type ReceiverOptions = { readonly api: Api; readonly network: Network; readonly canSpend: () => Promise<boolean> };
 
 /** See the head of this file. */
-export function createReceiver({ api, network }: ReceiverOptions): Receiver {
+export function createReceiver({ api, network, canSpend }: ReceiverOptions): Receiver {
   const closing = new AbortController();
   const within = <T>(signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<T>) => call(product, closing.signal, signal, work);
   return {
@@ -45,8 +48,16 @@ export function createReceiver({ api, network }: ReceiverOptions): Receiver {
     },
     watchSettlements: ({ after, signal }) => watch(api, after, AbortSignal.any([signal, closing.signal])),
     info: (signal) => within(signal, (either) => info(api, either)),
+    canSpend,
+    receivable: (signal) => within(signal, (either) => ifAllowed(receivable(api, either))),
     close: async () => closing.abort(),
   };
+}
+
+async function receivable(api: Api, signal: AbortSignal): Promise<Msat> {
+  const channels = (await need(api, { name: 'listpeerchannels', parameters: {}, signal })).list('channels');
+  const usable = channels.filter((channel) => channel.text('state') === 'CHANNELD_NORMAL');
+  return Amount.fromMsat(usable.reduce((sum, channel) => sum + channel.msat('receivable_msat'), 0n));
 }
 
 async function info(api: Api, signal: AbortSignal): Promise<NodeInfo> {

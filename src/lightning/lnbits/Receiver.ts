@@ -51,6 +51,8 @@ export function createReceiver({ api, network, clock }: ReceiverOptions): Receiv
     watchSettlements: () => watchesNothing(product),
     // Neither a key of a node nor a network: LNbits tells of none.
     info: (signal) => ask(signal, async (either) => ({ alias: (await wallet(api, either)).text('name'), nodeId: undefined, network })),
+    // It shows the wallet's own name to the key that spends, and to no other.
+    canSpend: (signal) => ask(signal, async (either) => (await wallet(api, either)).has('id')),
     close: async () => closing.abort(),
   };
 }

@@ -5,21 +5,28 @@
  *
  * @see lnd's API reference: AddInvoice, LookupInvoice, SubscribeInvoices, CancelInvoice, GetInfo
  */
+import type { Msat } from '../../core/Amount.ts';
 import { type Clock, nowAt } from '../../core/Clock.ts';
 import { FareboxError } from '../../core/Errors.ts';
 import * as Preimage from '../../core/Preimage.ts';
 import { type Api, saidIn } from '../Api.ts';
 import { assertInvoiceRequest } from '../arguments.ts';
-import { call, created } from '../Driving.ts';
+import { call, created, ifAllowed } from '../Driving.ts';
 import type { InvoiceState, Network, NodeInfo, Receiver, Settlement } from '../Lightning.ts';
 import { Reading } from '../Reading.ts';
 import { product, refused } from './product.ts';
 
 /** What a receiver is made from. */
-export type ReceiverOptions = { readonly api: Api; readonly network: Network; readonly clock: Clock; readonly routeHints: boolean };
+export type ReceiverOptions = {
+  readonly api: Api;
+  readonly network: Network;
+  readonly clock: Clock;
+  readonly routeHints: boolean;
+  readonly canSpend: () => Promise<boolean>;
+};
 
 /** See the head of this file. */
-export function createReceiver({ api, network, clock, routeHints }: ReceiverOptions): Receiver {
+export function createReceiver({ api, network, clock, routeHints, canSpend }: ReceiverOptions): Receiver {
   const closing = new AbortController();
   const ask = <T>(signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<T>) => call(product, closing.signal, signal, work);
   return {
@@ -47,8 +54,16 @@ export function createReceiver({ api, network, clock, routeHints }: ReceiverOpti
     },
     watchSettlements: ({ after, signal }) => watch(api, after, AbortSignal.any([signal, closing.signal]), signal),
     info: (signal) => ask(signal, (either) => info(api, either)),
+    canSpend,
+    receivable: (signal) => ask(signal, (either) => ifAllowed(receivable(api, either))),
     close: async () => closing.abort(),
   };
+}
+
+async function receivable(api: Api, signal: AbortSignal): Promise<Msat> {
+  const reply = await api.call({ path: '/v1/balance/channels', signal });
+  if (reply.status !== 200) throw refused(reply);
+  return new Reading(product, reply.body).object('remote_balance').msat('msat');
 }
 
 /** Who the node is. @throws LIGHTNING_UNAVAILABLE – on a chain that we do not know */

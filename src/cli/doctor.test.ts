@@ -1,0 +1,173 @@
+/**
+ * What the doctor says of wallets, each on its API as a double answers it.
+ */
+import { writeFileSync } from 'node:fs';
+import { afterEach, expect, test } from 'vitest';
+import { createFake, type Fake } from '../../test/cli/fakeContext.ts';
+import { cln, runes } from '../../test/lightning/cln.ts';
+import { type Asked, type Double, openDouble, type Told } from '../../test/lightning/Double.ts';
+import { keys, lnbits } from '../../test/lightning/lnbits.ts';
+import { lnd } from '../../test/lightning/lnd.ts';
+import { createNodes, type Node } from '../../test/lightning/Node.ts';
+import { passwords, phoenixd } from '../../test/lightning/phoenixd.ts';
+import { registerDoctor } from './doctor.ts';
+import { writeWallet } from './Wallets.ts';
+
+const closing: (() => Promise<void> | void)[] = [];
+
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+  process.exitCode = 0;
+});
+
+function createCli(): Fake {
+  const fake = createFake(registerDoctor);
+  closing.push(fake.remove);
+  return fake;
+}
+
+async function openSeller(answers: (node: Node) => (asked: Asked) => Promise<Told>): Promise<Double> {
+  const nodes = createNodes();
+  const double = await openDouble(answers(nodes.seller));
+  closing.push(nodes.close, double.close);
+  return double;
+}
+
+/** Asks the doctor about a configuration: of each finding its mark and its words. */
+async function findings(cli: Fake, lightning: string, files: Readonly<Record<string, string | Uint8Array>>, price = '50 sat', network = 'regtest') {
+  for (const [name, content] of Object.entries(files)) writeFileSync(cli.path(name), content);
+  const file = cli.path('farebox.yaml');
+  writeFileSync(
+    file,
+    `lightning: { network: ${network}, ${lightning} }\nservices:\n  - { name: a, upstream: http://x, routes: [{ path: /p, price: ${price} }] }\n`,
+  );
+  await cli.run('doctor', file);
+  return cli
+    .out()
+    .split('\n')
+    .filter((line) => /^ {2}[✓!✗?] /.test(line))
+    .map((line) => line.trim());
+}
+
+/** A macaroon of lnd's that names what it may in its identifier. */
+const baked = (...operations: readonly (readonly [string, ...string[]])[]) =>
+  Buffer.concat([
+    Buffer.from([2, 1, 3]),
+    ...operations.map(([entity, ...actions]) => {
+      const part = (tag: number, text: string) => Buffer.concat([Buffer.from([tag, text.length]), Buffer.from(text)]);
+      return Buffer.concat([part(0x0a, entity), ...actions.map((action) => part(0x12, action))]);
+    }),
+  ]);
+
+test('a wallet that is well: reached, let in, makes invoices, cannot spend, and has room', async () => {
+  const cli = createCli();
+  const { url } = await openSeller(lnbits);
+  expect(await findings(cli, `lnbits: { url: "${url}", invoiceKey: invoice.key }`, { 'invoice.key': `${keys.invoice}\n` })).toEqual([
+    '✓ Reached "seller" on regtest',
+    '✓ Makes invoices, and finds them again',
+    '✓ What lets us in cannot spend',
+    '? How much it can be paid is not to be found out, with what lets us in',
+  ]);
+  expect(cli.out()).toContain('Nothing is wrong.');
+});
+
+test('a key that could spend is one too many', async () => {
+  const cli = createCli();
+  const { url } = await openSeller(lnbits);
+  const found = await findings(cli, `lnbits: { url: "${url}", invoiceKey: k }`, { k: keys.admin });
+  expect(found).toContain('! What lets us in could spend as well: whoever breaks in here takes what is in the wallet');
+  expect(cli.out()).not.toContain(keys.admin);
+});
+
+test('a driver that was never tried against its product says so, and reads its password out of phoenix.conf', async () => {
+  const cli = createCli();
+  const { url } = await openSeller(phoenixd);
+  const conf = `http-password=${passwords.primary}\nhttp-password-limited-access=${passwords.limited}\n`;
+  expect(await findings(cli, `phoenixd: { url: "${url}", password: phoenix.conf }`, { 'phoenix.conf': conf })).toEqual([
+    '✓ Reached "phoenixd" on regtest',
+    '! The driver of phoenixd was tried against its documented API, and not against phoenixd itself',
+    '✓ Makes invoices, and finds them again',
+    '✓ What lets us in cannot spend',
+    '✓ Can be paid 1000000 sat now',
+  ]);
+});
+
+test('no room for the highest price is wrong', async () => {
+  const cli = createCli();
+  const { url } = await openSeller(phoenixd);
+  const found = await findings(cli, `phoenixd: { url: "${url}", password: p }`, { p: passwords.primary }, '2000000 sat');
+  expect(found).toContain('✗ Can be paid 1000000 sat now, and the highest price is 2000000 sat');
+  expect(found).toContain('! What lets us in could spend as well: whoever breaks in here takes what is in the wallet');
+  expect(cli.out()).toContain('One thing is wrong.');
+  expect(process.exitCode).toBe(1);
+});
+
+test.each<[string, boolean, Buffer]>([
+  ['invoices alone', false, baked(['info', 'read'], ['invoices', 'read', 'write'], ['offchain', 'read'])],
+  ['everything', true, baked(['info', 'read'], ['offchain', 'read', 'write'])],
+  ['coins', true, baked(['onchain', 'write'])],
+  ['other macaroons', true, baked(['macaroon', 'generate'])],
+  ['one call by its name', true, baked(['uri', '/routerrpc.Router/SendPaymentV2'])],
+])('of a macaroon for %s, that it could spend is %s', async (_, expected, macaroon) => {
+  const cli = createCli();
+  // The double lets in whoever shows this one.
+  const { url } = await openSeller((node) => {
+    const answers = lnd(node);
+    return (asked) => answers({ ...asked, headers: { ...asked.headers, 'grpc-metadata-macaroon': '5e11' } });
+  });
+  const found = await findings(cli, `lnd: { url: "${url}", macaroon: m }`, { m: macaroon });
+  expect(found.some((line) => line.startsWith('! What lets us in could spend'))).toBe(expected);
+});
+
+test.each<[string, boolean, string]>([
+  ['no restriction', true, '=0'],
+  ['selling', false, '=0&method=invoice|method=listinvoices|method=waitanyinvoice|method=wait|method=getinfo'],
+  ['reading', false, '=0&method^list|method^get'],
+  ['paying as well', true, '=0&method=invoice|method=pay'],
+  ['a rate alone', true, '=0&rate=60'],
+  ['a rate, and selling', false, '=0&rate=60&method=invoice|method=listinvoices'],
+])('of a rune for %s, that it could spend is %s', async (_, expected, restrictions) => {
+  const cli = createCli();
+  const { url } = await openSeller((node) => {
+    const answers = cln(node);
+    return (asked) => answers({ ...asked, headers: { ...asked.headers, rune: runes.sell } });
+  });
+  const rune = Buffer.concat([Buffer.alloc(32, 7), Buffer.from(restrictions)]).toString('base64url');
+  const found = await findings(cli, `cln: { url: "${url}", rune: r }`, { r: rune });
+  expect(found.some((line) => line.startsWith('! What lets us in could spend'))).toBe(expected);
+  expect(cli.out()).not.toContain(rune);
+});
+
+test('what lets nobody in, a node that is away and one on another chain are wrong, each with what to do', async () => {
+  const cli = createCli();
+  const double = await openSeller(lnbits);
+  const wrong = await findings(cli, `lnbits: { url: "${double.url}", invoiceKey: k }`, { k: 'f'.repeat(32) });
+  expect(wrong).toEqual(['✗ It cannot be reached: LNbits knows no wallet of this key. Copy the key from its page "API docs"']);
+  await double.setDown(true);
+  const away = createCli();
+  const [found] = await findings(away, `lnbits: { url: "${double.url}", invoiceKey: k }`, { k: keys.invoice });
+  expect(found).toMatch(/^✗ It cannot be reached: LNbits cannot be asked/);
+  expect(away.out()).toContain('Is it running, is the address right');
+  await double.setDown(false);
+  const other = createCli();
+  const { url } = await openSeller(cln);
+  const [elsewhere] = await findings(other, `cln: { url: "${url}", rune: r }`, { r: runes.sell }, '50 sat', 'signet');
+  expect(elsewhere).toBe('✗ "seller" is on regtest, and is said to be on signet');
+});
+
+test('the wallets that pay are looked at as well', async () => {
+  const cli = createCli();
+  const nodes = createNodes();
+  const double = await openDouble(lnbits(nodes.buyer));
+  closing.push(nodes.close, double.close);
+  writeFileSync(cli.path('admin.key'), keys.admin);
+  writeWallet(cli.home, 'wallet', { kind: 'lnbits', network: 'regtest', url: double.url, secretPath: cli.path('admin.key') });
+  writeWallet(cli.home, 'gone', { kind: 'lnbits', network: 'regtest', url: double.url, secretPath: cli.path('no.key') });
+  await cli.run('doctor');
+  expect(cli.out()).toContain('✓ Can spend 1000000 sat');
+  expect(cli.out()).toMatch(/✗ It cannot be used: The wallet "gone" cannot be used: .*no\.key cannot be read \(ENOENT\)/);
+});
+
+test('nothing to look at is said to be so', async () => {
+  await expect(createCli().run('doctor')).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+});
