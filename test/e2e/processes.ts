@@ -19,6 +19,9 @@ export type Running = {
   /** The first line of JSON on its standard output that satisfies the test. Fails when the program ends before. */
   readonly says: (wanted: (line: { readonly [key: string]: unknown }) => boolean) => Promise<{ readonly [key: string]: unknown }>;
   readonly ended: Promise<Ended>;
+  /** The lines of JSON that it has said so far, and what it has said of its troubles. */
+  readonly lines: () => readonly { readonly [key: string]: unknown }[];
+  readonly errors: () => string;
   /** Asks it to end, as Ctrl-C does. */
   readonly stop: () => Promise<Ended>;
 };
@@ -63,7 +66,8 @@ export function openDesk(): Desk {
   };
 }
 
-function follow(child: ChildProcess): Running {
+/** A program that was started elsewhere, as one that runs. */
+export function follow(child: ChildProcess): Running {
   let stdout = '';
   let stderr = '';
   const lines: { readonly [key: string]: unknown }[] = [];
@@ -80,6 +84,8 @@ function follow(child: ChildProcess): Running {
   return {
     child,
     ended,
+    lines: () => lines,
+    errors: () => stderr,
     says: (wanted) =>
       new Promise((resolve, reject) => {
         const look = () => {

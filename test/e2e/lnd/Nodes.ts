@@ -271,6 +271,15 @@ async function createNode(name: string, file: string, folder: string, launch: La
   };
 }
 
+/** What each node has in its channels, in msat. */
+export async function balances({ alice, bob, carol }: Nodes): Promise<{ readonly [name in 'alice' | 'bob' | 'carol']: bigint }> {
+  const of = async (node: Nodes['alice']) => {
+    const { local_balance } = (await node.call('/v1/balance/channels')) as { readonly local_balance: { readonly msat: string } };
+    return BigInt(local_balance.msat);
+  };
+  return { alice: await of(alice), bob: await of(bob), carol: await of(carol) };
+}
+
 /** Asks until it is so. What throws is not so yet. @throws Error – not within a minute */
 export async function until(what: string, isSo: () => Promise<boolean>, withinMs = 60_000): Promise<void> {
   const endsAt = Date.now() + withinMs;

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Desk, openDesk, type Running } from '../processes.ts';
 import { buildNodes } from './Binaries.ts';
-import { type Json, type Nodes, startNodes } from './Nodes.ts';
+import { balances, type Json, type Nodes, startNodes } from './Nodes.ts';
 
 const priceMsat = 50_000n;
 
@@ -128,13 +128,4 @@ services:
       - path: /translate
         price: ${priceMsat} msat
 `;
-}
-
-/** What each node has in its channels, in msat. */
-async function balances({ alice, bob, carol }: Nodes): Promise<{ readonly [name in 'alice' | 'bob' | 'carol']: bigint }> {
-  const of = async (node: Nodes['alice']) => {
-    const { local_balance } = (await node.call('/v1/balance/channels')) as { readonly local_balance: { readonly msat: string } };
-    return BigInt(local_balance.msat);
-  };
-  return { alice: await of(alice), bob: await of(bob), carol: await of(carol) };
 }
