@@ -415,7 +415,11 @@ describe('the wallet that is paid', () => {
     ],
     ['a rune in the file itself', `lightning: { cln: { url: "https://x.example", rune: ${'Ab-_'.repeat(16)} } }\n`, /does not belong in a configuration file/],
     ['a macaroon in the file itself', lnd.replace('sell.macaroon', '0201036c6e64'.repeat(8)), /^6:15: .*does not belong in a configuration file/],
-    ['a wallet that nobody knows', 'lightning: paypal\n', /^1:12: unknown key `paypal`: known here are sandbox, network, to, lnd, cln, lnbits, phoenixd$/],
+    [
+      'a wallet that nobody knows',
+      'lightning: paypal\n',
+      /^1:12: unknown key `paypal`: known here are sandbox, network, ready, to, lnd, cln, lnbits, phoenixd$/,
+    ],
     ['two wallets', `${lnd}  sandbox: true\n`, /names several wallets: sandbox, lnd|names several wallets: lnd, sandbox/],
     ['no wallet', 'lightning:\n  network: regtest\n', /names no wallet/],
     ['no address', lnd.replace(/ {4}url:.*\n/, ''), /`url` is missing/],
@@ -426,6 +430,16 @@ describe('the wallet that is paid', () => {
     expect(mistake).toMatch(expected);
     expect(mistake).not.toContain('pass@');
     expect(mistake).not.toContain('0201036c6e64');
+  });
+
+  test.each<[string, string, number]>([
+    ['a node', lnd, 16],
+    ['a node of which few are wanted', `${lnd}  ready: 3\n`, 3],
+    ['a node of which none are wanted', `${lnd}  ready: 0\n`, 0],
+    ['an address that somebody else runs', 'lightning: you@wallet.com\n', 0],
+    ['the sandbox', '', 0],
+  ])('of %s, invoices are kept ready', (_, text, expected) => {
+    expect(parseConfig(text + services).readyInvoices).toBe(expected);
   });
 
   test('that knows whole satoshis only sells nothing for parts of one', () => {

@@ -10,7 +10,7 @@ import { dirname, join, resolve } from 'node:path';
 import type { Msat } from '../core/Amount.ts';
 import { FareboxError } from '../core/Errors.ts';
 import { isLoopback, type KeysChoice, type ListenAddress, type StoreChoice, type TermsChoice, type UpstreamAddress } from './ConfigFields.ts';
-import { knowsMsat, type LightningChoice, readLightning } from './ConfigLightning.ts';
+import { knowsMsat, type LightningChoice, readLightning, readReady } from './ConfigLightning.ts';
 import { readRoutes } from './ConfigRoutes.ts';
 import { type ConfigFile, configSchema, readFile } from './ConfigSchema.ts';
 import { type ConfigPath, type ConfigText, createMistakes, type Environment, fromValue, type Mistakes, parse } from './ConfigText.ts';
@@ -46,6 +46,8 @@ export type GatewayConfig = {
   readonly file: string;
   readonly listen: ListenAddress;
   readonly lightning: LightningChoice;
+  /** How many invoices of a price are kept ready at most; 0: none. */
+  readonly readyInvoices: number;
   /** Play money may be taken from others than this machine. */
   readonly sandboxPublic: boolean;
   readonly realm: string;
@@ -137,6 +139,7 @@ function withDefaults(found: ConfigFile, file: string, text: ConfigText, absolut
     file,
     listen: found.listen ?? { host: '127.0.0.1', port: 8402 },
     lightning: readLightning(found.lightning, text, absolute, mistakes),
+    readyInvoices: readReady(found.lightning),
     sandboxPublic: found.sandbox === 'public',
     realm: found.realm ?? 'main',
     keys: keys.kind === 'file' ? { kind: 'file', path: absolute(keys.path) } : keys,

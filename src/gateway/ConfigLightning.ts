@@ -50,6 +50,8 @@ export function lightningSchema(field: Field) {
       sandbox: z.literal(true).optional(),
       /** Whose bitcoin. Default: `bitcoin`. An invoice of another network is never handed out. */
       network: field(Fields.readOneOf(['bitcoin', 'testnet', 'signet', 'regtest'])).optional(),
+      /** How many invoices of a price are kept ready at most, so that a 402 does not wait for the wallet; 0: none. Default: 16, and none at an address that somebody else runs. */
+      ready: field(readKept).optional(),
       /** A Lightning address, or an LNURL that is paid to: `you@wallet.com`. Whoever runs the wallet holds the money. */
       to: field(Fields.readLine).optional(),
       /** lnd, a node of your own: you hold the money. */
@@ -104,11 +106,17 @@ function shorthand(value: string): object {
 /** `lightning` as it was read. */
 type LightningFile = z.output<ReturnType<typeof lightningSchema>>;
 
+/** How many invoices are kept ready: none on the sandbox, whose own are ready at once, and none where each is asked of a service on the internet. */
+export function readReady(found: LightningFile | undefined): number {
+  if (found === undefined || found.sandbox !== undefined) return 0;
+  return found.ready ?? (found.to === undefined ? 16 : 0);
+}
+
 /** The choice that a file makes; the sandbox where it makes none. Mistakes go to `mistakes`. */
 export function readLightning(found: LightningFile | undefined, text: ConfigText, absolute: (path: string) => string, mistakes: Mistakes): LightningChoice {
   const sandbox: LightningChoice = { kind: 'sandbox', network: 'sandbox' };
   if (found === undefined) return sandbox;
-  const named = Object.keys(found).filter((key) => key !== 'network');
+  const named = Object.keys(found).filter((key) => key !== 'network' && key !== 'ready');
   if (named.length !== 1)
     mistakes.add(
       ['lightning'],
@@ -167,6 +175,12 @@ export function knowsMsat({ kind }: LightningChoice): boolean {
 export function explainLightning(choice: LightningChoice): string {
   if (choice.kind === 'sandbox') return 'sandbox (play money on this machine)';
   return choice.kind === 'lnurl' ? `${choice.to}, ${choice.network}` : `${choice.kind} at ${choice.url}, ${choice.network}`;
+}
+
+function readKept(value: unknown): number {
+  const count = value === 0 ? 0 : Fields.readCount(value);
+  if (count > 1000) throw new Error('this is at most 1000');
+  return count;
 }
 
 function readPath(value: unknown): string {

@@ -171,7 +171,7 @@ export const sendByFetch: Send = async ({ method, url, headers, body }, signal) 
 };
 
 /** Whether every attempt to connect failed, so that nothing can have been sent. */
-export function isUnsent(error: unknown): boolean {
+function isUnsent(error: unknown): boolean {
   if (error instanceof AggregateError && error.errors.length > 0) return error.errors.every(isUnsent);
   if (!(error instanceof Error)) return false;
   if ('code' in error && unsentCodes.has(String(error.code))) return true;

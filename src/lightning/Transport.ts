@@ -10,7 +10,7 @@ import { readFile } from 'node:fs/promises';
 import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { FareboxError } from '../core/Errors.ts';
-import { type Exchange, isUnsent, NotSent, type Send } from './Api.ts';
+import { type Exchange, NotSent, type Send } from './Api.ts';
 
 /** What lets one in: a file, or itself. */
 export type Secret = {
@@ -47,8 +47,7 @@ export function createTransport(options: TransportOptions): Send {
     } catch (error) {
       // Whatever went wrong with the files may have been mended by the next call.
       if (!isReset(error)) opened = undefined;
-      if (error instanceof NotSent || FareboxError.is(error)) throw error;
-      throw isUnsent(error) || isUntrusted(error) ? new NotSent(wordsOf(error), { cause: error }) : error;
+      throw error;
     }
   };
 }
@@ -80,19 +79,6 @@ class Untrusted extends Error {
   override readonly message = 'it shows another certificate than the one that is pinned';
 }
 
-function isUntrusted(error: unknown): boolean {
-  return error instanceof Untrusted || (error instanceof Error && 'code' in error && untrustedCodes.has(String(error.code)));
-}
-
-const untrustedCodes: ReadonlySet<string> = new Set([
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'CERT_SIGNATURE_FAILURE',
-  'CERT_HAS_EXPIRED',
-]);
-
 /** A connection that broke says nothing of the files. */
 function isReset(error: unknown): boolean {
   return error instanceof Error && 'code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
@@ -121,9 +107,21 @@ function sendOnce(exchange: Exchange, access: Access, signal: AbortSignal): Prom
   const { method, url, headers, body } = exchange;
   const length = body === undefined ? {} : { 'content-length': Buffer.byteLength(body) };
   const options = { method, headers: { ...headers, ...access.headers, ...length }, signal, agent: access.agent };
+  const isTls = url.startsWith('https:');
   return new Promise((resolve, reject) => {
-    const request: ClientRequest = url.startsWith('https:') ? httpsRequest(url, options) : httpRequest(url, options);
-    request.on('error', (error) => reject(request.reusedSocket && isReset(error) ? new BrokenIdle('', { cause: error }) : error));
+    const request: ClientRequest = isTls ? httpsRequest(url, options) : httpRequest(url, options);
+    // Nothing is written before there is a connection, and nothing before the other end has shown who it is.
+    let isOpen = false;
+    request.on('socket', (socket) => {
+      isOpen = request.reusedSocket;
+      socket.once(isTls ? 'secureConnect' : 'connect', () => {
+        isOpen = true;
+      });
+    });
+    request.on('error', (error) => {
+      if (!isOpen) reject(new NotSent(wordsOf(error), { cause: error }));
+      else reject(request.reusedSocket && isReset(error) ? new BrokenIdle('', { cause: error }) : error);
+    });
     request.on('response', resolve).end(body);
   });
 }

@@ -1,0 +1,119 @@
+/**
+ * What a purchase takes on real lnd nodes: two channels on regtest, everything on this machine. Every round measures each thing once, one after the
+ * other, so that whatever the machine does meanwhile it does to all of them.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createFetch } from '../../src/client/index.ts';
+import { createMemoryClientStore } from '../../src/client/memory.ts';
+import * as Amount from '../../src/core/Amount.ts';
+import { createConfig, createGateway } from '../../src/gateway/index.ts';
+import type { Receiver } from '../../src/lightning/Lightning.ts';
+import { createLndPayer, createLndReceiver } from '../../src/lightning/lnd.ts';
+import { withReadyInvoices } from '../../src/lightning/ready.ts';
+import { createRootKeys } from '../../src/server/RootKeys.ts';
+import { createSqliteStore } from '../../src/store/sqlite.ts';
+import { buildNodes } from '../../test/e2e/lnd/Binaries.ts';
+import { startNodes } from '../../test/e2e/lnd/Nodes.ts';
+import type { Run } from '../harness/Bench.ts';
+import { quantile } from '../harness/Comparison.ts';
+import { printRows } from '../harness/Table.ts';
+
+export const summary = 'a purchase on real lnd nodes: the invoice, the 402 with and without ready invoices, the payment, the whole of it (needs Go)';
+
+export const run: Run = async ({ isQuick }) => {
+  const rounds = isQuick ? 20 : 300;
+  const folder = mkdtempSync(join(tmpdir(), 'farebox-bench-'));
+  const nodes = await startNodes(buildNodes((line) => console.error(line)));
+  const api = createServer((_, response) => void response.end('{"translation":"hola"}'));
+  await new Promise<void>((resolve) => api.listen(0, '127.0.0.1', resolve));
+  const upstream = `http://127.0.0.1:${(api.address() as AddressInfo).port}`;
+  const { url, certificatePath } = nodes.bob;
+  const receiver = createLndReceiver({
+    url,
+    certificatePath,
+    macaroon: await nodes.bob.bake('info:read', 'invoices:read', 'invoices:write'),
+    network: 'regtest',
+  });
+  const payer = createLndPayer({
+    url: nodes.alice.url,
+    certificatePath: nodes.alice.certificatePath,
+    macaroon: await nodes.alice.bake('info:read', 'offchain:read', 'offchain:write'),
+    network: 'regtest',
+  });
+  const open = async (name: string, paid: Receiver) => {
+    const config = createConfig({
+      listen: '127.0.0.1:0',
+      limits: { invoicesPerClientPerMinute: 1_000_000, invoicesPerMinute: 1_000_000 },
+      services: [
+        {
+          name: 'bench',
+          upstream,
+          routes: [
+            { path: '/item', price: '50 sat' },
+            { path: '/pass', price: '60 sat', terms: 'pass: 1h' },
+            { path: '/free', free: true },
+          ],
+        },
+      ],
+    });
+    const store = await createSqliteStore({ path: join(folder, `${name}.db`) });
+    const keys = createRootKeys({ masters: [new Uint8Array(32).fill(9)], network: paid.network, realm: config.realm });
+    const gateway = await createGateway({ config, receiver: paid, keys, store });
+    const { url: at } = await gateway.listen();
+    return { url: at, close: () => gateway.close().then(() => store.close()) };
+  };
+  const kept = withReadyInvoices(receiver, { keep: 16 });
+  const [bare, ready] = [await open('bare', receiver), await open('ready', kept)];
+  const buy = createFetch({ payer, store: createMemoryClientStore(), maxPerRequest: '100 sat' });
+  const ask = async (to: string) => (await fetch(to)).arrayBuffer();
+  const times = new Map<string, number[]>();
+  const timed = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
+    const from = performance.now();
+    const result = await work();
+    const list = times.get(name) ?? [];
+    times.set(name, list);
+    list.push(performance.now() - from);
+    return result;
+  };
+  const invoice = () => receiver.createInvoice({ amountMsat: Amount.fromSat(50), description: 'bench', expirySeconds: 600 });
+  try {
+    // Warm: connections, code, and what is kept ready.
+    for (let turn = 0; turn < 5; turn++) {
+      for (const path of ['/item', '/free']) for (const { url: at } of [bare, ready]) await ask(at + path);
+      await (await buy(`${ready.url}/item`)).arrayBuffer();
+    }
+    await (await buy(`${ready.url}/pass`)).arrayBuffer();
+    times.clear();
+    for (let round = 0; round < rounds; round++) {
+      await timed('a free answer', () => ask(`${ready.url}/free`));
+      const { invoice: text } = await timed('AddInvoice', invoice);
+      await timed('a 402 that waits for the node', () => ask(`${bare.url}/item`));
+      await timed('a 402 with invoices ready', () => ask(`${ready.url}/item`));
+      await timed('the payment', () => payer.pay({ invoice: text, maxFeeMsat: Amount.fromSat(10), timeoutSeconds: 30 }));
+      await timed('the purchase', async () => (await buy(`${ready.url}/item`)).arrayBuffer());
+      await timed('the next request, with a pass', async () => (await buy(`${ready.url}/pass`)).arrayBuffer());
+    }
+    report(times);
+  } finally {
+    await Promise.all([bare.close(), ready.close()]);
+    await Promise.all([kept.close(), payer.close()]);
+    await new Promise((resolve) => api.close(resolve));
+    await nodes.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+};
+
+function report(times: ReadonlyMap<string, readonly number[]>): void {
+  const at = (name: string, share: number) => quantile(times.get(name) ?? [], share);
+  const one = at('AddInvoice', 0.5);
+  const rows = [...times.keys()].map((name) => [name, `${at(name, 0.5).toFixed(2)} ms`, `${at(name, 0.95).toFixed(2)} ms`, (at(name, 0.5) / one).toFixed(2)]);
+  printRows([['', 'p50', 'p95', 'of AddInvoice'], ...rows]);
+  const added = at('the purchase', 0.5) - at('the payment', 0.5) - at('a free answer', 0.5);
+  const ready = at('a 402 with invoices ready', 0.5) - at('a free answer', 0.5);
+  console.log(`\nOf a purchase, ${added.toFixed(2)} ms are neither the payment nor a free answer (p50).`);
+  console.log(`Over a free answer, a 402 with invoices ready costs ${(ready / one).toFixed(3)} of AddInvoice (p50).`);
+}
