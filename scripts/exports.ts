@@ -20,13 +20,19 @@ export type Door = {
 /** The folders whose files are doors of their own: what their names begin with, and what else makes a file a door. */
 const shelves: readonly { readonly folder: string; readonly prefix: string; readonly isDoor: (name: string, exported: readonly string[]) => boolean }[] = [
   { folder: 'adapters', prefix: '.', isDoor: () => true },
-  { folder: 'lightning', prefix: './lightning', isDoor: exportsDriver(/^create(\w+)(?:Receiver|Payer)$/) },
+  { folder: 'lightning', prefix: './lightning', isDoor: exportsDriver(/^(?:create(\w+)(?:Receiver|Payer)|with(\w+)Invoices)$/) },
   { folder: 'store', prefix: './store', isDoor: exportsDriver(/^create(\w+)Store$/) },
   { folder: 'client', prefix: './client', isDoor: exportsDriver(/^create(\w+)ClientStore$/) },
 ];
 
 function exportsDriver(pattern: RegExp) {
-  return (name: string, exported: readonly string[]) => exported.some((each) => pattern.exec(each)?.[1]?.toLowerCase() === name);
+  return (name: string, exported: readonly string[]) =>
+    exported.some((each) =>
+      pattern
+        .exec(each)
+        ?.slice(1)
+        .some((part) => part?.toLowerCase() === name),
+    );
 }
 
 /** The doors of a tree, `farebox` first, then by name. */
