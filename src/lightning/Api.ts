@@ -81,6 +81,9 @@ export class NotSent extends Error {
 export function createApi(options: ApiOptions): Api {
   const { product, headers, clock = systemClock, timeoutMs = 10_000, send = sendByFetch } = options;
   const base = baseOf(options.url);
+  // A product that tells what it was sent, in an error, tells nobody else.
+  const hidden = Object.values(headers).flatMap((value) => value.split(' ').filter((word) => word.length > 5));
+  const read = (status: number, text: string) => parse(status < 300 ? text : hidden.reduce((all, secret) => all.replaceAll(secret, '…'), text));
   const begin = async (call: Call, stop: AbortController): Promise<Answer> => {
     const { method = 'GET', path, signal, isRepeatable = method === 'GET' } = call;
     const ends = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
@@ -111,7 +114,7 @@ export function createApi(options: ApiOptions): Api {
           call.signal?.throwIfAborted();
           throw unavailable(product, stop.signal.aborted ? 'it did not answer in time' : 'its answer broke off', {}, error);
         });
-        const reply = { status, body: parse(text) };
+        const reply = { status, body: read(status, text) };
         if (status === 401 || status === 403) throw refusal(product, reply);
         return reply;
       });
@@ -123,7 +126,7 @@ export function createApi(options: ApiOptions): Api {
         call.signal?.throwIfAborted();
         throw FareboxError.is(error) ? error : unavailable(product, 'its answer broke off', {}, error);
       };
-      if (status !== 200) return { status, body: parse(await textOf(body).catch(failed)), lines: empty() };
+      if (status !== 200) return { status, body: read(status, await textOf(body).catch(failed)), lines: empty() };
       async function* lines(): AsyncGenerator<unknown, void> {
         try {
           for await (const line of linesOf(body)) yield parseLine(product, line);

@@ -1,0 +1,87 @@
+/**
+ * What lets one into a wallet, and what proves a payment, appears in no error of any driver, however it went wrong: not in its words, not in what it
+ * was caused by, not in anything that hangs on it.
+ */
+import { inspect } from 'node:util';
+import { afterEach, describe, expect, it } from 'vitest';
+import * as Amount from '../../src/core/Amount.ts';
+import { parseHash } from '../../src/core/Preimage.ts';
+import type * as FixedClock from '../../src/testing/FixedClock.ts';
+import { runes } from './cln.ts';
+import { type Asked, openDouble, type Told } from './Double.ts';
+import { keys } from './lnbits.ts';
+import { macaroons } from './lnd.ts';
+import { createNodes } from './Node.ts';
+import { passwords } from './phoenixd.ts';
+import { products } from './products.ts';
+
+const closing: (() => Promise<void>)[] = [];
+
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
+
+const wrong: Readonly<Record<string, string>> = {
+  lnd: 'deadbeef'.repeat(8),
+  cln: 'c2VjcmV0'.repeat(8),
+  lnbits: 'deadbeef'.repeat(4),
+  phoenixd: 'a-password-that-was-guessed',
+};
+
+/** Ways in which a wallet's API goes wrong. An `echo` sends back all that it was sent. */
+const troubles: Readonly<Record<string, (asked: Asked) => Promise<Told>>> = {
+  'another error': async () => ({ status: 500, body: { message: 'boom', detail: 'boom', error: 'boom' } }),
+  'a page': async () => ({ status: 200, text: '<html>' }),
+  nothing: async () => ({ status: 200, body: {} }),
+  echo: async ({ headers, body }) => {
+    const all = `${JSON.stringify(headers)} ${body}`;
+    return { status: 500, body: { message: all, detail: all, error: all, reason: all } };
+  },
+  'an echo that is refused': async ({ headers }) => ({ status: 401, body: { code: 1501, message: JSON.stringify(headers), detail: JSON.stringify(headers) } }),
+};
+
+describe.each(Object.entries(products))('%s', (name, product) => {
+  const known = [...Object.values(macaroons), ...Object.values(keys), ...Object.values(runes), ...Object.values(passwords), ...Object.values(wrong)];
+  const secrets = known.flatMap((secret) => [secret, Buffer.from(secret).toString('base64'), btoa(`:${secret}`)]).filter((secret) => secret.length > 4);
+
+  /** Everything that its drivers say of a wallet in trouble. */
+  async function saidBy(url: string, key: string | undefined, clock: FixedClock.FixedClock): Promise<string> {
+    const place = { url, clock, network: 'regtest' } as const;
+    const [receiver, payer] = [product.receiver(place, key), product.payer(place, key)];
+    const { seller, close } = createNodes();
+    closing.push(close, receiver.close, payer.close);
+    const { text, paymentHash } = await seller.create(50_000n, 'x', 600);
+    const hash = parseHash(paymentHash);
+    const calls = [
+      () => receiver.info(),
+      () => receiver.createInvoice({ amountMsat: Amount.fromSat(50), description: 'x', expirySeconds: 600 }),
+      () => receiver.lookupInvoice(hash),
+      () => receiver.canSpend?.(),
+      () => receiver.receivable?.(),
+      () => payer.pay({ invoice: text, maxFeeMsat: Amount.fromSat(10), timeoutSeconds: 5 }),
+      () => payer.trackPayment(hash),
+      () => payer.balance(),
+    ];
+    const said: string[] = [inspect(receiver, { depth: 10, showHidden: true }), inspect(payer, { depth: 10, showHidden: true })];
+    for (const call of calls) {
+      try {
+        said.push(inspect(await call(), { depth: 10 }));
+      } catch (error) {
+        said.push(inspect(error, { depth: 20, showHidden: true }), String(error), JSON.stringify(error));
+      }
+    }
+    return said.join('\n');
+  }
+
+  it.each([...Object.keys(troubles), 'nobody there', 'a key that lets nobody in'])('says no secret in the face of %s', async (trouble) => {
+    const nodes = createNodes();
+    const answers = troubles[trouble] ?? product.answers(nodes.seller);
+    const double = await openDouble(answers);
+    closing.push(nodes.close, double.close);
+    if (trouble === 'nobody there') await double.setDown(true);
+    const said = await saidBy(double.url, trouble === 'a key that lets nobody in' ? wrong[name] : undefined, nodes.clock);
+    expect(said.length).toBeGreaterThan(500);
+    for (const secret of secrets) expect(said).not.toContain(secret);
+    if (trouble === 'nobody there') await double.setDown(false);
+  });
+});
