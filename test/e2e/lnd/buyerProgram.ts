@@ -43,15 +43,21 @@ async function resume(): Promise<void> {
   }
 }
 
-/** Credentials that were paid for and not used. */
-async function unused(): Promise<number> {
-  return (await store.list()).filter(({ state, usable }) => state === 'settled' && usable).length;
+/** Whatever is not at its end: payments whose end is not known, and credentials that were paid for and not used. */
+async function open() {
+  return (await store.list()).filter(
+    ({ state, usable }) => state === 'reserved' || state === 'dispatched' || state === 'unknown' || (state === 'settled' && usable),
+  );
 }
+
+/** Each purchase is for something of its own: what one of them does not know keeps no other from going on. */
+let count = 0;
+const nextUrl = () => `${url}/translate/${process.pid}-${count++}`;
 
 async function work(): Promise<void> {
   while (!isEnding) {
     try {
-      const response = await paying(`${url}/translate`);
+      const response = await paying(nextUrl());
       const body = await response.text();
       tell({ kind: 'answer', status: response.status, whole: body === '{"translation":"hola"}' });
     } catch (error) {
@@ -65,12 +71,18 @@ async function work(): Promise<void> {
 await resume();
 tell({ kind: 'started' });
 await Promise.all(Array.from({ length: atOnce }, work));
-for (let turn = 0; turn < 200 && (await unused()) > 0; turn++) {
+// A wallet that has never seen a payment has said the last word once the invoice cannot be paid any more.
+for (let turn = 0; turn < 120; turn++) {
   await resume();
-  const response = await paying(`${url}/translate`).catch(() => undefined);
-  await response?.arrayBuffer().catch(() => undefined);
+  const left = await open();
+  if (left.length === 0) break;
+  for (const { state, origin, path } of left) {
+    if (state !== 'settled') continue;
+    const response = await paying(origin + path).catch(() => undefined);
+    await response?.arrayBuffer().catch(() => undefined);
+  }
+  await pause(1000);
 }
-await resume();
 const payments = await store.list();
 tell({
   kind: 'journal',

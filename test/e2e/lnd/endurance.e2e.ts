@@ -139,7 +139,7 @@ describe('sales between two lnd nodes', () => {
     await until(async () => load.challenges('returning').has(402));
     const saidAfterMs = Date.now() - backAt;
     await Promise.all([nodes.bob.atRest(), nodes.carol.atRest()]);
-    const bought = await desk.run('get', `${url}/translate`, '--max', '60 sat', '--json');
+    const bought = await desk.run('get', `${url}/translate/x`, '--max', '60 sat', '--json');
     await load.end();
     expect(backAt - goneAt).toBeGreaterThanOrEqual(60_000);
     // Throughout: every answer to the pass, and none but those.
@@ -174,7 +174,7 @@ function openLoad(url: string, headers: Readonly<Record<string, string>>) {
       passes.add(response.status);
     }),
     again(async (during) => {
-      const response = await fetch(`${url}/translate`);
+      const response = await fetch(`${url}/translate/x`);
       await response.arrayBuffer();
       // Asked in one phase and answered in the next: says nothing of either.
       if (during !== phase) return;
@@ -232,6 +232,7 @@ async function openRelay(target: number) {
 function configuration(wallet: string, certificatePath: string, port: number, upstream: number): string {
   return `
 listen: 127.0.0.1:${port}
+invoiceExpiry: 15s
 lightning:
   network: regtest
   lnd:
@@ -243,7 +244,7 @@ services:
   - name: translate
     upstream: http://127.0.0.1:${upstream}
     routes:
-      - path: /translate
+      - path: /translate/*
         price: ${priceMsat} msat
   - name: passes
     upstream: http://127.0.0.1:${upstream}
