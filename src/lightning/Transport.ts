@@ -114,6 +114,7 @@ function sendOnce(exchange: Exchange, access: Access, signal: AbortSignal): Prom
     let isOpen = false;
     request.on('socket', (socket) => {
       isOpen = request.reusedSocket;
+      if (isOpen) return;
       socket.once(isTls ? 'secureConnect' : 'connect', () => {
         isOpen = true;
       });

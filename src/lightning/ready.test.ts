@@ -31,6 +31,7 @@ function createShop(options: ReadyOptions = {}) {
   const receiver = withReadyInvoices(counting, { clock, ...options });
   closing.push(receiver.close);
   const settle = async () => {
+    clock.advance(10);
     for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
   };
   return { clock, asked, receiver, settle, goAway: (away: boolean) => (isAway = away) };

@@ -22,6 +22,9 @@ export type ReadyOptions = {
 /** For how many different requests invoices are kept. */
 const maxShelves = 256;
 
+/** How long after one was taken the next is asked for, in milliseconds. */
+const delayMs = 10;
+
 /** What is kept for one request. */
 type Shelf = {
   readonly request: InvoiceRequest;
@@ -59,6 +62,8 @@ export function withReadyInvoices(receiver: Receiver, options: ReadyOptions = {}
   /** Fills until nothing is wanted. Ends in the same moment in which it sees that: what is wanted after that begins it anew. */
   const fill = async (): Promise<void> => {
     try {
+      // Whoever took one has its answer first.
+      await wait(clock, delayMs, closing.signal);
       for (;;) {
         const shelf = [...shelves.values()].find(({ ready, wanted }) => ready.length < wanted);
         if (shelf === undefined || closing.signal.aborted) return;
