@@ -93,8 +93,12 @@ export const run: Run = async ({ isQuick }) => {
       const { invoice: text } = await timed('AddInvoice', invoice);
       await timed('a 402 that waits for the node', () => ask(`${bare.url}/item`));
       await timed('a 402 with invoices ready', () => ask(`${ready.url}/item`));
-      await timed('the payment', () => payer.pay({ invoice: text, maxFeeMsat: Amount.fromSat(10), timeoutSeconds: 30 }));
-      await timed('the purchase', async () => (await buy(`${ready.url}/item`)).arrayBuffer());
+      const pays = [
+        () => timed('the payment', () => payer.pay({ invoice: text, maxFeeMsat: Amount.fromSat(10), timeoutSeconds: 30 })),
+        () => timed('the purchase', async () => (await buy(`${ready.url}/item`)).arrayBuffer()),
+      ];
+      // Whichever comes second finds channels in which the first is still being written down.
+      for (const pay of round % 2 === 0 ? pays : pays.reverse()) await pay();
       await timed('the next request, with a pass', async () => (await buy(`${ready.url}/pass`)).arrayBuffer());
     }
     report(times);
