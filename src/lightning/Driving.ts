@@ -52,11 +52,11 @@ export async function pay(options: PayOptions, request: PaymentRequest, signal: 
     isHandedOver = true;
     return believed(options.product, await follow(), attempt.paymentHash);
   } catch (error) {
-    if (timeout.signal.aborted) return unknown(`No answer within ${request.timeoutSeconds} s`);
-    if (callOffs.aborted) return unknown('It was called off after it was sent');
     const why = error instanceof Error ? error.message : String(error);
     if (!isHandedOver && FareboxError.is(error) && error.details.sent === false)
       return { kind: 'failed', reason: 'rejected', message: `The payment was not sent: ${why}` };
+    if (timeout.signal.aborted) return unknown(`No answer within ${request.timeoutSeconds} s`);
+    if (callOffs.aborted) return unknown('It was called off after it was sent');
     return unknown(`No answer that can be trusted: ${why.replace(/\.$/, '')}`);
   } finally {
     cancel();
