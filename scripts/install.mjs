@@ -72,7 +72,7 @@ async function takeLock(root, say) {
   for (;;) {
     try {
       renameSync(mine, lock);
-      return () => rmSync(lock, { recursive: true, force: true });
+      return () => letGo(lock, mine);
     } catch (error) {
       if (!['ENOTEMPTY', 'EEXIST', 'EPERM', 'EACCES'].includes(error.code)) throw error;
     }
@@ -89,6 +89,13 @@ async function takeLock(root, say) {
     told = true;
     await sleep(200);
   }
+}
+
+/** Takes our lock away whole: an empty one left for a moment would be taken by another, and then be ours no more to remove. */
+function letGo(lock, mine) {
+  if (readHolder(lock) !== process.pid) return;
+  renameSync(lock, mine);
+  rmSync(mine, { recursive: true, force: true });
 }
 
 function readHolder(lock) {
