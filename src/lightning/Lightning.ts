@@ -63,6 +63,8 @@ export type Settlement = {
   readonly amountMsat: Msat;
   /** Unix seconds. */
   readonly settledAt: number;
+  /** The invoice's own words, where the product tells them. */
+  readonly description: string | undefined;
   /** Hand it back as `after` to go on behind this settlement. */
   readonly cursor: string;
 };

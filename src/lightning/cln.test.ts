@@ -113,14 +113,14 @@ test('a watch without a cursor begins behind the newest payment, found from the 
     },
     waitanyinvoice: ({ body }) => {
       asked.push(body);
-      return ok({ status: 'paid', pay_index: 10, payment_hash: paymentHash, amount_received_msat: 50_000, paid_at: createdAt });
+      return ok({ status: 'paid', pay_index: 10, payment_hash: paymentHash, amount_received_msat: 50_000, paid_at: createdAt, description: 'one answer' });
     },
   };
   const watch = createReceiver({ api: apiOf(answers), network: 'regtest', canSpend: async () => false }).watchSettlements({
     signal: new AbortController().signal,
   });
   for await (const settlement of watch) {
-    expect(settlement).toEqual({ paymentHash, amountMsat: 50_000n, settledAt: createdAt, cursor: '10' });
+    expect(settlement).toEqual({ paymentHash, amountMsat: 50_000n, settledAt: createdAt, description: 'one answer', cursor: '10' });
     break;
   }
   expect(asked).toEqual([

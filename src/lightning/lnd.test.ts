@@ -54,6 +54,19 @@ function payerOf(answers: Answers): Payer {
   return createPayer({ api: apiOf(answers), network: 'regtest', clock: FixedClock.create() });
 }
 
+test('a watch of lnd tells what was settled, in the words of its invoice', async () => {
+  const settled = (more: object) => ({
+    result: { state: 'SETTLED', r_hash: Buffer.from(paymentHash, 'hex').toString('base64'), amt_paid_msat: '50000', settle_date: '5', ...more },
+  });
+  const lines = [{ result: { state: 'OPEN' } }, settled({ memo: 'one answer', settle_index: '7' }), settled({ settle_index: '8' })];
+  const watch = receiverOf(() => lines)
+    .watchSettlements({ after: '6', signal: new AbortController().signal })
+    [Symbol.asyncIterator]();
+  expect((await watch.next()).value).toEqual({ paymentHash, amountMsat: 50_000n, settledAt: 5, description: 'one answer', cursor: '7' });
+  expect((await watch.next()).value).toMatchObject({ description: undefined, cursor: '8' });
+  await expect(watch.next()).rejects.toMatchObject({ code: 'LIGHTNING_UNAVAILABLE' });
+});
+
 describe('an invoice of lnd', () => {
   const found = (state: string, more: object = {}) => ({
     status: 200,

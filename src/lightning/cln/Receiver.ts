@@ -92,8 +92,13 @@ async function* watch(api: Api, after: string | undefined, stop: AbortSignal): A
       if (answer.kind === 'error') throw new FareboxError('LIGHTNING_UNAVAILABLE', `Core Lightning ended the watch: ${answer.message}.`);
       const invoice = answer.result;
       index = invoice.seconds('pay_index');
-      const paymentHash = Preimage.parseHash(invoice.text('payment_hash'));
-      yield { paymentHash, amountMsat: invoice.msat('amount_received_msat'), settledAt: invoice.seconds('paid_at'), cursor: String(index) };
+      yield {
+        paymentHash: Preimage.parseHash(invoice.text('payment_hash')),
+        amountMsat: invoice.msat('amount_received_msat'),
+        settledAt: invoice.seconds('paid_at'),
+        description: invoice.has('description') ? invoice.text('description') : undefined,
+        cursor: String(index),
+      };
     }
   } catch (error) {
     if (!stop.aborted) throw error;

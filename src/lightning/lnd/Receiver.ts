@@ -100,6 +100,7 @@ async function* watch(api: Api, after: string | undefined, stop: AbortSignal, ca
         paymentHash: hashIn(invoice),
         amountMsat: invoice.msat('amt_paid_msat'),
         settledAt: invoice.seconds('settle_date'),
+        description: invoice.has('memo') ? invoice.text('memo') : undefined,
         cursor: String(invoice.whole('settle_index')),
       };
     }

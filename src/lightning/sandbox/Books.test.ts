@@ -69,6 +69,29 @@ describe('the file', () => {
   });
 });
 
+describe('the file of a version before', () => {
+  it('is brought to this one, with all that is in it', async () => {
+    const path = join(folder, 'sandbox.db');
+    const before = createSandboxNetwork({ path });
+    const old = await before.receiver('shop').createInvoice(invoice);
+    await before.close();
+    const database = new DatabaseSync(path);
+    database.exec('ALTER TABLE invoices DROP COLUMN description; PRAGMA user_version = 1');
+    database.close();
+    for (let opened = 0; opened < 2; opened++) {
+      const sandbox = createSandboxNetwork({ path });
+      expect((await sandbox.receiver('shop').lookupInvoice(old.paymentHash)).kind).toBe('open');
+      await sandbox.close();
+    }
+    const sandbox = createSandboxNetwork({ path });
+    const [shop, buyer] = [sandbox.receiver('shop'), sandbox.payer('buyer')];
+    for (const made of [old, await shop.createInvoice(invoice)]) await buyer.pay({ invoice: made.invoice, ...limits });
+    const watch = shop.watchSettlements({ after: '', signal: new AbortController().signal })[Symbol.asyncIterator]();
+    expect([(await watch.next()).value?.description, (await watch.next()).value?.description]).toEqual([undefined, 'x']);
+    await sandbox.close();
+  });
+});
+
 describe('a step', () => {
   it('that throws leaves nothing behind', () => {
     const books = openBooks(':memory:', '00');

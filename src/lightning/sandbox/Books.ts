@@ -39,6 +39,8 @@ export type InvoiceRow = {
   /** 64 hex digits. */
   readonly paymentSecret: string;
   readonly amountMsat: Msat;
+  /** Undefined where it was made before the books kept it. */
+  readonly description: string | undefined;
   readonly expiresAt: number;
   /** Set once it is paid, with its place in the order of settlements. */
   readonly paid?: { readonly settledAt: number; readonly place: number };
@@ -110,7 +112,7 @@ export function openBooks(path: string, newId: string, reached: Reached = unwatc
 
 /** "fbsb" in ASCII: tells a sandbox's file from another's. */
 const applicationId = 0x66627362;
-const version = 1;
+const version = 2;
 
 const schema = `
   CREATE TABLE meta (id TEXT NOT NULL) STRICT;
@@ -120,7 +122,7 @@ const schema = `
   ) STRICT;
   CREATE TABLE invoices (
     payment_hash TEXT PRIMARY KEY, payee TEXT NOT NULL REFERENCES nodes, preimage TEXT NOT NULL, payment_secret TEXT NOT NULL,
-    amount TEXT NOT NULL, expires_at INTEGER NOT NULL, settled_at INTEGER, place INTEGER UNIQUE
+    amount TEXT NOT NULL, expires_at INTEGER NOT NULL, settled_at INTEGER, place INTEGER UNIQUE, description TEXT
   ) STRICT;
   CREATE INDEX settlements ON invoices (payee, place) WHERE place IS NOT NULL;
   CREATE TABLE payments (
@@ -131,6 +133,9 @@ const schema = `
   CREATE INDEX attempts ON payments (payer, payment_hash, id);
   CREATE INDEX pending ON payments (id) WHERE state = 'pending';
 `;
+
+/** From version 1, whose invoices had no words. */
+const upgrade = 'ALTER TABLE invoices ADD COLUMN description TEXT';
 
 function openDatabase(path: string): DatabaseSync {
   try {
@@ -154,20 +159,23 @@ function migrate(database: DatabaseSync, path: string, newId: string, reached: R
   if (!isEmpty() && pragma('application_id') !== applicationId) {
     throw new FareboxError('SANDBOX_UNAVAILABLE', `${path} is not a sandbox's file. Name another one.`);
   }
-  if (!isEmpty() && pragma('user_version') !== version) {
+  if (!isEmpty() && ![1, version].includes(pragma('user_version'))) {
     throw new FareboxError('SANDBOX_UNAVAILABLE', `${path} is a sandbox of version ${pragma('user_version')}, this is ${version}. Name another file.`);
   }
   if (path !== ':memory:') chmodSync(path, 0o600);
   database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; BEGIN EXCLUSIVE');
-  const isNew = isEmpty();
+  const [isNew, isOld] = [isEmpty(), !isEmpty() && pragma('user_version') === 1];
   if (isNew) {
     database.exec(schema);
     database.prepare('INSERT INTO meta (id) VALUES (?)').run(newId);
+  }
+  if (isOld) database.exec(upgrade);
+  if (isNew || isOld) {
     database.exec(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${version}`);
     reached('sandbox.migrate.written');
   }
   database.exec('COMMIT');
-  if (isNew) reached('sandbox.migrate.committed');
+  if (isNew || isOld) reached('sandbox.migrate.committed');
   return String(database.prepare('SELECT id FROM meta').get()?.id);
 }
 
@@ -205,7 +213,7 @@ function prepare(database: DatabaseSync) {
     addNode: sql('INSERT INTO nodes (name, secret_key, node_id, opened, capacity, local, remote) VALUES (?, ?, ?, ?, ?, ?, ?)'),
     updateNode: sql('UPDATE nodes SET opened = ?, capacity = ?, local = ?, remote = ? WHERE name = ?'),
     invoice: sql('SELECT * FROM invoices WHERE payment_hash = ?'),
-    addInvoice: sql('INSERT INTO invoices (payment_hash, payee, preimage, payment_secret, amount, expires_at) VALUES (?, ?, ?, ?, ?, ?)'),
+    addInvoice: sql('INSERT INTO invoices (payment_hash, payee, preimage, payment_secret, amount, description, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?)'),
     markPaid: sql('UPDATE invoices SET settled_at = ?, place = (SELECT coalesce(max(place), 0) + 1 FROM invoices) WHERE payment_hash = ? AND place IS NULL'),
     settlements: sql('SELECT * FROM invoices WHERE payee = ? AND place > ? ORDER BY place LIMIT ?'),
     lastPlace: sql('SELECT coalesce(max(place), 0) AS place FROM invoices'),
@@ -243,8 +251,8 @@ function nodeCalls(sql: Statements): Pick<Books, 'node' | 'nodes' | 'addNode' | 
 function invoiceCalls(sql: Statements): Pick<Books, 'invoice' | 'addInvoice' | 'markPaid' | 'settlements' | 'lastPlace'> {
   return {
     invoice: (paymentHash) => optional(sql.invoice.get(paymentHash), toInvoice),
-    addInvoice: (invoice) => {
-      sql.addInvoice.run(invoice.paymentHash, invoice.payee, invoice.preimage, invoice.paymentSecret, String(invoice.amountMsat), invoice.expiresAt);
+    addInvoice: ({ paymentHash, payee, preimage, paymentSecret, amountMsat, description, expiresAt }) => {
+      sql.addInvoice.run(paymentHash, payee, preimage, paymentSecret, String(amountMsat), description ?? null, expiresAt);
     },
     markPaid: (paymentHash, settledAt) => {
       sql.markPaid.run(settledAt, paymentHash);
@@ -308,6 +316,7 @@ function toInvoice(row: Row): InvoiceRow {
     preimage: row.preimage as Preimage,
     paymentSecret: String(row.payment_secret),
     amountMsat: msat(row.amount),
+    description: (row.description as string | null) ?? undefined,
     expiresAt: Number(row.expires_at),
   };
   return row.place === null ? invoice : { ...invoice, paid: { settledAt: Number(row.settled_at), place: Number(row.place) } };

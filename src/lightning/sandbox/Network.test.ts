@@ -320,7 +320,7 @@ describe('a watch', () => {
     await pay(buyer, (await invoice(other)).invoice);
     const created = await invoice(shop);
     await pay(buyer, created.invoice);
-    expect((await watch.next()).value).toMatchObject({ paymentHash: created.paymentHash, amountMsat: 50_000n });
+    expect((await watch.next()).value).toMatchObject({ paymentHash: created.paymentHash, amountMsat: 50_000n, description: 'Translation API - 1 request' });
     calling.abort();
     expect(await watch.next()).toEqual({ done: true, value: undefined });
   });

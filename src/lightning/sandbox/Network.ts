@@ -186,7 +186,7 @@ function drawInvoice({ clock, random }: Network, node: NodeRow, { amountMsat, de
   const createdAt = nowAt(clock);
   const draft = { chain: 'regtest', amountMsat, paymentHash, paymentSecret, createdAt, expirySeconds, description, minFinalCltvExpiry } as const;
   const invoice = Bolt11.encode(draft, node.secretKey);
-  return { row: { paymentHash, payee: node.name, preimage, paymentSecret, amountMsat, expiresAt: createdAt + expirySeconds }, invoice };
+  return { row: { paymentHash, payee: node.name, preimage, paymentSecret, amountMsat, description, expiresAt: createdAt + expirySeconds }, invoice };
 }
 
 /** The node, opened where it is not there, unless it is down. */
@@ -241,8 +241,8 @@ function refuseWhenClosed(network: Network): void {
 function pageBehind(books: Books, name: string, place: number): ReplyOf<'settlements'> | undefined {
   const settlements = books
     .settlements(name, place, pageLength)
-    .flatMap(({ paymentHash, amountMsat, paid }) =>
-      paid === undefined ? [] : [{ paymentHash, amountMsat, settledAt: paid.settledAt, cursor: cursorOf(books, paid.place) }],
+    .flatMap(({ paymentHash, amountMsat, description, paid }) =>
+      paid === undefined ? [] : [{ paymentHash, amountMsat, settledAt: paid.settledAt, description, cursor: cursorOf(books, paid.place) }],
     );
   const last = settlements.at(-1);
   return last === undefined ? undefined : { settlements, cursor: last.cursor };

@@ -102,7 +102,11 @@ const invoiceState = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('absent') }),
 ]);
 
-const settlement = z.object({ paymentHash, amountMsat: msat, settledAt: seconds, cursor: z.string() });
+const words = z
+  .string()
+  .optional()
+  .transform((text) => text);
+const settlement = z.object({ paymentHash, amountMsat: msat, settledAt: seconds, description: words, cursor: z.string() });
 
 const ended = [
   z.object({ kind: z.literal('settled'), preimage, amountMsat: msat, feeMsat: msat }),

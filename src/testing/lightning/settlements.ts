@@ -12,6 +12,7 @@ export const watching: readonly LightningCase[] = [
     const seen = await settle(receiver, payer);
     assert.equal(seen.amountMsat, 50_000n);
     assert.ok(Number.isSafeInteger(seen.settledAt));
+    assert.ok(seen.description === undefined || seen.description === 'one answer', seen.description);
   }),
   test('a watch goes on behind a cursor: nothing twice, nothing left out', ['watch'], async ({ receiver, payer }) => {
     const start = await settle(receiver, payer);
