@@ -20,7 +20,7 @@ export type Door = {
 /** The folders whose files are doors of their own: what their names begin with, and what else makes a file a door. */
 const shelves: readonly { readonly folder: string; readonly prefix: string; readonly isDoor: (name: string, exported: readonly string[]) => boolean }[] = [
   { folder: 'adapters', prefix: '.', isDoor: () => true },
-  { folder: 'lightning', prefix: './lightning', isDoor: exportsDriver(/^(?:create(\w+)(?:Receiver|Payer)|with(\w+)Invoices)$/) },
+  { folder: 'lightning', prefix: './lightning', isDoor: exportsDriver(/^(?:create(\w+)(?:Receiver|Payer)|with(\w+?)(?:Invoices)?)$/) },
   { folder: 'store', prefix: './store', isDoor: exportsDriver(/^create(\w+)Store$/) },
   { folder: 'client', prefix: './client', isDoor: exportsDriver(/^create(\w+)ClientStore$/) },
 ];

@@ -2,6 +2,7 @@
  * The offer behind an adapter's route: made once for each route that the adapter stands in front of.
  */
 import type { Msat } from '../core/Amount.ts';
+import type { Receiver } from '../lightning/Lightning.ts';
 import * as Offer from '../server/Offer.ts';
 import * as Price from '../server/Price.ts';
 import { perRequest } from '../server/terms/PerRequest.ts';
@@ -22,6 +23,10 @@ export type RouteOptions = {
   readonly capabilities?: readonly string[];
   /** Ask for the price to the millisatoshi; default: rounded up to a whole satoshi. */
   readonly exactMsat?: boolean;
+  /** Who is paid for this route; default: the paywall's receiver. On the same network. */
+  readonly receiver?: Receiver;
+  /** `settled`: the payee's wallet has to say that it was paid, and is asked once a payment; default: `preimage`, which proves the payment and asks nobody. */
+  readonly verify?: Offer.Offer['verify'];
 };
 
 /** The offer of a route, by its method and pattern. */
@@ -36,7 +41,7 @@ const maxRoutes = 1000;
  */
 export function routeOffer(options: RouteOptions): RouteOffer {
   const price = typeof options.price === 'object' ? options.price : Price.fixed(options.price);
-  const { title, description, capabilities, exactMsat } = options;
+  const { title, description, capabilities, exactMsat, receiver, verify } = options;
   const make = (route: string, pattern: string | undefined) =>
     Offer.create({
       service: options.service ?? 'api',
@@ -48,6 +53,8 @@ export function routeOffer(options: RouteOptions): RouteOffer {
       description,
       ...(capabilities ? { capabilities } : {}),
       ...(exactMsat === undefined ? {} : { exactMsat }),
+      ...(verify === undefined ? {} : { verify }),
+      receiver,
     });
   make('*', undefined);
   const offers = new Map<string, Offer.Offer>();

@@ -1,28 +1,78 @@
 /**
- * The wallet that a gateway is paid into, as its configuration names it.
+ * The wallets that a gateway is paid into, as its configuration names them.
  */
-import type { GatewayConfig } from '../gateway/index.ts';
+import type { PayeesConfig, WalletConfig, Wallets } from '../gateway/index.ts';
+import { withFailover } from '../lightning/failover.ts';
 import type { Receiver } from '../lightning/Lightning.ts';
 import { createLnurlReceiver } from '../lightning/lnurl.ts';
 import { withReadyInvoices } from '../lightning/ready.ts';
 import type { Home } from './Home.ts';
 import { createDriver, products } from './Products.ts';
-import { openSandbox } from './SandboxLink.ts';
+import { openSandbox, type SandboxLink } from './SandboxLink.ts';
 
-/** A receiver, open. */
-export type OpenReceiver = { readonly receiver: Receiver; readonly close: () => Promise<void> };
+/** One wallet, open, as its product's driver has it. */
+export type OpenWallet = {
+  /** Where the configuration names it, such as `lightning` or `payees.alice[1]`. */
+  readonly place: string;
+  /** Which it is, the same after every start, such as `lnd at https://127.0.0.1:8080, bitcoin`. */
+  readonly identity: string;
+  readonly config: WalletConfig;
+  readonly receiver: Receiver;
+};
+
+/** Everybody who is paid, open. */
+export type OpenReceivers = {
+  /** Who `lightning` names. */
+  readonly receiver: Receiver;
+  /** The others, by name. */
+  readonly payees: Readonly<Record<string, Receiver>>;
+  /** Each wallet of theirs by itself, in the order of the configuration. */
+  readonly wallets: readonly OpenWallet[];
+  readonly close: () => Promise<void>;
+};
 
 /**
- * Opens it. A wallet that is away is no reason not to start: only the sandbox is on this machine, and is started with it.
+ * Opens them. A wallet that is away is no reason not to start: only the sandbox is on this machine, and is started with it.
  * @throws SANDBOX_UNAVAILABLE – the sandbox cannot be had; CONFIG_INVALID – what lets one in cannot be used
  */
-export async function openReceiver(home: Home, { lightning, readyInvoices: ready }: Pick<GatewayConfig, 'lightning' | 'readyInvoices'>): Promise<OpenReceiver> {
-  if (lightning.kind === 'sandbox') {
-    const link = await openSandbox(home);
-    return { receiver: link.sandbox.receiver('seller'), close: link.close };
+export async function openReceivers(home: Home, { network, lightning, payees }: PayeesConfig): Promise<OpenReceivers> {
+  const link = network === 'sandbox' ? await openSandbox(home) : undefined;
+  const wallets: OpenWallet[] = [];
+  const open = (owner: string, path: string, configs: Wallets): Receiver => {
+    const each = configs.map((config, index) => {
+      const place = configs.length === 1 ? path : `${path}[${index}]`;
+      const receiver = driverOf(config, owner, place, link);
+      wallets.push({ place, identity: identityOf(config, owner), config, receiver });
+      return config.ready === 0 ? receiver : withReadyInvoices(receiver, { keep: config.ready });
+    });
+    const [only] = each;
+    return each.length === 1 && only !== undefined ? only : withFailover(each);
+  };
+  try {
+    const receiver = open('seller', 'lightning', lightning);
+    const others = Object.entries(payees).map(([name, configs]): [string, Receiver] => [name, open(name, `payees.${name}`, configs)]);
+    const close = async () => {
+      await Promise.all([receiver, ...others.map(([, other]) => other)].map((one) => one.close()));
+      await link?.close();
+    };
+    return { receiver, payees: Object.fromEntries(others), wallets, close };
+  } catch (error) {
+    await Promise.all(wallets.map((wallet) => wallet.receiver.close()));
+    await link?.close();
+    throw error;
   }
-  const create = () => (lightning.kind === 'lnurl' ? createLnurlReceiver(lightning) : products[lightning.kind].createReceiver(lightning));
-  const wallet = createDriver(create, `lightning.${lightning.kind}`);
-  const receiver = ready === 0 ? wallet : withReadyInvoices(wallet, { keep: ready });
-  return { receiver, close: receiver.close };
+}
+
+/** On the sandbox, every payee has a node of its own. */
+function driverOf(config: WalletConfig, owner: string, place: string, link: SandboxLink | undefined): Receiver {
+  if (config.kind === 'sandbox') {
+    if (link === undefined) throw new TypeError(`${place} is on the sandbox, and nothing else is`);
+    return link.sandbox.receiver(owner);
+  }
+  return createDriver(() => (config.kind === 'lnurl' ? createLnurlReceiver(config) : products[config.kind].createReceiver(config)), `${place}.${config.kind}`);
+}
+
+function identityOf(config: WalletConfig, owner: string): string {
+  if (config.kind === 'sandbox') return `sandbox: ${owner}`;
+  return `${config.kind} at ${config.kind === 'lnurl' ? config.to : config.url}, ${config.network}`;
 }

@@ -26,8 +26,8 @@ export async function locateStore(context: CliContext, options: StoreOptions): P
   if (store !== undefined && config !== undefined) throw new FareboxError('CONFIG_INVALID', 'Name a store or a configuration, not both.');
   if (store !== undefined) return { path: store, network: undefined };
   if (config === undefined) return { path: context.home().gatewayStore, network: 'sandbox' };
-  const { store: choice, lightning } = await loadConfig(config, { environment: context.environment });
-  if (choice.kind === 'sqlite') return { path: choice.path, network: lightning.network };
+  const { store: choice, network } = await loadConfig(config, { environment: context.environment });
+  if (choice.kind === 'sqlite') return { path: choice.path, network };
   const why = choice.kind === 'memory' ? 'keeps its store in memory, where nobody else can look into it' : 'has no store, so that nothing is written down';
   throw new FareboxError('CONFIG_INVALID', `The gateway of ${config} ${why}. Write "store: farebox.db" there to keep a ledger.`);
 }

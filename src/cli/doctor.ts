@@ -9,13 +9,13 @@ import * as Amount from '../core/Amount.ts';
 import * as Bolt11 from '../core/Bolt11.ts';
 import { type Clock, nowAt, systemClock } from '../core/Clock.ts';
 import { FareboxError } from '../core/Errors.ts';
-import { type GatewayConfig, loadConfig } from '../gateway/index.ts';
+import { explainWallets, type GatewayConfig, loadConfig } from '../gateway/index.ts';
 import type { Receiver } from '../lightning/Lightning.ts';
 import { configFile } from './ConfigFile.ts';
 import type { CliContext } from './Context.ts';
 import type { Home } from './Home.ts';
-import { products } from './Products.ts';
-import { openReceiver } from './Receivers.ts';
+import { isProduct, products } from './Products.ts';
+import { type OpenWallet, openReceivers } from './Receivers.ts';
 import type { Terminal } from './Terminal.ts';
 import { openNode, openWallet, readWallets, type Wallet } from './Wallets.ts';
 
@@ -46,7 +46,7 @@ async function doctor(context: CliContext, file: string | undefined, terminal: T
   const path = configFile(file);
   if (file !== undefined || existsSync(path)) {
     const config = await loadConfig(path, { environment: context.environment });
-    tell(`Paid: ${nameOf(config)}`, await examineSeller(home, config, context.clock ?? systemClock));
+    for (const [title, findings] of await examineSeller(home, config, context.clock ?? systemClock)) tell(title, findings);
   }
   for (const [name, wallet] of Object.entries(readWallets(home))) tell(`Pays: ${name} (${wallet.kind})`, await examineBuyer(name, wallet));
   if (all.length === 0) {
@@ -59,10 +59,6 @@ async function doctor(context: CliContext, file: string | undefined, terminal: T
   if (wrong > 0) process.exitCode = 1;
 }
 
-function nameOf({ lightning }: GatewayConfig): string {
-  return lightning.kind === 'lnurl' ? lightning.to : lightning.kind;
-}
-
 const marks = { good: '✓', warning: '!', bad: '✗', unknown: '?' } as const;
 
 function tellFinding(terminal: Terminal, { level, what, advice }: Finding): void {
@@ -70,30 +66,39 @@ function tellFinding(terminal: Terminal, { level, what, advice }: Finding): void
   if (advice !== undefined) terminal.line(`    ${terminal.tone('quiet', advice)}`);
 }
 
-/** The wallet that a configuration names. */
-async function examineSeller(home: Home, config: GatewayConfig, clock: Clock): Promise<readonly Finding[]> {
-  const { lightning } = config;
-  let wallet: Awaited<ReturnType<typeof openReceiver>>;
+/** The wallets that a configuration names, each with what was found. */
+async function examineSeller(home: Home, config: GatewayConfig, clock: Clock): Promise<readonly (readonly [title: string, findings: readonly Finding[]])[]> {
+  let opened: Awaited<ReturnType<typeof openReceivers>>;
   try {
-    wallet = await openReceiver(home, config);
+    opened = await openReceivers(home, config);
   } catch (error) {
-    return [failure('It cannot be used', error)];
+    return [[`Paid: ${explainWallets(config.lightning)}`, [failure('It cannot be used', error)]]];
   }
   try {
-    const { receiver } = wallet;
-    const reached = await reach(receiver);
-    if (reached.level === 'bad') return [reached, ...unverified(lightning.kind)];
-    return [
-      reached,
-      ...unverified(lightning.kind),
-      ...(await makeInvoice(receiver, clock)),
-      await examineRights(receiver),
-      await examineRoom(receiver, highestPrice(config)),
-      ...(receiver.capabilities.lookup ? [] : [noLookup]),
-    ];
+    const found: (readonly [string, readonly Finding[]])[] = [];
+    for (const wallet of opened.wallets) found.push([titleOf(wallet), await examineReceiver(wallet, highestPrice(config), clock)]);
+    return found;
   } finally {
-    await wallet.close();
+    await opened.close();
   }
+}
+
+function titleOf({ place, config }: OpenWallet): string {
+  const name = config.kind === 'lnurl' ? config.to : config.kind;
+  return `Paid: ${name}${place === 'lightning' ? '' : ` (${place})`}`;
+}
+
+async function examineReceiver({ receiver, config: { kind } }: OpenWallet, highestMsat: Amount.Msat, clock: Clock): Promise<readonly Finding[]> {
+  const reached = await reach(receiver);
+  if (reached.level === 'bad') return [reached, ...unverified(kind)];
+  return [
+    reached,
+    ...unverified(kind),
+    ...(await makeInvoice(receiver, clock)),
+    await examineRights(receiver),
+    await examineRoom(receiver, highestMsat),
+    ...(receiver.capabilities.lookup ? [] : [noLookup]),
+  ];
 }
 
 const noLookup: Finding = {
@@ -103,7 +108,7 @@ const noLookup: Finding = {
 };
 
 function unverified(kind: string): readonly Finding[] {
-  if (!(kind in products) || products[kind as keyof typeof products].triedAgainst === 'itself') return [];
+  if (!isProduct(kind) || products[kind].triedAgainst === 'itself') return [];
   return [
     {
       level: 'warning',

@@ -47,6 +47,16 @@ test('the totals and the latest entries, and an end where it is asked for', asyn
   expect(rows[0]).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d {2}received {8}50 sat {2}1000000000000000 {2}GET \/api\/v1\/translate {2}per-request$/);
   expect(rows[1]).toMatch(/earned {9}\+50 sat .*200$/);
   expect(rows[4]).toMatch(/reversed {7}-50 sat .*upstream$/);
+  expect(cli.out()).not.toContain('arrived');
+});
+
+test('what a wallet says has arrived stands beside what was sold, also where nobody has presented it', async () => {
+  const cli = fake();
+  await fill(cli.home.gatewayStore, [entry(1, 'settled', 'lnd'), ...sale(1), entry(2, 'settled', 'lnd')]);
+  await cli.run('sales', '--once');
+  expect(cli.out()).toContain('received  50 sat in 1 payment\n');
+  expect(cli.out()).toContain("arrived   100 sat in 2 payments, by the wallet's word");
+  expect(cli.out()).toMatch(/settled {9}50 sat .*lnd\n/);
 });
 
 test('of many entries the last ones, even behind many denials', async () => {
@@ -73,7 +83,7 @@ test('piped, it is JSON lines and ends', async () => {
   await fill(cli.home.gatewayStore, sale(1));
   await cli.run('sales');
   expect(cli.json()).toEqual([
-    { kind: 'totals', network: 'sandbox', receivedMsat: '50000', earnedMsat: '50000', payments: 1, sales: 1 },
+    { kind: 'totals', network: 'sandbox', settledMsat: '0', settled: 0, receivedMsat: '50000', earnedMsat: '50000', payments: 1, sales: 1 },
     {
       kind: 'received',
       at: '2027-01-15T07:43:21.000Z',

@@ -35,9 +35,10 @@ export function registerSales(program: Command, context: CliContext): void {
 }
 
 const help = `
-An entry is "received" when a payment is first seen, "earned" when it bought an
-answer, "reversed" when that was given back to the buyer, "repeated" when the
-answer was given again. A payment is named by the beginning of its payment hash.
+An entry is "settled" when a wallet says that a payment has arrived, "received"
+when it is first presented, "earned" when it bought an answer, "reversed" when
+that was given back to the buyer, "repeated" when the answer was given again. A
+payment is named by the beginning of its payment hash.
 
 Examples:
   farebox sales
@@ -100,12 +101,13 @@ function stayAlive(clock: Clock): () => void {
 }
 
 function printTotals(terminal: Terminal, totals: LedgerTotals, network: Network | undefined): void {
-  const { receivedMsat, earnedMsat, payments, sales: count } = totals;
-  terminal.data({ kind: 'totals', ...(network && { network }), receivedMsat, earnedMsat, payments, sales: count });
+  const { settledMsat, settled, receivedMsat, earnedMsat, payments, sales: count } = totals;
+  terminal.data({ kind: 'totals', ...(network && { network }), settledMsat, settled, receivedMsat, earnedMsat, payments, sales: count });
   const { tone } = terminal;
   const where = network === 'sandbox' ? `   ${tone('warning', sandbox)}` : network === undefined ? '' : `   ${tone('quiet', network)}`;
   terminal.line(`${tone('strong', 'earned')}    ${tone('money', Amount.format(earnedMsat))} with ${plural(count, 'sale')}${where}`);
   terminal.line(`${tone('strong', 'received')}  ${Amount.format(receivedMsat)} in ${plural(payments, 'payment')}`);
+  if (settled > 0) terminal.line(`${tone('strong', 'arrived')}   ${Amount.format(settledMsat)} in ${plural(settled, 'payment')}, by the wallet's word`);
 }
 
 /** One entry; columns have a width of their own, so that those that come later stand under those that were there. */
@@ -125,8 +127,8 @@ function printRow(terminal: Terminal, row: LedgerRow): void {
   terminal.line(columns.join('  '));
 }
 
-const signs: { readonly [kind in LedgerRow['kind']]: string } = { received: '', earned: '+', reversed: '-', repeated: '' };
-const tones: { readonly [kind in LedgerRow['kind']]: Tone } = { received: 'plain', earned: 'good', reversed: 'bad', repeated: 'warning' };
+const signs: { readonly [kind in LedgerRow['kind']]: string } = { settled: '', received: '', earned: '+', reversed: '-', repeated: '' };
+const tones: { readonly [kind in LedgerRow['kind']]: Tone } = { settled: 'quiet', received: 'plain', earned: 'good', reversed: 'bad', repeated: 'warning' };
 const sandbox = 'sandbox: play money, worth nothing';
 
 function plural(count: number, name: string): string {

@@ -14,8 +14,8 @@ import { createSqliteStore } from '../store/sqlite.ts';
 import { configFile } from './ConfigFile.ts';
 import type { CliContext } from './Context.ts';
 import { ensureKeys, type Home, parseKeys } from './Home.ts';
-import { products } from './Products.ts';
-import { openReceiver } from './Receivers.ts';
+import { isProduct, products } from './Products.ts';
+import { type OpenWallet, openReceivers } from './Receivers.ts';
 import { type Terminal, table } from './Terminal.ts';
 
 type ServeOptions = {
@@ -32,6 +32,7 @@ export type Served = {
   readonly gateway: Gateway;
   readonly url: string;
   readonly receiver: Receiver;
+  readonly wallets: readonly OpenWallet[];
   readonly store: Store | undefined;
   readonly close: () => Promise<void>;
 };
@@ -56,7 +57,7 @@ export function registerServe(program: Command, context: CliContext): void {
       const config = url === undefined ? await fromFile(context, options) : fromFlags(home, url, options);
       const served = await serve(context, home, config);
       announce(context.terminal, config, served.url);
-      void warnOfWallet(context.terminal, config, served.receiver);
+      for (const wallet of served.wallets) void warnOfWallet(context.terminal, wallet);
       await new Promise<void>((resolve) => {
         if (context.signal.aborted) resolve();
         context.signal.addEventListener('abort', () => resolve(), { once: true });
@@ -71,25 +72,26 @@ export function registerServe(program: Command, context: CliContext): void {
  * @throws FareboxError – the port is taken, keys or store cannot be used
  */
 export async function serve(context: CliContext, home: Home, config: GatewayConfig): Promise<Served> {
-  const wallet = await openReceiver(home, config);
+  const paid = await openReceivers(home, config);
   let store: Store | undefined;
   try {
-    const { receiver } = wallet;
+    const { receiver, payees, wallets } = paid;
     const masters = config.keys.kind === 'file' ? ensureKeys(config.keys.path) : parseKeys(config.keys.text, 'the environment');
     store = await openStore(config);
     const keys = createRootKeys({ masters, network: receiver.network, realm: config.realm });
-    const gateway = await createGateway({ config, receiver, keys, store, log: (outcome) => logRequest(context.terminal, outcome) });
+    const log = (outcome: RequestOutcome) => logRequest(context.terminal, outcome);
+    const gateway = await createGateway({ config, receiver, payees, wallets, keys, store, log });
     gateway.events.on((event) => logEvent(context.terminal, event));
     const { url } = await listen(gateway, config);
     const close = async () => {
       await gateway.close();
       await store?.close();
-      await wallet.close();
+      await paid.close();
     };
-    return { gateway, url, receiver, store, close };
+    return { gateway, url, receiver, wallets, store, close };
   } catch (error) {
     await store?.close();
-    await wallet.close();
+    await paid.close();
     throw error;
   }
 }
@@ -144,11 +146,10 @@ function fromFlags(home: Home, url: string, options: ServeOptions): GatewayConfi
 /** What runs, where, and what to do with it. */
 function announce(terminal: Terminal, config: GatewayConfig, url: string): void {
   const { tone } = terminal;
-  const { network } = config.lightning;
+  const { network } = config;
+  const paid = network === 'sandbox' ? tone('warning', 'sandbox: play money, worth nothing') : tone('good', `${network}, paid ${paidInto(config)}`);
   terminal.data({ kind: 'listening', url, network });
-  terminal.line(
-    `${tone('strong', 'farebox')} listens on ${tone('wire', url)}   ${network === 'sandbox' ? tone('warning', 'sandbox: play money, worth nothing') : tone('good', `${network}, paid ${config.lightning.kind === 'lnurl' ? `to ${config.lightning.to}` : `into ${config.lightning.kind}`}`)}`,
-  );
+  terminal.line(`${tone('strong', 'farebox')} listens on ${tone('wire', url)}   ${paid}`);
   terminal.line();
   const rows = config.routes.map(({ methods, pattern, sale, upstream }) => [
     `  ${methods?.join(',') ?? 'any'}`,
@@ -164,15 +165,23 @@ function announce(terminal: Terminal, config: GatewayConfig, url: string): void 
   terminal.line();
 }
 
-/** What an operator is to know of the wallet; nothing waits for it. */
-async function warnOfWallet(terminal: Terminal, { lightning }: GatewayConfig, receiver: Receiver): Promise<void> {
-  if (lightning.kind in products && products[lightning.kind as keyof typeof products].triedAgainst === 'its documentation') {
-    terminal.note(
-      terminal.tone('warning', `unverified: the driver of ${lightning.kind} was tried against its documented API alone. Try it with: farebox doctor`),
-    );
+/** Who is paid, in a few words. */
+function paidInto({ lightning, payees }: GatewayConfig): string {
+  const into = lightning.map((wallet) => (wallet.kind === 'lnurl' ? `to ${wallet.to}` : `into ${wallet.kind}`)).join(', or ');
+  const others = Object.keys(payees);
+  return others.length === 0 ? into : `${into}; and ${others.join(', ')}`;
+}
+
+/** What an operator is to know of a wallet; nothing waits for it. */
+async function warnOfWallet(terminal: Terminal, { place, config: { kind }, receiver }: OpenWallet): Promise<void> {
+  const where = place === 'lightning' ? '' : `${place}: `;
+  if (isProduct(kind) && products[kind].triedAgainst === 'its documentation') {
+    const warning = `${where}unverified: the driver of ${kind} was tried against its documented API alone. Try it with: farebox doctor`;
+    terminal.note(terminal.tone('warning', warning));
   }
   const canSpend = await receiver.canSpend?.().catch(() => undefined);
-  if (canSpend) terminal.note(terminal.tone('warning', 'what lets us into the wallet could spend as well. Selling needs less: see docs/wallets.md'));
+  if (!canSpend) return;
+  terminal.note(terminal.tone('warning', `${where}what lets us into the wallet could spend as well. Selling needs less: see docs/wallets.md`));
 }
 
 /** The highest price with room for a fee. */
@@ -201,8 +210,9 @@ function logEvent(terminal: Terminal, event: PaywallEvent): void {
     return terminal.note(terminal.tone('bad', `trouble with ${event.what}: ${message}`));
   }
   terminal.data({ ...news, at: time.toISOString() });
-  if (event.kind !== 'charged') return;
-  const sold = terminal.tone('money', `+ ${Amount.format(event.amountMsat)}`);
+  if (event.kind !== 'charged' && event.kind !== 'settled') return;
+  const amount = Amount.format(event.amountMsat);
+  const sold = event.kind === 'charged' ? terminal.tone('money', `+ ${amount}`) : terminal.tone('quiet', `⚡ ${amount} arrived`);
   terminal.line(
     `${terminal.tone('quiet', time.toTimeString().slice(0, 8))}  ${sold}  ${event.route}  ${terminal.tone('quiet', event.paymentHash.slice(0, 16))}`,
   );

@@ -56,7 +56,15 @@ describe('a sound file', () => {
         upstream: { origin: 'http://localhost:3000', basePath: '' },
         preserveHost: false,
         timeoutMs: 60_000,
-        sale: { priceMsat: 50_000n, terms: { kind: 'per-request' }, description: 'translate - 1 request', capabilities: [], exactMsat: false },
+        sale: {
+          priceMsat: 50_000n,
+          terms: { kind: 'per-request' },
+          description: 'translate - 1 request',
+          capabilities: [],
+          exactMsat: false,
+          payee: undefined,
+          verify: 'preimage',
+        },
       },
     ]);
   });
@@ -358,20 +366,24 @@ describe('the wallet that is paid', () => {
   const lnd = 'lightning:\n  network: regtest\n  lnd:\n    url: https://127.0.0.1:8080/\n    certificate: tls.cert\n    macaroon: sell.macaroon\n';
 
   test('is named with its files, which are beside the configuration', () => {
-    const { lightning } = parseConfig(lnd + services, { folder: '/etc/farebox' });
-    expect(lightning).toEqual({
-      kind: 'lnd',
-      network: 'regtest',
-      url: 'https://127.0.0.1:8080',
-      certificatePath: '/etc/farebox/tls.cert',
-      secret: { kind: 'file', path: '/etc/farebox/sell.macaroon' },
-    });
+    const { lightning, network } = parseConfig(lnd + services, { folder: '/etc/farebox' });
+    expect(network).toBe('regtest');
+    expect(lightning).toEqual([
+      {
+        kind: 'lnd',
+        network: 'regtest',
+        url: 'https://127.0.0.1:8080',
+        certificatePath: '/etc/farebox/tls.cert',
+        secret: { kind: 'file', path: '/etc/farebox/sell.macaroon' },
+        ready: 16,
+      },
+    ]);
   });
 
   test('lets in by a macaroon out of the environment, which nothing shows', () => {
     const macaroon = '0201036c6e64'.repeat(8);
     const config = parseConfig(lnd.replace('sell.macaroon', '${' + 'MACAROON}') + services, { environment: { MACAROON: macaroon } });
-    expect(config.lightning).toMatchObject({ secret: { kind: 'text', text: macaroon } });
+    expect(config.lightning).toMatchObject([{ secret: { kind: 'text', text: macaroon } }]);
     expect(JSON.stringify(toJson(config)) + explain(config)).not.toContain(macaroon);
     expect(explain(config)).toContain('lightning   lnd at https://127.0.0.1:8080, regtest');
   });
@@ -394,7 +406,7 @@ describe('the wallet that is paid', () => {
       { kind: 'phoenixd', url: 'http://127.0.0.1:9740', secret: { kind: 'file', path: '/etc/farebox/phoenix.conf' } },
     ],
   ])('%s has a few lines of its own', (_, text, expected) => {
-    expect(parseConfig(text + services, { folder: '/etc/farebox' }).lightning).toMatchObject(expected);
+    expect(parseConfig(text + services, { folder: '/etc/farebox' }).lightning).toMatchObject([expected]);
   });
 
   test.each<[string, string, string]>([
@@ -403,7 +415,7 @@ describe('the wallet that is paid', () => {
     ['a password of its owner\u2019s own choice', 'phoenixd: { password: "$SECRET" }', 'correct horse battery'],
   ])('%s comes out of the environment, and nothing shows it', (_, text, secret) => {
     const config = parseConfig(`lightning: { ${text.replace('$SECRET', '$' + '{SECRET}')} }\n${services}`, { environment: { SECRET: secret } });
-    expect(config.lightning).toMatchObject({ secret: { kind: 'text', text: secret } });
+    expect(config.lightning).toMatchObject([{ secret: { kind: 'text', text: secret } }]);
     expect(JSON.stringify(toJson(config)) + explain(config)).not.toContain(secret);
   });
 
@@ -439,13 +451,90 @@ describe('the wallet that is paid', () => {
     ['an address that somebody else runs', 'lightning: you@wallet.com\n', 0],
     ['the sandbox', '', 0],
   ])('of %s, invoices are kept ready', (_, text, expected) => {
-    expect(parseConfig(text + services).readyInvoices).toBe(expected);
+    expect(parseConfig(text + services).lightning.map(({ ready }) => ready)).toEqual([expected]);
   });
 
   test('that knows whole satoshis only sells nothing for parts of one', () => {
     const text =
       'lightning: { phoenixd: { password: phoenix.conf } }\nservices:\n  - name: a\n    upstream: http://x\n    routes: [{ path: /p, price: 1500 msat, exactMsat: true }]\n';
     expect(mistakesOf(text)[0]).toMatch(/phoenixd knows whole satoshis only, and .*\/p is sold for parts of one/);
-    expect(parseConfig(text.replace(', exactMsat: true', '')).lightning.kind).toBe('phoenixd');
+    expect(parseConfig(text.replace(', exactMsat: true', '')).lightning[0].kind).toBe('phoenixd');
+  });
+});
+
+describe('who is paid', () => {
+  const node = '{ network: regtest, lnd: { url: "https://127.0.0.1:8080", certificate: tls.cert, macaroon: sell.macaroon } }';
+  const away = '{ network: regtest, to: you@127.0.0.1:3000 }';
+  const selling = (routes: string, service = '') => `services:\n  - name: a\n    upstream: http://x\n${service}    routes:\n${routes}`;
+  const route = (more = '') => `      - { path: /p${more.length}, price: 1 sat${more} }\n`;
+
+  test('is the first of several wallets, and the next one where that is away', () => {
+    const config = parseConfig(`lightning:\n  - ${node}\n  - ${away}\n${selling(route())}`);
+    expect(config.lightning.map(({ kind, ready }) => [kind, ready])).toEqual([
+      ['lnd', 16],
+      ['lnurl', 0],
+    ]);
+    expect(explain(config)).toContain('lnd at https://127.0.0.1:8080, regtest; where that is away, you@127.0.0.1:3000, regtest');
+  });
+
+  test('is whom the route names, else whom its service names, else whom `lightning` names', () => {
+    const payees = `lightning: ${node}\npayees:\n  alice: ${away}\n  bob: [${node}, ${away}]\n`;
+    const config = parseConfig(
+      `${payees}${selling(route(', payee: bob') + route(), '    payee: alice\n')}${selling(route()).replace('services:\n', '').replace('name: a', 'name: b').replace('/p0', '/q')}`,
+    );
+    expect(config.routes.map(({ sale }) => sale?.payee)).toEqual(['bob', 'alice', undefined]);
+    expect(config.payees.bob?.map(({ kind }) => kind)).toEqual(['lnd', 'lnurl']);
+    expect(explain(config)).toMatch(/payee alice you@127\.0\.0\.1:3000, regtest/);
+    expect(explain(config)).toMatch(/\/p12 .* paid to bob/);
+    expect(JSON.parse(JSON.stringify(toJson(config)))).toMatchObject({ payees: { alice: [{ kind: 'lnurl' }] } });
+  });
+
+  test('has to say that it was paid where that is asked for', () => {
+    const config = parseConfig(`lightning: ${node}\n${selling(route(', verify: settled') + route(', verify: preimage') + route(), '    verify: settled\n')}`);
+    expect(config.routes.map(({ sale }) => sale?.verify)).toEqual(['settled', 'preimage', 'settled']);
+    expect(explain(config)).toContain('when its wallet says so');
+  });
+
+  test.each<[string, string, RegExp]>([
+    [
+      'two networks',
+      `lightning:\n  - ${node}\n  - { to: you@wallet.com }\n${selling(route())}`,
+      /^3:5: this wallet is on bitcoin, and the first one on regtest/,
+    ],
+    ['a payee on another network', `lightning: ${node}\npayees: { alice: you@wallet.com }\n${selling(route())}`, /^2:18: this wallet is on bitcoin/],
+    [
+      'a payee whom nobody knows',
+      `lightning: ${node}\npayees: { alice: ${away} }\n${selling(route(', payee: bob'))}`,
+      /there is no payee "bob": known here are alice/,
+    ],
+    ['a payee where there is none', selling(route(', payee: bob')), /there is no payee "bob": name its wallet under `payees`/],
+    ['a name that is none', `lightning: ${node}\npayees: { "a b": ${away} }\n${selling(route())}`, /^2:11: a payee is named by letters/],
+    ['no wallet at all', `lightning: []\n${selling(route())}`, /`lightning` has nothing in it/],
+    ['a number', `lightning: 5\n${selling(route())}`, /`lightning` is a group of keys/],
+    ['an unknown wallet in a list', `lightning: [paypal]\n${selling(route())}`, /^1:13: unknown key `paypal`: known here are sandbox, network/],
+    ['an unknown key of a payee', `payees: { alice: { lnd: { urk: x } } }\n${selling(route())}`, /unknown key `urk`: did you mean `url`\?/],
+    ['a wallet in a list that names none', `lightning: [{ network: regtest }]\n${selling(route())}`, /^1:13: names no wallet/],
+    [
+      'a wallet that need not tell what was paid to it',
+      `lightning: ${away}\n${selling(route(', verify: settled'))}`,
+      /you@127\.0\.0\.1:3000, regtest need not tell what was paid to it/,
+    ],
+    [
+      'a payee of what is free',
+      `lightning: ${node}\npayees: { a: ${away} }\n${selling('      - { path: /f, free: true, payee: a }\n')}`,
+      /a route that is free has no `payee`/,
+    ],
+  ])('%s is a mistake', (_, text, expected) => {
+    expect(mistakesOf(text).join('\n')).toMatch(expected);
+  });
+
+  test('a list of wallets shows no secret of theirs', () => {
+    const macaroon = '0201036c6e64'.repeat(8);
+    const config = parseConfig(`lightning: [${node.replace('sell.macaroon', '"$' + '{MACAROON}"')}]\n${selling(route())}`, {
+      environment: { MACAROON: macaroon },
+    });
+    expect(config.lightning).toMatchObject([{ secret: { kind: 'text', text: macaroon } }]);
+    expect(JSON.stringify(toJson(config)) + explain(config)).not.toContain(macaroon);
+    expect(mistakesOf(`lightning: [${node.replace('sell.macaroon', macaroon)}]\n${selling(route())}`)[0]).toMatch(/does not belong in a configuration file/);
   });
 });

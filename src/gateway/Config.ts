@@ -10,7 +10,7 @@ import { dirname, join, resolve } from 'node:path';
 import type { Msat } from '../core/Amount.ts';
 import { FareboxError } from '../core/Errors.ts';
 import { isLoopback, type KeysChoice, type ListenAddress, type StoreChoice, type TermsChoice, type UpstreamAddress } from './ConfigFields.ts';
-import { knowsMsat, type LightningChoice, readLightning, readReady } from './ConfigLightning.ts';
+import { type PayeesConfig, readPayees } from './ConfigPayees.ts';
 import { readRoutes } from './ConfigRoutes.ts';
 import { type ConfigFile, configSchema, readFile } from './ConfigSchema.ts';
 import { type ConfigPath, type ConfigText, createMistakes, type Environment, fromValue, type Mistakes, parse } from './ConfigText.ts';
@@ -38,16 +38,17 @@ export type SaleConfig = {
   readonly description: string;
   readonly capabilities: readonly string[];
   readonly exactMsat: boolean;
+  /** Who is paid; undefined: who `lightning` names. */
+  readonly payee: string | undefined;
+  /** What a payment is known by: its preimage alone, or its wallet's word as well. */
+  readonly verify: 'preimage' | 'settled';
 };
 
 /** The effective configuration. */
-export type GatewayConfig = {
+export type GatewayConfig = PayeesConfig & {
   /** The file it came from, for messages. */
   readonly file: string;
   readonly listen: ListenAddress;
-  readonly lightning: LightningChoice;
-  /** How many invoices of a price are kept ready at most; 0: none. */
-  readonly readyInvoices: number;
   /** Play money may be taken from others than this machine. */
   readonly sandboxPublic: boolean;
   readonly realm: string;
@@ -134,18 +135,18 @@ function complete(text: ConfigText, { file = 'farebox.yaml', folder = '.' }: Con
 }
 
 function withDefaults(found: ConfigFile, file: string, text: ConfigText, absolute: (path: string) => string, mistakes: Mistakes): GatewayConfig {
+  const payees = readPayees(found, { text, absolute, mistakes });
   const { timeouts = {}, limits = {}, compat = {}, keys = { kind: 'file', path: 'farebox.keys' }, store = { kind: 'sqlite', path: 'farebox.db' } } = found;
   return {
     file,
     listen: found.listen ?? { host: '127.0.0.1', port: 8402 },
-    lightning: readLightning(found.lightning, text, absolute, mistakes),
-    readyInvoices: readReady(found.lightning),
+    ...payees,
     sandboxPublic: found.sandbox === 'public',
     realm: found.realm ?? 'main',
     keys: keys.kind === 'file' ? { kind: 'file', path: absolute(keys.path) } : keys,
     store: store.kind === 'sqlite' ? { kind: 'sqlite', path: absolute(store.path) } : store,
     invoiceExpirySeconds: found.invoiceExpiry ?? 600,
-    routes: readRoutes(found.services, timeouts.upstream ?? 60_000, mistakes),
+    routes: readRoutes(found.services, { timeoutMs: timeouts.upstream ?? 60_000, payees }, mistakes),
     timeouts: {
       connectMs: timeouts.connect ?? 5000,
       idleMs: timeouts.idle ?? 300_000,
@@ -172,12 +173,9 @@ function withDefaults(found: ConfigFile, file: string, text: ConfigText, absolut
 function checkWhole(config: GatewayConfig, mistakes: Mistakes, keysInFile: boolean): void {
   const fail = (path: ConfigPath, message: string) => mistakes.add(path, message);
   if (keysInFile) fail(['keys'], 'keys do not belong in a configuration file: name the file that holds them, or an environment variable');
-  if (config.lightning.kind === 'sandbox' && !config.sandboxPublic && !isLoopback(config.listen.host)) {
+  if (config.network === 'sandbox' && !config.sandboxPublic && !isLoopback(config.listen.host)) {
     fail(['listen'], `the sandbox takes play money: listen on 127.0.0.1, or write "sandbox: public" to sell for it on ${config.listen.host}`);
   }
-  const split = knowsMsat(config.lightning) ? undefined : config.routes.find(({ sale }) => sale?.exactMsat && sale.priceMsat % 1000n !== 0n);
-  if (split)
-    fail(['lightning'], `${config.lightning.kind} knows whole satoshis only, and ${split.name} is sold for parts of one: leave \`exactMsat\` away there`);
   const counted = config.routes.find(({ sale }) => sale?.terms.kind === 'per-request');
   if (config.store.kind === 'none' && counted) {
     fail(['store'], `without a store nobody can tell whether a payment was used, and ${counted.name} sells per request: name a store, or sell a pass`);

@@ -1,5 +1,5 @@
 /**
- * Which wallet is paid: `lightning` of the configuration, one product of those below.
+ * A wallet that is paid, as the configuration names it: one product of those below. Who is paid when, `ConfigPayees.ts` tells.
  *
  *     lightning:
  *       lnd:
@@ -35,14 +35,20 @@ export type ProductChoice = {
 /** A Lightning address or an LNURL, as configured. */
 export type LnurlChoice = { readonly kind: 'lnurl'; readonly network: Exclude<Network, 'sandbox'>; readonly to: string };
 
-/** Which wallet is paid. */
+/** A wallet. */
 export type LightningChoice = { readonly kind: 'sandbox'; readonly network: 'sandbox' } | ProductChoice | LnurlChoice;
 
-/** A value with a reader of its own, as `ConfigSchema.ts` makes them. */
-type Field = <T>(read: (value: unknown) => T) => z.ZodType<T>;
+/** A wallet that is paid, and how. */
+export type WalletConfig = LightningChoice & {
+  /** How many invoices of a price are kept ready at most; 0: none. */
+  readonly ready: number;
+};
 
-/** The schema of `lightning`. */
-export function lightningSchema(field: Field) {
+/** A value with a reader of its own, as `ConfigSchema.ts` makes them. */
+export type Field = <T>(read: (value: unknown) => T) => z.ZodType<T>;
+
+/** The schema of a wallet. */
+export function walletSchema(field: Field) {
   return z.preprocess(
     (value) => (typeof value === 'string' ? shorthand(value) : value),
     z.strictObject({
@@ -103,42 +109,54 @@ function shorthand(value: string): object {
   return value === 'sandbox' ? { sandbox: true } : /@|^lnurl1/i.test(value) ? { to: value } : { [value]: {} };
 }
 
-/** `lightning` as it was read. */
-type LightningFile = z.output<ReturnType<typeof lightningSchema>>;
+/** A wallet as it was read. */
+export type WalletFile = z.output<ReturnType<typeof walletSchema>>;
 
-/** How many invoices are kept ready: none on the sandbox, whose own are ready at once, and none where each is asked of a service on the internet. */
-export function readReady(found: LightningFile | undefined): number {
-  if (found === undefined || found.sandbox !== undefined) return 0;
-  return found.ready ?? (found.to === undefined ? 16 : 0);
+/** Play money on this machine. */
+export const sandbox: WalletConfig = { kind: 'sandbox', network: 'sandbox', ready: 0 };
+
+/** Where wallets are read. */
+export type WalletSurroundings = { readonly text: ConfigText; readonly absolute: (path: string) => string; readonly mistakes: Mistakes };
+
+/** The wallet that stands at a path; the sandbox where what stands there is none. Mistakes go to `mistakes`. */
+export function readWallet(found: WalletFile, path: ConfigPath, surroundings: WalletSurroundings): WalletConfig {
+  const named = Object.keys(found).filter((key) => key !== 'network' && key !== 'ready');
+  if (named.length !== 1) {
+    const wrong = named.length === 0 ? 'names no wallet: write "sandbox", or a wallet such as "lnd"' : `names several wallets: ${named.join(', ')}`;
+    surroundings.mistakes.add(path, wrong);
+  }
+  const { network = 'bitcoin', to, lnd, cln, lnbits, phoenixd } = found;
+  // Each invoice of an address is asked of a service on the internet; the sandbox's own are ready at once.
+  if (to !== undefined) return { kind: 'lnurl', network, to, ready: found.ready ?? 0 };
+  const ready = found.ready ?? 16;
+  const product = (kind: ProductKind, url: string, certificate: string | undefined, name: string, written: string) =>
+    readProduct({ kind, network, url, certificate, written, ready }, [...path, kind, name], surroundings);
+  if (lnd) return product('lnd', lnd.url, lnd.certificate, 'macaroon', lnd.macaroon);
+  if (cln) return product('cln', cln.url, cln.certificate, 'rune', cln.rune);
+  if (lnbits) return product('lnbits', lnbits.url, undefined, 'invoiceKey', lnbits.invoiceKey);
+  if (phoenixd) return product('phoenixd', phoenixd.url ?? 'http://127.0.0.1:9740', undefined, 'password', phoenixd.password);
+  return sandbox;
 }
 
-/** The choice that a file makes; the sandbox where it makes none. Mistakes go to `mistakes`. */
-export function readLightning(found: LightningFile | undefined, text: ConfigText, absolute: (path: string) => string, mistakes: Mistakes): LightningChoice {
-  const sandbox: LightningChoice = { kind: 'sandbox', network: 'sandbox' };
-  if (found === undefined) return sandbox;
-  const named = Object.keys(found).filter((key) => key !== 'network' && key !== 'ready');
-  if (named.length !== 1)
-    mistakes.add(
-      ['lightning'],
-      named.length === 0 ? 'names no wallet: write "sandbox", or a wallet such as "lnd"' : `names several wallets: ${named.join(', ')}`,
-    );
-  const { network = 'bitcoin', to, lnd, cln, lnbits, phoenixd } = found;
-  if (to !== undefined) return { kind: 'lnurl', network, to };
-  const choice = (kind: ProductKind, url: string, certificate: string | undefined, name: string, written: string): ProductChoice => {
-    const secret = secretOf(kind, written, ['lightning', kind, name], text, mistakes);
-    return {
-      kind,
-      network,
-      url,
-      certificatePath: certificate === undefined ? undefined : absolute(certificate),
-      secret: secret.kind === 'file' ? { kind: 'file', path: absolute(secret.path) } : secret,
-    };
+/** A wallet behind an API, as it stands in the file. */
+type ProductFile = Pick<ProductChoice, 'kind' | 'network' | 'url'> & {
+  readonly certificate: string | undefined;
+  /** The secret, or the path of its file. */
+  readonly written: string;
+  readonly ready: number;
+};
+
+function readProduct({ kind, network, url, certificate, written, ready }: ProductFile, path: ConfigPath, surroundings: WalletSurroundings): WalletConfig {
+  const { text, absolute, mistakes } = surroundings;
+  const secret = secretOf(kind, written, path, text, mistakes);
+  return {
+    kind,
+    network,
+    url,
+    certificatePath: certificate === undefined ? undefined : absolute(certificate),
+    secret: secret.kind === 'file' ? { kind: 'file', path: absolute(secret.path) } : secret,
+    ready,
   };
-  if (lnd) return choice('lnd', lnd.url, lnd.certificate, 'macaroon', lnd.macaroon);
-  if (cln) return choice('cln', cln.url, cln.certificate, 'rune', cln.rune);
-  if (lnbits) return choice('lnbits', lnbits.url, undefined, 'invoiceKey', lnbits.invoiceKey);
-  if (phoenixd) return choice('phoenixd', phoenixd.url ?? 'http://127.0.0.1:9740', undefined, 'password', phoenixd.password);
-  return sandbox;
 }
 
 /** What a product's secrets look like. What looks like none is the path of its file. */
@@ -159,8 +177,8 @@ function secretOf(kind: ProductKind, written: string, path: ConfigPath, text: Co
   return { kind: 'text', text: written };
 }
 
-/** The choice without what is secret in it. */
-export function withoutSecrets(choice: LightningChoice): unknown {
+/** The wallet without what is secret in it. */
+export function withoutSecrets(choice: WalletConfig): unknown {
   if (!('secret' in choice)) return choice;
   const { secret, ...rest } = choice;
   return { ...rest, secret: secret.kind === 'file' ? secret : { kind: 'text' } };
@@ -171,8 +189,13 @@ export function knowsMsat({ kind }: LightningChoice): boolean {
   return kind !== 'lnbits' && kind !== 'phoenixd';
 }
 
-/** Of a choice, in words. */
-export function explainLightning(choice: LightningChoice): string {
+/** Whether it can tell of every invoice whether it was paid, also after a restart. */
+export function knowsHistory({ kind }: LightningChoice): boolean {
+  return kind !== 'lnurl';
+}
+
+/** Of a wallet, in words. */
+export function explainWallet(choice: LightningChoice): string {
   if (choice.kind === 'sandbox') return 'sandbox (play money on this machine)';
   return choice.kind === 'lnurl' ? `${choice.to}, ${choice.network}` : `${choice.kind} at ${choice.url}, ${choice.network}`;
 }

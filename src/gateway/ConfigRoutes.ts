@@ -4,6 +4,7 @@
  */
 import { METHODS } from 'node:http';
 import * as Path from '../http/Path.ts';
+import type { Receiver } from '../lightning/Lightning.ts';
 import * as Offer from '../server/Offer.ts';
 import * as Price from '../server/Price.ts';
 import { pass } from '../server/terms/Pass.ts';
@@ -11,12 +12,16 @@ import { perRequest } from '../server/terms/PerRequest.ts';
 import type { Terms } from '../server/terms/Terms.ts';
 import type { RouteConfig, SaleConfig } from './Config.ts';
 import type { TermsChoice } from './ConfigFields.ts';
+import { checkSale, type PayeesConfig } from './ConfigPayees.ts';
 import type { ServiceFile } from './ConfigSchema.ts';
 import type { ConfigPath, Mistakes } from './ConfigText.ts';
 import { findDuplicate, haveCommon } from './Router.ts';
 
+/** What holds for every route that does not say otherwise, and who can be paid. */
+export type RouteDefaults = { readonly timeoutMs: number; readonly payees: PayeesConfig };
+
 /** All routes of all services, in the order of the file. */
-export function readRoutes(services: readonly ServiceFile[], timeoutMs: number, mistakes: Mistakes): readonly RouteConfig[] {
+export function readRoutes(services: readonly ServiceFile[], defaults: RouteDefaults, mistakes: Mistakes): readonly RouteConfig[] {
   const routes: RouteConfig[] = [];
   const names = new Set<string>();
   for (const [index, service] of services.entries()) {
@@ -24,7 +29,9 @@ export function readRoutes(services: readonly ServiceFile[], timeoutMs: number, 
     names.add(service.name);
     for (const [number, route] of service.routes.entries()) {
       const at = ['services', index, 'routes', number];
-      const read = readRoute(service, route, timeoutMs, (key, message) => mistakes.add([...at, key], message));
+      const fail = (key: string, message: string) => mistakes.add([...at, key], message);
+      const read = readRoute(service, route, defaults.timeoutMs, fail);
+      if (read.sale) checkSale(defaults.payees, read.name, read.sale, fail);
       checkAgainst(routes, read, at, mistakes);
       routes.push(read);
     }
@@ -32,8 +39,8 @@ export function readRoutes(services: readonly ServiceFile[], timeoutMs: number, 
   return routes;
 }
 
-/** The paywall's offer for a route that sells. */
-export function offerOf(route: RouteConfig, sale: SaleConfig): Offer.Offer {
+/** The paywall's offer for a route that sells. `receiver`: who is paid for it, where it names somebody. */
+export function offerOf(route: RouteConfig, sale: SaleConfig, receiver?: Receiver): Offer.Offer {
   return Offer.create({
     service: route.service,
     route: route.name,
@@ -43,6 +50,8 @@ export function offerOf(route: RouteConfig, sale: SaleConfig): Offer.Offer {
     description: sale.description,
     capabilities: sale.capabilities,
     exactMsat: sale.exactMsat,
+    receiver,
+    verify: sale.verify,
   });
 }
 
@@ -70,7 +79,8 @@ function readRoute(service: ServiceFile, route: RouteFile, timeoutMs: number, fa
 function readSale(service: ServiceFile, route: RouteFile, fail: (key: string, message: string) => void): SaleConfig | undefined {
   const { price, free, terms = { kind: 'per-request' } } = route;
   if (free) {
-    for (const key of ['price', 'terms', 'exactMsat'] as const) if (route[key] !== undefined) fail(key, `a route that is free has no \`${key}\``);
+    for (const key of ['price', 'terms', 'exactMsat', 'payee', 'verify'] as const)
+      if (route[key] !== undefined) fail(key, `a route that is free has no \`${key}\``);
     return undefined;
   }
   if (price === undefined) {
@@ -79,7 +89,15 @@ function readSale(service: ServiceFile, route: RouteFile, fail: (key: string, me
   }
   const description = route.description ?? `${route.title ?? service.title ?? service.name} - ${termsOf(terms).units}`;
   if (Buffer.byteLength(description) > 600) fail(route.title === undefined ? 'path' : 'title', 'title and units together are at most 600 bytes of text');
-  return { priceMsat: price, terms, description, capabilities: service.capabilities ?? [], exactMsat: route.exactMsat ?? false };
+  return {
+    priceMsat: price,
+    terms,
+    description,
+    capabilities: service.capabilities ?? [],
+    exactMsat: route.exactMsat ?? false,
+    payee: route.payee ?? service.payee,
+    verify: route.verify ?? service.verify ?? 'preimage',
+  };
 }
 
 function checkAgainst(earlier: readonly RouteConfig[], route: RouteConfig, at: ConfigPath, mistakes: Mistakes): void {

@@ -10,7 +10,7 @@
  */
 import { z } from 'zod';
 import * as Fields from './ConfigFields.ts';
-import { lightningSchema } from './ConfigLightning.ts';
+import { payeesSchema, walletsSchema } from './ConfigPayees.ts';
 import { type ConfigPath, type ConfigText, type Mistakes, nearest } from './ConfigText.ts';
 
 /** A value with a reader of its own. What the reader throws becomes the mistake. */
@@ -44,6 +44,10 @@ const route = z.strictObject({
   description: field(Fields.readLine).optional(),
   /** `true`: ask for millisatoshis exactly. Default: round up to a whole satoshi, because three shipped clients cannot pay less than one. */
   exactMsat: z.boolean().optional(),
+  /** Who is paid: a name under `payees`. Default: the service's. */
+  payee: field(Fields.readLine).optional(),
+  /** `settled`: serve what was paid once its wallet says that it was; a request more to the wallet for each payment. Default: the service's, or `preimage`: what proves a payment is its preimage, and nobody is asked. For wallets whose owner is not to be let in unpaid. */
+  verify: field(Fields.readOneOf(['preimage', 'settled'])).optional(),
   /** How long to wait for the upstream to begin its answer. Default: the service's. */
   timeout: field(Fields.readTimeoutMs).optional(),
 });
@@ -61,6 +65,10 @@ const service = z.strictObject({
   preserveHost: z.boolean().optional(),
   /** How long to wait for the upstream to begin an answer. Default: `timeouts.upstream`. */
   timeout: field(Fields.readTimeoutMs).optional(),
+  /** Who is paid: a name under `payees`. Default: who `lightning` names. */
+  payee: field(Fields.readLine).optional(),
+  /** What a payment is known by, for every route: see there. Default: `preimage`. */
+  verify: field(Fields.readOneOf(['preimage', 'settled'])).optional(),
   /** What tokens of this service allow; a holder can narrow a token to some of them. Default: none. */
   capabilities: z.array(field(Fields.readName)).optional(),
   /** What is served of it, in any order: the most specific route wins. At least one. */
@@ -112,8 +120,10 @@ const compat = z.strictObject({
 export const configSchema = z.strictObject({
   /** Address and port. Default: `127.0.0.1:8402`, this machine alone. */
   listen: field(Fields.readListen).optional(),
-  /** Where payments arrive: `sandbox`, or a wallet by its product, such as `lnd`. Default: `sandbox`. */
-  lightning: lightningSchema(field).optional(),
+  /** Where payments arrive: `sandbox`, or a wallet by its product, such as `lnd`; or a list of wallets, of which the next is asked where the one before is away. Default: `sandbox`. */
+  lightning: walletsSchema(field).optional(),
+  /** Others who are paid, by name, each with a wallet or a list of them; a service or a route says `payee: alice`. All on one network. Default: nobody. */
+  payees: payeesSchema(field).optional(),
   /** `public`: let others reach a gateway on the sandbox, which sells for play money. Default: it refuses to listen beyond this machine. */
   sandbox: field(Fields.readOneOf(['public'])).optional(),
   /** Tells tenants with the same master keys apart: a token of one realm is worth nothing in another. Default: `main`. Never change it while tokens are out. */
@@ -149,12 +159,20 @@ export type ServiceFile = ConfigFile['services'][number];
 export function readFile<Schema extends z.ZodType>(schema: Schema, text: ConfigText, mistakes: Mistakes): z.output<Schema> | undefined {
   const outcome = schema.safeParse(text.value);
   if (outcome.success) return outcome.data;
-  for (const issue of outcome.error.issues) {
+  for (const issue of outcome.error.issues.flatMap(meantBy)) {
     if (issue.code === 'unrecognized_keys') {
       for (const key of issue.keys) mistakes.add([...issue.path, key], unknownKey(schema, issue.path, key), 'key');
     } else mistakes.add(issue.path, messageOf(issue));
   }
   return undefined;
+}
+
+/** Of what may be one of several, what is wrong with the one that was meant: the first whose form it has. */
+function meantBy(issue: z.core.$ZodIssue): readonly z.core.$ZodIssue[] {
+  if (issue.code !== 'invalid_union') return [issue];
+  const hasForm = (issues: readonly z.core.$ZodIssue[]) => issues.every(({ code, path }) => code !== 'invalid_type' || path.length > 0);
+  const meant = issue.errors.find(hasForm) ?? issue.errors[0] ?? [];
+  return meant.flatMap((one) => meantBy({ ...one, path: [...issue.path, ...one.path] }));
 }
 
 function unknownKey(schema: z.ZodType, path: ConfigPath, key: string): string {
@@ -180,9 +198,12 @@ function keysAt(schema: z.ZodType, path: ConfigPath): readonly string[] {
   let here: unknown = schema;
   for (const key of [...path, undefined]) {
     while (here instanceof z.ZodOptional || here instanceof z.ZodPipe) here = here instanceof z.ZodOptional ? here.unwrap() : here.out;
+    if (here instanceof z.ZodUnion) here = here.options.find((option) => option instanceof z.ZodArray === (typeof key === 'number'));
+    while (here instanceof z.ZodPipe) here = here.out;
     if (key === undefined) break;
     if (here instanceof z.ZodObject) here = here.shape[String(key)];
     else if (here instanceof z.ZodArray) here = here.element;
+    else if (here instanceof z.ZodRecord) here = here.valueType;
   }
   return here instanceof z.ZodObject ? Object.keys(here.shape) : [];
 }

@@ -4,15 +4,17 @@
 import * as Amount from '../core/Amount.ts';
 import type { GatewayConfig, RouteConfig } from './Config.ts';
 import { isLoopback } from './ConfigFields.ts';
-import { explainLightning, withoutSecrets } from './ConfigLightning.ts';
+import { withoutSecrets } from './ConfigLightning.ts';
+import { explainWallets } from './ConfigPayees.ts';
 import { termsOf } from './ConfigRoutes.ts';
 
 /** As JSON holds it: amounts as text, no keys. */
 export function toJson(config: GatewayConfig): unknown {
-  const { keys, lightning, routes, ...rest } = config;
+  const { keys, lightning, payees, routes, ...rest } = config;
   return {
     ...rest,
-    lightning: withoutSecrets(lightning),
+    lightning: lightning.map(withoutSecrets),
+    payees: Object.fromEntries(Object.entries(payees).map(([name, wallets]) => [name, wallets.map(withoutSecrets)])),
     keys: keys.kind === 'file' ? keys : { kind: 'text' },
     routes: routes.map(({ sale, ...route }) => ({ ...route, ...(sale && { sale: { ...sale, priceMsat: String(sale.priceMsat) } }) })),
   };
@@ -25,7 +27,8 @@ export function explain(config: GatewayConfig): string {
   const stores = { sqlite: 'SQLite, ', memory: 'in memory, lost at the end', none: 'none: passes alone, no revocation, no ledger' };
   const facts: readonly (readonly [string, string])[] = [
     ['listens on', `${formatHost(listen.host)}:${listen.port} (${reach})`],
-    ['lightning', explainLightning(config.lightning)],
+    ['lightning', explainWallets(config.lightning)],
+    ...Object.entries(config.payees).map(([name, wallets]): [string, string] => [`payee ${name}`, explainWallets(wallets)]),
     ['realm', config.realm],
     ['keys', keys.kind === 'file' ? keys.path : 'from the environment'],
     ['store', store.kind === 'sqlite' ? `${stores.sqlite}${store.path}` : stores[store.kind]],
@@ -65,7 +68,10 @@ function explainService(config: GatewayConfig, service: string): readonly string
 function priceOf({ sale }: RouteConfig): readonly string[] {
   if (sale === undefined) return ['free'];
   const asked = sale.exactMsat ? sale.priceMsat : Amount.ceilToSat(sale.priceMsat);
-  return [Amount.format(asked), termsOf(sale.terms).units, `"${sale.description}"`];
+  const words = [`"${sale.description}"`];
+  if (sale.payee !== undefined) words.push(`paid to ${sale.payee}`);
+  if (sale.verify === 'settled') words.push('when its wallet says so');
+  return [Amount.format(asked), termsOf(sale.terms).units, words.join(', ')];
 }
 
 function formatHost(host: string): string {

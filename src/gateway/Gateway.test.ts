@@ -84,3 +84,76 @@ describe('a gateway that would not hold what it says', () => {
   test('sells for play money to others than this machine', () => reject({ listen: '0.0.0.0:0' }, /play money/));
   test('counts without a store', () => reject({ listen: '127.0.0.1:0' }, /counted in a store/));
 });
+
+describe('several who are paid', () => {
+  /** Two routes, one paid to the seller and one to alice, and what each has got. */
+  async function openShared(over: { readonly verify?: string } = {}) {
+    const sandbox = createSandboxNetwork();
+    const store = createMemoryStore();
+    const upstream = await openUpstream(closing, (_, response) => response.end('sold'));
+    closing.push(() => sandbox.close(), store.close);
+    const route = (path: string, title: string, payee?: string) => ({ path, price: '50 sat', title, terms: 'pass: 1h', ...(payee && { payee }), ...over });
+    const config = createConfig({
+      listen: '127.0.0.1:0',
+      store: 'memory',
+      payees: { alice: 'sandbox' },
+      services: [{ name: 'api', upstream: `http://127.0.0.1:${upstream.port}`, routes: [route('/ours', 'Ours'), route('/hers', 'Hers', 'alice')] }],
+    });
+    const [receiver, alice] = [sandbox.receiver('seller'), sandbox.receiver('alice')];
+    const wallets = [
+      { identity: 'ours', receiver },
+      { identity: 'hers', receiver: alice },
+    ];
+    const gateway = await createGateway({ config, receiver, payees: { alice }, wallets, keys, store });
+    const settled: object[] = [];
+    const arrived = new Promise<void>((resolve) => {
+      gateway.events.on((event) => {
+        if (event.kind === 'settled') settled.push({ route: event.route, amountMsat: event.amountMsat });
+        if (settled.length === 2) resolve();
+      });
+    });
+    closing.push(gateway.close);
+    const { url } = await gateway.listen();
+    const open = { port: Number(new URL(url).port), payer: sandbox.payer('buyer', { openingMsat: Amount.parse('100000 sat') }) };
+    return { ...open, sandbox, store, settled, arrived };
+  }
+
+  test('each is paid for its own route, and what arrives is written down with it', async () => {
+    const shared = await openShared();
+    for (const path of ['/ours', '/hers']) {
+      const answer = await ask(shared.port, path, { headers: ['Authorization', await buy(shared, path)] });
+      expect(answer.text).toBe('sold');
+    }
+    await shared.arrived;
+    expect(shared.settled).toEqual([
+      { route: '/ours', amountMsat: 50_000n },
+      { route: '/hers', amountMsat: 50_000n },
+    ]);
+    const { nodes } = await shared.sandbox.audit();
+    // Each begins with a million.
+    const gained = (of: string) => (nodes.find(({ name }) => name === of)?.spendableMsat ?? 0n) - 1_000_000_000n;
+    expect([gained('alice'), gained('seller')]).toEqual([50_000n, 50_000n]);
+    expect(await shared.store.totals()).toMatchObject({ settledMsat: 100_000n, settled: 2 });
+  });
+
+  test("a route's wallet is asked where its word is asked for", async () => {
+    const shared = await openShared({ verify: 'settled' });
+    const credential = await buy(shared, '/hers');
+    await shared.sandbox.setFault({ node: 'alice', kind: 'node-down' });
+    expect((await ask(shared.port, '/hers', { headers: ['Authorization', credential] })).status).toBe(503);
+    await shared.sandbox.clearFaults('alice');
+    expect((await ask(shared.port, '/hers', { headers: ['Authorization', credential] })).status).toBe(200);
+    await shared.sandbox.setFault({ node: 'alice', kind: 'node-down' });
+    expect((await ask(shared.port, '/hers', { headers: ['Authorization', credential] })).status).toBe(200);
+  });
+
+  test('a payee whom nobody handed in is a mistake', async () => {
+    const config = createConfig({
+      store: 'none',
+      payees: { alice: 'sandbox' },
+      services: [{ name: 'api', upstream: 'http://127.0.0.1:1', routes: [{ path: '/p', price: '1 sat', terms: 'pass: 1h', payee: 'alice' }] }],
+    });
+    const receiver = createSandboxNetwork().receiver('seller');
+    await expect(createGateway({ config, receiver, keys })).rejects.toThrow('Nobody was handed in as the payee "alice" of /p.');
+  });
+});

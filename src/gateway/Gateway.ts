@@ -10,6 +10,7 @@ import { createEvents, type Events } from '../server/Events.ts';
 import { createPaywall, type Paywall } from '../server/Paywall.ts';
 import { startPruning } from '../server/Pruning.ts';
 import type { RootKeys } from '../server/RootKeys.ts';
+import { followSettlements, type SettlementsOptions, type Watched } from '../server/Settlements.ts';
 import type { Store } from '../store/Store.ts';
 import { createTrust } from './ClientAddress.ts';
 import type { GatewayConfig, RouteConfig } from './Config.ts';
@@ -23,8 +24,12 @@ import { createUpstreams } from './Upstream.ts';
 /** What a gateway is made from. */
 export type GatewayOptions = {
   readonly config: GatewayConfig;
-  /** Where payments arrive. */
+  /** Where payments arrive: the wallets that `lightning` names. */
   readonly receiver: Receiver;
+  /** Others who are paid, by the names that `payees` has. */
+  readonly payees?: Readonly<Record<string, Receiver>>;
+  /** Whose settlements are followed, each wallet by itself; default: nobody's. */
+  readonly wallets?: readonly Watched[];
   readonly keys: RootKeys;
   /** Undefined where the configuration says `store: none`. */
   readonly store?: Store | undefined;
@@ -50,7 +55,7 @@ export type Gateway = {
 
 /**
  * Makes a gateway that does not listen yet.
- * @throws CONFIG_INVALID – the sandbox is to be reached from other machines, or a store is missing
+ * @throws CONFIG_INVALID – the sandbox is to be reached from other machines, a store is missing, or a payee
  * @throws STORE_UNAVAILABLE – the list of what was revoked could not be loaded
  */
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
@@ -59,6 +64,8 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   if (store === undefined && config.routes.some(({ sale }) => sale?.terms.kind === 'per-request')) {
     throw new FareboxError('CONFIG_INVALID', 'What is sold per request is counted in a store, and this gateway has none.');
   }
+  const payees = options.payees ?? {};
+  const routes = config.routes.map((route) => serve(route, payees));
   const { invoicesPerClientPerMinute: perClientPerMinute, invoicesPerMinute: perMinute } = config.limits;
   const paywall = await createPaywall({
     keys,
@@ -74,16 +81,26 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   });
   const trouble = (error: unknown) => events.emit({ at: clock.nowMs(), kind: 'trouble', what: 'forgetting what has expired', error });
   const pruning = store && startPruning(store, clock, trouble);
+  const settlements = followSettlements({
+    wallets: options.wallets ?? [],
+    store,
+    clock,
+    soldAs: wordsOf(routes),
+    onSettled: (settled) => events.emit({ at: clock.nowMs(), kind: 'settled', ...settled }),
+    onTrouble: (error) => events.emit({ at: clock.nowMs(), kind: 'trouble', what: 'following what arrives', error }),
+  });
   const close = async () => {
-    await pruning?.close();
+    await Promise.all([pruning?.close(), settlements.close()]);
     await paywall.close();
   };
-  return assemble({ config, paywall: { ...paywall, close }, clock, events, log: options.log ?? (() => {}), reached });
+  return assemble({ config, routes, paywall: { ...paywall, close }, clock, events, log: options.log ?? (() => {}), reached });
 }
 
 /** The parts of a gateway around a paywall that is there already. */
 export function assemble(parts: {
   readonly config: GatewayConfig;
+  /** Default: those of the configuration, of which none names a payee. */
+  readonly routes?: readonly ServedRoute[];
   readonly paywall: Pick<Paywall, 'check' | 'close'>;
   readonly clock: Clock;
   readonly events: Events;
@@ -101,7 +118,7 @@ export function assemble(parts: {
     idleTimeoutMs: timeouts.idleMs,
     trust: createTrust(config.trustedProxies),
     limits: { headerLines: limits.headerLines, bodyBytes: limits.bodyBytes },
-    router: createRouter(config.routes.map(serve)),
+    router: createRouter(parts.routes ?? config.routes.map((route) => serve(route, {}))),
     paywall,
     onTaken: running.up,
     onOver: (outcome) => {
@@ -145,9 +162,27 @@ function checkReach(config: GatewayConfig, receiver: Receiver): void {
   );
 }
 
-function serve(route: RouteConfig): ServedRoute {
+/** A route as it is served. @throws CONFIG_INVALID – its payee is nobody's */
+function serve(route: RouteConfig, payees: Readonly<Record<string, Receiver>>): ServedRoute {
   const { host, pattern, methods, name, upstream, preserveHost, timeoutMs, sale } = route;
-  return { host, pattern, methods, name, ...upstream, preserveHost, timeoutMs, offer: sale && offerOf(route, sale) };
+  const payee = sale?.payee;
+  const receiver = payee === undefined ? undefined : payees[payee];
+  if (payee !== undefined && receiver === undefined) throw new FareboxError('CONFIG_INVALID', `Nobody was handed in as the payee "${payee}" of ${name}.`);
+  return { host, pattern, methods, name, ...upstream, preserveHost, timeoutMs, offer: sale && offerOf(route, sale, receiver) };
+}
+
+/** Which route an invoice was for, by its words; where several have the same ones, their common service, or nothing. */
+function wordsOf(routes: readonly ServedRoute[]): SettlementsOptions['soldAs'] {
+  const known = new Map<string, { readonly service: string; readonly route: string }>();
+  for (const { offer } of routes) {
+    if (offer === undefined) continue;
+    const { description, service, route } = offer;
+    const other = known.get(description);
+    if (other === undefined) known.set(description, { service, route });
+    else if (other.service === service) known.set(description, { service, route: '' });
+    else known.set(description, { service: '', route: '' });
+  }
+  return (description) => known.get(description);
 }
 
 /** How many requests are under way, and a promise of none. */

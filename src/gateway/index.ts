@@ -11,7 +11,8 @@ export {
   type SaleConfig,
 } from './Config.ts';
 export type { KeysChoice, ListenAddress, StoreChoice, TermsChoice, UpstreamAddress } from './ConfigFields.ts';
-export type { LightningChoice, LnurlChoice, ProductChoice, ProductKind, SecretChoice } from './ConfigLightning.ts';
+export type { LightningChoice, LnurlChoice, ProductChoice, ProductKind, SecretChoice, WalletConfig } from './ConfigLightning.ts';
+export { explainWallets, type PayeesConfig, type Wallets } from './ConfigPayees.ts';
 export { explain, toJson } from './Explain.ts';
 export { createGateway, type Gateway, type GatewayOptions } from './Gateway.ts';
 export type { RequestOutcome } from './Steps.ts';

@@ -6,6 +6,7 @@ import { type Clock, nowAt } from '../core/Clock.ts';
 import type { PaymentHash } from '../core/Preimage.ts';
 import type { LedgerEntry, Store } from '../store/Store.ts';
 import type { Principal } from './Offer.ts';
+import { createRemembered } from './Remembered.ts';
 
 /** Writes what passes were sold. */
 export type Ledger = {
@@ -32,7 +33,7 @@ export const noLedger: Ledger = { sawPass: () => {}, flush: async () => {} };
 
 /** A ledger on this store. `onTrouble` is told when writing fails; it is tried again a few seconds later, and at `flush`. */
 export function createLedger(store: Store, clock: Clock, onTrouble: (error: unknown) => void): Ledger {
-  const isNew = createMemory();
+  const known = createRemembered(maxRemembered);
   let waiting: LedgerEntry[] = [];
   let isWriting = false;
   /** Ends the rest. */
@@ -76,7 +77,9 @@ export function createLedger(store: Store, clock: Clock, onTrouble: (error: unkn
   };
   return {
     sawPass: (principal, route) => {
-      if (!isNew(principal.paymentHash)) return;
+      const isKnown = known.has(principal.paymentHash);
+      known.add(principal.paymentHash);
+      if (isKnown) return;
       waiting.push(entryOf('received', principal, route, clock, '', 'pass'), entryOf('earned', principal, route, clock, '', 'pass'));
       if (!isWriting && wakeUp === undefined) writeAndRest();
     },
@@ -85,22 +88,6 @@ export function createLedger(store: Store, clock: Clock, onTrouble: (error: unkn
       wakeUp = undefined;
       return flush();
     },
-  };
-}
-
-/** Remembers names, and says whether one is new. Two generations: the older one goes as a whole, so that nothing is searched for. */
-function createMemory(): (name: string) => boolean {
-  let young = new Set<string>();
-  let old = new Set<string>();
-  return (name) => {
-    if (young.has(name)) return false;
-    const isNew = !old.has(name);
-    if (young.size >= maxRemembered) {
-      old = young;
-      young = new Set();
-    }
-    young.add(name);
-    return isNew;
   };
 }
 

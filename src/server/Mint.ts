@@ -50,6 +50,7 @@ export type Mint = (request: MintRequest) => Promise<MintedChallenge>;
 /** What minting needs. */
 export type MintOptions = {
   readonly keys: RootKeys;
+  /** Who is paid where an offer names nobody. */
   readonly receiver: Receiver;
   readonly clock: Clock;
   readonly random: Random;
@@ -67,7 +68,9 @@ export function createMint(options: MintOptions): Mint {
   return async (request) => {
     const { offer } = request;
     const amountMsat = offer.exactMsat ? request.amountMsat : Amount.ceilToSat(request.amountMsat);
-    const created = await createInvoice(options, amountMsat, offer.description);
+    const receiver = offer.receiver ?? options.receiver;
+    if (receiver.network !== keys.network) throw new TypeError(`the keys are for ${keys.network}, the payee of ${offer.route} is on ${receiver.network}`);
+    const created = await createInvoice(options, receiver, amountMsat, offer.description);
     const mintedAt = nowAt(clock);
     const identifier = Identifier.create(created.paymentHash, keys.fingerprint, mintedAt, draw());
     const bytes = Identifier.encode(identifier);
@@ -110,8 +113,8 @@ function boundTo({ terms, pattern }: Offer, path: string): string {
 }
 
 /** One invoice, or a coded error: what a driver throws otherwise is its own fault and says nothing to a buyer. */
-async function createInvoice(options: MintOptions, amountMsat: Amount.Msat, description: string): Promise<CreatedInvoice> {
-  const { receiver, clock, nodeTimeoutMs, invoiceExpirySeconds, reached } = options;
+async function createInvoice(options: MintOptions, receiver: Receiver, amountMsat: Amount.Msat, description: string): Promise<CreatedInvoice> {
+  const { clock, nodeTimeoutMs, invoiceExpirySeconds, reached } = options;
   const timeout = new AbortController();
   const cancel = clock.after(nodeTimeoutMs, () => timeout.abort());
   const timedOut = new Promise<never>((_, reject) => {

@@ -3,6 +3,7 @@
  */
 import type { Msat } from '../core/Amount.ts';
 import * as Caveat from '../core/Caveat.ts';
+import type { Receiver } from '../lightning/Lightning.ts';
 import type { Price } from './Price.ts';
 import * as path from './policies/path.ts';
 import type { Terms } from './terms/Terms.ts';
@@ -24,6 +25,10 @@ export type Offer = {
   readonly capabilities: readonly string[];
   /** False: a price that is no whole satoshi is rounded up to one. */
   readonly exactMsat: boolean;
+  /** Who is paid; undefined: the paywall's receiver. */
+  readonly receiver: Receiver | undefined;
+  /** What a payment is known by: its preimage alone, or the word of its wallet as well, which is then asked once a payment. */
+  readonly verify: 'preimage' | 'settled';
 };
 
 /** What an offer is made from. */
@@ -40,6 +45,9 @@ export type OfferOptions = {
   readonly description?: string | undefined;
   readonly capabilities?: readonly string[];
   readonly exactMsat?: boolean;
+  readonly receiver?: Receiver | undefined;
+  /** Default: `preimage`. */
+  readonly verify?: Offer['verify'];
 };
 
 /**
@@ -64,6 +72,8 @@ export function create(options: OfferOptions): Offer {
     description,
     capabilities: options.capabilities ?? [],
     exactMsat: options.exactMsat ?? false,
+    receiver: options.receiver,
+    verify: options.verify ?? 'preimage',
   };
 }
 

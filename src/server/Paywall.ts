@@ -27,6 +27,7 @@ import * as method from './policies/method.ts';
 import * as priced from './policies/priced.ts';
 import type { RootKeys } from './RootKeys.ts';
 import { receiptHeader } from './receipt.ts';
+import { createSettledCheck, type SettledCheck } from './Settled.ts';
 import { type ClaimContext, claim } from './terms/PerRequest.ts';
 import type { Sale } from './terms/Terms.ts';
 import type { VerifiedPrincipal } from './VerifiedTokens.ts';
@@ -35,6 +36,7 @@ import { createVerifier, type Verifier } from './Verifier.ts';
 /** What a paywall is made from. */
 export type PaywallOptions = {
   readonly keys: RootKeys;
+  /** Who is paid where an offer names nobody else. */
   readonly receiver: Receiver;
   /** What is counted, and revoked, is kept here. Whoever opened it calls its `prune` now and then, or it grows for ever (`startPruning`; the gateway does). Left out, only passes are sold and nothing can be revoked. */
   readonly store?: Store | undefined;
@@ -46,6 +48,8 @@ export type PaywallOptions = {
   readonly invoiceExpirySeconds?: number;
   /** How long to wait for the node; default 10,000. */
   readonly nodeTimeoutMs?: number;
+  /** How long to wait for the node's word that an open invoice is paid, where an offer is held against it; default 3,000. */
+  readonly settledWaitMs?: number;
   /** How long a claim outlives a gateway that was killed; default 30. */
   readonly leaseSeconds?: number;
   /** How long a request waits for the outcome of the first one with its credential before it is told 409; default 2,000. */
@@ -83,6 +87,7 @@ export async function createPaywall(options: PaywallOptions): Promise<Paywall> {
     if (events.isHeard()) events.emit({ at: clock.nowMs(), ...news });
   };
   const trouble = (what: string) => (error: unknown) => emit({ kind: 'trouble', what, error });
+  const nodeTimeoutMs = options.nodeTimeoutMs ?? 10_000;
   const ledger = store ? createLedger(store, clock, trouble('the ledger')) : noLedger;
   const desk: Desk = {
     clock,
@@ -96,9 +101,11 @@ export async function createPaywall(options: PaywallOptions): Promise<Paywall> {
       clock,
       random: options.random ?? systemRandom,
       invoiceExpirySeconds: options.invoiceExpirySeconds ?? 600,
-      nodeTimeoutMs: options.nodeTimeoutMs ?? 10_000,
+      nodeTimeoutMs,
       reached: options.reached ?? unwatched,
     }),
+    receiver,
+    isSettled: createSettledCheck({ clock, nodeTimeoutMs, settledWaitMs: options.settledWaitMs ?? 3000 }),
     ledger,
     denials: store ? await followDenials(store, clock, trouble('the list of what was revoked')) : noDenials,
     claiming: store && { store, clock, leaseSeconds, inUseWaitMs: options.inUseWaitMs ?? 2000, onNews: emit },
@@ -122,6 +129,9 @@ type Desk = {
   readonly limiter: MintLimiter;
   readonly verify: Verifier;
   readonly mint: Mint;
+  /** Who is paid where an offer names nobody. */
+  readonly receiver: Receiver;
+  readonly isSettled: SettledCheck;
   readonly ledger: Ledger;
   readonly denials: Denials;
   /** Undefined without a store: then nothing that is counted is served. */
@@ -152,11 +162,27 @@ function decide(desk: Desk, request: RequestView, target: Path.Target, offer: Of
   if (verified.kind === 'failed') return answerInvalid(desk, asked, verified.error);
   const { principal } = verified;
   if (desk.denials.has(principal)) return answerInvalid(desk, asked, new FareboxError('CREDENTIAL_REVOKED', 'This token was revoked. Buy a new one.'));
-  if (principal.terms === 'per-request') return claimUse(desk, asked, principal);
-  if (principal.terms !== 'pass') {
+  if (principal.terms !== 'per-request' && principal.terms !== 'pass') {
     return answerInvalid(desk, asked, new FareboxError('CREDENTIAL_WRONG_SERVICE', `This token was sold as "${principal.terms}", which is not served here.`));
   }
-  return letPass(desk, verified, offer);
+  return offer.verify === 'preimage' ? serve(desk, asked, verified) : serveSettled(desk, asked, verified);
+}
+
+function serve(desk: Desk, asked: Asked, verified: VerifiedPrincipal): Decision | Promise<Decision> {
+  return verified.principal.terms === 'pass' ? letPass(desk, verified, asked.offer) : claimUse(desk, asked, verified.principal);
+}
+
+/** Once the wallet has said that it was paid. */
+async function serveSettled(desk: Desk, asked: Asked, verified: VerifiedPrincipal): Promise<Decision> {
+  const { offer } = asked;
+  try {
+    const error = await desk.isSettled(offer.receiver ?? desk.receiver, verified.principal);
+    if (error !== undefined) return await answerInvalid(desk, asked, error);
+  } catch (cause) {
+    const message = 'It could not be found out whether this was paid. Ask again in a moment; do not pay again.';
+    return answerUnavailable(desk, new FareboxError('LIGHTNING_UNAVAILABLE', message, { cause }), offer, 'LIGHTNING_UNAVAILABLE');
+  }
+  return serve(desk, asked, verified);
 }
 
 function letPass({ ledger, events, emit, clock }: Desk, verified: VerifiedPrincipal, offer: Offer): Decision {

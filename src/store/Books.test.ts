@@ -65,6 +65,21 @@ test('an empty store balances', async () => {
   });
 });
 
+test("a wallet's word that a payment arrived holds nothing: it is held against what was received, and is all there is of one that nobody presented", async () => {
+  const arrived = (amountMsat: bigint) => entry('settled', { nonce: '', amountMsat: Amount.fromMsat(amountMsat), note: 'lnd', service: 'other' });
+  expect(await found(payment({ entries: [arrived(50_000n), entry('received'), entry('earned')] }))).toEqual([]);
+  expect(await found(payment({ entries: [arrived(60_000n), entry('received'), entry('earned')] }))).toEqual([]);
+  expect(await found(payment({ entries: [arrived(50_000n)], claims: [] }))).toEqual([]);
+  expect(await found(payment({ entries: [arrived(50_000n), entry('earned')] }))).toEqual([
+    'unreceived: Payment <hash>: the ledger has "earned" 50 sat, and never received it.',
+  ]);
+  expect(await found(payment({ entries: [arrived(49_999n), entry('received'), entry('earned')] }))).toEqual([
+    'amount-differs: Payment <hash>: its wallet said that 49999 msat arrived, and 50 sat were received.',
+  ]);
+  const { columns } = await Books.verify(audit([payment({ entries: [arrived(50_000n)], claims: [] })]));
+  expect(columns.received).toEqual({ amountMsat: 0n, payments: 0 });
+});
+
 test.each<readonly [string, Partial<PaymentStanding>, string]>([
   ['earned, and never received', { entries: [entry('earned')] }, 'unreceived: Payment <hash>: the ledger has "earned" 50 sat, and never received it.'],
   ['claimed, and never received', { entries: [] }, 'unreceived: Payment <hash>: its claim holds 50 sat, and the ledger never received it.'],

@@ -90,14 +90,14 @@ export type ReleaseRequest = ClaimRef & {
 /** What happened to money. `paymentHash` and `kind` name an entry together with `nonce`: appending one twice keeps one. */
 export type LedgerEntry = {
   /**
-   * `received`: a payment was first seen; `earned`: it bought an answer; `reversed`: what was earned was given back to the credential;
-   * `repeated`: an answer was given again.
+   * `settled`: a wallet said that a payment has arrived there, whether or not it ever buys anything; `received`: a payment was first presented;
+   * `earned`: it bought an answer; `reversed`: what was earned was given back to the credential; `repeated`: an answer was given again.
    */
-  readonly kind: 'received' | 'earned' | 'reversed' | 'repeated';
+  readonly kind: 'settled' | 'received' | 'earned' | 'reversed' | 'repeated';
   readonly paymentHash: PaymentHash;
   /** Tells several entries of one kind for one payment apart; '' where there is one at most. */
   readonly nonce: string;
-  /** What the payment was for. */
+  /** What the payment was for; of `settled`, what arrived. */
   readonly amountMsat: Msat;
   readonly service: string;
   /** The route's name, such as `GET /api/v1/translate`. */
@@ -111,8 +111,14 @@ export type LedgerEntry = {
 /** A kept entry; `seq` grows with every entry. */
 export type LedgerRow = LedgerEntry & { readonly seq: number };
 
+/** How far somebody has read in something that others write, such as a wallet's settlements. */
+export type Bookmark = { readonly reader: string; readonly place: string };
+
 /** Sums over the ledger. */
 export type LedgerTotals = {
+  /** What wallets said has arrived, and in how many payments; nothing where no wallet tells. */
+  readonly settledMsat: Msat;
+  readonly settled: number;
   readonly receivedMsat: Msat;
   /** Earned less reversed. */
   readonly earnedMsat: Msat;
@@ -211,8 +217,10 @@ export type Store = {
   /** All denials that have not expired for an hour yet, so that a clock set back frees nobody, and the change behind which to go on. */
   readonly denials: () => Promise<{ readonly denials: readonly Denial[]; readonly seq: number }>;
 
-  /** Appends; an entry that is there already is left as it is. */
-  readonly append: (entries: readonly LedgerEntry[]) => Promise<void>;
+  /** Appends; an entry that is there already is left as it is. `bookmark` is kept in the same step, in place of the reader's last one. */
+  readonly append: (entries: readonly LedgerEntry[], bookmark?: Bookmark) => Promise<void>;
+  /** The place of a reader's last bookmark. */
+  readonly bookmark: (reader: string) => Promise<string | undefined>;
   /** Rows behind `after`, oldest first. */
   readonly ledger: (query: { readonly after: number; readonly limit: number }) => Promise<readonly LedgerRow[]>;
   readonly totals: () => Promise<LedgerTotals>;

@@ -21,7 +21,15 @@ export function withCheckedArguments(store: Store): Store {
     cancel: checked((reservation) => assertName('reservation', reservation), store.cancel),
     balance: checked((account) => assertName('account', account), store.balance),
     deny: checked(assertDenial, store.deny),
-    append: checked((entries) => entries.forEach(assertEntry), store.append),
+    append: async (entries, bookmark) => {
+      entries.forEach(assertEntry);
+      if (bookmark) {
+        assertName('bookmark.reader', bookmark.reader);
+        assertText('bookmark.place', bookmark.place);
+      }
+      return store.append(entries, bookmark);
+    },
+    bookmark: checked((reader) => assertName('reader', reader), store.bookmark),
     ledger: checked(assertQuery, store.ledger),
     changes: (options) => {
       if (options.after !== undefined) assertWhole('after', options.after);
@@ -129,7 +137,7 @@ function assertDenial(denial: Denial): void {
 }
 
 function assertEntry(entry: LedgerEntry): void {
-  assertOneOf('entry.kind', entry.kind, ['received', 'earned', 'reversed', 'repeated']);
+  assertOneOf('entry.kind', entry.kind, ['settled', 'received', 'earned', 'reversed', 'repeated']);
   assertName('entry.paymentHash', entry.paymentHash);
   assertMsat('entry.amountMsat', entry.amountMsat);
   assertWhole('entry.at', entry.at);

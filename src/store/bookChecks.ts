@@ -123,7 +123,10 @@ type Wrong = { readonly kind: DiscrepancyKind; readonly says: string };
 
 /** What the ledger says of a payment. */
 type Ledger = {
+  /** But for what wallets said, which holds nothing. */
   readonly entries: readonly LedgerRow[];
+  /** What its wallet said has arrived; undefined where none did. */
+  readonly settledMsat: bigint | undefined;
   readonly received: readonly LedgerRow[];
   readonly receivedMsat: bigint;
   /** Earned less reversed: the money, and how often. */
@@ -139,11 +142,14 @@ type Alone = { readonly what: 'pass' | 'untied'; readonly terms: Terms };
 
 const nothing: Terms = { earnedMsat: 0n, unspentMsat: 0n, heldMsat: 0n, expiredMsat: 0n };
 
-function readLedger({ entries }: PaymentStanding): Ledger {
+function readLedger({ entries: all }: PaymentStanding): Ledger {
+  const entries = all.filter(({ kind }) => kind !== 'settled');
+  const settled = all.filter(({ kind }) => kind === 'settled');
   const of = (kind: LedgerRow['kind']) => entries.filter((entry) => entry.kind === kind);
   const sum = (rows: readonly LedgerRow[]) => rows.reduce((total, { amountMsat }) => total + amountMsat, 0n);
   const [received, earned, reversed] = [of('received'), of('earned'), of('reversed')];
-  return { entries, received, receivedMsat: sum(received), earnedMsat: sum(earned) - sum(reversed), earned: earned.length - reversed.length };
+  const settledMsat = settled.length === 0 ? undefined : sum(settled);
+  return { entries, settledMsat, received, receivedMsat: sum(received), earnedMsat: sum(earned) - sum(reversed), earned: earned.length - reversed.length };
 }
 
 /** What was forgotten unused and then claimed once more (a clock was set back) is held by the claim alone. */
@@ -206,13 +212,16 @@ function checkUnreceived({ entries }: Ledger, holders: readonly Holder[]): reado
 }
 
 /** The entries of one payment among themselves. What is metered is earned in parts. */
-function checkEntries({ entries, received, earned }: Ledger, { credits, closing }: PaymentStanding): readonly Wrong[] {
+function checkEntries({ entries, settledMsat, received, receivedMsat, earned }: Ledger, { credits, closing }: PaymentStanding): readonly Wrong[] {
   const [first] = received;
   const isMetered = credits.length > 0 || closing?.kind === 'account';
   const otherAmount = isMetered ? undefined : entries.find(({ amountMsat }) => amountMsat !== first?.amountMsat);
   const otherService = entries.find(({ service }) => service !== first?.service);
   const negative = entries.find(({ amountMsat }) => amountMsat < 0n);
   const wrong: Wrong[] = [];
+  if (settledMsat !== undefined && settledMsat < receivedMsat) {
+    wrong.push({ kind: 'amount-differs', says: `its wallet said that ${money(settledMsat)} arrived, and ${money(receivedMsat)} were received.` });
+  }
   if (received.length > 1) wrong.push({ kind: 'received-twice', says: `it was received ${received.length} times.` });
   if (first && otherAmount) {
     const says = `${money(first.amountMsat)} were received, and its "${otherAmount.kind}" is over ${money(otherAmount.amountMsat)}.`;

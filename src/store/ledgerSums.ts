@@ -6,9 +6,11 @@ import type { LedgerEntry, LedgerTotals } from './Store.ts';
 
 /** Sums and counts by kind of entry. */
 export type LedgerSums = {
+  readonly settledMsat: bigint;
   readonly receivedMsat: bigint;
   readonly earnedMsat: bigint;
   readonly reversedMsat: bigint;
+  readonly settled: number;
   readonly received: number;
   readonly earned: number;
   readonly reversed: number;
@@ -16,11 +18,23 @@ export type LedgerSums = {
 };
 
 /** An empty ledger's. */
-export const none: LedgerSums = { receivedMsat: 0n, earnedMsat: 0n, reversedMsat: 0n, received: 0, earned: 0, reversed: 0, repeated: 0 };
+export const none: LedgerSums = {
+  settledMsat: 0n,
+  receivedMsat: 0n,
+  earnedMsat: 0n,
+  reversedMsat: 0n,
+  settled: 0,
+  received: 0,
+  earned: 0,
+  reversed: 0,
+  repeated: 0,
+};
 
 /** The sums with one entry more. A repetition is no money. */
 export function add(sums: LedgerSums, entry: LedgerEntry): LedgerSums {
   switch (entry.kind) {
+    case 'settled':
+      return { ...sums, settled: sums.settled + 1, settledMsat: sums.settledMsat + entry.amountMsat };
     case 'received':
       return { ...sums, received: sums.received + 1, receivedMsat: sums.receivedMsat + entry.amountMsat };
     case 'earned':
@@ -35,6 +49,8 @@ export function add(sums: LedgerSums, entry: LedgerEntry): LedgerSums {
 /** What the operator asks for. */
 export function totals(sums: LedgerSums): LedgerTotals {
   return {
+    settledMsat: sums.settledMsat as Msat,
+    settled: sums.settled,
     receivedMsat: sums.receivedMsat as Msat,
     earnedMsat: (sums.earnedMsat - sums.reversedMsat) as Msat,
     payments: sums.received,

@@ -59,7 +59,8 @@ export function createMemoryStore(options: { readonly clock?: Clock } = {}): Sto
     balance: (account) => step(() => accounts.balance(account)),
     deny: (denial) => step(() => book.deny(denial)),
     denials: () => step(book.denials),
-    append: (entries) => step(() => book.append(entries)),
+    append: (entries, bookmark) => step(() => book.append(entries, bookmark)),
+    bookmark: (reader) => step(() => book.bookmark(reader)),
     ledger: (query) => step(() => book.ledger(query)),
     totals: () => step(book.totals),
     audit: async function* () {

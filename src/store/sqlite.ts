@@ -71,7 +71,8 @@ export async function createSqliteStore({ path, clock = systemClock, reached = u
     balance: async (account) => read(() => accounts.balance(account)),
     deny: (denial) => write('deny', () => book.deny(denial)),
     denials: async () => read(book.denials),
-    append: (entries) => write('append', () => book.append(entries)),
+    append: (entries, bookmark) => write('append', () => book.append(entries, bookmark)),
+    bookmark: async (reader) => read(() => book.bookmark(reader)),
     ledger: async (query) => read(() => book.ledger(query)),
     totals: async () => read(book.totals),
     audit: async function* () {

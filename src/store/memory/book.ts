@@ -3,7 +3,7 @@
  */
 import { graceSeconds } from '../claimLife.ts';
 import * as LedgerSums from '../ledgerSums.ts';
-import type { Change, Denial, LedgerEntry, LedgerRow, LedgerTotals } from '../Store.ts';
+import type { Bookmark, Change, Denial, LedgerEntry, LedgerRow, LedgerTotals } from '../Store.ts';
 import { forget } from './forget.ts';
 
 /**
@@ -12,14 +12,23 @@ import { forget } from './forget.ts';
  */
 export function createBook(now: () => number, onChange: (kind: Change['kind']) => void) {
   const rows: LedgerRow[] = [];
-  const names: { readonly [kind in LedgerEntry['kind']]: Set<string> } = { received: new Set(), earned: new Set(), reversed: new Set(), repeated: new Set() };
+  const names: { readonly [kind in LedgerEntry['kind']]: Set<string> } = {
+    settled: new Set(),
+    received: new Set(),
+    earned: new Set(),
+    reversed: new Set(),
+    repeated: new Set(),
+  };
+  const bookmarks = new Map<string, string>();
   const denied = new Map<string, { readonly seq: number; readonly denial: Denial }>();
   let sums = LedgerSums.none;
   let seq = 0;
 
   return {
     latest: () => seq,
-    append: (entries: readonly LedgerEntry[]): void => {
+    bookmark: (reader: string): string | undefined => bookmarks.get(reader),
+    append: (entries: readonly LedgerEntry[], bookmark?: Bookmark): void => {
+      if (bookmark) bookmarks.set(bookmark.reader, bookmark.place);
       for (const entry of entries) {
         // Most have no nonce, and then no text need be put together.
         const name = entry.nonce === '' ? entry.paymentHash : `${entry.paymentHash} ${entry.nonce}`;

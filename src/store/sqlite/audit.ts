@@ -78,7 +78,14 @@ function createAmounts() {
 
 function bookOf(row: BookRow, at: number, msat: ReadAmount): BookStanding {
   const sum = (text: string) => `${msat(text, 'book', 'the only one')}`;
-  const readable = { ...row, received_msat: sum(row.received_msat), earned_msat: sum(row.earned_msat), reversed_msat: sum(row.reversed_msat) };
+  const { settled_msat, received_msat, earned_msat, reversed_msat } = row;
+  const readable = {
+    ...row,
+    settled_msat: sum(settled_msat),
+    received_msat: sum(received_msat),
+    earned_msat: sum(earned_msat),
+    reversed_msat: sum(reversed_msat),
+  };
   return { kind: 'book', at, ...fromBookRow(readable), untiedSeq: row.untied_seq, untiedUntil: row.untied_until };
 }
 

@@ -6,7 +6,7 @@ import type { Msat } from '../../core/Amount.ts';
 import type { PaymentHash } from '../../core/Preimage.ts';
 import { graceSeconds } from '../claimLife.ts';
 import * as LedgerSums from '../ledgerSums.ts';
-import type { Change, Denial, LedgerEntry, LedgerRow, LedgerTotals } from '../Store.ts';
+import type { Bookmark, Change, Denial, LedgerEntry, LedgerRow, LedgerTotals } from '../Store.ts';
 import type { Connection } from './connection.ts';
 
 /**
@@ -16,12 +16,15 @@ import type { Connection } from './connection.ts';
 export function createBook(connection: Connection, now: () => number, onChange: (kind: Change['kind']) => void) {
   const selectBook = connection.prepare('SELECT * FROM book');
   const updateBook = connection.prepare(
-    'UPDATE book SET seq = ?, received_msat = ?, earned_msat = ?, reversed_msat = ?, received = ?, earned = ?, reversed = ?, repeated = ?',
+    `UPDATE book SET seq = ?, settled_msat = ?, received_msat = ?, earned_msat = ?, reversed_msat = ?,
+       settled = ?, received = ?, earned = ?, reversed = ?, repeated = ?`,
   );
   const insertEntry = connection.prepare(
     `INSERT INTO ledger (seq, kind, payment_hash, nonce, amount_msat, service, route, at, note)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (payment_hash, kind, nonce) DO NOTHING`,
   );
+  const selectBookmark = connection.prepare('SELECT place FROM bookmarks WHERE reader = ?');
+  const upsertBookmark = connection.prepare('INSERT OR REPLACE INTO bookmarks (reader, place) VALUES (?, ?)');
   const selectRows = connection.prepare('SELECT * FROM ledger WHERE seq > ? ORDER BY seq LIMIT ?');
   const updateSeq = connection.prepare('UPDATE book SET seq = seq + 1 RETURNING seq');
   const selectDenial = connection.prepare('SELECT expires_at FROM denials WHERE kind = ? AND value = ?');
@@ -36,7 +39,9 @@ export function createBook(connection: Connection, now: () => number, onChange: 
 
   return {
     latest: (): number => bookNow().seq,
-    append: (entries: readonly LedgerEntry[]): void => {
+    bookmark: (reader: string): string | undefined => (selectBookmark.get(reader) as { readonly place: string } | undefined)?.place,
+    append: (entries: readonly LedgerEntry[], bookmark?: Bookmark): void => {
+      if (bookmark) upsertBookmark.run(bookmark.reader, bookmark.place);
       const before = bookNow();
       let { seq, sums } = before;
       for (const entry of entries) {
@@ -46,8 +51,8 @@ export function createBook(connection: Connection, now: () => number, onChange: 
         sums = LedgerSums.add(sums, entry);
       }
       if (seq === before.seq) return;
-      const { receivedMsat, earnedMsat, reversedMsat, received, earned, reversed, repeated } = sums;
-      updateBook.run(seq, `${receivedMsat}`, `${earnedMsat}`, `${reversedMsat}`, received, earned, reversed, repeated);
+      const { settledMsat, receivedMsat, earnedMsat, reversedMsat, settled, received, earned, reversed, repeated } = sums;
+      updateBook.run(seq, `${settledMsat}`, `${receivedMsat}`, `${earnedMsat}`, `${reversedMsat}`, settled, received, earned, reversed, repeated);
       onChange('ledger');
     },
     ledger: ({ after, limit }: { readonly after: number; readonly limit: number }): readonly LedgerRow[] => rowsBehind(after, limit),
@@ -73,9 +78,11 @@ export function createBook(connection: Connection, now: () => number, onChange: 
 /** The only row of `book`. */
 export type BookRow = {
   readonly seq: number;
+  readonly settled_msat: string;
   readonly received_msat: string;
   readonly earned_msat: string;
   readonly reversed_msat: string;
+  readonly settled: number;
   readonly received: number;
   readonly earned: number;
   readonly reversed: number;
@@ -94,9 +101,11 @@ export function fromBookRow(row: BookRow): { readonly seq: number; readonly sums
   return {
     seq: row.seq,
     sums: {
+      settledMsat: BigInt(row.settled_msat),
       receivedMsat: BigInt(row.received_msat),
       earnedMsat: BigInt(row.earned_msat),
       reversedMsat: BigInt(row.reversed_msat),
+      settled: row.settled,
       received: row.received,
       earned: row.earned,
       reversed: row.reversed,

@@ -151,6 +151,32 @@ const migrations: readonly string[] = [
     untied_seq = seq,
     untied_until = (SELECT coalesce(max(expires_at), 0) FROM claims);
   `,
+  // What wallets say has arrived, and how far their word was read. A check of a column cannot be changed: the ledger is written anew.
+  `
+  CREATE TABLE ledger_3 (
+    seq INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL CHECK (kind IN ('settled', 'received', 'earned', 'reversed', 'repeated')),
+    payment_hash TEXT NOT NULL,
+    nonce TEXT NOT NULL,
+    amount_msat TEXT NOT NULL,
+    service TEXT NOT NULL,
+    route TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    note TEXT NOT NULL,
+    UNIQUE (payment_hash, kind, nonce)
+  ) STRICT;
+  INSERT INTO ledger_3 SELECT seq, kind, payment_hash, nonce, amount_msat, service, route, at, note FROM ledger;
+  DROP TABLE ledger;
+  ALTER TABLE ledger_3 RENAME TO ledger;
+
+  ALTER TABLE book ADD COLUMN settled_msat TEXT NOT NULL DEFAULT '0';
+  ALTER TABLE book ADD COLUMN settled INTEGER NOT NULL DEFAULT 0;
+
+  CREATE TABLE bookmarks (
+    reader TEXT PRIMARY KEY,
+    place TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 /**

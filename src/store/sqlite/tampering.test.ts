@@ -120,7 +120,7 @@ const tables = {
   sources: { key: ['source'], amounts: ['amount_msat'] },
   reservations: { key: ['reservation'], amounts: ['amount_msat'] },
   debits: { key: ['reservation', 'account'], amounts: ['amount_msat', 'spent_msat'] },
-  book: { key: ['id'], amounts: ['received_msat', 'earned_msat', 'reversed_msat'] },
+  book: { key: ['id'], amounts: ['settled_msat', 'received_msat', 'earned_msat', 'reversed_msat'] },
 } as const;
 
 test('as it was written, the file balances, and has rows to tamper with', async () => {

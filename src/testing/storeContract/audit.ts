@@ -63,7 +63,7 @@ const standings: readonly StoreCase[] = [
   {
     name: 'an audit begins with the sums and the hour; of an empty store that is all',
     run: async (store, clock) => {
-      const sums = { receivedMsat: 0n, earnedMsat: 0n, reversedMsat: 0n, received: 0, earned: 0, reversed: 0, repeated: 0 };
+      const sums = { settledMsat: 0n, receivedMsat: 0n, earnedMsat: 0n, reversedMsat: 0n, settled: 0, received: 0, earned: 0, reversed: 0, repeated: 0 };
       assert.deepEqual(await read(store), [{ kind: 'book', at: clock.nowMs() / 1000, seq: 0, sums, untiedSeq: 0, untiedUntil: 0 }]);
     },
   },

@@ -44,11 +44,43 @@ export const ledgerCases: readonly StoreCase[] = [
   {
     name: 'totals: received, earned less reversed, and repetitions for nothing',
     run: async (store) => {
-      assert.deepEqual(await store.totals(), { receivedMsat: 0n, earnedMsat: 0n, payments: 0, sales: 0 });
+      const nothing = { settledMsat: 0n, settled: 0, receivedMsat: 0n, earnedMsat: 0n, payments: 0, sales: 0 };
+      assert.deepEqual(await store.totals(), nothing);
       await store.append([entryOf('received', 'a'), entryOf('earned', 'a', { nonce: '1' }), entryOf('reversed', 'a', { nonce: '1' })]);
       await store.append([entryOf('earned', 'a', { nonce: '2' }), entryOf('repeated', 'a', { nonce: '3' })]);
       await store.append([entryOf('received', 'b', { amountMsat: Amount.fromMsat(2_099_999_999_999_999_999n) })]);
-      assert.deepEqual(await store.totals(), { receivedMsat: 2_100_000_000_000_049_999n, earnedMsat: 50_000n, payments: 2, sales: 1 });
+      const sums = { receivedMsat: 2_100_000_000_000_049_999n, earnedMsat: 50_000n, payments: 2, sales: 1 };
+      assert.deepEqual(await store.totals(), { ...nothing, ...sums });
+    },
+  },
+  {
+    name: 'what a wallet said has arrived is summed by itself, and is no payment that was presented',
+    run: async (store) => {
+      await store.append([entryOf('settled', 'a', { amountMsat: Amount.fromSat(51) }), entryOf('settled', 'a'), entryOf('settled', 'b')]);
+      await store.append([entryOf('received', 'a')]);
+      const { settledMsat, settled, receivedMsat, payments, sales } = await store.totals();
+      assert.deepEqual([settledMsat, settled, receivedMsat, payments, sales], [Amount.fromSat(101), 2, Amount.fromSat(50), 1, 0]);
+    },
+  },
+  {
+    name: 'a bookmark stands where it was put last, each reader with one of its own, with or without entries',
+    run: async (store) => {
+      assert.equal(await store.bookmark('lnd'), undefined);
+      await store.append([entryOf('settled', 'a')], { reader: 'lnd', place: '7' });
+      await store.append([], { reader: 'cln', place: '' });
+      await store.append([entryOf('settled', 'a')], { reader: 'lnd', place: '8' });
+      assert.deepEqual([await store.bookmark('lnd'), await store.bookmark('cln'), await store.bookmark('other')], ['8', '', undefined]);
+      assert.equal((await store.ledger({ after: 0, limit: 10 })).length, 1);
+    },
+  },
+  {
+    name: 'an entry that is no entry leaves the bookmark where it was, and one that is none keeps the entries out',
+    run: async (store) => {
+      await store.append([], { reader: 'lnd', place: '7' });
+      await assert.rejects(store.append([entryOf('settled', 'b', { at: 0.5 })], { reader: 'lnd', place: '8' }), RangeError);
+      await assert.rejects(store.append([entryOf('settled', 'b')], { reader: '', place: '9' }), TypeError);
+      assert.equal(await store.bookmark('lnd'), '7');
+      assert.deepEqual(await store.ledger({ after: 0, limit: 10 }), []);
     },
   },
   {
