@@ -12,14 +12,14 @@ import { environmentFor, findNode, rememberNode, Told } from './node.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
-/** What a word runs, and whether it runs in the project's folder instead of the caller's. */
+/** What a word runs, and whether it runs in the project's folder instead of the caller's. Arguments that are no options name files in `suite`. */
 const words = {
   start: { run: ['src/cli/bin.ts', 'demo'] },
   farebox: { run: ['src/cli/bin.ts'] },
   test: { run: ['node_modules/vitest/vitest.mjs', 'run'], atRoot: true },
   attacks: { run: ['scripts/attacks.ts'], atRoot: true },
-  'e2e:lnd': { run: ['node_modules/vitest/vitest.mjs', 'run', '--config', 'vitest.nodes.config.ts', 'test/e2e/lnd'], atRoot: true },
-  'e2e:lnbits': { run: ['node_modules/vitest/vitest.mjs', 'run', '--config', 'vitest.nodes.config.ts', 'test/e2e/lnbits'], atRoot: true },
+  'e2e:lnd': { run: ['node_modules/vitest/vitest.mjs', 'run', '--config', 'vitest.nodes.config.ts'], suite: 'test/e2e/lnd/', atRoot: true },
+  'e2e:lnbits': { run: ['node_modules/vitest/vitest.mjs', 'run', '--config', 'vitest.nodes.config.ts'], suite: 'test/e2e/lnbits/', atRoot: true },
   fuzz: { run: ['scripts/fuzz.ts'], atRoot: true },
   crash: { run: ['test/crash/run.ts'], atRoot: true },
   soak: { run: ['test/crash/run.ts', '--soak'], atRoot: true },
@@ -40,13 +40,20 @@ async function main([name, ...args]) {
   rememberNode(root, node);
 
   const [file, ...first] = word.run;
-  const { code, signal } = await runInFront(node.path, [join(root, file), ...first, ...args], {
+  const { code, signal } = await runInFront(node.path, [join(root, file), ...first, ...(word.suite ? inSuite(word.suite, args) : args)], {
     env: environmentFor(node),
     // npm changes to the project's folder; relative paths are meant from where its caller stood.
     cwd: word.atRoot ? root : (process.env.INIT_CWD ?? process.cwd()),
   });
   if (signal) process.kill(process.pid, signal);
   process.exitCode = code ?? 1;
+}
+
+/** All of a suite, or its files that are named. */
+function inSuite(suite, args) {
+  const isOption = (arg) => arg.startsWith('-');
+  const named = args.filter((arg) => !isOption(arg)).map((arg) => suite + arg);
+  return [...(named.length === 0 ? [suite] : named), ...args.filter(isOption)];
 }
 
 /** Runs a program with our own input and output, passing on the signals that we get. */

@@ -109,6 +109,18 @@ describe('the program', () => {
     expect((await ended).code).toBe(9);
   });
 
+  test.each([
+    ['none', [], ['test/e2e/lnd/']],
+    ['one', ['sale'], ['test/e2e/lnd/sale']],
+    ['two and an option', ['sale', '--reporter=dot', 'payees'], ['test/e2e/lnd/sale', 'test/e2e/lnd/payees', '--reporter=dot']],
+  ])('of a suite runs all files where %s is named, and else those that are', async (_, named, expected) => {
+    const root = makeClone({ installed: true });
+    mkdirSync(join(root, 'node_modules', 'vitest'));
+    writeFileSync(join(root, 'node_modules', 'vitest', 'vitest.mjs'), 'console.log(JSON.stringify(process.argv.slice(2)))');
+    const { stdout } = await start(root, ['e2e:lnd', ...named]).ended;
+    expect(JSON.parse(stdout)).toEqual(['run', '--config', 'vitest.nodes.config.ts', ...expected]);
+  });
+
   test('has to be one that there is', async () => {
     const { code, stderr } = await start(makeClone({ installed: true }), ['constructor']).ended;
     expect(code).toBe(1);
