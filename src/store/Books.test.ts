@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import * as Amount from '../core/Amount.ts';
 import type { PaymentHash } from '../core/Preimage.ts';
+import { checkLots, type Lot } from './accountLife.ts';
 import * as Books from './Books.ts';
 import * as LedgerSums from './ledgerSums.ts';
 import type { AccountStanding, BookStanding, ClaimStanding, PaymentStanding, ReservationStanding, Standing } from './Standing.ts';
@@ -178,52 +179,63 @@ test('a payment that is whole says nothing, whatever it is at', async () => {
 const account = (change: Partial<AccountStanding> = {}): AccountStanding => ({
   kind: 'account',
   account: 'a',
-  balance: { creditedMsat: 50_000n, spentMsat: 20_000n, reservedMsat: 5000n },
-  sourcesMsat: 50_000n,
-  sourcesExpireAt: at + 1000,
-  debitsMsat: 20_000n,
+  balance: { units: 50n, spent: 20n, reserved: 5n },
+  lots: { units: 50n, spent: 20n },
+  lotsExpireAt: at + 1000,
+  brokenLots: [],
+  debited: 20n,
   ...change,
 });
 
-test('an account is what its credits and its debits make it', async () => {
-  expect(await found(account())).toEqual([]);
-  expect(await found(account({ sourcesMsat: 49_000n }))).toEqual(['account-unbalanced: Account "a": it says 50 sat credited, and its credits are 49 sat.']);
-  expect(await found(account({ debitsMsat: 19_000n }))).toEqual(['account-unbalanced: Account "a": it says 20 sat spent, and its debits have spent 19 sat.']);
-  const overdrawn = { creditedMsat: 50_000n, spentMsat: 20_000n, reservedMsat: 30_001n };
-  expect(await found(account({ balance: overdrawn }))).toEqual([
-    'account-unbalanced: Account "a": 50 sat were credited, and 50001 msat are spent or reserved.',
-  ]);
-  const negative = { creditedMsat: 50_000n, spentMsat: -1n, reservedMsat: 0n };
-  expect(await found(account({ balance: negative, debitsMsat: -1n }))).toEqual([
-    'account-unbalanced: Account "a": -1 msat spent and 0 sat reserved: less than nothing.',
-  ]);
+test('an account is what its lots and its debits make it', async () => {
+  const told = async (change: Partial<AccountStanding>) => (await found(account(change))).map((one) => one.replace('account-unbalanced: Account "a": ', ''));
+  expect(await told({})).toEqual([]);
+  expect(await told({ lots: { units: 49n, spent: 20n } })).toEqual(['it says 50 units credited, and its lots are 49.']);
+  expect(await told({ lots: { units: 50n, spent: 19n } })).toEqual(['it says 20 units spent, and of its lots 19 are.']);
+  expect(await told({ debited: 19n })).toEqual(['it says 20 units spent, and its debits have spent 19.']);
+  expect(await told({ balance: { units: 50n, spent: 20n, reserved: 31n } })).toEqual(['50 units were credited, and 51 are spent or reserved.']);
+  const negative = { balance: { units: 50n, spent: -1n, reserved: 0n }, lots: { units: 50n, spent: -1n }, debited: -1n };
+  expect(await told(negative)).toEqual(['-1 units spent and 0 reserved: less than nothing.']);
+  expect(await told({ brokenLots: ['one'] })).toEqual(['its lot "one" has earned or spent what it cannot have.']);
 });
 
-test('an account that is gone is missed until its credits have expired, and an hour longer', async () => {
-  const gone = { balance: undefined, debitsMsat: 0n };
-  expect(await found(account(gone))).toEqual(['account-unbalanced: Account "a": 50 sat were credited to it that have not expired, and it is gone.']);
-  expect(await found(account({ ...gone, sourcesExpireAt: at - 3599 }))).toHaveLength(1);
-  expect(await found(account({ ...gone, sourcesExpireAt: at - 3600 }))).toEqual([]);
+test.each<[string, Partial<Lot>, boolean]>([
+  ['untouched', {}, true],
+  ['partly spent', { spent: 2n, earnedMsat: 7n }, true],
+  ['spent', { spent: 5n, earnedMsat: 10n }, true],
+  ['of no payment', { paymentHash: undefined, paidMsat: 0n, spent: 2n }, true],
+  ['spent beyond what is in it', { spent: 6n, earnedMsat: 10n }, false],
+  ['that has earned more than was paid', { spent: 4n, earnedMsat: 11n }, false],
+  ['that has earned, and nothing of it is spent', { earnedMsat: 1n }, false],
+  ['that is spent, and has not earned it all', { spent: 5n, earnedMsat: 9n }, false],
+  ['less than nothing', { units: -1n }, false],
+  ['of no payment that was paid for', { paymentHash: undefined }, false],
+])('a lot %s can be: %s', (_, change, canBe) => {
+  const lot: Lot = { source: 'one', units: 5n, spent: 0n, paidMsat: 10n, earnedMsat: 0n, paymentHash: hash, expiresAt: at, ...change };
+  expect(checkLots([lot]).brokenLots).toEqual(canBe ? [] : ['one']);
+});
+
+test('an account that is gone is missed until its lots have expired, and an hour longer', async () => {
+  const gone = { balance: undefined, debited: 0n };
+  expect(await found(account(gone))).toEqual(['account-unbalanced: Account "a": 50 units were credited to it that have not expired, and it is gone.']);
+  expect(await found(account({ ...gone, lotsExpireAt: at - 3599 }))).toHaveLength(1);
+  expect(await found(account({ ...gone, lotsExpireAt: at - 3600 }))).toEqual([]);
 });
 
 test('a reservation is what its debits make it', async () => {
-  const debit = { account: 'a', amountMsat: 5000n, spentMsat: 0n, heldUntil: at + 30 };
-  const held: ReservationStanding = {
-    kind: 'reservation',
-    reservation: 'r',
-    life: { state: 'held', amountMsat: 5000n, leaseEndsAt: at + 30 },
-    debits: [debit],
-  };
+  const debit = { account: 'a', units: 5n, spent: 0n, heldUntil: at + 30 };
+  const held: ReservationStanding = { kind: 'reservation', reservation: 'r', life: { state: 'held', units: 5n, leaseEndsAt: at + 30 }, debits: [debit] };
   expect(await found(held)).toEqual([]);
   const broken: readonly Partial<ReservationStanding>[] = [
     { life: undefined },
     { debits: [] },
     { debits: [debit, { ...debit, account: 'b' }] },
-    { debits: [{ ...debit, spentMsat: 1n }] },
+    { debits: [{ ...debit, spent: 1n }] },
     { debits: [{ ...debit, heldUntil: undefined }] },
-    { debits: [{ ...debit, amountMsat: -1n }], life: { state: 'held', amountMsat: -1n, leaseEndsAt: at + 30 } },
-    { life: { state: 'settled', amountMsat: 5000n, leaseEndsAt: at + 30 } },
-    { debits: [{ ...debit, spentMsat: -1n }] },
+    { debits: [{ ...debit, units: -1n }], life: { state: 'held', units: -1n, leaseEndsAt: at + 30 } },
+    { life: { state: 'settled', units: 5n, leaseEndsAt: at + 30 } },
+    { life: { state: 'reversed', units: 5n, leaseEndsAt: at + 30 }, debits: [{ ...debit, spent: 1n, heldUntil: undefined }] },
+    { debits: [{ ...debit, spent: -1n }] },
   ];
   for (const change of broken) expect(await found({ ...held, ...change })).toHaveLength(1);
 });

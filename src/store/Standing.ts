@@ -46,40 +46,47 @@ export type ClaimStanding = {
   readonly committedAt: number;
 };
 
-/** A payment's money in an account, and that account, unless it is gone. */
+/** A payment's money in a lot of an account. */
 export type CreditStanding = {
   readonly account: string;
+  /** What was paid for the lot. */
   readonly amountMsat: bigint;
-  readonly balance?: { readonly creditedMsat: bigint; readonly spentMsat: bigint; readonly reservedMsat: bigint; readonly expiresAt: number };
+  /** What it has earned, and what it would if all that is reserved on its account were spent now; undefined where the account is gone. */
+  readonly balance?: { readonly earnedMsat: bigint; readonly heldMsat: bigint; readonly expiresAt: number };
 };
 
 /** What is left of a claim or an account that expired and was forgotten: what of the payment was earned; the rest expired. */
 export type Closing = { readonly kind: 'claim' | 'account'; readonly amountMsat: bigint; readonly earnedMsat: bigint };
 
-/** One account against what it was credited from and what was settled on it. */
+/** One account against its lots and what was settled on it, in its own unit. */
 export type AccountStanding = {
   readonly kind: 'account';
   readonly account: string;
-  /** Undefined: there are credits of an account that is not there. */
-  readonly balance: { readonly creditedMsat: bigint; readonly spentMsat: bigint; readonly reservedMsat: bigint } | undefined;
-  /** The sum of its credits, source by source. */
-  readonly sourcesMsat: bigint;
-  /** Unix seconds at which the last of its credits expires. */
-  readonly sourcesExpireAt: number;
+  /** Undefined: there are lots of an account that is not there. */
+  readonly balance: { readonly units: bigint; readonly spent: bigint; readonly reserved: bigint } | undefined;
+  /** The sums of its lots: what was credited, and what of that is spent. */
+  readonly lots: { readonly units: bigint; readonly spent: bigint };
+  /** Unix seconds at which the last of its lots expires. */
+  readonly lotsExpireAt: number;
+  /** Lots that earned more than was paid for them, are spent beyond what is in them, or have earned another part than they have spent. */
+  readonly brokenLots: readonly string[];
   /** The sum of what its debits have spent, and of what forgotten ones had. */
-  readonly debitsMsat: bigint;
+  readonly debited: bigint;
 };
+
+/** How far a reservation has come. */
+export type ReservationState = 'held' | 'settled' | 'cancelled' | 'reversed';
 
 /** One reservation against its debits. */
 export type ReservationStanding = {
   readonly kind: 'reservation';
   readonly reservation: string;
   /** Undefined: there are debits of a reservation that is not there. */
-  readonly life: { readonly state: 'held' | 'settled' | 'cancelled'; readonly amountMsat: bigint; readonly leaseEndsAt: number } | undefined;
+  readonly life: { readonly state: ReservationState; readonly units: bigint; readonly leaseEndsAt: number } | undefined;
   readonly debits: readonly {
     readonly account: string;
-    readonly amountMsat: bigint;
-    readonly spentMsat: bigint;
+    readonly units: bigint;
+    readonly spent: bigint;
     /** Unix seconds; undefined where it holds nothing any more. */
     readonly heldUntil: number | undefined;
   }[];

@@ -145,24 +145,58 @@ export type Change =
 /** Which changes to hear of; see {@link Store.changes}. */
 export type ChangesQuery = { readonly after?: number; readonly kind?: Change['kind'] | undefined; readonly signal: AbortSignal };
 
-/** Takes money off accounts for a while; all of them or none. */
+/** Something to spend, put into an account. */
+export type Credit = {
+  /** Unique: crediting from it twice credits once. */
+  readonly source: string;
+  /** How much, in the account's own unit: calls, millisatoshi, whatever is counted there. */
+  readonly units: bigint;
+  /** Unix seconds; everything kept about it may be forgotten after it. */
+  readonly expiresAt: number;
+  /** The payment that bought it, seen now: written in the same step. As its units are spent, the payment is earned, in proportion and to the millisatoshi. */
+  readonly entry?: LedgerEntry;
+};
+
+/** Something to take off an account. */
+export type Debit = {
+  readonly account: string;
+  readonly units: bigint;
+  /** Opens the account in the same step where it is not there yet. */
+  readonly opens?: Credit;
+};
+
+/** Takes units off accounts for a while; off all of them or none. */
 export type ReserveRequest = {
   /** Unique; the same reservation asked for twice is one. */
   readonly reservation: string;
-  /** Account name → amount; every one must cover its amount. */
-  readonly debits: readonly { readonly account: string; readonly amountMsat: Msat }[];
+  /** Every account must cover its debit. */
+  readonly debits: readonly Debit[];
   /** Given back by itself when the lease ends unsettled. */
   readonly leaseSeconds: number;
 };
 
-/** What came of a reservation. */
+/** What came of a reservation. `available`: what is left then, on each account in the order of the debits, or on the one that does not cover its debit. */
 export type ReserveOutcome =
-  | { readonly kind: 'reserved' }
-  | { readonly kind: 'insufficient'; readonly account: string; readonly availableMsat: Msat }
+  | { readonly kind: 'reserved'; readonly available: readonly bigint[] }
+  | { readonly kind: 'insufficient'; readonly account: string; readonly available: bigint }
   | { readonly kind: 'absent'; readonly account: string };
 
-/** An account's standing: credited = available + reserved + spent. */
-export type AccountBalance = { readonly creditedMsat: Msat; readonly availableMsat: Msat; readonly reservedMsat: Msat; readonly spentMsat: Msat };
+/** What the ledger says of units that are spent; which payment they were bought with, and for how much, the account knows. */
+export type Spending = Pick<LedgerEntry, 'nonce' | 'service' | 'route' | 'at' | 'note'>;
+
+/** Gives a reservation back, before or after it was settled. */
+export type CancelRequest = {
+  readonly reservation: string;
+  /** Why; what is given back is counted by this word, on the account of the first debit. */
+  readonly reason: string;
+  /** At most so often for this reason; once more settles instead, or leaves settled what was. */
+  readonly limit?: number;
+  /** What was settled is `reversed` under this; what is settled instead is `earned` under it. */
+  readonly entry?: Spending;
+};
+
+/** An account's standing, in its own unit: units = available + reserved + spent. */
+export type AccountBalance = { readonly units: bigint; readonly available: bigint; readonly reserved: bigint; readonly spent: bigint };
 
 /** See the head of this file. */
 export type Store = {
@@ -191,25 +225,18 @@ export type Store = {
     readonly expiresAt: number;
   }) => Promise<{ readonly counted: boolean; readonly value: number }>;
 
-  /**
-   * Puts money into an account (opened where there is none). `source` is unique: crediting it twice credits once. `entry` is written in the
-   * same step, that this payment has been seen; the account is then opened by this payment, and is credited from nothing else.
-   */
-  readonly credit: (request: {
-    readonly account: string;
-    readonly amountMsat: Msat;
-    readonly source: string;
-    readonly expiresAt: number;
-    readonly entry?: LedgerEntry;
-  }) => Promise<'credited' | 'already'>;
+  /** Adds to an account, opened where there is none. */
+  readonly credit: (request: Credit & { readonly account: string }) => Promise<'credited' | 'already'>;
   readonly reserve: (request: ReserveRequest) => Promise<ReserveOutcome>;
+  /** Holds what was reserved for longer. False: it is not held any more. */
+  readonly extend: (request: { readonly reservation: string; readonly leaseSeconds: number }) => Promise<boolean>;
   /**
-   * Spends what was reserved, or the same smaller amount of every debit; the rest goes back. `lost`: unknown, ended or settled otherwise before.
-   * `entry` is written in the same step, once.
+   * Spends what was reserved, or the same smaller number of every debit; the rest goes back. What was credited first is spent first.
+   * `lost`: unknown, ended or settled otherwise before. With `entry`, what is earned is written in the same step, once.
    */
-  readonly settle: (request: { readonly reservation: string; readonly amountMsat?: Msat; readonly entry?: LedgerEntry }) => Promise<'settled' | 'lost'>;
-  /** Gives back what was reserved. */
-  readonly cancel: (reservation: string) => Promise<'cancelled' | 'lost'>;
+  readonly settle: (request: { readonly reservation: string; readonly units?: bigint; readonly entry?: Spending }) => Promise<'settled' | 'lost'>;
+  /** Gives back what was reserved or settled; `settled` where the limit was reached. */
+  readonly cancel: (request: CancelRequest) => Promise<'cancelled' | 'settled' | 'lost'>;
   readonly balance: (account: string) => Promise<AccountBalance | undefined>;
 
   /** Refuses something from now on, in every process. */

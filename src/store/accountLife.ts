@@ -1,98 +1,259 @@
 /**
- * The life of a reservation as pure steps: what is kept, what is asked and the hour go in; what to keep and what to answer come out.
+ * The life of accounts and reservations as steps over what a store keeps: each is one atomic step of the store, and the same in all of them.
  *
- * For every account, always: credited = available + reserved + spent. What is reserved is never kept as a number: it is the sum over the
- * reservations whose lease runs, so that money comes back by itself when a process dies.
+ * For every account, always: units = available + reserved + spent. What is reserved is never kept as a number: it is the sum over the
+ * reservations whose lease runs, so that units come back by themselves when a process dies.
+ *
+ * An account is made of lots, one for each credit, spent in the order in which they came. A lot that was paid for earns its payment as it is
+ * spent: each spending the share of what is still to be earned that it takes of the units still there, so that the last unit earns what is left
+ * and nothing is lost in rounding, whatever was given back in between.
  */
 import type { Msat } from '../core/Amount.ts';
+import type { PaymentHash } from '../core/Preimage.ts';
 import { leaseEnd } from './claimLife.ts';
-import type { AccountBalance, ReserveOutcome, ReserveRequest } from './Store.ts';
+import type { AccountBalance, CancelRequest, Credit, Debit, LedgerEntry, ReserveOutcome, ReserveRequest, Spending } from './Store.ts';
 
 /** What is kept of an account. */
-export type AccountLife = { readonly creditedMsat: bigint; readonly spentMsat: bigint };
-
-/** One account's part of a reservation; `spentMsat` once it is settled. */
-export type Debit = { readonly account: string; readonly amountMsat: bigint; readonly spentMsat: bigint };
-
-/** What is kept of a reservation. */
-export type ReservationLife = {
-  readonly state: 'held' | 'settled' | 'cancelled';
+export type AccountLife = {
+  /** All that was credited. */
+  readonly units: bigint;
+  readonly spent: bigint;
+  /** Of what was spent, by reservations that are gone. */
+  readonly forgotten: bigint;
+  /** How often something was given back for a reason that is limited. */
+  readonly givenBack: Readonly<Record<string, number>>;
   /** Unix seconds. */
-  readonly leaseEndsAt: number;
-  readonly debits: readonly Debit[];
+  readonly expiresAt: number;
 };
 
-/** An account's standing. */
-export function balance(account: AccountLife, reservedMsat: bigint): AccountBalance {
-  const { creditedMsat, spentMsat } = account;
-  return {
-    creditedMsat: creditedMsat as Msat,
-    availableMsat: (creditedMsat - spentMsat - reservedMsat) as Msat,
-    reservedMsat: reservedMsat as Msat,
-    spentMsat: spentMsat as Msat,
-  };
+/** One credit of an account, and what became of it. */
+export type Lot = {
+  readonly source: string;
+  readonly units: bigint;
+  readonly spent: bigint;
+  /** What was paid for it; nothing where it was no payment. */
+  readonly paidMsat: bigint;
+  readonly earnedMsat: bigint;
+  readonly paymentHash: string | undefined;
+  /** Unix seconds. */
+  readonly expiresAt: number;
+};
+
+/** What a settled debit took of a lot. */
+export type Taken = { readonly source: string; readonly units: bigint; readonly msat: bigint };
+
+/** One account's part of a reservation. */
+export type DebitLife = {
+  readonly account: string;
+  readonly units: bigint;
+  /** Once it is settled; nothing again once that was reversed. */
+  readonly spent: bigint;
+  readonly taken: readonly Taken[];
+};
+
+/** What is kept of a reservation. `reversed`: it was settled, and given back. */
+export type ReservationLife = {
+  readonly state: 'held' | 'settled' | 'cancelled' | 'reversed';
+  /** Unix seconds. */
+  readonly leaseEndsAt: number;
+  readonly debits: readonly DebitLife[];
+};
+
+/** What a store keeps, as the steps read and write it. A store that reads from afar loads what a request names, and writes what was changed. */
+export type Kept = {
+  /** Unix seconds, with their fraction. */
+  readonly now: () => number;
+  readonly account: (name: string) => AccountLife | undefined;
+  readonly setAccount: (name: string, account: AccountLife) => void;
+  /** In the order in which they were credited. */
+  readonly lots: (account: string) => readonly Lot[];
+  readonly hasLot: (source: string) => boolean;
+  /** Puts a lot in the place of the one of its source, or behind all others. */
+  readonly setLot: (account: string, lot: Lot) => void;
+  /** What reservations that are held, but for this one, hold on an account now. */
+  readonly reserved: (account: string, but?: string) => bigint;
+  readonly reservation: (name: string) => ReservationLife | undefined;
+  readonly setReservation: (name: string, life: ReservationLife) => void;
+  readonly append: (entries: readonly LedgerEntry[]) => void;
+};
+
+/** Credits an account, once a source. */
+export function credit(kept: Kept, { account, source, units, expiresAt, entry }: Credit & { readonly account: string }): 'credited' | 'already' {
+  if (kept.hasLot(source)) return 'already';
+  const before = kept.account(account) ?? { units: 0n, spent: 0n, forgotten: 0n, givenBack: {}, expiresAt: 0 };
+  kept.setAccount(account, { ...before, units: before.units + units, expiresAt: Math.max(before.expiresAt, expiresAt) });
+  kept.setLot(account, { source, units, spent: 0n, paidMsat: entry?.amountMsat ?? 0n, earnedMsat: 0n, paymentHash: entry?.paymentHash, expiresAt });
+  if (entry) kept.append([entry]);
+  return 'credited';
 }
 
-/** What debits take together. */
-export function sumOf(debits: readonly { readonly amountMsat: bigint }[]): bigint {
-  return debits.reduce((sum, { amountMsat }) => sum + amountMsat, 0n);
+/** An account's standing. */
+export function balance(kept: Kept, account: string): AccountBalance | undefined {
+  const found = kept.account(account);
+  return found && standing(found, kept.reserved(account));
 }
 
 /**
- * Reserves on every account or on none; one that was cancelled or whose lease ended may be asked for afresh. `now` is Unix seconds, with its fraction.
- * @param balanceOf - an account's standing, the earlier life of this reservation not counted
+ * Reserves on every account or on none; one that was cancelled or whose lease ended may be asked for afresh.
  * @throws RangeError – the name was settled, or is held over other debits: each reservation takes a name of its own
  */
-export function reserve(
-  life: ReservationLife | undefined,
-  request: ReserveRequest,
-  now: number,
-  balanceOf: (account: string) => AccountBalance | undefined,
-): { readonly outcome: ReserveOutcome; readonly next?: ReservationLife } {
-  if (life?.state === 'settled') throw new RangeError(`reservation: "${request.reservation}" was settled before`);
-  if (life && isHeld(life, now)) {
-    if (!isSame(life.debits, request.debits)) throw new RangeError(`reservation: "${request.reservation}" is held over other debits`);
-    return { outcome: { kind: 'reserved' } };
+export function reserve(kept: Kept, { reservation, debits, leaseSeconds }: ReserveRequest): ReserveOutcome {
+  const now = kept.now();
+  const life = kept.reservation(reservation);
+  if (life?.state === 'settled' || life?.state === 'reversed') throw new RangeError(`reservation: "${reservation}" was settled before`);
+  const isOurs = life !== undefined && isHeld(life, now);
+  if (isOurs && !isSame(life.debits, debits)) throw new RangeError(`reservation: "${reservation}" is held over other debits`);
+  const available: bigint[] = [];
+  for (const debit of debits) {
+    const before = availableFor(kept, debit, reservation);
+    if (before === undefined) return { kind: 'absent', account: debit.account };
+    if (before < debit.units) return { kind: 'insufficient', account: debit.account, available: before };
+    available.push(before - debit.units);
   }
-  for (const { account, amountMsat } of request.debits) {
-    const standing = balanceOf(account);
-    if (!standing) return { outcome: { kind: 'absent', account } };
-    if (standing.availableMsat < amountMsat) return { outcome: { kind: 'insufficient', account, availableMsat: standing.availableMsat } };
+  if (isOurs) return { kind: 'reserved', available };
+  for (const { account, opens } of debits) if (opens && kept.account(account) === undefined) credit(kept, { account, ...opens });
+  const begun = debits.map(({ account, units }): DebitLife => ({ account, units, spent: 0n, taken: [] }));
+  kept.setReservation(reservation, { state: 'held', leaseEndsAt: leaseEnd(now, leaseSeconds), debits: begun });
+  return { kind: 'reserved', available };
+}
+
+/** Holds it for longer. False: it is not held any more. */
+export function extend(kept: Kept, { reservation, leaseSeconds }: { readonly reservation: string; readonly leaseSeconds: number }): boolean {
+  const life = kept.reservation(reservation);
+  if (life === undefined || !isHeld(life, kept.now())) return false;
+  const leaseEndsAt = leaseEnd(kept.now(), leaseSeconds);
+  if (leaseEndsAt > life.leaseEndsAt) kept.setReservation(reservation, { ...life, leaseEndsAt });
+  return true;
+}
+
+/** Spends so much of every debit, or all of each. Settling twice alike is settling once. */
+export function settle(kept: Kept, request: { readonly reservation: string; readonly units?: bigint; readonly entry?: Spending }): 'settled' | 'lost' {
+  const { reservation, units, entry } = request;
+  const life = kept.reservation(reservation);
+  if (life === undefined) return 'lost';
+  const wanted = (debit: DebitLife) => (units === undefined || units > debit.units ? debit.units : units);
+  if (life.state === 'settled') return life.debits.every((debit) => debit.spent === wanted(debit)) ? 'settled' : 'lost';
+  if (!isHeld(life, kept.now())) return 'lost';
+  const debits = life.debits.map((debit) => spend(kept, debit, wanted(debit)));
+  kept.setReservation(reservation, { ...life, state: 'settled', debits });
+  if (entry) kept.append(entriesOf(kept, debits, 'earned', entry));
+  return 'settled';
+}
+
+/** Gives back what is held, or what was settled; where the limit is reached, what is held is settled. Cancelling twice is cancelling once. */
+export function cancel(kept: Kept, { reservation, reason, limit, entry }: CancelRequest): 'cancelled' | 'settled' | 'lost' {
+  const life = kept.reservation(reservation);
+  if (life?.state === 'cancelled' || life?.state === 'reversed') return 'cancelled';
+  if (life === undefined || (life.state === 'held' && !isHeld(life, kept.now()))) return 'lost';
+  if (limit !== undefined && !countGivenBack(kept, life, reason, limit)) {
+    return life.state === 'settled' ? 'settled' : settle(kept, { reservation, ...(entry && { entry }) });
   }
-  const debits = request.debits.map(({ account, amountMsat }) => ({ account, amountMsat, spentMsat: 0n }));
-  return { outcome: { kind: 'reserved' }, next: { state: 'held', leaseEndsAt: leaseEnd(now, request.leaseSeconds), debits } };
+  if (life.state === 'held') kept.setReservation(reservation, { ...life, state: 'cancelled' });
+  else {
+    if (entry) kept.append(entriesOf(kept, life.debits, 'reversed', entry));
+    kept.setReservation(reservation, { ...life, state: 'reversed', debits: life.debits.map((debit) => unspend(kept, debit)) });
+  }
+  return 'cancelled';
 }
 
-/** Spends that amount of every debit, or all of each; what is spent now stands in the next life. Settling twice alike is settling once. */
-export function settle(
-  life: ReservationLife | undefined,
-  amountMsat: Msat | undefined,
-  now: number,
-): { readonly outcome: 'settled' | 'lost'; readonly next?: ReservationLife } {
-  if (!life) return { outcome: 'lost' };
-  const debits = life.debits.map((debit) => ({ ...debit, spentMsat: atMost(debit.amountMsat, amountMsat) }));
-  if (life.state === 'settled') return { outcome: debits.every((debit, i) => debit.spentMsat === life.debits[i]?.spentMsat) ? 'settled' : 'lost' };
-  if (!isHeld(life, now)) return { outcome: 'lost' };
-  return { outcome: 'settled', next: { ...life, state: 'settled', debits } };
-}
-
-/** Gives back what was reserved. Cancelling twice is cancelling once. */
-export function cancel(life: ReservationLife | undefined, now: number): { readonly outcome: 'cancelled' | 'lost'; readonly next?: ReservationLife } {
-  if (life?.state === 'cancelled') return { outcome: 'cancelled' };
-  if (!life || !isHeld(life, now)) return { outcome: 'lost' };
-  return { outcome: 'cancelled', next: { ...life, state: 'cancelled' } };
-}
-
-/** Whether its money is off the accounts: neither ended nor lapsed. */
-export function isHeld(life: ReservationLife, now: number): boolean {
+/** Whether its units are off the accounts: neither ended nor lapsed. */
+export function isHeld(life: Pick<ReservationLife, 'state' | 'leaseEndsAt'>, now: number): boolean {
   return life.state === 'held' && now < life.leaseEndsAt;
 }
 
-function atMost(debitMsat: bigint, amountMsat: bigint | undefined): bigint {
-  return amountMsat === undefined || amountMsat > debitMsat ? debitMsat : amountMsat;
+/** What units that were reserved on an account would earn of each of its lots, if they were spent now; for the books. */
+export function heldMsat(lots: readonly Lot[], reserved: bigint): ReadonlyMap<string, bigint> {
+  return new Map(take(lots, reserved).map(({ source, msat }) => [source, msat]));
 }
 
-function isSame(held: readonly Debit[], asked: ReserveRequest['debits']): boolean {
-  const amounts = new Map(held.map(({ account, amountMsat }) => [account, amountMsat]));
-  return held.length === asked.length && asked.every(({ account, amountMsat }) => amounts.get(account) === amountMsat);
+/** The sums of an account's lots, and those that cannot be as they are; for the books. */
+export function checkLots(lots: readonly Lot[]): { readonly lots: { readonly units: bigint; readonly spent: bigint }; readonly brokenLots: readonly string[] } {
+  const sum = (of: 'units' | 'spent') => lots.reduce((all, lot) => all + lot[of], 0n);
+  const isBroken = ({ units, spent, paidMsat, earnedMsat, paymentHash }: Lot) => {
+    if (units < 0n || spent < 0n || spent > units || earnedMsat < 0n || earnedMsat > paidMsat) return true;
+    // All of it earns all of it, nothing earns nothing, and what was no payment earns nothing.
+    return (spent === units && units > 0n && earnedMsat !== paidMsat) || (spent === 0n && earnedMsat !== 0n) || (paymentHash === undefined && paidMsat !== 0n);
+  };
+  return { lots: { units: sum('units'), spent: sum('spent') }, brokenLots: lots.filter(isBroken).map(({ source }) => source) };
+}
+
+function standing({ units, spent }: AccountLife, reserved: bigint): AccountBalance {
+  return { units, available: units - spent - reserved, reserved, spent };
+}
+
+/** What an account has for a debit, with what opens it where it is not there. A source that has credited before opens nothing. */
+function availableFor(kept: Kept, { account, opens }: Debit, reservation: string): bigint | undefined {
+  const found = kept.account(account);
+  if (found) return standing(found, kept.reserved(account, reservation)).available;
+  return opens && !kept.hasLot(opens.source) ? opens.units : undefined;
+}
+
+/** Spends so much of a debit, lot after lot. */
+function spend(kept: Kept, debit: DebitLife, units: bigint): DebitLife {
+  const account = kept.account(debit.account);
+  if (account === undefined) return { ...debit, spent: units };
+  const lots = kept.lots(debit.account);
+  const taken = take(lots, units);
+  for (const { source, units: of, msat } of taken) changeLot(kept, debit.account, lots, source, of, msat);
+  kept.setAccount(debit.account, { ...account, spent: account.spent + units });
+  return { ...debit, spent: units, taken };
+}
+
+/** Puts back what a debit took. */
+function unspend(kept: Kept, debit: DebitLife): DebitLife {
+  const account = kept.account(debit.account);
+  if (account === undefined) return { ...debit, spent: 0n, taken: [] };
+  const lots = kept.lots(debit.account);
+  for (const { source, units, msat } of debit.taken) changeLot(kept, debit.account, lots, source, -units, -msat);
+  kept.setAccount(debit.account, { ...account, spent: account.spent - debit.spent });
+  return { ...debit, spent: 0n, taken: [] };
+}
+
+/** What is taken of each lot for so many units, and what that earns. */
+function take(lots: readonly Lot[], units: bigint): readonly Taken[] {
+  const taken: Taken[] = [];
+  let left = units;
+  for (const lot of lots) {
+    const there = lot.units - lot.spent;
+    if (left <= 0n || there <= 0n) continue;
+    const of = left < there ? left : there;
+    taken.push({ source: lot.source, units: of, msat: ((lot.paidMsat - lot.earnedMsat) * of) / there });
+    left -= of;
+  }
+  return taken;
+}
+
+function changeLot(kept: Kept, account: string, lots: readonly Lot[], source: string, units: bigint, msat: bigint): void {
+  const lot = lots.find((one) => one.source === source);
+  if (lot) kept.setLot(account, { ...lot, spent: lot.spent + units, earnedMsat: lot.earnedMsat + msat });
+}
+
+/** The ledger's words for what debits took: an entry for each payment. */
+function entriesOf(kept: Kept, debits: readonly DebitLife[], kind: 'earned' | 'reversed', spending: Spending): readonly LedgerEntry[] {
+  const amounts = new Map<string, bigint>();
+  for (const { account, taken } of debits) {
+    if (taken.length === 0) continue;
+    const payments = new Map(kept.lots(account).map(({ source, paymentHash }) => [source, paymentHash]));
+    for (const { source, msat } of taken) {
+      const paymentHash = payments.get(source);
+      if (paymentHash !== undefined) amounts.set(paymentHash, (amounts.get(paymentHash) ?? 0n) + msat);
+    }
+  }
+  return [...amounts].map(([paymentHash, msat]) => ({ ...spending, kind, paymentHash: paymentHash as PaymentHash, amountMsat: msat as Msat }));
+}
+
+/** Counts one more that is given back for this reason, unless that would be too many. */
+function countGivenBack(kept: Kept, { debits }: ReservationLife, reason: string, limit: number): boolean {
+  const [first] = debits;
+  const account = first && kept.account(first.account);
+  if (first === undefined || account === undefined) return true;
+  const count = account.givenBack[reason] ?? 0;
+  if (count >= limit) return false;
+  kept.setAccount(first.account, { ...account, givenBack: { ...account.givenBack, [reason]: count + 1 } });
+  return true;
+}
+
+function isSame(held: readonly DebitLife[], asked: readonly Debit[]): boolean {
+  const units = new Map(held.map((debit) => [debit.account, debit.units]));
+  return held.length === asked.length && asked.every((debit) => units.get(debit.account) === debit.units);
 }

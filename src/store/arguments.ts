@@ -2,7 +2,19 @@
  * What every store asks of its arguments before it touches anything, so that a caller's mistake is the same `TypeError` or `RangeError`
  * from all of them, and no store meets a value that its tables cannot hold.
  */
-import type { ClaimRef, ClaimRequest, CommitRequest, Denial, LedgerEntry, ReleaseRequest, ReserveRequest, Store } from './Store.ts';
+import type {
+  CancelRequest,
+  ClaimRef,
+  ClaimRequest,
+  CommitRequest,
+  Credit,
+  Denial,
+  LedgerEntry,
+  ReleaseRequest,
+  ReserveRequest,
+  Spending,
+  Store,
+} from './Store.ts';
 
 /** The store behind checks of its arguments. A mistake rejects the call; nothing has been written then. */
 export function withCheckedArguments(store: Store): Store {
@@ -18,7 +30,8 @@ export function withCheckedArguments(store: Store): Store {
     credit: checked(assertCredit, store.credit),
     reserve: checked(assertReserve, store.reserve),
     settle: checked(assertSettle, store.settle),
-    cancel: checked((reservation) => assertName('reservation', reservation), store.cancel),
+    extend: checked(assertExtend, store.extend),
+    cancel: checked(assertCancel, store.cancel),
     balance: checked((account) => assertName('account', account), store.balance),
     deny: checked(assertDenial, store.deny),
     append: async (entries, bookmark) => {
@@ -88,12 +101,16 @@ function assertCount(request: Parameters<Store['count']>[0]): void {
   assertWhole('expiresAt', request.expiresAt);
 }
 
-function assertCredit(request: Parameters<Store['credit']>[0]): void {
-  assertName('account', request.account);
-  assertName('source', request.source);
-  assertMsat('amountMsat', request.amountMsat);
-  assertWhole('expiresAt', request.expiresAt);
-  if (request.entry) assertEntry(request.entry);
+function assertCredit({ account, ...credit }: Parameters<Store['credit']>[0]): void {
+  assertName('account', account);
+  assertLot('', credit);
+}
+
+function assertLot(path: string, { source, units, expiresAt, entry }: Credit): void {
+  assertName(`${path}source`, source);
+  assertUnits(`${path}units`, units);
+  assertWhole(`${path}expiresAt`, expiresAt);
+  if (entry) assertEntry(entry);
 }
 
 function assertReserve(request: ReserveRequest): void {
@@ -101,18 +118,33 @@ function assertReserve(request: ReserveRequest): void {
   assertSeconds('leaseSeconds', request.leaseSeconds);
   if (request.debits.length === 0) throw new TypeError('debits: expected at least one');
   const accounts = new Set<string>();
-  for (const { account, amountMsat } of request.debits) {
+  const sources = new Set<string>();
+  for (const { account, units, opens } of request.debits) {
     assertName('debits.account', account);
-    assertMsat('debits.amountMsat', amountMsat);
-    if (accounts.has(account)) throw new TypeError(`debits: "${account}" is named twice`);
+    assertUnits('debits.units', units);
+    if (opens) assertLot('debits.opens.', opens);
+    if (accounts.has(account) || (opens && sources.has(opens.source))) throw new TypeError(`debits: "${account}" or its source is named twice`);
     accounts.add(account);
+    if (opens) sources.add(opens.source);
   }
+}
+
+function assertExtend({ reservation, leaseSeconds }: Parameters<Store['extend']>[0]): void {
+  assertName('reservation', reservation);
+  assertSeconds('leaseSeconds', leaseSeconds);
 }
 
 function assertSettle(request: Parameters<Store['settle']>[0]): void {
   assertName('reservation', request.reservation);
-  if (request.amountMsat !== undefined) assertMsat('amountMsat', request.amountMsat);
-  if (request.entry) assertEntry(request.entry);
+  if (request.units !== undefined) assertUnits('units', request.units);
+  if (request.entry) assertSpending(request.entry);
+}
+
+function assertCancel(request: CancelRequest): void {
+  assertName('reservation', request.reservation);
+  assertName('reason', request.reason);
+  if (request.limit !== undefined) assertWhole('limit', request.limit);
+  if (request.entry) assertSpending(request.entry);
 }
 
 /** How what is denied is spelt: in another spelling it would match nothing. */
@@ -140,6 +172,10 @@ function assertEntry(entry: LedgerEntry): void {
   assertOneOf('entry.kind', entry.kind, ['settled', 'received', 'earned', 'reversed', 'repeated']);
   assertName('entry.paymentHash', entry.paymentHash);
   assertMsat('entry.amountMsat', entry.amountMsat);
+  assertSpending(entry);
+}
+
+function assertSpending(entry: Spending): void {
   assertWhole('entry.at', entry.at);
   for (const name of ['nonce', 'service', 'route', 'note'] as const) assertText(`entry.${name}`, entry[name]);
 }
@@ -170,6 +206,14 @@ function assertSeconds(name: string, value: unknown): void {
 
 function assertWhole(name: string, value: unknown): void {
   if (!(Number.isSafeInteger(value) && (value as number) >= 0)) throw new RangeError(`${name}: expected a whole number from 0, not ${value}`);
+}
+
+/** More than any amount of money, and few enough to be multiplied by one in any store. */
+const mostUnits = 10n ** 20n;
+
+function assertUnits(name: string, value: unknown): void {
+  if (typeof value !== 'bigint') throw new TypeError(`${name}: a number of units is a bigint, not ${typeof value}`);
+  if (value < 0n || value > mostUnits) throw new RangeError(`${name}: a number of units lies between 0 and 10^20: ${value}`);
 }
 
 function assertMsat(name: string, value: unknown): void {

@@ -66,20 +66,22 @@ export function checkPayment(payment: PaymentStanding, book: BookStanding): Paym
   return { receivedMsat: ledger.receivedMsat, terms, isUntied: alone?.what === 'untied', discrepancies };
 }
 
-/** Looks at one account: credited = available + reserved + spent, and both ends as its credits and debits have them. */
-export function checkAccount({ account, balance, sourcesMsat, sourcesExpireAt, debitsMsat }: AccountStanding, at: number): readonly Discrepancy[] {
+/** Looks at one account: units = available + reserved + spent, and both ends as its lots and debits have them. */
+export function checkAccount({ account, balance, lots, lotsExpireAt, brokenLots, debited }: AccountStanding, at: number): readonly Discrepancy[] {
   const wrong = (says: string): Discrepancy => ({ kind: 'account-unbalanced', sentence: `Account "${account}": ${says}` });
   if (!balance) {
-    const isForgotten = sourcesExpireAt + graceSeconds <= at;
-    return isForgotten ? [] : [wrong(`${money(sourcesMsat)} were credited to it that have not expired, and it is gone.`)];
+    const isForgotten = lotsExpireAt + graceSeconds <= at;
+    return isForgotten ? [] : [wrong(`${lots.units} units were credited to it that have not expired, and it is gone.`)];
   }
-  const { creditedMsat, spentMsat, reservedMsat } = balance;
-  const takenMsat = spentMsat + reservedMsat;
+  const { units, spent, reserved } = balance;
+  const taken = spent + reserved;
   return [
-    ...(creditedMsat === sourcesMsat ? [] : [wrong(`it says ${money(creditedMsat)} credited, and its credits are ${money(sourcesMsat)}.`)]),
-    ...(spentMsat === debitsMsat ? [] : [wrong(`it says ${money(spentMsat)} spent, and its debits have spent ${money(debitsMsat)}.`)]),
-    ...(takenMsat <= creditedMsat ? [] : [wrong(`${money(creditedMsat)} were credited, and ${money(takenMsat)} are spent or reserved.`)]),
-    ...(spentMsat >= 0n && reservedMsat >= 0n ? [] : [wrong(`${money(spentMsat)} spent and ${money(reservedMsat)} reserved: less than nothing.`)]),
+    ...(units === lots.units ? [] : [wrong(`it says ${units} units credited, and its lots are ${lots.units}.`)]),
+    ...(spent === lots.spent ? [] : [wrong(`it says ${spent} units spent, and of its lots ${lots.spent} are.`)]),
+    ...(spent === debited ? [] : [wrong(`it says ${spent} units spent, and its debits have spent ${debited}.`)]),
+    ...(taken <= units ? [] : [wrong(`${units} units were credited, and ${taken} are spent or reserved.`)]),
+    ...(spent >= 0n && reserved >= 0n ? [] : [wrong(`${spent} units spent and ${reserved} reserved: less than nothing.`)]),
+    ...brokenLots.map((source) => wrong(`its lot "${source}" has earned or spent what it cannot have.`)),
   ];
 }
 
@@ -87,13 +89,13 @@ export function checkAccount({ account, balance, sourcesMsat, sourcesExpireAt, d
 export function checkReservation({ reservation, life, debits }: ReservationStanding): readonly Discrepancy[] {
   const wrong = (says: string): Discrepancy => ({ kind: 'reservation-unbalanced', sentence: `Reservation "${reservation}": ${says}` });
   if (!life) return [wrong('there are debits of it, and it is gone.')];
-  const debitsMsat = debits.reduce((sum, debit) => sum + debit.amountMsat, 0n);
-  const spent = debits.filter(({ amountMsat, spentMsat }) => spentMsat < 0n || spentMsat > (life.state === 'settled' ? amountMsat : 0n));
+  const sum = debits.reduce((all, { units }) => all + units, 0n);
+  const overspent = debits.filter(({ units, spent }) => spent < 0n || spent > (life.state === 'settled' ? units : 0n));
   const heldUntil = life.state === 'held' ? life.leaseEndsAt : undefined;
   return [
-    ...(debits.length > 0 && debitsMsat === life.amountMsat ? [] : [wrong(`it is over ${money(life.amountMsat)}, and its debits are ${money(debitsMsat)}.`)]),
-    ...(debits.every(({ amountMsat }) => amountMsat >= 0n) ? [] : [wrong('a debit of it is less than nothing.')]),
-    ...spent.map((debit) => wrong(`it is ${life.state}, and ${money(debit.spentMsat)} of ${money(debit.amountMsat)} are spent of account "${debit.account}".`)),
+    ...(debits.length > 0 && sum === life.units ? [] : [wrong(`it is over ${life.units} units, and its debits are ${sum}.`)]),
+    ...(debits.every(({ units }) => units >= 0n) ? [] : [wrong('a debit of it is less than nothing.')]),
+    ...overspent.map(({ units, spent, account }) => wrong(`it is ${life.state}, and ${spent} of ${units} units are spent of account "${account}".`)),
     ...(debits.every((debit) => debit.heldUntil === heldUntil) ? [] : [wrong('a debit of it is held for another time than it is.')]),
   ];
 }
@@ -157,7 +159,7 @@ function holdersOf({ claims, credits, closing }: PaymentStanding, at: number): r
   const isTakenUp = closing?.earnedMsat === 0n && claims.length > 0;
   return [
     ...claims.map((claim): Holder => ({ what: 'claim', terms: termsOfClaim(claim, at) })),
-    ...credits.flatMap((credit): Holder[] => (credit.balance ? [{ what: 'account', terms: termsOfAccount(credit.balance, at) }] : [])),
+    ...credits.flatMap(({ amountMsat, balance }): Holder[] => (balance ? [{ what: 'account', terms: termsOfCredit(amountMsat, balance, at) }] : [])),
     ...(closing && !isTakenUp ? [{ what: `forgotten ${closing.kind}`, terms: termsOfClosing(closing) } as const] : []),
   ];
 }
@@ -168,8 +170,8 @@ function termsOfClaim({ state, amountMsat, leaseEndsAt, expiresAt }: ClaimStandi
   return left(amountMsat, at >= expiresAt);
 }
 
-function termsOfAccount({ creditedMsat, spentMsat, reservedMsat, expiresAt }: NonNullable<CreditStanding['balance']>, at: number): Terms {
-  return { ...left(creditedMsat - spentMsat - reservedMsat, at >= expiresAt), earnedMsat: spentMsat, heldMsat: reservedMsat };
+function termsOfCredit(amountMsat: bigint, { earnedMsat, heldMsat, expiresAt }: NonNullable<CreditStanding['balance']>, at: number): Terms {
+  return { ...left(amountMsat - earnedMsat - heldMsat, at >= expiresAt), earnedMsat, heldMsat };
 }
 
 function termsOfClosing({ amountMsat, earnedMsat }: Closing): Terms {

@@ -2,6 +2,7 @@
  * What stays of a payment when its claim or account has expired and is forgotten: how much of it was earned. Without it nobody could tell
  * a claim that was forgotten in its time from one that was taken out of the store.
  */
+import type { Lot } from './accountLife.ts';
 import { type ClaimLife, isEarned } from './claimLife.ts';
 import type { Closing } from './Standing.ts';
 
@@ -20,14 +21,11 @@ export function isEarnedByClaim(closing: Closing | undefined): boolean {
   return closing?.kind === 'claim' && closing.earnedMsat > 0n;
 }
 
-/** Of an account: what was spent is taken from its payments in turn, and the rest of each has expired. */
-export function ofAccount(spentMsat: bigint, payments: readonly { readonly paymentHash: string; readonly amountMsat: bigint }[]): readonly ClosedPayment[] {
-  let leftMsat = spentMsat;
-  return payments.map(({ paymentHash, amountMsat }) => {
-    const earnedMsat = leftMsat < amountMsat ? leftMsat : amountMsat;
-    leftMsat -= earnedMsat;
-    return { paymentHash, closing: { kind: 'account', amountMsat, earnedMsat } };
-  });
+/** Of an account's lots: what each payment has not earned has expired. */
+export function ofLots(lots: readonly Pick<Lot, 'paymentHash' | 'paidMsat' | 'earnedMsat'>[]): readonly ClosedPayment[] {
+  return lots.flatMap(({ paymentHash, paidMsat, earnedMsat }) =>
+    paymentHash === undefined ? [] : [{ paymentHash, closing: { kind: 'account', amountMsat: paidMsat, earnedMsat } }],
+  );
 }
 
 /** A payment that ends once more, because a clock was set back, has earned what it had, and what it has since. */

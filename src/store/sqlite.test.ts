@@ -7,7 +7,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import * as Amount from '../core/Amount.ts';
 import { FareboxError } from '../core/Errors.ts';
 import * as FixedClock from '../testing/FixedClock.ts';
 import { claimOf, digest, entryOf, expiresAt, leaseSeconds } from '../testing/storeContract/StoreCase.ts';
@@ -69,8 +68,8 @@ test('what was written is there when the file is opened again', async () => {
   await first.undelivered({ key: digest('a'), fence: 1 });
   await first.claim(claimOf('held'));
   await first.count({ key: 'uses', by: 2, ceiling: 3, expiresAt });
-  await first.credit({ account: 'a', amountMsat: Amount.fromSat(5), source: 'one', expiresAt });
-  await first.reserve({ reservation: 'r', leaseSeconds, debits: [{ account: 'a', amountMsat: Amount.fromSat(2) }] });
+  await first.credit({ account: 'a', units: 5n, source: 'one', expiresAt });
+  await first.reserve({ reservation: 'r', leaseSeconds, debits: [{ account: 'a', units: 2n }] });
   await first.deny({ kind: 'key', value: '01020304', expiresAt });
   await first.close();
 
@@ -81,7 +80,7 @@ test('what was written is there when the file is opened again', async () => {
   expect((await second.claim(claimOf('held'))).kind).toBe('busy');
   expect(await second.count({ key: 'uses', by: 2, ceiling: 3, expiresAt })).toEqual({ counted: false, value: 2 });
   expect(await second.settle({ reservation: 'r' })).toBe('settled');
-  expect((await second.balance('a'))?.availableMsat).toBe(Amount.fromSat(3));
+  expect((await second.balance('a'))?.available).toBe(3n);
   expect((await second.denials()).denials.length).toBe(1);
   expect((await second.totals()).sales).toBe(1);
   await second.append([entryOf('received', 'b')]);
@@ -101,8 +100,8 @@ test('two stores on one file are one: claims, money and changes', async () => {
   const [one, other] = [await open(), await open()];
   const outcomes = await Promise.all([one, other].flatMap((store) => Array.from({ length: 10 }, () => store.claim(claimOf('a')))));
   expect(outcomes.filter(({ kind }) => kind === 'granted').length).toBe(1);
-  await one.credit({ account: 'a', amountMsat: Amount.fromSat(5), source: 'one', expiresAt });
-  expect(await other.credit({ account: 'a', amountMsat: Amount.fromSat(5), source: 'one', expiresAt })).toBe('already');
+  await one.credit({ account: 'a', units: 5n, source: 'one', expiresAt });
+  expect(await other.credit({ account: 'a', units: 5n, source: 'one', expiresAt })).toBe('already');
 });
 
 test('a feed hears of another connection within half a second, asks nothing more once it has ended, and wakes for its own at once', async () => {
@@ -138,7 +137,7 @@ test('a file of version 1 is brought up to date: what it held is there, and its 
   expect(discrepancies).toEqual([]);
   expect(untied).toBe(5);
   expect([columns.received.payments, columns.earned.payments, columns.unspent.payments]).toEqual([6, 4, 2]);
-  expect(await store.balance('a')).toEqual({ creditedMsat: 75_000n, availableMsat: 57_000n, reservedMsat: 5000n, spentMsat: 13_000n });
+  expect(await store.balance('a')).toEqual({ units: 75_000n, available: 57_000n, reserved: 5000n, spent: 13_000n });
   expect(await store.settle({ reservation: 'held' })).toBe('settled');
 
   const again = claimOf('open', { entry: entryOf('received', 'open') });
@@ -220,14 +219,14 @@ test('a store that cannot be read or written says so, with the cause, and change
 test('calls that share a transaction share nothing else: one that breaks or is mistaken leaves the others whole', async () => {
   const store = await open();
   await store.claim(claimOf('a'));
-  await store.credit({ account: 'a', amountMsat: Amount.fromSat(5), source: 'one', expiresAt });
-  const debits = [{ account: 'a', amountMsat: Amount.fromSat(1) }];
+  await store.credit({ account: 'a', units: 5n, source: 'one', expiresAt });
+  const debits = [{ account: 'a', units: 1n }];
   await store.reserve({ reservation: 'r', leaseSeconds, debits });
   tamper('DROP TABLE ledger');
   const [claimed, broken, mistaken, counted] = await Promise.allSettled([
     store.claim(claimOf('b')),
     store.commit({ key: digest('a'), fence: 1, entry: entryOf('earned', 'a') }),
-    store.reserve({ reservation: 'r', leaseSeconds, debits: [{ account: 'a', amountMsat: Amount.fromSat(2) }] }),
+    store.reserve({ reservation: 'r', leaseSeconds, debits: [{ account: 'a', units: 2n }] }),
     store.count({ key: 'uses', by: 1, ceiling: 5, expiresAt }),
   ]);
   expect(claimed).toMatchObject({ status: 'fulfilled', value: { kind: 'granted', fence: 1 } });

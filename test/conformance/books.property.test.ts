@@ -12,7 +12,7 @@ import { createMemoryStore } from '../../src/store/memory.ts';
 import type { Store } from '../../src/store/Store.ts';
 import { createSqliteStore } from '../../src/store/sqlite.ts';
 import * as FixedClock from '../../src/testing/FixedClock.ts';
-import { claimOf, digest, entryOf, expiresAt, leaseSeconds } from '../../src/testing/storeContract/StoreCase.ts';
+import { claimOf, digest, entryOf, expiresAt, leaseSeconds, spendingOf } from '../../src/testing/storeContract/StoreCase.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'farebox-books-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -22,27 +22,43 @@ type Step =
   | { readonly kind: 'claim'; readonly use: number; readonly request: number }
   | { readonly kind: 'commit' | 'deliver' | 'undelivered' | 'heartbeat'; readonly use: number; readonly age: number }
   | { readonly kind: 'release'; readonly use: number; readonly age: number; readonly limit: number | undefined }
-  | { readonly kind: 'pass' | 'credit' | 'limit'; readonly name: number }
-  | { readonly kind: 'reserve'; readonly reservation: number; readonly account: number; readonly sat: number; readonly isLong: boolean }
-  | { readonly kind: 'settle'; readonly reservation: number; readonly sat: number | undefined }
-  | { readonly kind: 'cancel'; readonly reservation: number }
+  | { readonly kind: 'pass' | 'credit' | 'topup' | 'limit'; readonly name: number }
+  | {
+      readonly kind: 'reserve';
+      readonly reservation: number;
+      readonly account: number;
+      readonly units: number;
+      readonly isLong: boolean;
+      readonly opens: boolean;
+    }
+  | { readonly kind: 'settle'; readonly reservation: number; readonly units: number | undefined }
+  | { readonly kind: 'cancel'; readonly reservation: number; readonly limit: number | undefined }
+  | { readonly kind: 'extend'; readonly reservation: number }
   | { readonly kind: 'advance'; readonly seconds: number }
   | { readonly kind: 'prune' };
 
 const use = fc.constantFrom(0, 0, 1);
 const age = fc.constantFrom(0, 0, 0, 1);
-const reservation = fc.nat(2);
+const reservation = fc.nat(4);
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 5, arbitrary: fc.record({ kind: fc.constant('claim' as const), use, request: fc.constantFrom(0, 0, 1) }) },
   { weight: 6, arbitrary: fc.record({ kind: fc.constantFrom('commit', 'commit', 'commit', 'undelivered', 'deliver', 'heartbeat'), use, age }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('release' as const), use, age, limit: fc.constantFrom(undefined, 0, 1, 3) }) },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constantFrom('pass', 'credit', 'credit', 'limit'), name: fc.nat(1) }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constantFrom('pass', 'credit', 'topup', 'limit'), name: fc.nat(1) }) },
   {
-    weight: 3,
-    arbitrary: fc.record({ kind: fc.constant('reserve' as const), reservation, account: fc.nat(1), sat: fc.nat(30), isLong: fc.boolean() }),
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant('reserve' as const),
+      reservation,
+      account: fc.nat(1),
+      units: fc.nat(20),
+      isLong: fc.boolean(),
+      opens: fc.boolean(),
+    }),
   },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constant('settle' as const), reservation, sat: fc.option(fc.nat(30), { nil: undefined }) }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('cancel' as const), reservation }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant('settle' as const), reservation, units: fc.option(fc.nat(20), { nil: undefined }) }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant('cancel' as const), reservation, limit: fc.constantFrom(undefined, 0, 1, 3) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('extend' as const), reservation }) },
   {
     weight: 3,
     arbitrary: fc.record({ kind: fc.constant('advance' as const), seconds: fc.constantFrom(1, leaseSeconds, 601, 4000, 40_000, 90_000, 200_000) }),
@@ -59,7 +75,7 @@ function mistaken(error: unknown): undefined {
 function createSeller(stores: readonly [Store, Store], clock: FixedClock.FixedClock) {
   /** Granted fences of each use, the newest first, with the repetition that each was granted for. */
   const granted: { readonly fence: number; readonly repeat: number }[][] = [[], []];
-  const amounts = new Map<string, number>();
+  let steps = 0;
   const isOver = () => clock.nowMs() / 1000 >= expiresAt;
 
   async function both<T>(ask: (store: Store) => Promise<T>): Promise<T> {
@@ -92,44 +108,57 @@ function createSeller(stores: readonly [Store, Store], clock: FixedClock.FixedCl
     }
   }
 
-  async function reserve({ reservation, account, sat, isLong }: Step & { readonly kind: 'reserve' }): Promise<void> {
-    const debits = [`account ${account}`, `limit ${account}`].map((name) => ({ account: name, amountMsat: Amount.fromSat(sat) }));
-    const request = { reservation: `${reservation}`, leaseSeconds: isLong ? 300_000 : leaseSeconds, debits };
-    const outcome = await both((store) => store.reserve(request).catch(mistaken));
-    if (outcome?.kind === 'reserved') amounts.set(`${reservation}`, account * 1000 + sat);
-  }
+  /** A number of units that does not divide what was paid for them. */
+  const opening = (account: number) => ({ source: `account ${account}`, units: 35n, expiresAt, entry: entryOf('received', `account ${account}`) });
 
-  async function settle({ reservation, sat }: Step & { readonly kind: 'settle' }): Promise<void> {
-    const reserved = amounts.get(`${reservation}`) ?? 0;
-    const amountMsat = Amount.fromSat(Math.min(reserved % 1000, sat ?? 1000));
-    const entry = entryOf('earned', `account ${Math.floor(reserved / 1000)}`, { nonce: `${reservation} at ${clock.nowMs()}`, amountMsat });
-    await both((store) => store.settle({ reservation: `${reservation}`, ...(sat !== undefined && { amountMsat: Amount.fromSat(sat) }), entry }));
-  }
-
-  async function credit(kind: 'credit' | 'limit', number: number): Promise<void> {
-    const account = `${kind === 'credit' ? 'account' : 'limit'} ${number}`;
+  async function reserve({ reservation, account, units, isLong, opens }: Step & { readonly kind: 'reserve' }): Promise<void> {
     if (isOver()) return;
-    const entry = kind === 'credit' && { entry: entryOf('received', account) };
-    await both((store) => store.credit({ account, amountMsat: Amount.fromSat(50), source: account, expiresAt, ...entry }));
+    const debits = [
+      { account: `account ${account}`, units: BigInt(units), ...(opens && { opens: opening(account) }) },
+      { account: `limit ${account}`, units: BigInt(units), ...(opens && { opens: { source: `limit ${account}`, units: 50n, expiresAt } }) },
+    ];
+    const request = { reservation: `${reservation}`, leaseSeconds: isLong ? 300_000 : leaseSeconds, debits };
+    await both((store) => store.reserve(request).catch(mistaken));
+  }
+
+  /** A reservation of one name is another one at another hour. */
+  const spending = (reservation: number) => spendingOf(`${reservation} at ${clock.nowMs()} ${steps}`);
+
+  async function credit(kind: 'credit' | 'topup' | 'limit', number: number): Promise<void> {
+    if (isOver()) return;
+    if (kind === 'credit') await both((store) => store.credit({ account: `account ${number}`, ...opening(number) }));
+    else if (kind === 'limit') await both((store) => store.credit({ account: `limit ${number}`, source: `limit ${number}`, units: 50n, expiresAt }));
+    else {
+      const entry = entryOf('received', `topup ${number}`, { amountMsat: Amount.fromMsat(9_999n) });
+      await both((store) => store.credit({ account: `account ${number}`, source: `topup ${number}`, units: 13n, expiresAt, entry }));
+    }
   }
 
   return {
     both,
     take: async (one: Step): Promise<unknown> => {
+      steps += 1;
       switch (one.kind) {
         case 'claim':
           return claim(one.use, one.request);
         case 'pass':
           return both((store) => store.append([entryOf('received', `pass ${one.name}`), entryOf('earned', `pass ${one.name}`)]));
         case 'credit':
+        case 'topup':
         case 'limit':
           return credit(one.kind, one.name);
         case 'reserve':
           return reserve(one);
-        case 'settle':
-          return settle(one);
-        case 'cancel':
-          return both((store) => store.cancel(`${one.reservation}`));
+        case 'settle': {
+          const units = one.units === undefined ? {} : { units: BigInt(one.units) };
+          return both((store) => store.settle({ reservation: `${one.reservation}`, ...units, entry: spending(one.reservation) }));
+        }
+        case 'cancel': {
+          const limit = one.limit === undefined ? {} : { limit: one.limit };
+          return both((store) => store.cancel({ reservation: `${one.reservation}`, reason: 'any', ...limit, entry: spending(one.reservation) }));
+        }
+        case 'extend':
+          return both((store) => store.extend({ reservation: `${one.reservation}`, leaseSeconds }));
         case 'advance':
           return clock.advance(one.seconds * 1000);
         case 'prune':

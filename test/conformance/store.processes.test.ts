@@ -8,7 +8,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import * as Amount from '../../src/core/Amount.ts';
 import type { ClaimOutcome } from '../../src/store/Store.ts';
 import { createSqliteStore } from '../../src/store/sqlite.ts';
 import * as FixedClock from '../../src/testing/FixedClock.ts';
@@ -103,11 +102,11 @@ test('four processes count and reserve at once: no more than there is', async ()
   expect(counts.flat().filter(({ counted }) => counted).length).toBe(33);
 
   const store = await createSqliteStore({ path, clock: FixedClock.create(startAt) });
-  await store.credit({ account: 'a', amountMsat: Amount.fromSat(105), source: 'one', expiresAt });
+  await store.credit({ account: 'a', units: 105n, source: 'one', expiresAt });
   const names = (worker: number) => Array.from({ length: 5 }, (_, i) => `reservation ${worker} ${i}`);
   const reserved = await Promise.all(four.map((worker, i) => worker.ask<{ kind: string }[]>({ kind: 'reserve', names: names(i) })));
   expect(reserved.flat().filter(({ kind }) => kind === 'reserved').length).toBe(10);
-  expect((await store.balance('a'))?.availableMsat).toBe(Amount.fromSat(5));
+  expect((await store.balance('a'))?.available).toBe(5n);
   await store.close();
 }, 60_000);
 

@@ -3,7 +3,6 @@
  *
  * Arguments: the store's file, and the Unix seconds at which its clock stands.
  */
-import * as Amount from '../../src/core/Amount.ts';
 import { createSqliteStore } from '../../src/store/sqlite.ts';
 import * as FixedClock from '../../src/testing/FixedClock.ts';
 import { claimOf, digest, entryOf, expiresAt, leaseSeconds } from '../../src/testing/storeContract/StoreCase.ts';
@@ -48,9 +47,7 @@ async function obey(order: Order): Promise<unknown> {
     case 'count':
       return Promise.all(Array.from({ length: order.times }, () => store.count({ key: 'uses', by: 1, ceiling: order.ceiling, expiresAt })));
     case 'reserve':
-      return Promise.all(
-        order.names.map((reservation) => store.reserve({ reservation, leaseSeconds, debits: [{ account: 'a', amountMsat: Amount.fromSat(10) }] })),
-      );
+      return Promise.all(order.names.map((reservation) => store.reserve({ reservation, leaseSeconds, debits: [{ account: 'a', units: 10n }] })));
     case 'sell':
       return sell();
   }

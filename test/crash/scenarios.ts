@@ -124,16 +124,17 @@ async function spendable(stage: Stage): Promise<bigint> {
 async function playAccounts(stage: Stage, account: string): Promise<readonly string[]> {
   const { store } = stage.gateway.calls;
   const expiresAt = Math.ceil(Date.now() / 1000) * 2;
-  const reserve = (reservation: string) => ({ reservation, debits: [{ account, amountMsat: 30n as never }], leaseSeconds: 3600 });
-  await surely(stage, () => store('credit', { account, amountMsat: 100n as never, source: `source of ${account}`, expiresAt }));
+  const reserve = (reservation: string) => ({ reservation, debits: [{ account, units: 30n }], leaseSeconds: 3600 });
+  await surely(stage, () => store('credit', { account, units: 100n, source: `source of ${account}`, expiresAt }));
   const reserved = await surely(stage, () => store('reserve', reserve(`${account}-1`)));
-  const settled = await surely(stage, () => store('settle', { reservation: `${account}-1`, amountMsat: 20n as never }));
+  const settled = await surely(stage, () => store('settle', { reservation: `${account}-1`, units: 20n }));
   await surely(stage, () => store('reserve', reserve(`${account}-2`)));
-  const cancelled = await surely(stage, () => store('cancel', `${account}-2`));
+  const extended = await surely(stage, () => store('extend', { reservation: `${account}-2`, leaseSeconds: 7200 }));
+  const cancelled = await surely(stage, () => store('cancel', { reservation: `${account}-2`, reason: 'any' }));
   const counted = await surely(stage, () => store('count', { key: account, by: 1, ceiling: 2, expiresAt }));
-  const { creditedMsat, availableMsat, spentMsat } = await surely(stage, async () => store('balance', account));
-  const facts = { reserved: reserved.kind, settled, cancelled, isCounted: counted.value === 1 || counted.value === 2, creditedMsat, availableMsat, spentMsat };
-  const right = { reserved: 'reserved', settled: 'settled', cancelled: 'cancelled', isCounted: true, creditedMsat: 100n, availableMsat: 80n, spentMsat: 20n };
+  const { units, available, spent } = await surely(stage, async () => store('balance', account));
+  const facts = { reserved: reserved.kind, settled, extended, cancelled, isCounted: counted.value === 1 || counted.value === 2, units, available, spent };
+  const right = { reserved: 'reserved', settled: 'settled', extended: true, cancelled: 'cancelled', isCounted: true, units: 100n, available: 80n, spent: 20n };
   const show = (value: object) => JSON.stringify(value, (_, inner: unknown) => (typeof inner === 'bigint' ? String(inner) : inner));
   return show(facts) === show(right) ? [] : [`${account}: ${show(facts)} instead of ${show(right)}`];
 }

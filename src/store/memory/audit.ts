@@ -4,7 +4,7 @@
 import * as AccountLife from '../accountLife.ts';
 import type { ClaimLife } from '../claimLife.ts';
 import type { AccountStanding, ClaimStanding, CreditStanding, PaymentStanding, ReservationStanding, Standing } from '../Standing.ts';
-import type { Account, createAccounts } from './accounts.ts';
+import type { createAccounts, KeptLot } from './accounts.ts';
 import type { createBook } from './book.ts';
 import type { createClaims } from './claims.ts';
 import type { createClosings } from './closings.ts';
@@ -20,17 +20,23 @@ export type Kept = {
 /** Everything that is kept about money at this moment. */
 export function audit(kept: Kept, at: number): readonly Standing[] {
   const { seq, sums } = kept.book.all();
-  const held = heldMsatByAccount(kept, at);
-  return [{ kind: 'book', at, seq, sums, untiedSeq: 0, untiedUntil: 0 }, ...payments(kept, held), ...accountStandings(kept, held), ...reservations(kept)];
+  return [{ kind: 'book', at, seq, sums, untiedSeq: 0, untiedUntil: 0 }, ...payments(kept), ...accountStandings(kept), ...reservations(kept)];
 }
 
-function payments(kept: Kept, held: ReadonlyMap<string, bigint>): readonly PaymentStanding[] {
-  const { accounts, sources } = kept.accounts.all();
+function payments(kept: Kept): readonly PaymentStanding[] {
+  const { accounts, lots, lotsOf, reserved } = kept.accounts.all();
   const closings = kept.closings.all();
   const entries = Map.groupBy(kept.book.all().rows, ({ paymentHash }) => paymentHash as string);
   const claims = Map.groupBy(kept.claims.all(), ({ payment }) => payment?.paymentHash);
-  const credits = Map.groupBy(sources.values(), ({ paymentHash }) => paymentHash);
+  const credits = Map.groupBy(lots.values(), ({ paymentHash }) => paymentHash);
   const hashes = new Set([...entries.keys(), ...claims.keys(), ...credits.keys(), ...closings.keys()].filter((hash) => hash !== undefined));
+  const creditStanding = (lot: KeptLot): CreditStanding => {
+    const { account, paidMsat, earnedMsat, source } = lot;
+    const found = accounts.get(account);
+    if (!found) return { account, amountMsat: paidMsat };
+    const heldMsat = AccountLife.heldMsat(lotsOf(account), reserved(account)).get(source) ?? 0n;
+    return { account, amountMsat: paidMsat, balance: { earnedMsat, heldMsat, expiresAt: found.expiresAt } };
+  };
   return [...hashes].sort().map((paymentHash) => {
     const closing = closings.get(paymentHash);
     return {
@@ -38,7 +44,7 @@ function payments(kept: Kept, held: ReadonlyMap<string, bigint>): readonly Payme
       paymentHash,
       entries: entries.get(paymentHash) ?? [],
       claims: (claims.get(paymentHash) ?? []).map(claimStanding),
-      credits: (credits.get(paymentHash) ?? []).map(({ account, amountMsat }) => creditStanding(account, amountMsat, accounts.get(account), held)),
+      credits: (credits.get(paymentHash) ?? []).map(creditStanding),
       ...(closing && { closing }),
     };
   });
@@ -48,43 +54,27 @@ function claimStanding({ state, payment, leaseEndsAt, expiresAt, committedAt }: 
   return { state, amountMsat: payment?.amountMsat ?? 0n, leaseEndsAt, expiresAt, committedAt };
 }
 
-function creditStanding(account: string, amountMsat: bigint, found: Account | undefined, held: ReadonlyMap<string, bigint>): CreditStanding {
-  if (!found) return { account, amountMsat };
-  const { creditedMsat, spentMsat, expiresAt } = found;
-  return { account, amountMsat, balance: { creditedMsat, spentMsat, expiresAt, reservedMsat: held.get(account) ?? 0n } };
-}
-
-function accountStandings(kept: Kept, held: ReadonlyMap<string, bigint>): readonly AccountStanding[] {
-  const { accounts, sources, reservations: lives } = kept.accounts.all();
-  const credited = Map.groupBy(sources.values(), ({ account }) => account);
+function accountStandings(kept: Kept): readonly AccountStanding[] {
+  const { accounts, lotsOf, reserved, reservations: lives } = kept.accounts.all();
   const debited = Map.groupBy(
     [...lives.values()].flatMap(({ debits }) => debits),
     ({ account }) => account,
   );
-  return [...accounts].map(([account, { creditedMsat, spentMsat, forgottenMsat, expiresAt }]) => ({
+  return [...accounts].map(([account, { units, spent, forgotten, expiresAt }]) => ({
     kind: 'account',
     account,
-    balance: { creditedMsat, spentMsat, reservedMsat: held.get(account) ?? 0n },
-    sourcesMsat: (credited.get(account) ?? []).reduce((sum, source) => sum + source.amountMsat, 0n),
-    sourcesExpireAt: expiresAt,
-    debitsMsat: (debited.get(account) ?? []).reduce((sum, debit) => sum + debit.spentMsat, forgottenMsat),
+    balance: { units, spent, reserved: reserved(account) },
+    ...AccountLife.checkLots(lotsOf(account)),
+    lotsExpireAt: expiresAt,
+    debited: (debited.get(account) ?? []).reduce((sum, debit) => sum + debit.spent, forgotten),
   }));
-}
-
-function heldMsatByAccount(kept: Kept, at: number): ReadonlyMap<string, bigint> {
-  const held = new Map<string, bigint>();
-  for (const life of kept.accounts.all().reservations.values()) {
-    if (!AccountLife.isHeld(life, at)) continue;
-    for (const { account, amountMsat } of life.debits) held.set(account, (held.get(account) ?? 0n) + amountMsat);
-  }
-  return held;
 }
 
 function reservations(kept: Kept): readonly ReservationStanding[] {
   return [...kept.accounts.all().reservations].map(([reservation, { state, leaseEndsAt, debits }]) => ({
     kind: 'reservation',
     reservation,
-    life: { state, leaseEndsAt, amountMsat: AccountLife.sumOf(debits) },
-    debits: debits.map((debit) => ({ ...debit, heldUntil: state === 'held' ? leaseEndsAt : undefined })),
+    life: { state, leaseEndsAt, units: debits.reduce((sum, { units }) => sum + units, 0n) },
+    debits: debits.map(({ account, units, spent }) => ({ account, units, spent, heldUntil: state === 'held' ? leaseEndsAt : undefined })),
   }));
 }

@@ -6,8 +6,20 @@ import { resolve } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { setImmediate } from 'node:timers/promises';
 import { FareboxError } from '../../core/Errors.ts';
-import type { AccountStanding, BookStanding, ClaimStanding, Closing, CreditStanding, PaymentStanding, ReservationStanding, Standing } from '../Standing.ts';
+import * as AccountLife from '../accountLife.ts';
+import type {
+  AccountStanding,
+  BookStanding,
+  ClaimStanding,
+  Closing,
+  CreditStanding,
+  PaymentStanding,
+  ReservationStanding,
+  ReservationState,
+  Standing,
+} from '../Standing.ts';
 import type { LedgerRow } from '../Store.ts';
+import { fromLotRow, type LotRow } from './accounts.ts';
 import { type BookRow, fromBookRow, fromLedgerRow, type LedgerTableRow } from './book.ts';
 import { grouped, type Keyed } from './grouped.ts';
 
@@ -90,7 +102,8 @@ function bookOf(row: BookRow, at: number, msat: ReadAmount): BookStanding {
 }
 
 function* payments(db: DatabaseSync, at: number, msat: ReadAmount): Generator<PaymentStanding> {
-  const selectReserved = db.prepare('SELECT amount_msat FROM debits WHERE account = ? AND held_until > ?');
+  const selectReserved = db.prepare('SELECT units FROM debits WHERE account = ? AND held_until > ?');
+  const selectLots = db.prepare('SELECT * FROM lots WHERE account = ? ORDER BY number');
   const tables = grouped<[LedgerTableRow, ClaimRow, CreditRow, ClosingRow]>([
     rows(db, 'SELECT payment_hash AS sorted, * FROM ledger ORDER BY payment_hash, seq'),
     rows(
@@ -100,22 +113,23 @@ function* payments(db: DatabaseSync, at: number, msat: ReadAmount): Generator<Pa
     ),
     rows(
       db,
-      `SELECT sources.payment_hash AS sorted, sources.source, sources.account, sources.amount_msat, credited_msat, spent_msat, accounts.expires_at
-       FROM sources LEFT JOIN accounts ON accounts.account = sources.account
-       WHERE sources.payment_hash IS NOT NULL ORDER BY sources.payment_hash, sources.source`,
+      `SELECT lots.payment_hash AS sorted, lots.source, lots.account, accounts.expires_at AS account_expires_at
+       FROM lots LEFT JOIN accounts ON accounts.account = lots.account
+       WHERE lots.payment_hash IS NOT NULL ORDER BY lots.payment_hash, lots.number`,
     ),
     rows(db, 'SELECT payment_hash AS sorted, * FROM closings ORDER BY payment_hash'),
   ]);
   for (const { key, rows } of tables) {
     const [entries, claims, credits, closings] = rows;
-    const reserved = (account: string) => (selectReserved.all(account, at) as { readonly amount_msat: string }[]).map((row) => row.amount_msat);
+    const reserved = (account: string) => (selectReserved.all(account, at) as { readonly units: string }[]).reduce((sum, { units }) => sum + readOr(units), 0n);
+    const lotsOf = (account: string) => (selectLots.all(account) as LotRow[]).map((row) => fromLotRow(row, readOr));
     const closing = closings.map((row) => closingOf(row, msat))[0];
     yield {
       kind: 'payment',
       paymentHash: key,
       entries: entries.map((row) => entryOf(row, msat)),
       claims: claims.map((row) => claimOf(row, msat)),
-      credits: credits.map((row) => creditOf(row, reserved, msat)),
+      credits: credits.map((row) => creditOf(row, lotsOf(row.account), reserved)),
       ...(closing && { closing }),
     };
   }
@@ -135,68 +149,68 @@ function claimOf(row: ClaimRow, msat: ReadAmount): ClaimStanding {
   };
 }
 
-function creditOf(row: CreditRow, reserved: (account: string) => readonly string[], msat: ReadAmount): CreditStanding {
-  const credit = { account: row.account, amountMsat: msat(row.amount_msat, 'sources', row.source) };
-  if (row.credited_msat === null || row.spent_msat === null || row.expires_at === null) return credit;
-  const balance = {
-    creditedMsat: readOr(row.credited_msat),
-    spentMsat: readOr(row.spent_msat),
-    reservedMsat: reserved(row.account).reduce((sum, text) => sum + readOr(text), 0n),
-    expiresAt: row.expires_at,
-  };
-  return { ...credit, balance };
+/** Amounts that cannot be read are told where the accounts themselves are. */
+function creditOf(
+  { source, account, account_expires_at: expiresAt }: CreditRow,
+  lots: readonly AccountLife.Lot[],
+  reserved: (account: string) => bigint,
+): CreditStanding {
+  const lot = lots.find((one) => one.source === source);
+  const credit = { account, amountMsat: lot?.paidMsat ?? 0n };
+  if (expiresAt === null) return credit;
+  const heldMsat = AccountLife.heldMsat(lots, reserved(account)).get(source) ?? 0n;
+  return { ...credit, balance: { earnedMsat: lot?.earnedMsat ?? 0n, heldMsat, expiresAt } };
 }
 
 function closingOf(row: ClosingRow, msat: ReadAmount): Closing {
   return { kind: row.kind, amountMsat: msat(row.amount_msat, 'closings', row.payment_hash), earnedMsat: msat(row.earned_msat, 'closings', row.payment_hash) };
 }
 
-/** What is unreadable is told where the accounts themselves are read. */
 function readOr(text: string): bigint {
   return /^-?\d+$/.test(text) ? BigInt(text) : 0n;
 }
 
-function* accounts(db: DatabaseSync, at: number, msat: ReadAmount): Generator<AccountStanding> {
-  const tables = grouped<[AccountRow, SourceRow, DebitRow]>([
+function* accounts(db: DatabaseSync, at: number, read: ReadAmount): Generator<AccountStanding> {
+  const tables = grouped<[AccountRow, LotRow, DebitRow]>([
     rows(db, 'SELECT account AS sorted, * FROM accounts ORDER BY account'),
-    rows(db, 'SELECT account AS sorted, source, amount_msat, expires_at FROM sources ORDER BY account'),
+    rows(db, 'SELECT account AS sorted, * FROM lots ORDER BY account, number'),
     rows(db, 'SELECT account AS sorted, * FROM debits ORDER BY account'),
   ]);
   for (const { key, rows } of tables) {
-    const [[account], sources, debits] = rows;
-    if (!account && sources.length === 0) continue;
-    const spentMsat = debits.reduce((sum, debit) => sum + readOr(debit.spent_msat), 0n);
+    const [[account], lots, debits] = rows;
+    if (!account && lots.length === 0) continue;
+    const spent = debits.reduce((sum, debit) => sum + readOr(debit.spent), 0n);
     const held = debits.filter(({ held_until }) => held_until !== null && held_until > at);
     yield {
       kind: 'account',
       account: key,
       balance: account && {
-        creditedMsat: msat(account.credited_msat, 'accounts', key),
-        spentMsat: msat(account.spent_msat, 'accounts', key),
-        reservedMsat: held.reduce((sum, debit) => sum + readOr(debit.amount_msat), 0n),
+        units: read(account.units, 'accounts', key),
+        spent: read(account.spent, 'accounts', key),
+        reserved: held.reduce((sum, debit) => sum + readOr(debit.units), 0n),
       },
-      sourcesMsat: sources.reduce((sum, { amount_msat, source }) => sum + msat(amount_msat, 'sources', source), 0n),
-      sourcesExpireAt: sources.reduce((latest, { expires_at }) => Math.max(latest, expires_at), 0),
-      debitsMsat: spentMsat + (account ? msat(account.forgotten_msat, 'accounts', key) : 0n),
+      ...AccountLife.checkLots(lots.map((row) => fromLotRow(row, (text) => read(text, 'lots', row.source)))),
+      lotsExpireAt: lots.reduce((latest, { expires_at }) => Math.max(latest, expires_at), 0),
+      debited: spent + (account ? read(account.forgotten, 'accounts', key) : 0n),
     };
   }
 }
 
-function* reservations(db: DatabaseSync, _: number, msat: ReadAmount): Generator<ReservationStanding> {
+function* reservations(db: DatabaseSync, _: number, read: ReadAmount): Generator<ReservationStanding> {
   const tables = grouped<[ReservationRow, DebitRow]>([
     rows(db, 'SELECT reservation AS sorted, * FROM reservations ORDER BY reservation'),
-    rows(db, 'SELECT reservation AS sorted, * FROM debits ORDER BY reservation, account'),
+    rows(db, 'SELECT reservation AS sorted, * FROM debits ORDER BY reservation, number'),
   ]);
   for (const { key, rows } of tables) {
     const [[life], debits] = rows;
     yield {
       kind: 'reservation',
       reservation: key,
-      life: life && { state: life.state, amountMsat: msat(life.amount_msat, 'reservations', key), leaseEndsAt: life.lease_ends_at },
-      debits: debits.map(({ account, amount_msat, spent_msat, held_until }) => ({
+      life: life && { state: life.state, units: read(life.units, 'reservations', key), leaseEndsAt: life.lease_ends_at },
+      debits: debits.map(({ account, units, spent, held_until }) => ({
         account,
-        amountMsat: msat(amount_msat, 'debits', `${key}, ${account}`),
-        spentMsat: msat(spent_msat, 'debits', `${key}, ${account}`),
+        units: read(units, 'debits', `${key}, ${account}`),
+        spent: read(spent, 'debits', `${key}, ${account}`),
         heldUntil: held_until ?? undefined,
       })),
     };
@@ -216,16 +230,8 @@ type ClaimRow = {
   readonly expires_at: number;
   readonly committed_at: number;
 };
-type CreditRow = {
-  readonly source: string;
-  readonly account: string;
-  readonly amount_msat: string;
-  readonly credited_msat: string | null;
-  readonly spent_msat: string | null;
-  readonly expires_at: number | null;
-};
+type CreditRow = { readonly source: string; readonly account: string; readonly account_expires_at: number | null };
 type ClosingRow = { readonly payment_hash: string; readonly kind: Closing['kind']; readonly amount_msat: string; readonly earned_msat: string };
-type AccountRow = { readonly credited_msat: string; readonly spent_msat: string; readonly forgotten_msat: string };
-type SourceRow = { readonly source: string; readonly amount_msat: string; readonly expires_at: number };
-type DebitRow = { readonly account: string; readonly amount_msat: string; readonly spent_msat: string; readonly held_until: number | null };
-type ReservationRow = { readonly state: 'held' | 'settled' | 'cancelled'; readonly amount_msat: string; readonly lease_ends_at: number };
+type AccountRow = { readonly units: string; readonly spent: string; readonly forgotten: string };
+type DebitRow = { readonly account: string; readonly units: string; readonly spent: string; readonly held_until: number | null };
+type ReservationRow = { readonly state: ReservationState; readonly units: string; readonly lease_ends_at: number };

@@ -176,6 +176,55 @@ const migrations: readonly string[] = [
     reader TEXT PRIMARY KEY,
     place TEXT NOT NULL
   ) STRICT, WITHOUT ROWID;
+
+  -- Accounts count units of their own, and each credit is a lot that earns its payment as it is spent. Until now a unit was a millisatoshi, and
+  -- what was credited first was spent first as well.
+  CREATE TABLE lots (
+    number INTEGER PRIMARY KEY,
+    source TEXT NOT NULL UNIQUE,
+    account TEXT NOT NULL,
+    units TEXT NOT NULL,
+    spent TEXT NOT NULL,
+    paid_msat TEXT NOT NULL,
+    earned_msat TEXT NOT NULL,
+    payment_hash TEXT,
+    expires_at INTEGER NOT NULL
+  ) STRICT;
+  INSERT INTO lots (source, account, units, spent, paid_msat, earned_msat, payment_hash, expires_at)
+  SELECT source, account, CAST(units AS TEXT), CAST(spent AS TEXT), CAST(iif(payment_hash IS NULL, 0, units) AS TEXT),
+    CAST(iif(payment_hash IS NULL, 0, spent) AS TEXT), payment_hash, expires_at
+  FROM (
+    SELECT *, min(units, max(0, account_spent - before)) AS spent FROM (
+      SELECT sources.*, CAST(sources.amount_msat AS INTEGER) AS units, CAST(coalesce(accounts.spent_msat, '0') AS INTEGER) AS account_spent,
+        sum(CAST(sources.amount_msat AS INTEGER)) OVER (PARTITION BY sources.account ORDER BY source) - CAST(sources.amount_msat AS INTEGER) AS before
+      FROM sources LEFT JOIN accounts ON accounts.account = sources.account
+    )
+  ) ORDER BY account, source;
+  CREATE INDEX lots_account ON lots (account, number);
+  CREATE INDEX lots_expires_at ON lots (expires_at);
+  CREATE INDEX lots_payment_hash ON lots (payment_hash) WHERE payment_hash IS NOT NULL;
+  DROP TABLE sources;
+
+  ALTER TABLE accounts RENAME COLUMN credited_msat TO units;
+  ALTER TABLE accounts RENAME COLUMN spent_msat TO spent;
+  ALTER TABLE accounts RENAME COLUMN forgotten_msat TO forgotten;
+  ALTER TABLE accounts ADD COLUMN given_back TEXT NOT NULL DEFAULT '{}';
+
+  CREATE TABLE reservations_3 (
+    reservation TEXT PRIMARY KEY,
+    state TEXT NOT NULL CHECK (state IN ('held', 'settled', 'cancelled', 'reversed')),
+    lease_ends_at INTEGER NOT NULL,
+    units TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO reservations_3 SELECT reservation, state, lease_ends_at, amount_msat FROM reservations;
+  DROP TABLE reservations;
+  ALTER TABLE reservations_3 RENAME TO reservations;
+  CREATE INDEX reservations_lease_ends_at ON reservations (lease_ends_at);
+
+  ALTER TABLE debits RENAME COLUMN amount_msat TO units;
+  ALTER TABLE debits RENAME COLUMN spent_msat TO spent;
+  ALTER TABLE debits ADD COLUMN number INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE debits ADD COLUMN taken TEXT NOT NULL DEFAULT '[]';
   `,
 ];
 

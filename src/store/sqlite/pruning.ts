@@ -4,6 +4,7 @@
 import { type ClaimLife, graceSeconds } from '../claimLife.ts';
 import * as Closings from '../closings.ts';
 import type { Closing } from '../Standing.ts';
+import { fromLotRow, type LotRow } from './accounts.ts';
 import type { Connection } from './connection.ts';
 
 const batchSize = 500;
@@ -29,7 +30,7 @@ function sweeps(connection: Connection, now: () => number): readonly (() => numb
   const answers = deletion(connection, 'answers', 'key', 'expires_at < ?');
   const counters = deletion(connection, 'counters', 'key', 'expires_at <= ?');
   const accounts = createAccountSweep(connection, close);
-  const sources = deletion(connection, 'sources', 'source', 'expires_at <= ? AND NOT EXISTS (SELECT 1 FROM accounts WHERE accounts.account = sources.account)');
+  const lots = deletion(connection, 'lots', 'number', 'expires_at <= ? AND NOT EXISTS (SELECT 1 FROM accounts WHERE accounts.account = lots.account)');
   const denials = connection.prepare('DELETE FROM denials WHERE expires_at <= ?');
   return [
     () => claims(over(), now()),
@@ -37,7 +38,7 @@ function sweeps(connection: Connection, now: () => number): readonly (() => numb
     () => answers(now()),
     () => counters(now()),
     () => accounts(over()),
-    () => sources(over()),
+    () => lots(over()),
     () => Number(denials.run(over()).changes),
   ];
 }
@@ -77,17 +78,17 @@ function createClaimSweep(connection: Connection, close: ReturnType<typeof creat
 function createReservationSweep(connection: Connection): (overAt: number) => number {
   const select = connection.prepare(`SELECT reservation FROM reservations WHERE lease_ends_at <= ? LIMIT ${batchSize}`);
   const selectDebits = connection.prepare(
-    `SELECT debits.account, debits.spent_msat, accounts.forgotten_msat FROM debits
+    `SELECT debits.account, debits.spent, accounts.forgotten FROM debits
      JOIN accounts ON accounts.account = debits.account WHERE reservation = ?`,
   );
-  const updateForgotten = connection.prepare('UPDATE accounts SET forgotten_msat = ? WHERE account = ?');
+  const updateForgotten = connection.prepare('UPDATE accounts SET forgotten = ? WHERE account = ?');
   const deleteReservation = connection.prepare('DELETE FROM reservations WHERE reservation = ?');
   const deleteDebits = connection.prepare('DELETE FROM debits WHERE reservation = ?');
   return (overAt) => {
     const rows = select.all(overAt) as { readonly reservation: string }[];
     for (const { reservation } of rows) {
-      for (const { account, spent_msat, forgotten_msat } of selectDebits.all(reservation) as DebitRow[]) {
-        updateForgotten.run(`${BigInt(forgotten_msat) + BigInt(spent_msat)}`, account);
+      for (const { account, spent, forgotten } of selectDebits.all(reservation) as DebitRow[]) {
+        updateForgotten.run(`${BigInt(forgotten) + BigInt(spent)}`, account);
       }
       deleteReservation.run(reservation);
       deleteDebits.run(reservation);
@@ -99,17 +100,15 @@ function createReservationSweep(connection: Connection): (overAt: number) => num
 /** Accounts that no reservation names any more. */
 function createAccountSweep(connection: Connection, close: ReturnType<typeof createClosing>): (overAt: number) => number {
   const select = connection.prepare(
-    `SELECT account, spent_msat FROM accounts WHERE expires_at <= ?
+    `SELECT account FROM accounts WHERE expires_at <= ?
      AND NOT EXISTS (SELECT 1 FROM debits WHERE debits.account = accounts.account) LIMIT ${batchSize}`,
   );
-  const selectPayments = connection.prepare('SELECT payment_hash, amount_msat FROM sources WHERE account = ? AND payment_hash IS NOT NULL ORDER BY source');
+  const selectLots = connection.prepare('SELECT * FROM lots WHERE account = ? ORDER BY number');
   const deleteAccount = connection.prepare('DELETE FROM accounts WHERE account = ?');
   return (overAt) => {
-    const rows = select.all(overAt) as { readonly account: string; readonly spent_msat: string }[];
-    for (const { account, spent_msat } of rows) {
-      const payments = selectPayments.all(account) as { readonly payment_hash: string; readonly amount_msat: string }[];
-      const credited = payments.map(({ payment_hash, amount_msat }) => ({ paymentHash: payment_hash, amountMsat: BigInt(amount_msat) }));
-      close(Closings.ofAccount(BigInt(spent_msat), credited));
+    const rows = select.all(overAt) as { readonly account: string }[];
+    for (const { account } of rows) {
+      close(Closings.ofLots((selectLots.all(account) as LotRow[]).map((row) => fromLotRow(row))));
       deleteAccount.run(account);
     }
     return rows.length;
@@ -122,5 +121,5 @@ function deletion(connection: Connection, table: string, key: string, where: str
 }
 
 type ClaimRow = { readonly key: string; readonly state: ClaimLife['state']; readonly payment_hash: string | null; readonly amount_msat: string | null };
-type DebitRow = { readonly account: string; readonly spent_msat: string; readonly forgotten_msat: string };
+type DebitRow = { readonly account: string; readonly spent: string; readonly forgotten: string };
 type ClosingRow = { readonly kind: Closing['kind']; readonly amount_msat: string; readonly earned_msat: string };

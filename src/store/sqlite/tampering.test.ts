@@ -6,9 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import * as Amount from '../../core/Amount.ts';
 import * as FixedClock from '../../testing/FixedClock.ts';
-import { claimOf, digest, entryOf, expiresAt, grant, leaseSeconds, refOf } from '../../testing/storeContract/StoreCase.ts';
+import { claimOf, digest, entryOf, expiresAt, grant, leaseSeconds, refOf, spendingOf } from '../../testing/storeContract/StoreCase.ts';
 import * as Books from '../Books.ts';
 import type { ClaimRef, LedgerEntry, Store } from '../Store.ts';
 import { createSqliteStore } from '../sqlite.ts';
@@ -51,12 +50,14 @@ beforeAll(async () => {
   await claimed(store, 'held');
   await store.append([entryOf('received', 'pass'), entryOf('earned', 'pass')]);
 
-  await store.credit({ account: 'limit', amountMsat: Amount.fromSat(100), source: 'a limit', expiresAt });
+  await store.credit({ account: 'limit', units: 100n, source: 'a limit', expiresAt });
   await spend(store, 'settled', 'account', 10);
-  const debits = ['account', 'limit'].map((account) => ({ account, amountMsat: Amount.fromSat(5) }));
+  const debits = ['account', 'limit'].map((account) => ({ account, units: 5n }));
   await store.reserve({ reservation: 'held', leaseSeconds, debits });
   await store.reserve({ reservation: 'cancelled', leaseSeconds, debits });
-  await store.cancel('cancelled');
+  await store.cancel({ reservation: 'cancelled', reason: 'any' });
+  await spend(store, 'reversed', 'account', 3);
+  await store.cancel({ reservation: 'reversed', reason: 'broken', limit: 3, entry: spendingOf('reversed') });
   await store.close();
 });
 
@@ -72,13 +73,12 @@ function earn(store: Store, ref: ClaimRef, name: string, kind: LedgerEntry['kind
 }
 
 function credit(store: Store, name: string, until: number): Promise<unknown> {
-  return store.credit({ account: name, amountMsat: Amount.fromSat(50), source: name, expiresAt: until, entry: entryOf('received', name) });
+  return store.credit({ account: name, units: 50n, source: name, expiresAt: until, entry: entryOf('received', name) });
 }
 
 async function spend(store: Store, reservation: string, name: string, sat: number): Promise<void> {
-  const amountMsat = Amount.fromSat(sat);
-  await store.reserve({ reservation, leaseSeconds, debits: [{ account: name, amountMsat }] });
-  await store.settle({ reservation, entry: entryOf('earned', name, { nonce: reservation, amountMsat }) });
+  await store.reserve({ reservation, leaseSeconds, debits: [{ account: name, units: BigInt(sat) }] });
+  await store.settle({ reservation, entry: spendingOf(reservation) });
 }
 
 /** What is found in a copy of the file to which this was done. */
@@ -116,10 +116,10 @@ const tables = {
   ledger: { key: ['seq'], amounts: ['amount_msat'] },
   claims: { key: ['key'], amounts: ['amount_msat'] },
   closings: { key: ['payment_hash'], amounts: ['amount_msat', 'earned_msat'] },
-  accounts: { key: ['account'], amounts: ['credited_msat', 'spent_msat', 'forgotten_msat'] },
-  sources: { key: ['source'], amounts: ['amount_msat'] },
-  reservations: { key: ['reservation'], amounts: ['amount_msat'] },
-  debits: { key: ['reservation', 'account'], amounts: ['amount_msat', 'spent_msat'] },
+  accounts: { key: ['account'], amounts: ['units', 'spent', 'forgotten'] },
+  lots: { key: ['source'], amounts: ['units', 'spent', 'paid_msat', 'earned_msat'] },
+  reservations: { key: ['reservation'], amounts: ['units'] },
+  debits: { key: ['reservation', 'account'], amounts: ['units', 'spent'] },
   book: { key: ['id'], amounts: ['settled_msat', 'received_msat', 'earned_msat', 'reversed_msat'] },
 } as const;
 
@@ -169,7 +169,7 @@ test('any entry made out to be of another kind or another payment', async () => 
   }
 });
 
-test.each(['claims', 'closings', 'sources'] as const)('what any row of %s holds, made out to be another payment’s or nobody’s', async (table) => {
+test.each(['claims', 'closings', 'lots'] as const)('what any row of %s holds, made out to be another payment’s or nobody’s', async (table) => {
   for (const { where, row } of rowsOf(table, tables[table].key)) {
     if (row.payment_hash === null) continue;
     expect(await found(`UPDATE ${table} SET payment_hash = '${digest('another')}' WHERE ${where}`), where).not.toEqual([]);
@@ -190,9 +190,9 @@ test('any claim made out to be used, or not to be', async () => {
 
 test('any reservation made out to be held, settled or cancelled', async () => {
   for (const { where, row } of rowsOf('reservations', ['reservation'])) {
-    for (const state of ['held', 'settled', 'cancelled']) {
-      // Settled over nothing is cancelled.
-      if (state === row.state || (state === 'settled' && row.state === 'cancelled')) continue;
+    for (const state of ['held', 'settled', 'cancelled', 'reversed']) {
+      // What holds nothing and has spent nothing may be called by any of three names.
+      if (state === row.state || (state !== 'held' && row.state !== 'held' && row.state !== 'settled')) continue;
       expect(await found(`UPDATE reservations SET state = '${state}' WHERE ${where}`), `${row.state} to ${state}`).not.toEqual([]);
     }
   }
@@ -220,12 +220,12 @@ test.each([
   ['a claim of no payment', `${secondClaim('held')}, payment_hash = '${digest('unknown')}'; INSERT INTO claims SELECT * FROM second`],
   ['an end of a payment that is still claimed', `INSERT INTO closings VALUES ('${digest('held')}', 'claim', '50000', '50000')`],
   ['an end of no payment', `INSERT INTO closings VALUES ('${digest('unknown')}', 'claim', '50000', '0')`],
-  ['a credit from nothing', `INSERT INTO sources VALUES ('free', 'account', ${expiresAt}, NULL, '50000')`],
-  ['a credit of an account that is not there', `INSERT INTO sources VALUES ('free', 'absent', ${expiresAt}, NULL, '50000')`],
-  ['an account from nothing', `INSERT INTO accounts VALUES ('free', '50000', '0', ${expiresAt}, '0')`],
+  ['a credit from nothing', `INSERT INTO lots VALUES (999, 'free', 'account', '50000', '0', '0', '0', NULL, ${expiresAt})`],
+  ['a credit of an account that is not there', `INSERT INTO lots VALUES (999, 'free', 'absent', '50000', '0', '0', '0', NULL, ${expiresAt})`],
+  ['an account from nothing', `INSERT INTO accounts VALUES ('free', '50000', '0', ${expiresAt}, '0', '{}')`],
   ['a reservation of nothing', `INSERT INTO reservations VALUES ('free', 'cancelled', 1, '0')`],
-  ['a debit of no reservation', `INSERT INTO debits VALUES ('free', 'account', '1000', '0', NULL)`],
-  ['a debit more', `INSERT INTO debits VALUES ('settled', 'limit', '1000', '0', NULL)`],
+  ['a debit of no reservation', `INSERT INTO debits VALUES ('free', 'account', '1000', '0', NULL, 0, '[]')`],
+  ['a debit more', `INSERT INTO debits VALUES ('settled', 'limit', '1000', '0', NULL, 1, '[]')`],
 ])('a row that was added: %s', async (_, sql) => {
   expect(await found(sql)).not.toEqual([]);
 });

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import * as Amount from '../../core/Amount.ts';
 import * as Preimage from '../../core/Preimage.ts';
-import type { ClaimOutcome, ClaimRequest, LedgerEntry, Store } from '../../store/Store.ts';
+import type { ClaimOutcome, ClaimRequest, LedgerEntry, Spending, Store } from '../../store/Store.ts';
 import type { FixedClock } from '../FixedClock.ts';
 
 /** One promise of the contract. */
@@ -57,6 +57,11 @@ export function entryOf(kind: LedgerEntry['kind'], payment: string, change: Part
     note: '',
     ...change,
   };
+}
+
+/** What the ledger says of units that are spent under this nonce. */
+export function spendingOf(nonce: string): Spending {
+  return { nonce, service: 'translate', route: 'GET /api/v1/translate', at: 1_800_000_000, note: '' };
 }
 
 /** Every entry there is, by kind. */

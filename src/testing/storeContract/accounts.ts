@@ -1,166 +1,356 @@
 /**
- * Accounts: money that is credited, reserved, spent or given back, and never made or lost.
+ * Accounts: units that are credited, reserved, spent or given back, and never made or lost; and what they earn.
  */
 import assert from 'node:assert/strict';
 import * as Amount from '../../core/Amount.ts';
 import type { ReserveRequest, Store } from '../../store/Store.ts';
-import { expiresAt, leaseSeconds, type StoreCase } from './StoreCase.ts';
+import { digest, entryOf, expiresAt, leaseSeconds, type StoreCase, spendingOf } from './StoreCase.ts';
 
-const sat = (amount: number) => Amount.fromSat(amount);
-
-function credit(store: Store, account: string, amount: number, source = `payment of ${account}`) {
-  return store.credit({ account, amountMsat: sat(amount), source, expiresAt });
+function credit(store: Store, account: string, units: bigint, source = `credit of ${account}`) {
+  return store.credit({ account, units, source, expiresAt });
 }
 
-function reservationOf(reservation: string, debits: { readonly [account: string]: number }): ReserveRequest {
-  return { reservation, leaseSeconds, debits: Object.entries(debits).map(([account, amount]) => ({ account, amountMsat: sat(amount) })) };
+function reservationOf(reservation: string, debits: { readonly [account: string]: bigint }): ReserveRequest {
+  return { reservation, leaseSeconds, debits: Object.entries(debits).map(([account, units]) => ({ account, units })) };
 }
 
-/** Credited, available, reserved and spent, in satoshis. */
-async function standing(store: Store, account: string): Promise<readonly number[]> {
+/** What opens an account with so many units that this payment bought, for so many msat. */
+function bought(payment: string, units: bigint, amountMsat: bigint) {
+  return { source: `payment of ${payment}`, units, expiresAt, entry: entryOf('received', payment, { amountMsat: Amount.fromMsat(amountMsat) }) };
+}
+
+/** Units, available, reserved and spent. */
+async function standing(store: Store, account: string): Promise<readonly bigint[]> {
   const balance = await store.balance(account);
   assert.ok(balance, `${account} is expected to be there`);
-  assert.equal(balance.creditedMsat, balance.availableMsat + balance.reservedMsat + balance.spentMsat);
-  return [balance.creditedMsat, balance.availableMsat, balance.reservedMsat, balance.spentMsat].map((msat) => Number(msat / 1000n));
+  const { units, available, reserved, spent } = balance;
+  assert.equal(units, available + reserved + spent);
+  return [units, available, reserved, spent];
 }
 
-export const accountCases: readonly StoreCase[] = [
+/** Every entry of the ledger: its kind, the payment that it is of, and its amount in msat. */
+async function entries(store: Store, names: readonly string[]): Promise<readonly string[]> {
+  const rows = await store.ledger({ after: 0, limit: 1000 });
+  return rows.map(({ kind, paymentHash, amountMsat }) => `${kind} ${names.find((name) => digest(name) === paymentHash)} ${amountMsat}`);
+}
+
+const cancelOf = (reservation: string, limit?: number) => ({
+  reservation,
+  reason: 'broken',
+  entry: spendingOf(reservation),
+  ...(limit === undefined ? {} : { limit }),
+});
+
+const balances: readonly StoreCase[] = [
   {
     name: 'an account is opened by its first credit, and a source credits once',
     run: async (store) => {
       assert.equal(await store.balance('a'), undefined);
-      assert.equal(await credit(store, 'a', 100, 'one'), 'credited');
-      assert.equal(await credit(store, 'a', 100, 'one'), 'already');
-      assert.equal(await credit(store, 'b', 100, 'one'), 'already');
-      assert.equal(await credit(store, 'a', 50, 'two'), 'credited');
-      assert.deepEqual(await standing(store, 'a'), [150, 150, 0, 0]);
+      assert.equal(await credit(store, 'a', 100n, 'one'), 'credited');
+      assert.equal(await credit(store, 'a', 100n, 'one'), 'already');
+      assert.equal(await credit(store, 'b', 100n, 'one'), 'already');
+      assert.equal(await credit(store, 'a', 50n, 'two'), 'credited');
+      assert.deepEqual(await standing(store, 'a'), [150n, 150n, 0n, 0n]);
       assert.equal(await store.balance('b'), undefined);
     },
   },
   {
-    name: 'amounts beyond 2^53 msat are exact',
+    name: 'units beyond 2^53 are exact',
     run: async (store) => {
-      const amountMsat = Amount.fromMsat(2_099_999_999_999_999_999n);
-      await store.credit({ account: 'a', amountMsat, source: 'one', expiresAt });
-      await store.reserve({ reservation: 'r', leaseSeconds, debits: [{ account: 'a', amountMsat: Amount.fromMsat(1n) }] });
+      const units = 2_099_999_999_999_999_999n;
+      await credit(store, 'a', units);
+      await store.reserve(reservationOf('r', { a: 1n }));
       await store.settle({ reservation: 'r' });
-      assert.equal((await store.balance('a'))?.availableMsat, amountMsat - 1n);
+      assert.equal((await store.balance('a'))?.available, units - 1n);
     },
   },
   {
     name: 'what is reserved is not available until it is settled, in full or in part',
     run: async (store) => {
-      await credit(store, 'a', 100);
-      assert.deepEqual(await store.reserve(reservationOf('r', { a: 60 })), { kind: 'reserved' });
-      assert.deepEqual(await standing(store, 'a'), [100, 40, 60, 0]);
-      assert.deepEqual(await store.reserve(reservationOf('s', { a: 41 })), { kind: 'insufficient', account: 'a', availableMsat: sat(40) });
-      assert.deepEqual(await store.reserve(reservationOf('s', { a: 40 })), { kind: 'reserved' });
-      assert.equal(await store.settle({ reservation: 'r', amountMsat: sat(25) }), 'settled');
-      assert.deepEqual(await standing(store, 'a'), [100, 35, 40, 25]);
+      await credit(store, 'a', 100n);
+      assert.deepEqual(await store.reserve(reservationOf('r', { a: 60n })), { kind: 'reserved', available: [40n] });
+      assert.deepEqual(await standing(store, 'a'), [100n, 40n, 60n, 0n]);
+      assert.deepEqual(await store.reserve(reservationOf('s', { a: 41n })), { kind: 'insufficient', account: 'a', available: 40n });
+      assert.deepEqual(await store.reserve(reservationOf('s', { a: 40n })), { kind: 'reserved', available: [0n] });
+      assert.equal(await store.settle({ reservation: 'r', units: 25n }), 'settled');
+      assert.deepEqual(await standing(store, 'a'), [100n, 35n, 40n, 25n]);
       assert.equal(await store.settle({ reservation: 's' }), 'settled');
-      assert.deepEqual(await standing(store, 'a'), [100, 35, 0, 65]);
+      assert.deepEqual(await standing(store, 'a'), [100n, 35n, 0n, 65n]);
     },
   },
   {
     name: 'several accounts are debited together or not at all',
     run: async (store) => {
-      await credit(store, 'a', 100);
-      await credit(store, 'b', 10);
-      assert.deepEqual(await store.reserve(reservationOf('r', { a: 20, b: 20 })), { kind: 'insufficient', account: 'b', availableMsat: sat(10) });
-      assert.deepEqual(await store.reserve(reservationOf('r', { a: 20, c: 20 })), { kind: 'absent', account: 'c' });
-      assert.deepEqual(await standing(store, 'a'), [100, 100, 0, 0]);
-      assert.deepEqual(await store.reserve(reservationOf('r', { a: 20, b: 10 })), { kind: 'reserved' });
-      assert.deepEqual(await standing(store, 'a'), [100, 80, 20, 0]);
-      assert.deepEqual(await standing(store, 'b'), [10, 0, 10, 0]);
+      await credit(store, 'a', 100n);
+      await credit(store, 'b', 10n);
+      assert.deepEqual(await store.reserve(reservationOf('r', { a: 20n, b: 20n })), { kind: 'insufficient', account: 'b', available: 10n });
+      assert.deepEqual(await store.reserve(reservationOf('r', { a: 20n, c: 20n })), { kind: 'absent', account: 'c' });
+      assert.deepEqual(await standing(store, 'a'), [100n, 100n, 0n, 0n]);
+      assert.deepEqual(await store.reserve(reservationOf('r', { a: 20n, b: 10n })), { kind: 'reserved', available: [80n, 0n] });
+      assert.deepEqual(await standing(store, 'a'), [100n, 80n, 20n, 0n]);
+      assert.deepEqual(await standing(store, 'b'), [10n, 0n, 10n, 0n]);
     },
   },
   {
-    name: 'a smaller settlement takes the same amount of every debit, and never more than was reserved',
+    name: 'a smaller settlement takes the same number of every debit, and never more than was reserved',
     run: async (store) => {
-      await credit(store, 'a', 100);
-      await credit(store, 'b', 100);
-      await store.reserve(reservationOf('r', { a: 20, b: 5 }));
-      assert.equal(await store.settle({ reservation: 'r', amountMsat: sat(10) }), 'settled');
-      assert.deepEqual(await standing(store, 'a'), [100, 90, 0, 10]);
-      assert.deepEqual(await standing(store, 'b'), [100, 95, 0, 5]);
+      await credit(store, 'a', 100n);
+      await credit(store, 'b', 100n);
+      await store.reserve(reservationOf('r', { a: 20n, b: 5n }));
+      assert.equal(await store.settle({ reservation: 'r', units: 10n }), 'settled');
+      assert.deepEqual(await standing(store, 'a'), [100n, 90n, 0n, 10n]);
+      assert.deepEqual(await standing(store, 'b'), [100n, 95n, 0n, 5n]);
     },
   },
+  {
+    name: 'parallel reservations never overdraw',
+    run: async (store) => {
+      await credit(store, 'a', 100n);
+      const outcomes = await Promise.all(Array.from({ length: 30 }, (_, i) => store.reserve(reservationOf(`r${i}`, { a: 15n }))));
+      assert.equal(outcomes.filter(({ kind }) => kind === 'reserved').length, 6);
+      assert.deepEqual(await standing(store, 'a'), [100n, 10n, 90n, 0n]);
+    },
+  },
+  {
+    name: 'nothing may be reserved over nothing, or twice over one account or one source',
+    run: async (store) => {
+      const debit = { account: 'a', units: 1n };
+      const opens = { source: 'one', units: 1n, expiresAt };
+      await assert.rejects(store.reserve({ reservation: 'r', leaseSeconds, debits: [] }), TypeError);
+      await assert.rejects(store.reserve({ reservation: 'r', leaseSeconds, debits: [debit, debit] }), TypeError);
+      const twice = [
+        { ...debit, opens },
+        { account: 'b', units: 1n, opens },
+      ];
+      await assert.rejects(store.reserve({ reservation: 'r', leaseSeconds, debits: twice }), TypeError);
+      await assert.rejects(store.reserve({ reservation: 'r', leaseSeconds, debits: [{ ...debit, units: 10n ** 20n + 1n }] }), RangeError);
+    },
+  },
+];
+
+const reservations: readonly StoreCase[] = [
   {
     name: 'the same reservation asked for twice is one',
     run: async (store) => {
-      await credit(store, 'a', 100);
-      await store.reserve(reservationOf('r', { a: 60 }));
-      assert.deepEqual(await store.reserve(reservationOf('r', { a: 60 })), { kind: 'reserved' });
-      assert.deepEqual(await standing(store, 'a'), [100, 40, 60, 0]);
-      await assert.rejects(store.reserve(reservationOf('r', { a: 10 })), RangeError);
+      await credit(store, 'a', 100n);
+      await store.reserve(reservationOf('r', { a: 60n }));
+      assert.deepEqual(await store.reserve(reservationOf('r', { a: 60n })), { kind: 'reserved', available: [40n] });
+      assert.deepEqual(await standing(store, 'a'), [100n, 40n, 60n, 0n]);
+      await assert.rejects(store.reserve(reservationOf('r', { a: 10n })), RangeError);
       await store.settle({ reservation: 'r' });
-      await assert.rejects(store.reserve(reservationOf('r', { a: 60 })), RangeError);
-      assert.deepEqual(await standing(store, 'a'), [100, 40, 0, 60]);
+      await assert.rejects(store.reserve(reservationOf('r', { a: 60n })), RangeError);
+      assert.deepEqual(await standing(store, 'a'), [100n, 40n, 0n, 60n]);
     },
   },
   {
     name: 'a settlement said twice is one; said otherwise it is lost',
     run: async (store) => {
-      await credit(store, 'a', 100);
-      await store.reserve(reservationOf('r', { a: 60 }));
-      assert.equal(await store.settle({ reservation: 'r', amountMsat: sat(30) }), 'settled');
-      assert.equal(await store.settle({ reservation: 'r', amountMsat: sat(30) }), 'settled');
-      assert.equal(await store.settle({ reservation: 'r', amountMsat: sat(31) }), 'lost');
+      await credit(store, 'a', 100n);
+      await store.reserve(reservationOf('r', { a: 60n }));
+      assert.equal(await store.settle({ reservation: 'r', units: 30n }), 'settled');
+      assert.equal(await store.settle({ reservation: 'r', units: 30n }), 'settled');
+      assert.equal(await store.settle({ reservation: 'r', units: 31n }), 'lost');
       assert.equal(await store.settle({ reservation: 'r' }), 'lost');
-      assert.equal(await store.cancel('r'), 'lost');
-      assert.deepEqual(await standing(store, 'a'), [100, 70, 0, 30]);
+      assert.deepEqual(await standing(store, 'a'), [100n, 70n, 0n, 30n]);
     },
   },
   {
     name: 'what is cancelled goes back, once',
     run: async (store) => {
-      await credit(store, 'a', 100);
-      await store.reserve(reservationOf('r', { a: 60 }));
-      assert.equal(await store.cancel('r'), 'cancelled');
-      assert.equal(await store.cancel('r'), 'cancelled');
-      assert.deepEqual(await standing(store, 'a'), [100, 100, 0, 0]);
+      await credit(store, 'a', 100n);
+      await store.reserve(reservationOf('r', { a: 60n }));
+      assert.equal(await store.cancel(cancelOf('r')), 'cancelled');
+      assert.equal(await store.cancel(cancelOf('r')), 'cancelled');
+      assert.deepEqual(await standing(store, 'a'), [100n, 100n, 0n, 0n]);
       assert.equal(await store.settle({ reservation: 'r' }), 'lost');
-      assert.deepEqual(await store.reserve(reservationOf('r', { a: 70 })), { kind: 'reserved' });
-      assert.deepEqual(await standing(store, 'a'), [100, 30, 70, 0]);
+      assert.equal(await store.extend({ reservation: 'r', leaseSeconds }), false);
+      assert.deepEqual(await store.reserve(reservationOf('r', { a: 70n })), { kind: 'reserved', available: [30n] });
+      assert.deepEqual(await standing(store, 'a'), [100n, 30n, 70n, 0n]);
+    },
+  },
+  {
+    name: 'what was settled can be given back, once; its name is used up',
+    run: async (store) => {
+      await credit(store, 'a', 100n);
+      await store.reserve(reservationOf('r', { a: 60n }));
+      await store.settle({ reservation: 'r', units: 50n });
+      assert.equal(await store.cancel(cancelOf('r')), 'cancelled');
+      assert.equal(await store.cancel(cancelOf('r')), 'cancelled');
+      assert.deepEqual(await standing(store, 'a'), [100n, 100n, 0n, 0n]);
+      assert.equal(await store.settle({ reservation: 'r' }), 'lost');
+      await assert.rejects(store.reserve(reservationOf('r', { a: 60n })), RangeError);
+    },
+  },
+  {
+    name: 'for a reason that is limited it is given back so often on the first account, and then settled, or left settled',
+    run: async (store) => {
+      await credit(store, 'a', 100n);
+      for (const name of ['r', 's', 't']) {
+        await store.reserve(reservationOf(name, { a: 10n }));
+        await store.settle({ reservation: name });
+      }
+      await store.reserve(reservationOf('u', { a: 10n }));
+      assert.equal(await store.cancel(cancelOf('r', 2)), 'cancelled');
+      assert.equal(await store.cancel(cancelOf('s', 2)), 'cancelled');
+      assert.equal(await store.cancel(cancelOf('t', 2)), 'settled');
+      assert.equal(await store.cancel(cancelOf('u', 2)), 'settled');
+      assert.equal(await store.cancel(cancelOf('u', 2)), 'settled');
+      assert.deepEqual(await standing(store, 'a'), [100n, 80n, 0n, 20n]);
+      assert.equal(await store.cancel({ ...cancelOf('u', 2), reason: 'another' }), 'cancelled');
+      assert.equal(await store.cancel(cancelOf('t')), 'cancelled');
+      assert.deepEqual(await standing(store, 'a'), [100n, 100n, 0n, 0n]);
     },
   },
   {
     name: 'an unknown reservation is lost',
     run: async (store) => {
       assert.equal(await store.settle({ reservation: 'absent' }), 'lost');
-      assert.equal(await store.cancel('absent'), 'lost');
+      assert.equal(await store.cancel(cancelOf('absent')), 'lost');
+      assert.equal(await store.extend({ reservation: 'absent', leaseSeconds }), false);
     },
   },
   {
-    name: 'money comes back by itself when the lease ends, and the reservation is lost',
+    name: 'units come back by themselves when the lease ends, and the reservation is lost',
     run: async (store, clock) => {
-      await credit(store, 'a', 100);
-      await store.reserve(reservationOf('r', { a: 100 }));
+      await credit(store, 'a', 100n);
+      await store.reserve(reservationOf('r', { a: 100n }));
       clock.advance(leaseSeconds * 1000 - 1);
-      assert.deepEqual(await standing(store, 'a'), [100, 0, 100, 0]);
+      assert.deepEqual(await standing(store, 'a'), [100n, 0n, 100n, 0n]);
       clock.advance(1);
-      assert.deepEqual(await standing(store, 'a'), [100, 100, 0, 0]);
+      assert.deepEqual(await standing(store, 'a'), [100n, 100n, 0n, 0n]);
       assert.equal(await store.settle({ reservation: 'r' }), 'lost');
-      assert.equal(await store.cancel('r'), 'lost');
-      assert.deepEqual(await store.reserve(reservationOf('r', { a: 80 })), { kind: 'reserved' });
-      assert.deepEqual(await standing(store, 'a'), [100, 20, 80, 0]);
+      assert.equal(await store.cancel(cancelOf('r')), 'lost');
+      assert.equal(await store.extend({ reservation: 'r', leaseSeconds }), false);
+      assert.deepEqual(await store.reserve(reservationOf('r', { a: 80n })), { kind: 'reserved', available: [20n] });
+      assert.deepEqual(await standing(store, 'a'), [100n, 20n, 80n, 0n]);
     },
   },
   {
-    name: 'parallel reservations never overdraw',
-    run: async (store) => {
-      await credit(store, 'a', 100);
-      const outcomes = await Promise.all(Array.from({ length: 30 }, (_, i) => store.reserve(reservationOf(`r${i}`, { a: 15 }))));
-      assert.equal(outcomes.filter(({ kind }) => kind === 'reserved').length, 6);
-      assert.deepEqual(await standing(store, 'a'), [100, 10, 90, 0]);
-    },
-  },
-  {
-    name: 'nothing may be reserved over nothing, or twice over one account',
-    run: async (store) => {
-      const debit = { account: 'a', amountMsat: sat(1) };
-      await assert.rejects(store.reserve({ reservation: 'r', leaseSeconds, debits: [] }), TypeError);
-      await assert.rejects(store.reserve({ reservation: 'r', leaseSeconds, debits: [debit, debit] }), TypeError);
+    name: 'a lease that is extended ends later, and never earlier',
+    run: async (store, clock) => {
+      await credit(store, 'a', 100n);
+      await store.reserve(reservationOf('r', { a: 100n }));
+      clock.advance(20_000);
+      assert.equal(await store.extend({ reservation: 'r', leaseSeconds }), true);
+      assert.equal(await store.extend({ reservation: 'r', leaseSeconds: 1 }), true);
+      clock.advance(29_000);
+      assert.deepEqual(await standing(store, 'a'), [100n, 0n, 100n, 0n]);
+      assert.equal(await store.settle({ reservation: 'r' }), 'settled');
+      assert.equal(await store.extend({ reservation: 'r', leaseSeconds }), false);
     },
   },
 ];
+
+const opening: readonly StoreCase[] = [
+  {
+    name: 'a debit opens its account, once, with the payment that bought it',
+    run: async (store) => {
+      const debit = { account: 'a', units: 1n, opens: bought('p', 10n, 1000n) };
+      assert.deepEqual(await store.reserve({ reservation: 'r', leaseSeconds, debits: [debit] }), { kind: 'reserved', available: [9n] });
+      assert.deepEqual(await store.reserve({ reservation: 's', leaseSeconds, debits: [debit] }), { kind: 'reserved', available: [8n] });
+      assert.deepEqual(await standing(store, 'a'), [10n, 8n, 2n, 0n]);
+      assert.deepEqual(await entries(store, ['p']), ['received p 1000']);
+    },
+  },
+  {
+    name: 'of callers at once, one opens it',
+    run: async (store) => {
+      const debit = { account: 'a', units: 1n, opens: bought('p', 3n, 1000n) };
+      const outcomes = await Promise.all(Array.from({ length: 8 }, (_, i) => store.reserve({ reservation: `r${i}`, leaseSeconds, debits: [debit] })));
+      assert.deepEqual(outcomes.map(({ kind }) => kind).sort(), [...Array(5).fill('insufficient'), ...Array(3).fill('reserved')]);
+      assert.deepEqual(await standing(store, 'a'), [3n, 0n, 3n, 0n]);
+      assert.deepEqual(await entries(store, ['p']), ['received p 1000']);
+    },
+  },
+  {
+    name: 'a debit that is not covered by what would open its account opens none, and no other',
+    run: async (store) => {
+      const debits = [
+        { account: 'a', units: 1n, opens: bought('p', 10n, 1000n) },
+        { account: 'part', units: 3n, opens: { source: 'part', units: 2n, expiresAt } },
+      ];
+      assert.deepEqual(await store.reserve({ reservation: 'r', leaseSeconds, debits }), { kind: 'insufficient', account: 'part', available: 2n });
+      assert.equal(await store.balance('a'), undefined);
+      assert.equal(await store.balance('part'), undefined);
+      assert.deepEqual(await entries(store, ['p']), []);
+    },
+  },
+  {
+    name: 'a source that has credited another account opens nothing',
+    run: async (store) => {
+      await credit(store, 'b', 10n, 'one');
+      const debits = [{ account: 'a', units: 1n, opens: { source: 'one', units: 10n, expiresAt } }];
+      assert.deepEqual(await store.reserve({ reservation: 'r', leaseSeconds, debits }), { kind: 'absent', account: 'a' });
+      assert.equal(await store.balance('a'), undefined);
+    },
+  },
+];
+
+const earning: readonly StoreCase[] = [
+  {
+    name: 'as units are spent their payment is earned in proportion, and the last unit earns what is left',
+    run: async (store) => {
+      await store.credit({ account: 'a', ...bought('p', 3n, 1000n) });
+      for (const name of ['r', 's', 't']) {
+        await store.reserve(reservationOf(name, { a: 1n }));
+        await store.settle({ reservation: name, entry: spendingOf(name) });
+        await store.settle({ reservation: name, entry: spendingOf(name) });
+      }
+      assert.deepEqual(await entries(store, ['p']), ['received p 1000', 'earned p 333', 'earned p 333', 'earned p 334']);
+      assert.equal((await store.totals()).earnedMsat, 1000n);
+    },
+  },
+  {
+    name: 'what was credited first is spent first, and each payment is earned by itself',
+    run: async (store) => {
+      await store.credit({ account: 'a', ...bought('p', 10n, 1000n) });
+      await store.credit({ account: 'a', ...bought('q', 10n, 900n) });
+      await store.reserve(reservationOf('r', { a: 14n }));
+      await store.settle({ reservation: 'r', entry: spendingOf('r') });
+      assert.deepEqual(await entries(store, ['p', 'q']), ['received p 1000', 'received q 900', 'earned p 1000', 'earned q 360']);
+    },
+  },
+  {
+    name: 'what is given back is no longer earned, and is earned to the millisatoshi when it is spent again',
+    run: async (store) => {
+      await store.credit({ account: 'a', ...bought('p', 3n, 1000n) });
+      for (const name of ['r', 's']) {
+        await store.reserve(reservationOf(name, { a: 1n }));
+        await store.settle({ reservation: name, entry: spendingOf(name) });
+      }
+      assert.equal(await store.cancel(cancelOf('r', 3)), 'cancelled');
+      await store.reserve(reservationOf('t', { a: 2n }));
+      await store.settle({ reservation: 't', entry: spendingOf('t') });
+      assert.deepEqual(await entries(store, ['p']), ['received p 1000', 'earned p 333', 'earned p 333', 'reversed p 333', 'earned p 667']);
+      assert.equal((await store.totals()).earnedMsat, 1000n);
+      assert.deepEqual(await standing(store, 'a'), [3n, 0n, 0n, 3n]);
+    },
+  },
+  {
+    name: 'what the limit settles instead is earned as any other',
+    run: async (store) => {
+      await store.credit({ account: 'a', ...bought('p', 2n, 1000n) });
+      await store.reserve(reservationOf('r', { a: 1n }));
+      assert.equal(await store.cancel(cancelOf('r', 0)), 'settled');
+      assert.deepEqual(await entries(store, ['p']), ['received p 1000', 'earned p 500']);
+    },
+  },
+  {
+    name: 'of several debits those that no payment opened earn nothing',
+    run: async (store) => {
+      const debits = [
+        { account: 'a', units: 2n, opens: bought('p', 4n, 1000n) },
+        { account: 'part', units: 1n, opens: { source: 'part', units: 2n, expiresAt } },
+      ];
+      await store.reserve({ reservation: 'r', leaseSeconds, debits });
+      await store.settle({ reservation: 'r', entry: spendingOf('r') });
+      assert.deepEqual(await entries(store, ['p']), ['received p 1000', 'earned p 500']);
+      assert.deepEqual(await standing(store, 'part'), [2n, 1n, 0n, 1n]);
+      assert.equal(await store.cancel(cancelOf('r')), 'cancelled');
+      assert.deepEqual(await standing(store, 'part'), [2n, 2n, 0n, 0n]);
+      assert.equal((await store.totals()).earnedMsat, 0n);
+    },
+  },
+];
+
+export const accountCases: readonly StoreCase[] = [...balances, ...reservations, ...opening, ...earning];

@@ -9,7 +9,7 @@ import * as Books from '../../store/Books.ts';
 import type { Standing } from '../../store/Standing.ts';
 import type { ClaimRef, Store } from '../../store/Store.ts';
 import type { FixedClock } from '../FixedClock.ts';
-import { claimOf, digest, entryOf, expiresAt, grant, leaseSeconds, refOf, type StoreCase } from './StoreCase.ts';
+import { claimOf, digest, entryOf, expiresAt, grant, leaseSeconds, refOf, type StoreCase, spendingOf } from './StoreCase.ts';
 
 /** Every column that holds anything, in satoshis; fails where something is wrong. */
 async function columns(store: Store): Promise<string> {
@@ -43,16 +43,15 @@ async function earn(store: Store, ref: ClaimRef, name: string): Promise<void> {
 
 /** Opens an account with the payment of that name: 50 sat. */
 function open(store: Store, name: string): Promise<unknown> {
-  return store.credit({ account: `account ${name}`, amountMsat: Amount.fromSat(50), source: name, expiresAt, entry: entryOf('received', name) });
+  return store.credit({ account: `account ${name}`, units: Amount.fromSat(50), source: name, expiresAt, entry: entryOf('received', name) });
 }
 
 function reserve(store: Store, reservation: string, account: string, sat: number): Promise<unknown> {
-  return store.reserve({ reservation, leaseSeconds, debits: [{ account: `account ${account}`, amountMsat: Amount.fromSat(sat) }] });
+  return store.reserve({ reservation, leaseSeconds, debits: [{ account: `account ${account}`, units: Amount.fromSat(sat) }] });
 }
 
-function settle(store: Store, reservation: string, name: string, sat: number): Promise<unknown> {
-  const amountMsat = Amount.fromSat(sat);
-  return store.settle({ reservation, amountMsat, entry: entryOf('earned', name, { nonce: reservation, amountMsat }) });
+function settle(store: Store, reservation: string, sat: number): Promise<unknown> {
+  return store.settle({ reservation, units: Amount.fromSat(sat), entry: spendingOf(reservation) });
 }
 
 function expire(clock: FixedClock): void {
@@ -215,10 +214,10 @@ const accounts: readonly StoreCase[] = [
       await open(store, 'a');
       await open(store, 'a');
       await reserve(store, 'r', 'a', 20);
-      assert.equal(await settle(store, 'r', 'a', 20), 'settled');
-      assert.equal(await settle(store, 'r', 'a', 20), 'settled');
-      assert.equal(await settle(store, 'r', 'a', 10), 'lost');
-      assert.equal(await settle(store, 'absent', 'a', 10), 'lost');
+      assert.equal(await settle(store, 'r', 20), 'settled');
+      assert.equal(await settle(store, 'r', 20), 'settled');
+      assert.equal(await settle(store, 'r', 10), 'lost');
+      assert.equal(await settle(store, 'absent', 10), 'lost');
       const rows = await store.ledger({ after: 0, limit: 9 });
       assert.deepEqual(
         rows.map(({ kind, amountMsat }) => [kind, amountMsat]),
@@ -227,7 +226,7 @@ const accounts: readonly StoreCase[] = [
           ['earned', 20_000n],
         ],
       );
-      await assert.rejects(store.settle({ reservation: 'r', entry: entryOf('earned', 'a', { at: 0.5 }) }), RangeError);
+      await assert.rejects(store.settle({ reservation: 'r', entry: { ...spendingOf('r'), at: 0.5 } }), RangeError);
     },
   },
   {
@@ -238,9 +237,9 @@ const accounts: readonly StoreCase[] = [
       await reserve(store, 'r', 'a', 20);
       await reserve(store, 's', 'a', 5);
       assert.equal(await columns(store), 'received 50, unspent 25, held 25');
-      await settle(store, 'r', 'a', 15);
+      await settle(store, 'r', 15);
       assert.equal(await columns(store), 'received 50, earned 15, unspent 30, held 5');
-      await store.cancel('s');
+      await store.cancel({ reservation: 's', reason: 'any' });
       assert.equal(await columns(store), 'received 50, earned 15, unspent 35');
       clock.advance(expiresAt * 1000 - clock.nowMs());
       assert.equal(await columns(store), 'received 50, earned 15, expired 35');
@@ -249,11 +248,11 @@ const accounts: readonly StoreCase[] = [
   {
     name: 'an account that no payment opened is no money, and is verified all the same',
     run: async (store) => {
-      await store.credit({ account: 'limit', amountMsat: Amount.fromSat(100), source: 'a limit', expiresAt });
+      await store.credit({ account: 'limit', units: Amount.fromSat(100), source: 'a limit', expiresAt });
       await open(store, 'a');
-      const debits = ['limit', 'account a'].map((account) => ({ account, amountMsat: Amount.fromSat(10) }));
+      const debits = ['limit', 'account a'].map((account) => ({ account, units: Amount.fromSat(10) }));
       await store.reserve({ reservation: 'r', leaseSeconds, debits });
-      await settle(store, 'r', 'a', 10);
+      await settle(store, 'r', 10);
       assert.equal(await columns(store), 'received 50, earned 10, unspent 40');
       assert.equal((await read(store)).filter(({ kind }) => kind === 'account').length, 2);
     },
@@ -262,8 +261,8 @@ const accounts: readonly StoreCase[] = [
     name: 'an account outlives the reservations that name it, and both stay in the books when they are forgotten',
     run: async (store, clock) => {
       await open(store, 'a');
-      await store.reserve({ reservation: 'long', leaseSeconds: 200_000, debits: [{ account: 'account a', amountMsat: Amount.fromSat(20) }] });
-      await settle(store, 'long', 'a', 20);
+      await store.reserve({ reservation: 'long', leaseSeconds: 200_000, debits: [{ account: 'account a', units: Amount.fromSat(20) }] });
+      await settle(store, 'long', 20);
       clock.advance(expiresAt * 1000 - clock.nowMs() + 3_600_000);
       assert.equal(await store.prune(), 0);
       assert.equal(await columns(store), 'received 50, earned 20, expired 30');
@@ -282,11 +281,11 @@ const accounts: readonly StoreCase[] = [
     run: async (store, clock) => {
       await open(store, 'a');
       await reserve(store, 'r', 'a', 20);
-      await settle(store, 'r', 'a', 20);
+      await settle(store, 'r', 20);
       clock.advance(4_000_000);
       assert.equal(await store.prune(), 1);
       await reserve(store, 's', 'a', 20);
-      await settle(store, 's', 'a', 10);
+      await settle(store, 's', 10);
       assert.equal(await columns(store), 'received 50, earned 30, unspent 20');
     },
   },

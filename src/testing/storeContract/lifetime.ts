@@ -2,7 +2,6 @@
  * Forgetting what has expired, refusing what makes no sense, and the end.
  */
 import assert from 'node:assert/strict';
-import * as Amount from '../../core/Amount.ts';
 import { FareboxError } from '../../core/Errors.ts';
 import type { Store } from '../../store/Store.ts';
 import type { FixedClock } from '../FixedClock.ts';
@@ -24,10 +23,11 @@ function calls(store: Store): readonly (() => Promise<unknown>)[] {
     () => store.undelivered(ref),
     () => store.release({ ...ref, reason: 'upstream' }),
     () => store.count({ key: 'a', by: 1, ceiling: 1, expiresAt }),
-    () => store.credit({ account: 'a', amountMsat: Amount.fromSat(1), source: 'a', expiresAt }),
-    () => store.reserve({ reservation: 'r', leaseSeconds, debits: [{ account: 'a', amountMsat: Amount.fromSat(1) }] }),
+    () => store.credit({ account: 'a', units: 1n, source: 'a', expiresAt }),
+    () => store.reserve({ reservation: 'r', leaseSeconds, debits: [{ account: 'a', units: 1n }] }),
     () => store.settle({ reservation: 'r' }),
-    () => store.cancel('r'),
+    () => store.extend({ reservation: 'r', leaseSeconds }),
+    () => store.cancel({ reservation: 'r', reason: 'any' }),
     () => store.balance('a'),
     () => store.deny({ kind: 'token', value: digest('a'), expiresAt }),
     () => store.denials(),
@@ -55,7 +55,7 @@ export const lifetimeCases: readonly StoreCase[] = [
       await store.commit({ ...ref, answer: { status: 200, headers: [], body: Uint8Array.of(1) } });
       await store.undelivered(ref);
       await store.count({ key: 'uses', by: 1, ceiling: 1, expiresAt });
-      await store.credit({ account: 'a', amountMsat: Amount.fromSat(5), source: 'one', expiresAt });
+      await store.credit({ account: 'a', units: 5n, source: 'one', expiresAt });
       await store.deny({ kind: 'token', value: digest('a'), expiresAt });
       clock.advance(500_000);
       assert.equal(await store.prune(), 0);
@@ -64,8 +64,8 @@ export const lifetimeCases: readonly StoreCase[] = [
       await store.prune();
       assert.equal((await store.claim(claimOf('a'))).kind, 'used');
       assert.equal((await store.count({ key: 'uses', by: 1, ceiling: 1, expiresAt })).counted, false);
-      assert.equal((await store.balance('a'))?.availableMsat, 5000n);
-      assert.equal(await store.credit({ account: 'a', amountMsat: Amount.fromSat(5), source: 'one', expiresAt }), 'already');
+      assert.equal((await store.balance('a'))?.available, 5n);
+      assert.equal(await store.credit({ account: 'a', units: 5n, source: 'one', expiresAt }), 'already');
       assert.equal((await store.denials()).denials.length, 1);
     },
   },
@@ -87,8 +87,8 @@ export const lifetimeCases: readonly StoreCase[] = [
       await store.commit({ ...ref, entry: entryOf('earned', 'a') });
       await store.deliver(ref);
       await store.count({ key: 'uses', by: 1, ceiling: 1, expiresAt });
-      await store.credit({ account: 'a', amountMsat: Amount.fromSat(5), source: 'one', expiresAt });
-      await store.reserve({ reservation: 'r', leaseSeconds, debits: [{ account: 'a', amountMsat: Amount.fromSat(1) }] });
+      await store.credit({ account: 'a', units: 5n, source: 'one', expiresAt });
+      await store.reserve({ reservation: 'r', leaseSeconds, debits: [{ account: 'a', units: 1n }] });
       await store.deny({ kind: 'token', value: digest('a'), expiresAt });
       expire(clock);
       assert.equal(await store.prune(), 6);
@@ -112,10 +112,10 @@ export const lifetimeCases: readonly StoreCase[] = [
     name: 'a claim whose lease still runs is not forgotten, nor an account with money reserved',
     run: async (store, clock) => {
       const ref = refOf(claimOf('a'), await grant(store, claimOf('a')));
-      await store.credit({ account: 'a', amountMsat: Amount.fromSat(5), source: 'one', expiresAt });
+      await store.credit({ account: 'a', units: 5n, source: 'one', expiresAt });
       clock.advance(expiresAt * 1000 - clock.nowMs() + 86_390_000);
       assert.equal(await store.heartbeat({ ...ref, leaseSeconds }), true);
-      await store.reserve({ reservation: 'r', leaseSeconds, debits: [{ account: 'a', amountMsat: Amount.fromSat(1) }] });
+      await store.reserve({ reservation: 'r', leaseSeconds, debits: [{ account: 'a', units: 1n }] });
       clock.advance(10_000);
       assert.equal(await store.prune(), 0);
       assert.equal((await store.claim(claimOf('a'))).kind, 'busy');
@@ -131,8 +131,8 @@ export const lifetimeCases: readonly StoreCase[] = [
       await assert.rejects(store.claim({ ...claimOf('a'), key: '' }), TypeError);
       await assert.rejects(store.claim({ ...claimOf('a'), key: 'a\0' }), TypeError);
       await assert.rejects(store.count({ key: 'uses', by: -1, ceiling: 1, expiresAt }), RangeError);
-      await assert.rejects(store.credit({ account: 'a', amountMsat: -1n as Amount.Msat, source: 'one', expiresAt }), RangeError);
-      await assert.rejects(store.settle({ reservation: 'r', amountMsat: 1 as unknown as Amount.Msat }), TypeError);
+      await assert.rejects(store.credit({ account: 'a', units: -1n, source: 'one', expiresAt }), RangeError);
+      await assert.rejects(store.settle({ reservation: 'r', units: 1 as unknown as bigint }), TypeError);
       await assert.rejects(store.deny({ kind: 'tokens' as 'token', value: 'a', expiresAt }), TypeError);
       await assert.rejects(store.ledger({ after: -1, limit: 1 }), RangeError);
       assert.equal((await store.claim(claimOf('a'))).kind, 'granted');

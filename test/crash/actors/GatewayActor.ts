@@ -29,7 +29,7 @@ export type GatewayActor = Actor & {
   readonly store: <Call extends StoreCall>(call: Call, ...args: Parameters<Store[Call]>) => ReturnType<Store[Call]>;
 };
 
-type StoreCall = 'balance' | 'cancel' | 'count' | 'credit' | 'deny' | 'prune' | 'reserve' | 'settle';
+type StoreCall = 'balance' | 'cancel' | 'count' | 'credit' | 'deny' | 'extend' | 'prune' | 'reserve' | 'settle';
 
 /** What an item costs, in msat. */
 export const itemMsat = 10_000n;

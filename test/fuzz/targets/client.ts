@@ -172,9 +172,11 @@ const storeSeeds: readonly (readonly [string, unknown])[] = [
   ['undelivered', { key: 'k', fence: 1 }],
   ['release', { key: 'k', fence: 1, reason: 'upstream', limit: 3 }],
   ['count', { key: 'c', by: 1, ceiling: 5, expiresAt: nowAt + 60 }],
-  ['credit', { account: 'a', source: 's', amountMsat: '5n', expiresAt: nowAt + 60 }],
-  ['reserve', { reservation: 'r', leaseSeconds: 5, debits: [{ account: 'a', amountMsat: '5n' }] }],
-  ['settle', { reservation: 'r', amountMsat: '3n' }],
+  ['credit', { account: 'a', source: 's', units: '5n', expiresAt: nowAt + 60 }],
+  ['reserve', { reservation: 'r', leaseSeconds: 5, debits: [{ account: 'a', units: '5n', opens: { source: 't', units: '7n', expiresAt: nowAt + 60 } }] }],
+  ['extend', { reservation: 'r', leaseSeconds: 5 }],
+  ['cancel', { reservation: 'r', reason: 'upstream', limit: 3, entry: { nonce: 'r', service: 'api', route: 'GET /', at: nowAt, note: '' } }],
+  ['settle', { reservation: 'r', units: '3n' }],
   ['deny', { kind: 'token', value: 'x', expiresAt: nowAt + 60 }],
   ['ledger', { after: 0, limit: 10 }],
   ['append', [{ kind: 'earned', paymentHash, nonce: '', amountMsat: '5n', service: 'api', route: 'GET /', at: nowAt, note: '' }]],
@@ -201,6 +203,7 @@ const store: Target = {
     '[]',
     '"\\u0000"',
     '"amountMsat":',
+    '"units":',
     '"expiresAt":',
     '"fence":',
     '1.5',
@@ -219,12 +222,12 @@ const store: Target = {
     }
     const balance = await memory.balance('a');
     if (balance) {
-      const { creditedMsat, availableMsat, reservedMsat, spentMsat } = balance;
+      const { units, available, reserved, spent } = balance;
       must(
-        [creditedMsat, availableMsat, reservedMsat, spentMsat].every((amount) => amount >= 0n),
+        [units, available, reserved, spent].every((some) => some >= 0n),
         'a balance below nothing',
       );
-      same(availableMsat + reservedMsat + spentMsat, creditedMsat, 'the sum of an account');
+      same(available + reserved + spent, units, 'the sum of an account');
     }
     await memory.close();
     return answers;
