@@ -80,7 +80,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     reached,
   });
   const trouble = (error: unknown) => events.emit({ at: clock.nowMs(), kind: 'trouble', what: 'forgetting what has expired', error });
-  const pruning = store && startPruning(store, clock, trouble);
+  const pruning = store && startPruning(store, trouble, clock);
   const settlements = followSettlements({
     wallets: options.wallets ?? [],
     store,

@@ -16,7 +16,7 @@ test('a store forgets a minute after the start and every hour from then on, also
     if (runs.length === 2) throw new Error('busy');
     return 0;
   };
-  const pruning = startPruning({ prune } as unknown as Store, clock, (error) => troubles.push(error));
+  const pruning = startPruning({ prune } as unknown as Store, (error) => troubles.push(error), clock);
   for (const ms of [59_999, 1, 3_599_999, 1, 3_600_000]) {
     clock.advance(ms);
     await turns();

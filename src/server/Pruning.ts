@@ -2,7 +2,7 @@
  * Forgetting in time: whoever writes into a store for as long as it runs lets it forget what has expired, or it grows for ever. Any number
  * of processes may do so at once.
  */
-import type { Clock } from '../core/Clock.ts';
+import { type Clock, systemClock } from '../core/Clock.ts';
 import type { Store } from '../store/Store.ts';
 
 /** Prunes until it is closed. */
@@ -15,8 +15,11 @@ export type Pruning = {
 const firstMs = 60_000;
 const everyMs = 3_600_000;
 
-/** Prunes a store from now on. `onTrouble` is told when that fails; the next hour tries again. */
-export function startPruning(store: Store, clock: Clock, onTrouble: (error: unknown) => void): Pruning {
+/**
+ * Prunes a store from now on. `onTrouble` is told when that fails; the next hour tries again.
+ * @example const pruning = startPruning(store, (error) => console.error(error));
+ */
+export function startPruning(store: Store, onTrouble: (error: unknown) => void, clock: Clock = systemClock): Pruning {
   let isClosed = false;
   let running: Promise<unknown> = Promise.resolve();
   let cancel = clock.after(firstMs, run);
