@@ -95,6 +95,16 @@ describe('a call', () => {
     await expect(apiAt(url).call({ path: '/', signal: calling.signal })).rejects.toBe(reason);
   });
 
+  test('that was not sent says why, in the words of whoever did not send it', async () => {
+    const send: Send = async () => {
+      throw new NotSent('the file of its macaroon cannot be read (ENOENT)', { cause: Object.assign(new Error('no such file'), { code: 'ENOENT' }) });
+    };
+    await expect(apiAt('https://127.0.0.1', { send }).call({ path: '/' })).rejects.toMatchObject({
+      message: 'lnd cannot be asked: the file of its macaroon cannot be read (ENOENT).',
+      details: { sent: false },
+    });
+  });
+
   test('tells nobody what lets it in', async () => {
     const send: Send = async () => {
       throw new NotSent('no');

@@ -266,8 +266,9 @@ function unavailable(product: string, why: string, details: { readonly sent?: fa
   return new FareboxError('LIGHTNING_UNAVAILABLE', `${product} cannot be asked: ${why}.`, { details, cause });
 }
 
-/** The innermost reason, which is the one that says something: `fetch failed` has a cause. */
+/** The innermost reason, which is the one that says something: `fetch failed` has a cause. What we say ourselves of not having sent says it all. */
 function reasonOf(error: unknown): string {
+  if (error instanceof NotSent) return error.message;
   if (!(error instanceof Error)) return 'the connection failed';
   if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0]);
   if (error.cause instanceof Error) return reasonOf(error.cause);
