@@ -201,3 +201,13 @@ describe('a look-up', () => {
     expect([await states(), (await store.spending()).heldMsat]).toEqual([['failed', 'redeemed'], 0n]);
   });
 });
+
+describe('a payment that failed', () => {
+  it('for want of a way says how much was left for the fee: too low a limit is no way to some wallets', async () => {
+    const { client, payer, url } = await setup();
+    payer.script({ kind: 'fail', reason: 'no-route' });
+    await expect(client()(url)).rejects.toMatchObject({ code: 'PAYMENT_FAILED', message: expect.stringContaining('The limit left 10 sat for the fee') });
+    payer.script({ kind: 'fail', reason: 'balance' });
+    await expect(client()(url)).rejects.toMatchObject({ code: 'PAYMENT_FAILED', message: expect.not.stringContaining('fee') });
+  });
+});

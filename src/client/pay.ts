@@ -253,8 +253,15 @@ function failed(client: Client, payment: Payment, outcome: PaymentOutcome, host:
   const { paymentHash, note } = payment;
   const reason = outcome.kind === 'failed' ? outcome.reason : 'rejected';
   if (reason === 'fee-limit') return Budget.feeExceeded(payment, client.budget, host);
-  const message = `Payment ${paymentHash} of ${Amount.format(payment.amountMsat)} to ${host} failed, and nothing was spent. The wallet says: ${note}`;
+  const hint = reason === 'no-route' ? ` ${hintOfRoom(payment)}` : '';
+  const message = `Payment ${paymentHash} of ${Amount.format(payment.amountMsat)} to ${host} failed, and nothing was spent. The wallet says: ${note}${hint}`;
   return new FareboxError('PAYMENT_FAILED', message, { details: { paymentHash, reason, host } });
+}
+
+/** Wallets that look for a way within the fee limit alone call a limit that is too low no way, as lnd does. */
+function hintOfRoom({ reservedMsat, amountMsat }: Payment): string {
+  const room = Amount.format((reservedMsat - amountMsat) as Msat);
+  return `The limit left ${room} for the fee, and a way that costs more counts as none: allow more, or see whether there is a way at all.`;
 }
 
 function conflict(payment: Payment, host: string): FareboxError {
