@@ -1,5 +1,5 @@
 /**
- * An Express app with a price on one route, on the sandbox. Run it (`node examples/express.ts`) and buy from it with
+ * An Express app with a price on one route, on the sandbox. Run it (`npm run -s example -- express`) and buy from it with
  * `farebox get http://127.0.0.1:3000/api/v1/translate --max "60 sat"`, with `farebox sandbox` running.
  */
 

@@ -16,6 +16,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const words = {
   start: { run: ['src/cli/bin.ts', 'demo'] },
   farebox: { run: ['src/cli/bin.ts'] },
+  example: { run: ['examples/run.ts'] },
   test: { run: ['node_modules/vitest/vitest.mjs', 'run'], atRoot: true },
   attacks: { run: ['scripts/attacks.ts'], atRoot: true },
   'e2e:lnd': { run: ['node_modules/vitest/vitest.mjs', 'run', '--config', 'vitest.nodes.config.ts'], suite: 'test/e2e/lnd/', atRoot: true },

@@ -19,12 +19,17 @@ export type Running = {
   /** The first line of JSON on its standard output that satisfies the test. Fails when the program ends before. */
   readonly says: (wanted: (line: { readonly [key: string]: unknown }) => boolean) => Promise<{ readonly [key: string]: unknown }>;
   readonly ended: Promise<Ended>;
+  /** The first line on its standard output that fits. Fails when the program ends before. */
+  readonly prints: (pattern: RegExp) => Promise<RegExpExecArray>;
   /** The lines of JSON that it has said so far, and what it has said of its troubles. */
   readonly lines: () => readonly { readonly [key: string]: unknown }[];
   readonly errors: () => string;
   /** Asks it to end, as Ctrl-C does. */
   readonly stop: () => Promise<Ended>;
 };
+
+/** What is started, and in what environment. */
+export type DeskOptions = { readonly program?: string; readonly environment?: { readonly [name: string]: string } };
 
 /** A place to start programs in. */
 export type Desk = {
@@ -34,14 +39,15 @@ export type Desk = {
   readonly close: () => Promise<void>;
 };
 
-export function openDesk(): Desk {
+/** Opens one. `program` and `environment`: another one than the command line, and what it finds there besides. */
+export function openDesk({ program: file = bin, environment = {} }: DeskOptions = {}): Desk {
   const folder = mkdtempSync(join(tmpdir(), 'farebox-e2e-'));
   const running = new Set<Running>();
   const start = (...args: readonly string[]): Running => {
     const program = follow(
-      spawn(process.execPath, ['--disable-warning=ExperimentalWarning', bin, ...args], {
+      spawn(process.execPath, ['--disable-warning=ExperimentalWarning', file, ...args], {
         cwd: folder,
-        env: { ...process.env, FAREBOX_HOME: join(folder, 'home') },
+        env: { ...process.env, FAREBOX_HOME: join(folder, 'home'), ...environment },
       }),
     );
     running.add(program);
@@ -70,6 +76,7 @@ export function openDesk(): Desk {
 export function follow(child: ChildProcess): Running {
   let stdout = '';
   let stderr = '';
+  const printed: string[] = [];
   const lines: { readonly [key: string]: unknown }[] = [];
   const listeners = new Set<() => void>();
   child.stderr?.on('data', (chunk) => {
@@ -77,27 +84,30 @@ export function follow(child: ChildProcess): Running {
   });
   createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', (line) => {
     stdout += `${line}\n`;
+    printed.push(line);
     if (line.startsWith('{')) lines.push(JSON.parse(line) as { [key: string]: unknown });
     for (const listener of listeners) listener();
   });
   const ended = new Promise<Ended>((resolve) => child.once('close', (code) => resolve({ code, stdout, stderr })));
+  const found = <T>(find: () => T | undefined) =>
+    new Promise<T>((resolve, reject) => {
+      const look = () => {
+        const one = find();
+        if (one === undefined) return;
+        listeners.delete(look);
+        resolve(one);
+      };
+      listeners.add(look);
+      void ended.then(() => reject(new Error(`it ended without saying so: ${stdout}${stderr}`)));
+      look();
+    });
   return {
     child,
     ended,
     lines: () => lines,
     errors: () => stderr,
-    says: (wanted) =>
-      new Promise((resolve, reject) => {
-        const look = () => {
-          const found = lines.find(wanted);
-          if (!found) return;
-          listeners.delete(look);
-          resolve(found);
-        };
-        listeners.add(look);
-        void ended.then(() => reject(new Error(`it ended without saying so: ${stdout}${stderr}`)));
-        look();
-      }),
+    says: (wanted) => found(() => lines.find(wanted)),
+    prints: (pattern) => found(() => printed.map((line) => pattern.exec(line)).find((match) => match !== null)),
     stop: () => {
       child.kill('SIGINT');
       return ended;

@@ -46,9 +46,8 @@ export type Nodes = {
   readonly close: () => Promise<void>;
 };
 
-/** Two nodes of a network of their own. Invoices of theirs are regtest's. */
-export function createNodes(): Nodes {
-  const clock = FixedClock.create();
+/** Two nodes of a network of their own. Invoices of theirs are regtest's. Whoever goes by the machine's time gives a clock that stands there. */
+export function createNodes(clock = FixedClock.create()): Nodes {
   const preimages = new Map<string, string>();
   // Of 32 random bytes, some are preimages of invoices; the others are nobody's, and never asked for.
   const random = (count: number) => {
