@@ -26,6 +26,7 @@ const suites = [
   { name: 'crash', what: 'npm run crash: a kill at every crash point, and 2,000 sales with faults and kills', run: () => runCounted('crash') },
   { name: 'lnd', what: 'npm run e2e:lnd: real lnd nodes with channels, built here', run: runNodes },
   { name: 'lnbits', what: 'npm run e2e:lnbits: the real LNbits over those nodes, installed here', run: runLnbits },
+  { name: 'browser', what: 'npm run test:browser: a wallet on a page in Chromium', run: runBrowser },
   { name: 'start', what: 'npm start -- --once in a fresh clone, on the Node of this machine', run: () => runStart(machine) },
   { name: 'start-24', what: 'npm start -- --once in a fresh clone, on Node 24', unless: /^24\./, run: async () => runStart(await fetchOther('24')) },
   { name: 'test-22', what: 'the tests on the oldest Node that we promise', run: async () => runTests(await fetchOther('22.19.0')) },
@@ -74,6 +75,20 @@ async function runLnbits() {
   const { code, output } = await runProgram('python3', ['-c', 'import sys, venv, ensurepip; print(*sys.version_info[:2])'], { cwd: root });
   if (code !== 0 || !/^3 1[0-2]$/m.test(output)) throw new Skip('there is no Python from 3.10 to 3.12 with venv to install LNbits with');
   return runTests(machine, [join(root, 'scripts', 'run.mjs'), 'e2e:lnbits']);
+}
+
+/** Chromium, which is installed where it is missing and we may: a minute. */
+async function runBrowser() {
+  const isThere = async () => (await runProgram('chromium', ['--version'], { cwd: root })).code === 0;
+  if (!(await isThere())) {
+    if (process.getuid?.() !== 0) throw new Skip('there is no chromium, and only root could install it');
+    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+    for (const args of [['update'], ['install', '-y', 'chromium']]) {
+      const { code, output } = await runProgram('apt-get', args, { cwd: root, env });
+      if (code !== 0) throw new Skip(`there is no chromium, and apt-get ${args[0]} cannot help: ${output.trim().split('\n').at(-1)}`);
+    }
+  }
+  return runTests(machine, [join(root, 'scripts', 'run.mjs'), 'test:browser']);
 }
 
 async function needGo() {

@@ -18,6 +18,7 @@ const words = {
   farebox: { run: ['src/cli/bin.ts'] },
   example: { run: ['examples/run.ts'] },
   test: { run: ['node_modules/vitest/vitest.mjs', 'run'], atRoot: true },
+  'test:browser': { run: ['node_modules/vitest/vitest.mjs', 'run', '--config', 'vitest.browser.config.ts'], atRoot: true },
   attacks: { run: ['scripts/attacks.ts'], atRoot: true },
   'e2e:lnd': { run: ['node_modules/vitest/vitest.mjs', 'run', '--config', 'vitest.nodes.config.ts'], suite: 'test/e2e/lnd/', atRoot: true },
   'e2e:lnbits': { run: ['node_modules/vitest/vitest.mjs', 'run', '--config', 'vitest.nodes.config.ts'], suite: 'test/e2e/lnbits/', atRoot: true },
