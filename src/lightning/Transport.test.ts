@@ -76,6 +76,12 @@ describe('a certificate that is pinned', () => {
     expect(asked).toBe(0);
   });
 
+  test('that is not shown, or none where nobody vouches for the one that is, is said in words', async () => {
+    const { url } = await openNode('selfSigned');
+    await expect(ask(transportOf({ certificate: tls.good }), get(url))).rejects.toThrow('it shows another certificate than the one that is pinned');
+    await expect(ask(transportOf(), get(url))).rejects.toThrow('it shows a certificate that nobody vouches for, and none is pinned');
+  });
+
   test('in a file is read again once the node shows another, so that a new one needs no restart', async () => {
     const file = join(folder, 'tls.cert');
     writeFileSync(file, tls.selfSigned);

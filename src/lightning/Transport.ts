@@ -53,14 +53,14 @@ export function createTransport(options: TransportOptions): Send {
 }
 
 /** Certificate and secret, read. */
-type Access = { readonly agent: HttpAgent | HttpsAgent; readonly headers: Readonly<Record<string, string>> };
+type Access = { readonly agent: HttpAgent | HttpsAgent; readonly isPinned: boolean; readonly headers: Readonly<Record<string, string>> };
 
 async function open({ certificatePath, certificate, secret, headers }: TransportOptions, isTls: boolean): Promise<Access> {
   const pem = certificatePath === undefined ? certificate : (await read(certificatePath, 'certificate')).toString('utf8');
   const bytes = await readSecret(secret);
   const pool = { keepAlive: true, keepAliveMsecs: 30_000, maxSockets: 64 };
   const agent = isTls ? new HttpsAgent({ ...pool, ...(pem === undefined ? {} : pinned(pem)) }) : new HttpAgent(pool);
-  return { agent, headers: headers(bytes) };
+  return { agent, isPinned: pem !== undefined, headers: headers(bytes) };
 }
 
 /** The very certificate or one that its key has signed, whatever names stand in it. */
@@ -76,17 +76,26 @@ function pinned(pem: string) {
 }
 
 class Untrusted extends Error {
-  override readonly message = 'it shows another certificate than the one that is pinned';
+  readonly code = 'UNABLE_TO_VERIFY_LEAF_SIGNATURE';
 }
+
+/** What a connection ends with where nobody vouches for the certificate that is shown. */
+const unvouched: ReadonlySet<string> = new Set([
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+]);
 
 /** A connection that broke says nothing of the files. */
 function isReset(error: unknown): boolean {
   return error instanceof Error && 'code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
 }
 
-function wordsOf(error: unknown): string {
-  if (error instanceof Untrusted) return error.message;
-  return error instanceof Error && 'code' in error ? String(error.code) : String(error);
+function wordsOf(error: unknown, isPinned: boolean): string {
+  const words = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+  if (!unvouched.has(words)) return words;
+  return isPinned ? 'it shows another certificate than the one that is pinned' : 'it shows a certificate that nobody vouches for, and none is pinned';
 }
 
 /** A connection that had been idle may have ended in the moment in which it was used: what may be repeated goes over the next one, at last a new one. */
@@ -120,7 +129,7 @@ function sendOnce(exchange: Exchange, access: Access, signal: AbortSignal): Prom
       });
     });
     request.on('error', (error) => {
-      if (!isOpen) reject(new NotSent(wordsOf(error), { cause: error }));
+      if (!isOpen) reject(new NotSent(wordsOf(error, access.isPinned), { cause: error }));
       else reject(request.reusedSocket && isReset(error) ? new BrokenIdle('', { cause: error }) : error);
     });
     request.on('response', resolve).end(body);
