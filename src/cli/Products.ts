@@ -19,6 +19,8 @@ export type Product = {
   /** Where it is unless told otherwise; undefined: it has to be told. */
   readonly url?: string;
   readonly hasCertificate: boolean;
+  /** What has to be among the rights of what lets one in for it to tell how much it can be paid, where that is a right of its own. */
+  readonly roomRight?: string;
   /** What its driver was tried against: the product, or the API as it is documented. */
   readonly triedAgainst: 'itself' | 'its documentation';
   readonly createReceiver: (choice: ProductChoice) => Receiver;
@@ -31,6 +33,7 @@ export const products: Readonly<Record<ProductKind, Product>> = {
     secret: 'macaroon',
     secretWords: 'the file of a macaroon that may pay',
     hasCertificate: true,
+    roomRight: 'offchain:read in its macaroon',
     triedAgainst: 'itself',
     createReceiver: (choice) => createLndReceiver({ ...choice, ...pathOrText(choice, 'macaroonPath', 'macaroon') }),
     createPayer: (choice) => createLndPayer({ ...choice, ...pathOrText(choice, 'macaroonPath', 'macaroon') }),
@@ -39,6 +42,7 @@ export const products: Readonly<Record<ProductKind, Product>> = {
     secret: 'rune',
     secretWords: 'the file of a rune that may pay',
     hasCertificate: true,
+    roomRight: 'method=listpeerchannels in its rune',
     triedAgainst: 'its documentation',
     createReceiver: (choice) => createClnReceiver({ ...choice, ...pathOrText(choice, 'runePath', 'rune') }),
     createPayer: (choice) => createClnPayer({ ...choice, ...pathOrText(choice, 'runePath', 'rune') }),

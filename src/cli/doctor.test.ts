@@ -1,7 +1,11 @@
 /**
  * What the doctor says of wallets, each on its API as a double answers it.
  */
-import { writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { createFake, type Fake } from '../../test/cli/fakeContext.ts';
 import { cln, runes } from '../../test/lightning/cln.ts';
@@ -153,6 +157,36 @@ test('what lets nobody in, a node that is away and one on another chain are wron
   const { url } = await openSeller(cln);
   const [elsewhere] = await findings(other, `cln: { url: "${url}", rune: r }`, { r: runes.sell }, '50 sat', 'signet');
   expect(elsewhere).toBe('✗ "seller" is on regtest, and is said to be on signet');
+});
+
+test('how much a node can be paid is a right of its own, which is named', async () => {
+  const cli = createCli();
+  const { url } = await openSeller(cln);
+  const found = await findings(cli, `cln: { url: "${url}", rune: r }`, { r: runes.sell });
+  expect(found).toContain('? How much it can be paid is not to be found out, with what lets us in');
+  expect(cli.out()).toContain('With method=listpeerchannels in its rune as well, it is. Selling does without.');
+});
+
+test('a file that is not there and a certificate that nobody vouches for are told from a node that is away', async () => {
+  const missing = createCli();
+  const { url } = await openSeller(lnd);
+  expect(await findings(missing, `lnd: { url: "${url}", macaroon: no.macaroon }`, {})).toEqual([
+    '✗ It cannot be reached: lnd cannot be asked: the file of its macaroon cannot be read (ENOENT)',
+  ]);
+  expect(missing.out()).toContain('Is it where the configuration says');
+  const tls = JSON.parse(readFileSync(join(import.meta.dirname, '../../test/vectors/tls.json'), 'utf8')) as {
+    readonly serverKey: string;
+    readonly selfSigned: string;
+  };
+  const server = createServer({ key: tls.serverKey, cert: tls.selfSigned }).listen(0, '127.0.0.1');
+  closing.push(() => void server.close());
+  await once(server, 'listening');
+  const stranger = createCli();
+  const at = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  expect(await findings(stranger, `lnd: { url: "${at}", macaroon: m }`, { m: baked(['info', 'read']) })).toEqual([
+    '✗ It cannot be reached: lnd cannot be asked: it shows a certificate that nobody vouches for, and none is pinned',
+  ]);
+  expect(stranger.out()).toContain('Name the certificate that it shows');
 });
 
 test('the wallets that pay are looked at as well', async () => {

@@ -96,7 +96,7 @@ async function examineReceiver({ receiver, config: { kind } }: OpenWallet, highe
     ...unverified(kind),
     ...(await makeInvoice(receiver, clock)),
     await examineRights(receiver),
-    await examineRoom(receiver, highestMsat),
+    await examineRoom(receiver, highestMsat, kind),
     ...(receiver.capabilities.lookup ? [] : [noLookup]),
   ];
 }
@@ -165,9 +165,13 @@ async function examineRights(receiver: Receiver): Promise<Finding> {
   };
 }
 
-async function examineRoom(receiver: Receiver, priceMsat: Amount.Msat): Promise<Finding> {
+async function examineRoom(receiver: Receiver, priceMsat: Amount.Msat, kind: string): Promise<Finding> {
   const room = await receiver.receivable?.().catch(() => undefined);
-  if (room === undefined) return { level: 'unknown', what: 'How much it can be paid is not to be found out, with what lets us in' };
+  if (room === undefined) {
+    const right = isProduct(kind) ? products[kind].roomRight : undefined;
+    const advice = right === undefined ? {} : { advice: `With ${right} as well, it is. Selling does without.` };
+    return { level: 'unknown', what: 'How much it can be paid is not to be found out, with what lets us in', ...advice };
+  }
   if (room >= priceMsat) return { level: 'good', what: `Can be paid ${Amount.format(room)} now` };
   return {
     level: 'bad',
@@ -206,10 +210,23 @@ function balanceFinding(spendableMsat: Amount.Msat): Finding {
 /** An error, with what to do about its kind. */
 function failure(what: string, error: unknown): Finding {
   const why = error instanceof Error ? error.message : String(error);
-  const advice = FareboxError.is(error, 'LIGHTNING_UNAUTHORIZED')
-    ? 'What lets us in is not what it wants: docs/wallets.md tells how to make it.'
-    : FareboxError.is(error, 'LIGHTNING_UNAVAILABLE')
-      ? 'Is it running, is the address right, and is its port open to this machine?'
-      : undefined;
+  const advice = adviceFor(error);
   return { level: 'bad', what: `${what}: ${why.replace(/\.$/, '')}`, ...(advice === undefined ? {} : { advice }) };
+}
+
+function adviceFor(error: unknown): string | undefined {
+  if (FareboxError.is(error, 'LIGHTNING_UNAUTHORIZED')) return 'What lets us in is not what it wants: docs/wallets.md tells how to make it.';
+  if (!FareboxError.is(error, 'LIGHTNING_UNAVAILABLE')) return undefined;
+  const code = codeBehind(error) ?? '';
+  if (/^(ENOENT|EACCES|EPERM|EISDIR)$/.test(code)) return 'Is it where the configuration says, seen from the folder of that, and may this user read it?';
+  if (/CERT|SIGNATURE/.test(code)) return 'Name the certificate that it shows: tls.cert of lnd, ca.pem or server.pem of Core Lightning.';
+  return 'Is it running, is the address right, and is its port open to this machine?';
+}
+
+/** The system's own word for what went wrong, behind whatever was said of it. */
+function codeBehind(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const behind = codeBehind(error.cause);
+  if (behind !== undefined || FareboxError.is(error)) return behind;
+  return 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }

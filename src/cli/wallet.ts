@@ -58,7 +58,7 @@ export function registerWallet(program: Command, context: CliContext): void {
 const connectHelp = `
 What lets one in stays in its file; it may pay, and no more than it needs:
   lnd       lncli bakemacaroon info:read offchain:read offchain:write --save_to farebox-pay.macaroon
-  cln       lightning-cli createrune restrictions='[["method=pay","method=listpays","method=listpeerchannels","method=getinfo"]]'
+  cln       lightning-cli createrune restrictions='[["method=pay","method=listpays","method=listpeerchannels","method=getinfo"]]' | jq -r .rune > farebox-pay.rune
   lnbits    the admin key of a wallet of its own, from its page "API docs"
   phoenixd  http-password of ~/.phoenix/phoenix.conf
 
