@@ -3,7 +3,7 @@
  */
 import type { BrowserContext } from 'playwright-core';
 import type { InPage } from './page.ts';
-import type { openNetwork, Site } from './Site.ts';
+import type { openNetwork } from './Site.ts';
 import type { Manner } from './wallet.ts';
 
 /** What the page can be asked to do, and waited for. */
@@ -20,8 +20,8 @@ export type Visitor = {
   readonly says?: readonly ('yes' | 'no')[];
 };
 
-/** Opens the page of a site. */
-export async function visit(context: BrowserContext, site: Site, network: ReturnType<typeof openNetwork>, visitor: Visitor): Promise<Visit> {
+/** Opens the page of the site at that address. */
+export async function visit(context: BrowserContext, url: string, network: ReturnType<typeof openNetwork>, visitor: Visitor): Promise<Visit> {
   const page = await context.newPage();
   const answers = [...(visitor.says ?? ['yes'])];
   page.on('dialog', (dialog) => {
@@ -29,7 +29,7 @@ export async function visit(context: BrowserContext, site: Site, network: Return
     void (answer === 'yes' ? dialog.accept() : dialog.dismiss());
   });
   await page.exposeFunction('payFromSandbox', network.pay);
-  await page.goto(site.url);
+  await page.goto(url);
   await page.evaluate((manner) => {
     const loaded = globalThis as unknown as { farebox: { open: (manner: Manner) => InPage }; visit: InPage };
     loaded.visit = loaded.farebox.open(manner);

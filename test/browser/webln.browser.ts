@@ -26,7 +26,7 @@ afterAll(() => browser?.close());
 /** Longer than a wallet is given. */
 const timeOverMs = 61_000;
 
-/** A visitor of a site, with a wallet of that manner; `invoice` of the site's, and another site that is paid on the same network. */
+/** A visitor of a site, with a wallet of that manner. `start` opens another site, which is paid on the same network. */
 async function setup(manner: Manner, says?: readonly ('yes' | 'no')[]) {
   const network = openNetwork();
   open.push(network.sandbox);
@@ -36,9 +36,9 @@ async function setup(manner: Manner, says?: readonly ('yes' | 'no')[]) {
     return site;
   };
   const { url } = await start();
-  const visit = await visitSite(browser.context, { url, close: async () => {} }, network, { manner, ...(says ? { says } : {}) });
+  const visit = await visitSite(browser.context, url, network, { manner, ...(says ? { says } : {}) });
   open.push(visit);
-  return { url, visit, start, invoice: async () => (await network.invoice()).invoice };
+  return { visit, start, invoice: async () => (await network.invoice()).invoice };
 }
 
 /** Begins something in which the wallet never answers, and lets the time for it pass. */
