@@ -9,7 +9,7 @@ import * as Amount from '../core/Amount.ts';
 import * as Bolt11 from '../core/Bolt11.ts';
 import { type Clock, nowAt, systemClock } from '../core/Clock.ts';
 import { FareboxError } from '../core/Errors.ts';
-import { explainWallets, type GatewayConfig, loadConfig } from '../gateway/index.ts';
+import { explainWallets, type GatewayConfig, invoiceMsat, loadConfig } from '../gateway/index.ts';
 import type { Receiver } from '../lightning/Lightning.ts';
 import { configFile } from './ConfigFile.ts';
 import type { CliContext } from './Context.ts';
@@ -181,7 +181,7 @@ async function examineRoom(receiver: Receiver, priceMsat: Amount.Msat, kind: str
 }
 
 function highestPrice({ routes }: GatewayConfig): Amount.Msat {
-  return Amount.fromMsat(routes.reduce((highest, { sale }) => (sale && sale.priceMsat > highest ? sale.priceMsat : highest), 0n));
+  return Amount.fromMsat(routes.reduce((highest, { sale }) => (sale && invoiceMsat(sale) > highest ? invoiceMsat(sale) : highest), 0n));
 }
 
 /** A wallet that was connected. */

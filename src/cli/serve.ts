@@ -4,7 +4,7 @@
 import type { Command } from 'commander';
 import * as Amount from '../core/Amount.ts';
 import { FareboxError } from '../core/Errors.ts';
-import { createConfig, createGateway, type Gateway, type GatewayConfig, loadConfig, type RequestOutcome } from '../gateway/index.ts';
+import { createConfig, createGateway, type Gateway, type GatewayConfig, invoiceMsat, loadConfig, type RequestOutcome, termsOf } from '../gateway/index.ts';
 import type { Receiver } from '../lightning/Lightning.ts';
 import type { PaywallEvent } from '../server/Events.ts';
 import { createRootKeys } from '../server/RootKeys.ts';
@@ -154,8 +154,8 @@ function announce(terminal: Terminal, config: GatewayConfig, url: string): void 
   const rows = config.routes.map(({ methods, pattern, sale, upstream }) => [
     `  ${methods?.join(',') ?? 'any'}`,
     pattern,
-    sale ? Amount.format(sale.priceMsat) : 'free',
-    sale ? (sale.terms.kind === 'pass' ? `a pass for ${sale.terms.seconds} s` : '1 request') : '',
+    sale ? Amount.format(invoiceMsat(sale)) : 'free',
+    sale ? termsOf(sale.terms).units : '',
     `→ ${upstream.origin}${upstream.basePath}`,
   ]);
   for (const row of table(rows)) terminal.line(row);
@@ -187,7 +187,7 @@ async function warnOfWallet(terminal: Terminal, { place, config: { kind }, recei
 /** The highest price with room for a fee. */
 function highest(config: GatewayConfig): string {
   let price = 0n;
-  for (const { sale } of config.routes) if (sale && sale.priceMsat > price) price = sale.priceMsat;
+  for (const { sale } of config.routes) if (sale && invoiceMsat(sale) > price) price = invoiceMsat(sale);
   return Amount.format(Amount.ceilToSat(Amount.fromMsat((price * 105n) / 100n + 2000n)));
 }
 

@@ -64,6 +64,22 @@ export function verify(macaroon: Macaroon, rootKey: Uint8Array): boolean {
   return equalsBytes(sign(rootKey, macaroon.identifier, macaroon.caveats), macaroon.signature);
 }
 
+/**
+ * The signatures that a macaroon of this root key had when these were its last caveats, by their index, in order. Each is what a bearer needs to
+ * use the macaroon as it was then: a secret.
+ * @param at - indexes of caveats, rising
+ */
+export function signaturesAt(macaroon: Macaroon, rootKey: Uint8Array, at: readonly number[]): readonly Uint8Array[] {
+  beginChain(chain, keyGenerator, rootKey);
+  chainBytes(chain, macaroon.identifier);
+  const found: Uint8Array[] = [];
+  for (let index = 0; found.length < at.length && index < macaroon.caveats.length; index++) {
+    chainText(chain, macaroon.caveats[index] as string);
+    if (at[found.length] === index) found.push(bytesOf(chain));
+  }
+  return found;
+}
+
 /** The V2 binary form. */
 export function encode(macaroon: Macaroon): Uint8Array {
   return write(macaroon).slice();

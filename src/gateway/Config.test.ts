@@ -169,7 +169,7 @@ describe('mistakes, each with its place', () => {
     ['a listener on a port alone', withTop('listen: 8402'), /^7:9: `listen`: 8402 is not an address to listen on: write "127\.0\.0\.1:8402"/],
     ['a sandbox that others can reach', withTop('listen: 0.0.0.0:80'), /^7:9: the sandbox takes play money/],
     ['keys in the file', withTop(`keys: ${'ab'.repeat(32)}`), /^7:7: keys do not belong in a configuration file/],
-    ['no store to count in', withTop('store: none'), /^7:8: without a store nobody can tell whether a payment was used/],
+    ['no store to count in', withTop('store: none'), /^7:8: without a store nobody can tell how much of a payment was used/],
     ['a variable that is not set', withTop(`realm: ${variable('REALM')}`), '7:8: the environment variable REALM is not set'],
     ['a block that is none', withTop('trustedProxies: [10.0.0.0/40]'), /^7:18: `trustedProxies`: "10\.0\.0\.0\/40" is neither/],
     ['an alias of nothing', withTop('realm: *other'), '7:8: there is no anchor &other before this'],

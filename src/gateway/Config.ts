@@ -9,7 +9,7 @@ import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import type { Msat } from '../core/Amount.ts';
 import { FareboxError } from '../core/Errors.ts';
-import { isLoopback, type KeysChoice, type ListenAddress, type StoreChoice, type TermsChoice, type UpstreamAddress } from './ConfigFields.ts';
+import { isLoopback, type KeysChoice, type ListenAddress, type StoreChoice, type UpstreamAddress } from './ConfigFields.ts';
 import { type PayeesConfig, readPayees } from './ConfigPayees.ts';
 import { readRoutes } from './ConfigRoutes.ts';
 import { type ConfigFile, configSchema, readFile } from './ConfigSchema.ts';
@@ -30,10 +30,19 @@ export type RouteConfig = RouteKey & {
   readonly sale: SaleConfig | undefined;
 };
 
+/** What one payment buys, complete. */
+export type TermsConfig =
+  | { readonly kind: 'per-request' }
+  | { readonly kind: 'pass'; readonly seconds: number }
+  /** `servicePriceMsat`: it is sold for the whole service, at that price. */
+  | { readonly kind: 'bucket'; readonly units: number; readonly weight: number; readonly seconds: number; readonly servicePriceMsat: Msat | undefined }
+  | { readonly kind: 'credit'; readonly creditMsat: Msat; readonly creditPriceMsat: Msat; readonly seconds: number };
+
 /** What a route sells. */
 export type SaleConfig = {
+  /** Of a request, or of what is sold to this route alone. */
   readonly priceMsat: Msat;
-  readonly terms: TermsChoice;
+  readonly terms: TermsConfig;
   /** Whole, as invoice and 402 say it. */
   readonly description: string;
   readonly capabilities: readonly string[];
@@ -176,8 +185,11 @@ function checkWhole(config: GatewayConfig, mistakes: Mistakes, keysInFile: boole
   if (config.network === 'sandbox' && !config.sandboxPublic && !isLoopback(config.listen.host)) {
     fail(['listen'], `the sandbox takes play money: listen on 127.0.0.1, or write "sandbox: public" to sell for it on ${config.listen.host}`);
   }
-  const counted = config.routes.find(({ sale }) => sale?.terms.kind === 'per-request');
+  const counted = config.routes.find(({ sale }) => sale !== undefined && sale.terms.kind !== 'pass');
   if (config.store.kind === 'none' && counted) {
-    fail(['store'], `without a store nobody can tell whether a payment was used, and ${counted.name} sells per request: name a store, or sell a pass`);
+    fail(
+      ['store'],
+      `without a store nobody can tell how much of a payment was used, and ${counted.name} sells ${counted.sale?.terms.kind}: name a store, or sell a pass`,
+    );
   }
 }

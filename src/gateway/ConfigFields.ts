@@ -8,8 +8,12 @@ import * as Caveat from '../core/Caveat.ts';
 import * as Path from '../http/Path.ts';
 import { createTrust } from './ClientAddress.ts';
 
-/** What one payment buys, as configured. */
-export type TermsChoice = { readonly kind: 'per-request' } | { readonly kind: 'pass'; readonly seconds: number };
+/** What one payment buys, as configured. A bucket without `units`, and a credit, are those of the service. */
+export type TermsChoice =
+  | { readonly kind: 'per-request' }
+  | { readonly kind: 'pass'; readonly seconds: number }
+  | { readonly kind: 'bucket'; readonly units?: number }
+  | { readonly kind: 'credit' };
 
 /** Where what is counted is kept. */
 export type StoreChoice = { readonly kind: 'sqlite'; readonly path: string } | { readonly kind: 'memory' } | { readonly kind: 'none' };
@@ -151,19 +155,25 @@ export function readHost(value: unknown): string {
   return host;
 }
 
-/** `per-request`, or a pass: `pass: 1h` as a key of its own, `pass 1h` on one line. */
+/** `per-request`, `pass: 1h`, `bucket: 1500`, `bucket`, `credit`; those with a colon also as a key with its value. */
 export function readTerms(value: unknown): TermsChoice {
-  const wrong = () => new Error(`${quote(value)} is not what a payment can buy: write "per-request" or "pass 1h"`);
+  const wrong = () => new Error(`${quote(value)} is not what a payment can buy: write "per-request", "pass: 1h", "bucket: 1500", "bucket" or "credit"`);
+  const { kind, of } = splitTerms(value, wrong);
+  if (kind === 'pass' && of !== undefined) return { kind, seconds: readDurationSeconds(of) };
+  if (kind === 'bucket') return of === undefined ? { kind } : { kind, units: readCount(typeof of === 'string' && /^\d{1,10}$/.test(of) ? Number(of) : of) };
+  if ((kind === 'per-request' || kind === 'credit') && of === undefined) return { kind };
+  throw wrong();
+}
+
+function splitTerms(value: unknown, wrong: () => Error): { readonly kind: string; readonly of: unknown } {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
     const [entry, ...others] = Object.entries(value);
-    if (entry?.[0] !== 'pass' || others.length > 0) throw wrong();
-    return { kind: 'pass', seconds: readDurationSeconds(entry[1]) };
+    if (entry === undefined || others.length > 0) throw wrong();
+    return { kind: entry[0], of: entry[1] };
   }
-  const written = text(value).trim();
-  if (written === 'per-request') return { kind: 'per-request' };
-  const pass = /^pass[:\s]\s*(.+)$/.exec(written);
-  if (!pass) throw wrong();
-  return { kind: 'pass', seconds: readDurationSeconds(pass[1]) };
+  const match = /^([a-z-]+)(?:[:\s]\s*(.+))?$/.exec(text(value).trim());
+  if (!match) throw wrong();
+  return { kind: match[1] as string, of: match[2] };
 }
 
 /** `memory`, `none`, or the path of a SQLite file. */

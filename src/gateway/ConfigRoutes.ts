@@ -3,15 +3,17 @@
  * token for one route opens a dearer one.
  */
 import { METHODS } from 'node:http';
+import * as Amount from '../core/Amount.ts';
 import * as Path from '../http/Path.ts';
 import type { Receiver } from '../lightning/Lightning.ts';
 import * as Offer from '../server/Offer.ts';
 import * as Price from '../server/Price.ts';
+import { bucket, maxUnits } from '../server/terms/Bucket.ts';
+import { credit } from '../server/terms/Credit.ts';
 import { pass } from '../server/terms/Pass.ts';
 import { perRequest } from '../server/terms/PerRequest.ts';
 import type { Terms } from '../server/terms/Terms.ts';
-import type { RouteConfig, SaleConfig } from './Config.ts';
-import type { TermsChoice } from './ConfigFields.ts';
+import type { RouteConfig, SaleConfig, TermsConfig } from './Config.ts';
 import { checkSale, type PayeesConfig } from './ConfigPayees.ts';
 import type { ServiceFile } from './ConfigSchema.ts';
 import type { ConfigPath, Mistakes } from './ConfigText.ts';
@@ -55,14 +57,32 @@ export function offerOf(route: RouteConfig, sale: SaleConfig, receiver?: Receive
   });
 }
 
-/** The terms as chosen. */
-export function termsOf(choice: TermsChoice): Terms {
-  return choice.kind === 'pass' ? pass({ seconds: choice.seconds }) : perRequest();
+/** What an invoice of this route asks: for a request, or for what is sold with more than one in it. */
+export function invoiceMsat({ priceMsat, terms, exactMsat }: Pick<SaleConfig, 'priceMsat' | 'terms' | 'exactMsat'>): Amount.Msat {
+  const asked = termsOf(terms).priceMsat ?? priceMsat;
+  return exactMsat ? asked : Amount.ceilToSat(asked);
+}
+
+/** The terms as configured. */
+export function termsOf(terms: TermsConfig): Terms {
+  switch (terms.kind) {
+    case 'pass':
+      return pass({ seconds: terms.seconds });
+    case 'bucket':
+      return bucket(terms);
+    case 'credit':
+      return credit({ creditMsat: terms.creditMsat, priceMsat: terms.creditPriceMsat, seconds: terms.seconds });
+    default:
+      return perRequest();
+  }
 }
 
 type RouteFile = ServiceFile['routes'][number];
 
-function readRoute(service: ServiceFile, route: RouteFile, timeoutMs: number, fail: (key: string, message: string) => void): RouteConfig {
+/** Told of a mistake, and of the key of the route where it is. */
+type Fail = (key: string, message: string) => void;
+
+function readRoute(service: ServiceFile, route: RouteFile, timeoutMs: number, fail: Fail): RouteConfig {
   return {
     host: service.host,
     pattern: route.path,
@@ -76,21 +96,25 @@ function readRoute(service: ServiceFile, route: RouteFile, timeoutMs: number, fa
   };
 }
 
-function readSale(service: ServiceFile, route: RouteFile, fail: (key: string, message: string) => void): SaleConfig | undefined {
-  const { price, free, terms = { kind: 'per-request' } } = route;
+function readSale(service: ServiceFile, route: RouteFile, fail: Fail): SaleConfig | undefined {
+  const { price, free } = route;
   if (free) {
-    for (const key of ['price', 'terms', 'exactMsat', 'payee', 'verify'] as const)
-      if (route[key] !== undefined) fail(key, `a route that is free has no \`${key}\``);
+    for (const key of onSale) if (route[key] !== undefined) fail(key, `a route that is free has no \`${key}\``);
     return undefined;
   }
-  if (price === undefined) {
+  const terms = readTerms(service, route, fail);
+  if (terms === undefined) return undefined;
+  const isShared = terms.kind === 'bucket' && terms.servicePriceMsat !== undefined;
+  if (isShared && price !== undefined) fail('price', 'the bucket has a price: say what a request takes off it with `weight`');
+  const priceMsat = isShared ? terms.servicePriceMsat : price;
+  if (priceMsat === undefined) {
     fail('path', `${route.path} has no price: write "price: 10 sat", or "free: true"`);
     return undefined;
   }
   const description = route.description ?? `${route.title ?? service.title ?? service.name} - ${termsOf(terms).units}`;
   if (Buffer.byteLength(description) > 600) fail(route.title === undefined ? 'path' : 'title', 'title and units together are at most 600 bytes of text');
   return {
-    priceMsat: price,
+    priceMsat,
     terms,
     description,
     capabilities: service.capabilities ?? [],
@@ -98,6 +122,41 @@ function readSale(service: ServiceFile, route: RouteFile, fail: (key: string, me
     payee: route.payee ?? service.payee,
     verify: route.verify ?? service.verify ?? 'preimage',
   };
+}
+
+const onSale = ['price', 'terms', 'weight', 'exactMsat', 'payee', 'verify'] as const;
+
+const month = 30 * 86_400;
+
+/** What a route sells; undefined where that cannot be. */
+function readTerms(service: ServiceFile, route: RouteFile, fail: Fail): TermsConfig | undefined {
+  const { terms = { kind: 'per-request' }, weight } = route;
+  const isShared = terms.kind === 'bucket' && terms.units === undefined;
+  if (weight !== undefined && !isShared) fail('weight', "only a request that is taken off the service's bucket has a weight");
+  if (isShared) return sharedBucket(service, weight ?? 1, fail);
+  if (terms.kind === 'bucket') {
+    if ((terms.units ?? 1) > maxUnits) fail('terms', `a bucket holds ${maxUnits} at most`);
+    return { kind: 'bucket', units: Math.min(terms.units ?? 1, maxUnits), weight: 1, seconds: month, servicePriceMsat: undefined };
+  }
+  if (terms.kind !== 'credit') return terms;
+  const { credit: balance } = service;
+  if (balance === undefined) return missing('credit', '{ amount: 10000 sat }', fail);
+  if ((route.price ?? 0n) > balance.amount) fail('price', 'a request costs more than a whole credit');
+  return { kind: 'credit', creditMsat: balance.amount, creditPriceMsat: balance.price ?? balance.amount, seconds: balance.lasts ?? month };
+}
+
+function sharedBucket({ bucket: shared }: ServiceFile, weight: number, fail: Fail): TermsConfig | undefined {
+  if (shared === undefined) return missing('bucket', '{ units: 1500, price: 1000 sat }', fail);
+  const { units, price, lasts = month } = shared;
+  if (units > maxUnits || weight > units) {
+    fail(weight > units ? 'weight' : 'terms', weight > units ? 'a request takes more than the whole bucket' : `a bucket holds ${maxUnits} at most`);
+    return undefined;
+  }
+  return { kind: 'bucket', units, weight, seconds: lasts, servicePriceMsat: price };
+}
+
+function missing(key: string, example: string, fail: Fail): undefined {
+  fail('terms', `the service sells no ${key}: write "${key}: ${example}" there`);
 }
 
 function checkAgainst(earlier: readonly RouteConfig[], route: RouteConfig, at: ConfigPath, mistakes: Mistakes): void {

@@ -36,8 +36,10 @@ const route = z.strictObject({
   price: field(Fields.readPrice).optional(),
   /** `true`: served without payment. For health checks and documentation; not for what can be abused without a limit. */
   free: z.literal(true).optional(),
-  /** What one payment buys: `per-request` (one request; needs a store), or `pass 1h` (any number of requests for an hour; needs none). Default: `per-request`. */
+  /** What one payment buys: `per-request` (one request), `pass: 1h` (any number of requests for an hour; the one that needs no store), `bucket: 1500` (so many requests of this route, for `price` in all), `bucket` or `credit` (the service's). Default: `per-request`. */
   terms: field(Fields.readTerms).optional(),
+  /** What a request takes off the service's bucket. Default: 1. Only with `terms: bucket`. */
+  weight: field(Fields.readCount).optional(),
   /** What is sold, in words: `Translation API`. The invoice says `Translation API - 1 request`. Default: the service's title. */
   title: field(Fields.readLine).optional(),
   /** Instead of title and units, word for word. Default: none. Not for secrets: invoices are public. */
@@ -65,6 +67,28 @@ const service = z.strictObject({
   preserveHost: z.boolean().optional(),
   /** How long to wait for the upstream to begin an answer. Default: `timeouts.upstream`. */
   timeout: field(Fields.readTimeoutMs).optional(),
+  /** Sold for all routes of the service that say `terms: bucket`: `{ units: 1500, price: 1000 sat, lasts: 30d }`. Default: none. */
+  bucket: z
+    .strictObject({
+      /** How many units are in it; a request takes 1, or its route's `weight`. No default. */
+      units: field(Fields.readCount),
+      /** What it costs. No default. */
+      price: field(Fields.readPrice),
+      /** For how long, from the end of its invoice. Default: `30d`. */
+      lasts: field(Fields.readDurationSeconds).optional(),
+    })
+    .optional(),
+  /** A balance, sold for all routes of the service that say `terms: credit`, and spent at each one's own price: `{ amount: 10000 sat, price: 9000 sat, lasts: 30d }`. Default: none. */
+  credit: z
+    .strictObject({
+      /** What can be spent of it. No default. */
+      amount: field(Fields.readPrice),
+      /** What it costs. Default: as much; less is a discount. */
+      price: field(Fields.readPrice).optional(),
+      /** For how long, from the end of its invoice. Default: `30d`. */
+      lasts: field(Fields.readDurationSeconds).optional(),
+    })
+    .optional(),
   /** Who is paid: a name under `payees`. Default: who `lightning` names. */
   payee: field(Fields.readLine).optional(),
   /** What a payment is known by, for every route: see there. Default: `preimage`. */

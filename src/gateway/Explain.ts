@@ -6,7 +6,7 @@ import type { GatewayConfig, RouteConfig } from './Config.ts';
 import { isLoopback } from './ConfigFields.ts';
 import { withoutSecrets } from './ConfigLightning.ts';
 import { explainWallets } from './ConfigPayees.ts';
-import { termsOf } from './ConfigRoutes.ts';
+import { invoiceMsat, termsOf } from './ConfigRoutes.ts';
 
 /** As JSON holds it: amounts as text, no keys. */
 export function toJson(config: GatewayConfig): unknown {
@@ -16,8 +16,13 @@ export function toJson(config: GatewayConfig): unknown {
     lightning: lightning.map(withoutSecrets),
     payees: Object.fromEntries(Object.entries(payees).map(([name, wallets]) => [name, wallets.map(withoutSecrets)])),
     keys: keys.kind === 'file' ? keys : { kind: 'text' },
-    routes: routes.map(({ sale, ...route }) => ({ ...route, ...(sale && { sale: { ...sale, priceMsat: String(sale.priceMsat) } }) })),
+    routes: routes.map(({ sale, ...route }) => ({ ...route, ...(sale && { sale: { ...withTexts(sale), terms: withTexts(sale.terms) } }) })),
   };
+}
+
+/** Amounts as decimal text, which JSON holds exactly. */
+function withTexts(value: object): object {
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, typeof inner === 'bigint' ? String(inner) : inner]));
 }
 
 /** As a person reads it. Ends in a line break. */
@@ -67,11 +72,13 @@ function explainService(config: GatewayConfig, service: string): readonly string
 
 function priceOf({ sale }: RouteConfig): readonly string[] {
   if (sale === undefined) return ['free'];
-  const asked = sale.exactMsat ? sale.priceMsat : Amount.ceilToSat(sale.priceMsat);
+  const { terms } = sale;
   const words = [`"${sale.description}"`];
   if (sale.payee !== undefined) words.push(`paid to ${sale.payee}`);
   if (sale.verify === 'settled') words.push('when its wallet says so');
-  return [Amount.format(asked), termsOf(sale.terms).units, words.join(', ')];
+  if (terms.kind === 'credit') words.push(`${Amount.format(sale.priceMsat)} a request`);
+  if (terms.kind === 'bucket' && terms.weight > 1) words.push(`${terms.weight} units a request`);
+  return [Amount.format(invoiceMsat(sale)), termsOf(terms).units, words.join(', ')];
 }
 
 function formatHost(host: string): string {

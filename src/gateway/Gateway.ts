@@ -61,8 +61,8 @@ export type Gateway = {
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const { config, receiver, keys, store, clock = systemClock, random = systemRandom, events = createEvents(), reached = unwatched } = options;
   checkReach(config, receiver);
-  if (store === undefined && config.routes.some(({ sale }) => sale?.terms.kind === 'per-request')) {
-    throw new FareboxError('CONFIG_INVALID', 'What is sold per request is counted in a store, and this gateway has none.');
+  if (store === undefined && config.routes.some(({ sale }) => sale !== undefined && sale.terms.kind !== 'pass')) {
+    throw new FareboxError('CONFIG_INVALID', 'What is sold by the request is counted in a store, and this gateway has none.');
   }
   const payees = options.payees ?? {};
   const routes = config.routes.map((route) => serve(route, payees));

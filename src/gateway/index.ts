@@ -9,10 +9,12 @@ export {
   parseConfig,
   type RouteConfig,
   type SaleConfig,
+  type TermsConfig,
 } from './Config.ts';
 export type { KeysChoice, ListenAddress, StoreChoice, TermsChoice, UpstreamAddress } from './ConfigFields.ts';
 export type { LightningChoice, LnurlChoice, ProductChoice, ProductKind, SecretChoice, WalletConfig } from './ConfigLightning.ts';
 export { explainWallets, type PayeesConfig, type Wallets } from './ConfigPayees.ts';
+export { invoiceMsat, termsOf } from './ConfigRoutes.ts';
 export { explain, toJson } from './Explain.ts';
 export { createGateway, type Gateway, type GatewayOptions } from './Gateway.ts';
 export type { RequestOutcome } from './Steps.ts';

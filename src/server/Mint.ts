@@ -67,7 +67,8 @@ export function createMint(options: MintOptions): Mint {
   const draw = createDraw(options.random, Identifier.randomLength);
   return async (request) => {
     const { offer } = request;
-    const amountMsat = offer.exactMsat ? request.amountMsat : Amount.ceilToSat(request.amountMsat);
+    const { binds, priceMsat = request.amountMsat } = offer.terms;
+    const amountMsat = offer.exactMsat ? priceMsat : Amount.ceilToSat(priceMsat);
     const receiver = offer.receiver ?? options.receiver;
     if (receiver.network !== keys.network) throw new TypeError(`the keys are for ${keys.network}, the payee of ${offer.route} is on ${receiver.network}`);
     const created = await createInvoice(options, receiver, amountMsat, offer.description);
@@ -80,13 +81,13 @@ export function createMint(options: MintOptions): Mint {
       service: offer.service,
       tier: offer.tier,
       capabilities: offer.capabilities,
-      method: method.countsAs(request.method),
-      pattern: boundTo(offer, request.path),
-      priced: request.priced,
+      method: binds === 'service' ? undefined : method.countsAs(request.method),
+      pattern: binds === 'service' ? undefined : boundTo(offer, request.path),
+      priced: binds === 'service' ? '' : request.priced,
       // A node may let an invoice live longer than it was asked to.
       validUntil: Math.max(mintedAt + options.invoiceExpirySeconds, created.expiresAt) + offer.terms.lastsSeconds,
       amountMsat,
-      terms: offer.terms.kind,
+      terms: offer.terms.caveat,
     });
     const token = Macaroon.format(Macaroon.mint(rootKey, bytes, caveats));
     return { token, invoice: created.invoice, paymentHash: created.paymentHash, amountMsat, expiresAt: created.expiresAt };

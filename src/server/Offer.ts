@@ -98,8 +98,22 @@ export type Principal = {
   readonly amountMsat: Msat;
   /** The kind of terms it was sold under, such as `per-request`. */
   readonly terms: string;
-  /** SHA-256 of the identifier under a label, 64 hex digits: what use is counted on. Undefined for a pass, whose uses nobody counts. */
+  /** How much was sold, where it is counted: calls of a bucket, millisatoshi of a credit. */
+  readonly units: bigint | undefined;
+  /** Whether it is good on one route alone; otherwise on all of its service. */
+  readonly isBound: boolean;
+  /** What those who held it allow, the first of them first. */
+  readonly parts: readonly Part[];
+  /** SHA-256 of the identifier under a label, 64 hex digits: what use is counted on, and the name of its account. Undefined for a pass, whose uses nobody counts. */
   readonly useKey: string | undefined;
+};
+
+/** A limit that a holder set, and what it is counted on. */
+export type Part = {
+  /** SHA-256 of the signature at that caveat under a label, 64 hex digits. */
+  readonly key: string;
+  readonly unit: 'uses' | 'msat';
+  readonly most: bigint;
 };
 
 /** nginx takes an upstream's head of 4 KB by default. */

@@ -28,6 +28,7 @@ import * as priced from './policies/priced.ts';
 import type { RootKeys } from './RootKeys.ts';
 import { receiptHeader } from './receipt.ts';
 import { createSettledCheck, type SettledCheck } from './Settled.ts';
+import { type CountedContext, count, isCounted, refusedByParts } from './terms/Counted.ts';
 import { type ClaimContext, claim } from './terms/PerRequest.ts';
 import type { Sale } from './terms/Terms.ts';
 import type { VerifiedPrincipal } from './VerifiedTokens.ts';
@@ -108,7 +109,7 @@ export async function createPaywall(options: PaywallOptions): Promise<Paywall> {
     isSettled: createSettledCheck({ clock, nodeTimeoutMs, settledWaitMs: options.settledWaitMs ?? 3000 }),
     ledger,
     denials: store ? await followDenials(store, clock, trouble('the list of what was revoked')) : noDenials,
-    claiming: store && { store, clock, leaseSeconds, inUseWaitMs: options.inUseWaitMs ?? 2000, onNews: emit },
+    claiming: store && { store, clock, leaseSeconds, inUseWaitMs: options.inUseWaitMs ?? 2000, onNews: emit, random: options.random ?? systemRandom },
     invalidCredential: options.compat?.invalidCredential ?? 401,
   };
   return {
@@ -135,7 +136,7 @@ type Desk = {
   readonly ledger: Ledger;
   readonly denials: Denials;
   /** Undefined without a store: then nothing that is counted is served. */
-  readonly claiming: ClaimContext | undefined;
+  readonly claiming: (ClaimContext & CountedContext) | undefined;
   /** What is answered to a credential that is not valid. */
   readonly invalidCredential: 401 | 402;
 };
@@ -162,18 +163,51 @@ function decide(desk: Desk, request: RequestView, target: Path.Target, offer: Of
   if (verified.kind === 'failed') return answerInvalid(desk, asked, verified.error);
   const { principal } = verified;
   if (desk.denials.has(principal)) return answerInvalid(desk, asked, new FareboxError('CREDENTIAL_REVOKED', 'This token was revoked. Buy a new one.'));
-  if (principal.terms !== 'per-request' && principal.terms !== 'pass') {
+  const takes = takesOf(principal, offer, amountMsat);
+  if (takes === undefined) {
     return answerInvalid(desk, asked, new FareboxError('CREDENTIAL_WRONG_SERVICE', `This token was sold as "${principal.terms}", which is not served here.`));
   }
-  return offer.verify === 'preimage' ? serve(desk, asked, verified) : serveSettled(desk, asked, verified);
+  return offer.verify === 'preimage' ? serve(desk, asked, verified, takes) : serveSettled(desk, asked, verified, takes);
 }
 
-function serve(desk: Desk, asked: Asked, verified: VerifiedPrincipal): Decision | Promise<Decision> {
-  return verified.principal.terms === 'pass' ? letPass(desk, verified, asked.offer) : claimUse(desk, asked, verified.principal);
+/** What a call takes off what this credential bought; undefined where it is not served with it. What was sold for a whole service is spent where that is priced. */
+function takesOf({ terms, isBound, units }: Principal, offer: Offer, priceMsat: Msat): bigint | undefined {
+  if (terms === 'pass' || terms === 'per-request') return isBound ? 1n : undefined;
+  if (units === undefined) return undefined;
+  const { kind, binds, takes } = offer.terms;
+  if (terms === 'credit') return kind === 'credit' || kind === 'per-request' ? priceMsat : undefined;
+  if (terms !== 'bucket') return undefined;
+  // What one route sold for itself is good there, whatever is sold there now.
+  if (isBound) return kind === 'bucket' && binds === 'route' && takes ? takes(priceMsat) : 1n;
+  return kind === 'bucket' && binds === 'service' && takes ? takes(priceMsat) : undefined;
+}
+
+function serve(desk: Desk, asked: Asked, verified: VerifiedPrincipal, takes: bigint): Decision | Promise<Decision> {
+  const { principal } = verified;
+  if (isCounted(principal)) return countCall(desk, asked, verified, takes);
+  const error = refusedByParts(principal);
+  if (error !== undefined) return answerInvalid(desk, asked, error);
+  return principal.terms === 'pass' ? letPass(desk, verified, asked.offer) : claimUse(desk, asked, principal);
+}
+
+async function countCall(desk: Desk, asked: Asked, verified: VerifiedPrincipal, takes: bigint): Promise<Decision> {
+  const { principal } = verified;
+  const { request, offer, amountMsat: priceMsat } = asked;
+  if (desk.claiming === undefined) return answerUnavailable(desk, uncountable(), offer, 'STORE_UNAVAILABLE');
+  try {
+    const error = principal.terms === 'pass' ? refusedByParts(principal) : undefined;
+    if (error !== undefined) return await answerInvalid(desk, asked, error);
+    const counted = await count(desk.claiming, principal, { request, route: offer.route, priceMsat, takes });
+    if (counted.kind === 'refused') return await answerInvalid(desk, asked, counted.error);
+    if (principal.terms === 'pass') letPass(desk, verified, offer);
+    return { kind: 'pass', principal, sale: counted.sale, headers: [] };
+  } catch (error) {
+    return answerUnavailable(desk, error, offer, 'STORE_UNAVAILABLE');
+  }
 }
 
 /** Once the wallet has said that it was paid. */
-async function serveSettled(desk: Desk, asked: Asked, verified: VerifiedPrincipal): Promise<Decision> {
+async function serveSettled(desk: Desk, asked: Asked, verified: VerifiedPrincipal, takes: bigint): Promise<Decision> {
   const { offer } = asked;
   try {
     const error = await desk.isSettled(offer.receiver ?? desk.receiver, verified.principal);
@@ -182,7 +216,7 @@ async function serveSettled(desk: Desk, asked: Asked, verified: VerifiedPrincipa
     const message = 'It could not be found out whether this was paid. Ask again in a moment; do not pay again.';
     return answerUnavailable(desk, new FareboxError('LIGHTNING_UNAVAILABLE', message, { cause }), offer, 'LIGHTNING_UNAVAILABLE');
   }
-  return serve(desk, asked, verified);
+  return serve(desk, asked, verified, takes);
 }
 
 function letPass({ ledger, events, emit, clock }: Desk, verified: VerifiedPrincipal, offer: Offer): Decision {

@@ -17,6 +17,9 @@ const principal: Principal = {
   capabilities: [],
   amountMsat: Amount.fromSat(1),
   terms: 'pass',
+  units: undefined,
+  isBound: true,
+  parts: [],
   useKey: undefined,
 };
 const verified: VerifiedPrincipal = { kind: 'verified', principal, isTold: false };

@@ -13,8 +13,9 @@ import { sha256 } from '../core/internal/sha256.ts';
 import * as Macaroon from '../core/Macaroon.ts';
 import * as Preimage from '../core/Preimage.ts';
 import type { RequestView } from '../http/RequestView.ts';
-import type { Principal } from './Offer.ts';
+import type { Part, Principal } from './Offer.ts';
 import * as Caveats from './policies/Caveats.ts';
+import * as limits from './policies/limits.ts';
 import type { PolicyContext } from './policies/Policy.ts';
 import * as preimageCaveat from './policies/preimage.ts';
 import type { RootKeys } from './RootKeys.ts';
@@ -119,6 +120,8 @@ type ProvenToken = Identifier.Identifier &
     readonly caveats: readonly string[];
     /** The proof of its payment. */
     readonly preimage: Preimage.Preimage;
+    /** What each caveat that may be counted is counted on, by its index. */
+    readonly partKeys: ReadonlyMap<number, string>;
   };
 
 /** What holds of a token for every request, or why nothing does. */
@@ -142,7 +145,19 @@ function prove(keys: RootKeys, bytes: Uint8Array, presented: Preimage.Preimage |
     return failure('CREDENTIAL_UNPAID', "The preimage is not the one that paying this token's invoice reveals.");
   }
   if (!Macaroon.verify(macaroon, rootKey)) return failure('CREDENTIAL_TAMPERED', 'The signature of this token does not hold.');
-  return { version, paymentHash, tokenId, fingerprint, mintedAt, identifier: macaroon.identifier, caveats: macaroon.caveats, preimage };
+  const partKeys = partKeysOf(macaroon, rootKey);
+  return { version, paymentHash, tokenId, fingerprint, mintedAt, identifier: macaroon.identifier, caveats: macaroon.caveats, preimage, partKeys };
+}
+
+const noLimits: readonly Part[] = [];
+const noParts: ReadonlyMap<number, string> = new Map();
+
+/** A part is named by a digest of the signature at its caveat: the signature itself is what its holder needs to use it. */
+function partKeysOf(macaroon: Macaroon.Macaroon, rootKey: Uint8Array): ReadonlyMap<number, string> {
+  const at = macaroon.caveats.flatMap((text, index) => (limits.isLimit(text) ? [index] : []));
+  if (at.length === 0) return noParts;
+  const signatures = Macaroon.signaturesAt(macaroon, rootKey, at);
+  return new Map(signatures.map((signature, place) => [at[place] as number, toHex(sha256(fromUtf8('farebox/part/1/'), signature))]));
 }
 
 /** The principal of a token for one demand, or which of its caveats does not hold. */
@@ -171,8 +186,11 @@ function principalOf(token: ProvenToken, demand: Demand, skipUnknown: boolean): 
     tier: caveats.tier,
     capabilities: caveats.capabilities,
     amountMsat: caveats.amountMsat,
-    terms: caveats.terms,
-    useKey: caveats.terms === 'pass' ? undefined : useKeyOf(token.identifier),
+    terms: caveats.terms.kind,
+    units: caveats.terms.units,
+    isBound: caveats.isBound,
+    parts: caveats.limits.length === 0 ? noLimits : caveats.limits.map(({ unit, most, index }): Part => ({ key: token.partKeys.get(index) ?? '', unit, most })),
+    useKey: caveats.terms.kind === 'pass' ? undefined : useKeyOf(token.identifier),
   };
 }
 

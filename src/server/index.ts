@@ -13,6 +13,8 @@ export * as Price from './Price.ts';
 export { type Pruning, startPruning } from './Pruning.ts';
 export { createRootKeys, fingerprintOf, type RootKeys } from './RootKeys.ts';
 export { followSettlements, type Settlements, type SettlementsOptions, type Watched } from './Settlements.ts';
+export { bucket } from './terms/Bucket.ts';
+export { credit } from './terms/Credit.ts';
 export { pass } from './terms/Pass.ts';
 export { perRequest } from './terms/PerRequest.ts';
 export type { HeadOutcome, Sale, Terms } from './terms/Terms.ts';

@@ -150,7 +150,14 @@ describe('every caveat that is minted is enforced', () => {
   ])('%s', (condition, changes) => {
     const outcome = check(minted, changes);
     expect(outcome).toMatchObject({ kind: 'fails', by: 'minted', condition });
-    expect(check(minted)).toMatchObject({ kind: 'holds', validUntil: 2000, terms: 'pass', amountMsat: 50_000n });
+    expect(check(minted)).toMatchObject({
+      kind: 'holds',
+      validUntil: 2000,
+      terms: { kind: 'pass', units: undefined },
+      isBound: true,
+      limits: [],
+      amountMsat: 50_000n,
+    });
   });
 
   test('none can be left out', () => {
@@ -185,7 +192,13 @@ describe('holders', () => {
     ['method=get', 'unreadable'],
     ['method=', 'unreadable'],
     ['token_id=x', 'holds'],
-    ['n_uses=1', 'unknown'],
+    ['n_uses=1', 'holds'],
+    ['n_uses=-1', 'unreadable'],
+    ['n_uses=1.5', 'unreadable'],
+    ['max_sats=200', 'holds'],
+    ['max_sats=200 sat', 'unreadable'],
+    ['part=a1B2', 'holds'],
+    ['part=', 'unreadable'],
     ['Scope=/data', 'unknown'],
     ['other_path=/x', 'unknown'],
     ['api_unknown=1', 'unknown'],

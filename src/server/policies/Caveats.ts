@@ -7,6 +7,7 @@
 import type { Msat } from '../../core/Amount.ts';
 import * as Caveat from '../../core/Caveat.ts';
 import * as capabilities from './capabilities.ts';
+import * as limits from './limits.ts';
 import * as method from './method.ts';
 import type { Author, Failure, Policy, PolicyContext } from './Policy.ts';
 import * as path from './path.ts';
@@ -27,8 +28,12 @@ export type CaveatFacts = {
   readonly mintedUntil: number;
   /** What was paid for the token. */
   readonly amountMsat: Msat;
-  /** The kind of terms it was sold under. */
-  readonly terms: string;
+  /** What it was sold as. */
+  readonly terms: sold.SoldTerms;
+  /** Whether it is bound to a path; what is sold for a whole service is not. */
+  readonly isBound: boolean;
+  /** What those who held it allow, in order. */
+  readonly limits: readonly limits.Limit[];
 };
 
 /** The first caveat that does not hold. */
@@ -45,9 +50,10 @@ export type MintedCaveats = {
   readonly service: string;
   readonly tier: number;
   readonly capabilities: readonly string[];
-  readonly method: string;
+  /** What is sold for a whole service is bound to neither method nor path. */
+  readonly method: string | undefined;
   /** An exact path, or a prefix that ends in `/*`. */
-  readonly pattern: string;
+  readonly pattern: string | undefined;
   /** Digest of the inputs that the price depended on, or ''. */
   readonly priced: string;
   /** Unix seconds. */
@@ -62,8 +68,8 @@ export function write(minted: MintedCaveats): readonly string[] {
   const caveats = [
     services.write(service, minted.tier),
     capabilities.write(service, minted.capabilities),
-    method.write(service, minted.method),
-    path.write(service, minted.pattern),
+    minted.method === undefined ? undefined : method.write(service, minted.method),
+    minted.pattern === undefined ? undefined : path.write(service, minted.pattern),
     priced.write(service, minted.priced),
     validUntil.write(service, minted.validUntil),
     ...sold.write(service, minted.amountMsat, minted.terms),
@@ -83,6 +89,8 @@ export function check(caveats: readonly string[], context: PolicyContext, skipUn
   let named: readonly Caveat.Service[] = [];
   let mintedUntil: number | undefined;
   let grants = false;
+  let counted: limits.Limit[] | undefined;
+  let isBound = false;
   for (let index = 0; index < caveats.length; index++) {
     const text = caveats[index] as string;
     const caveat = parse(text);
@@ -103,23 +111,47 @@ export function check(caveats: readonly string[], context: PolicyContext, skipUn
     const failure = policy.check(value, context, by);
     if (failure) return { kind: 'fails', failure, by, condition };
     last[place] = value;
+    if (place === places.nUses || place === places.maxSats) {
+      counted ??= [];
+      const limit = limits.limitOf(place === places.nUses ? 'n_uses' : 'max_sats', value, index);
+      if (limit === undefined || counted.push(limit) > limits.maxLimits) return { kind: 'fails', failure: 'unreadable', by, condition };
+    }
     if (place === places.validUntil) mintedUntil ??= validUntil.read(value);
     if (by === 'minted' && place === places.terms) {
       if (saysTooLittle(last, context)) return { kind: 'fails', failure: 'elsewhere', by, condition };
       // Where no capabilities were minted, those that a holder writes are his own words.
       grants = last[places.capabilities] !== undefined;
+      // A path that a holder writes narrows what was sold, and makes nothing else of it.
+      isBound = last[places.path] !== undefined;
       by = 'holder';
     }
   }
-  return facts(last, mintedUntil, grants, service) ?? { kind: 'fails', failure: 'elsewhere', by: 'minted', condition: sold.termsCondition(service) };
+  return (
+    facts(last, { mintedUntil, grants, isBound, limits: counted ?? [] }, service) ?? {
+      kind: 'fails',
+      failure: 'elsewhere',
+      by: 'minted',
+      condition: sold.termsCondition(service),
+    }
+  );
 }
 
 /** The latest value under each condition, at its place. */
 type Last = (string | undefined)[];
 
+/** What was seen on the way through the caveats, beside the latest of each. */
+type Seen = {
+  readonly mintedUntil: number | undefined;
+  /** Whether the seller minted capabilities. */
+  readonly grants: boolean;
+  readonly isBound: boolean;
+  readonly limits: readonly limits.Limit[];
+};
+
 /** What a token that holds says of itself; undefined where something that every token of ours carries is missing. */
-function facts(last: Last, mintedUntil: number | undefined, grants: boolean, service: string): CaveatFacts | undefined {
-  const terms = last[places.terms];
+function facts(last: Last, { mintedUntil, grants, isBound, limits: set }: Seen, service: string): CaveatFacts | undefined {
+  const said = last[places.terms];
+  const terms = said === undefined ? undefined : sold.readTerms(said);
   const price = last[places.price];
   const amountMsat = price === undefined ? undefined : sold.readPrice(price);
   if (terms === undefined || amountMsat === undefined || mintedUntil === undefined) return undefined;
@@ -138,13 +170,21 @@ function facts(last: Last, mintedUntil: number | undefined, grants: boolean, ser
     mintedUntil,
     amountMsat,
     terms,
+    isBound,
+    limits: set,
   };
 }
 
-/** Whether the seller's part leaves out what it must say: its end and price; its inputs, where they count now; its capabilities, where some are demanded now. */
+/**
+ * Whether the seller's part leaves out what it must say: its end and price; its inputs, where they count now and it is bound to what was bought; its
+ * capabilities, where some are demanded now.
+ */
 function saysTooLittle(minted: Last, { priced: asked, capabilities: demanded }: PolicyContext): boolean {
   if (minted[places.validUntil] === undefined || minted[places.price] === undefined) return true;
-  return (asked !== '' && minted[places.priced] === undefined) || (demanded.length > 0 && minted[places.capabilities] === undefined);
+  return (
+    (asked !== '' && minted[places.path] !== undefined && minted[places.priced] === undefined) ||
+    (demanded.length > 0 && minted[places.capabilities] === undefined)
+  );
 }
 
 const holds: Policy = { check: () => undefined };
@@ -167,6 +207,9 @@ const places = {
   tokenId: 13,
   budgetId: 14,
   preimage: 15,
+  nUses: 16,
+  maxSats: 17,
+  part: 18,
 } as const;
 
 const slotCount = Object.keys(places).length;
@@ -184,6 +227,9 @@ const fromHolders: readonly (readonly [string, Slot])[] = [
   ['expires', { policy: validUntil.validUntil, place: places.expires }],
   ['valid_until', { policy: validUntil.validUntil, place: places.heldUntil }],
   ['method', { policy: method.method, place: places.heldMethod }],
+  ['n_uses', { policy: limits.counted, place: places.nUses }],
+  ['max_sats', { policy: limits.counted, place: places.maxSats }],
+  ['part', { policy: limits.part, place: places.part }],
   ['token_id', { policy: holds, place: places.tokenId }],
   ['budget_id', { policy: holds, place: places.budgetId }],
   [preimage.condition, { policy: preimage.preimage, place: places.preimage }],

@@ -4,6 +4,7 @@ import type { Store } from '../../store/Store.ts';
 import * as FixedClock from '../../testing/FixedClock.ts';
 import type { Principal } from '../Offer.ts';
 import { createClaimedSale } from './ClaimedSale.ts';
+import { claimedUse } from './PerRequest.ts';
 import type { SaleNews } from './Terms.ts';
 
 const useKey = 'cc'.repeat(32);
@@ -20,6 +21,9 @@ const principal: Principal = {
   capabilities: [],
   amountMsat: Amount.fromSat(1),
   terms: 'per-request',
+  units: undefined,
+  isBound: true,
+  parts: [],
   useKey,
 };
 
@@ -44,7 +48,7 @@ function open(says: Partial<Store> = {}) {
     clock,
     asked,
     news: () => news.map(({ kind }) => kind),
-    sale: createClaimedSale(context, { key: useKey, fence: 1 }, principal, 'GET /x', false),
+    sale: createClaimedSale(context, claimedUse(context, { key: useKey, fence: 1 }, principal, 'GET /x', false)),
   };
 }
 

@@ -1,20 +1,52 @@
 /**
- * A claimed use on its way: keeps the lease alive while the upstream works, and ends the claim as the answer turns out.
+ * A use on its way, in whatever way it is counted: keeps the lease alive while the upstream works, and ends the use as the answer turns out.
  *
  * @see docs/wire.md, "The life of a claim"
  */
 import { createHash, type Hash } from 'node:crypto';
-import { fromUtf8, toHex } from '../../core/internal/bytes.ts';
-import { sha256 } from '../../core/internal/sha256.ts';
-import type { ClaimRef, LedgerEntry, StoredAnswer } from '../../store/Store.ts';
+import type { Clock } from '../../core/Clock.ts';
+import type { StoredAnswer } from '../../store/Store.ts';
 import type { SaleFacts } from '../Events.ts';
-import { entryOf } from '../Ledger.ts';
 import type { Principal } from '../Offer.ts';
 import { receiptHeader } from '../receipt.ts';
-import type { ClaimContext } from './PerRequest.ts';
-import type { HeadOutcome, Sale } from './Terms.ts';
+import type { HeadOutcome, Sale, SaleNews } from './Terms.ts';
 
-/** What an upstream's status means for the claim. */
+/** One use that was set aside for a request, and how it ends where it is counted. */
+export type Use = {
+  /** Sent to the upstream: the same for every attempt at this use, and no part of any secret. */
+  readonly idempotencyKey: string;
+  readonly principal: Principal;
+  /** What is sold with it. */
+  readonly facts: SaleFacts;
+  /** It was committed before, and its answer is given once more. */
+  readonly isRepeat: boolean;
+  /** Said with a success, beside the receipt. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  /** Holds it for another lease. */
+  readonly hold: () => Promise<unknown>;
+  /** Used up, durably. */
+  readonly commit: (end: UseEnd & { readonly answer?: StoredAnswer }) => Promise<'committed' | 'lost'>;
+  /** Given back, or used up where it was given back too often. */
+  readonly release: (end: UseEnd & { readonly limit?: number }) => Promise<'released' | 'committed' | 'lost'>;
+  /** The answer arrived whole. */
+  readonly deliver: () => Promise<void>;
+  /** It did not, and may be asked for again. */
+  readonly leave: () => Promise<void>;
+};
+
+/** How a use ends: in a word, and of which request. */
+export type UseEnd = { readonly note: string; readonly bodyDigest: string };
+
+/** What a sale needs of the paywall. */
+export type SaleContext = {
+  readonly clock: Clock;
+  /** How long a use is held without a heartbeat. */
+  readonly leaseSeconds: number;
+  /** Told what becomes of the sale. */
+  readonly onNews: (news: SaleNews) => void;
+};
+
+/** What an upstream's status means for the use. */
 type Verdict = { readonly kind: 'commit' } | { readonly kind: 'release'; readonly reason: string; readonly limit?: number };
 
 /** Releases that a buyer can provoke are capped at this many a token and reason. */
@@ -23,14 +55,11 @@ const provokedLimit = 3;
 /** Of no bytes at all. */
 const emptyDigest = createHash('sha256').digest('hex');
 
-/**
- * A sale of one claimed use.
- * @param isRepeat - the use was committed before, and its answer is given once more
- */
-export function createClaimedSale(context: ClaimContext, claim: ClaimRef, principal: Principal, route: string, isRepeat: boolean): Sale {
-  const sale = new ClaimedSale(context, claim, principal, route, isRepeat);
+/** A sale of one use. */
+export function createClaimedSale(context: SaleContext, use: Use): Sale {
+  const sale = new ClaimedSale(context, use);
   return {
-    idempotencyKey: idempotencyKeyOf(claim),
+    idempotencyKey: use.idempotencyKey,
     onBody: (chunk) => sale.addToBody(chunk),
     head: (status) => sale.inTurn(() => sale.head(status)),
     end: (how) => sale.inTurn(() => sale.end(how)),
@@ -41,24 +70,18 @@ export function createClaimedSale(context: ClaimContext, claim: ClaimRef, princi
 
 /** The steps of a sale, each to be called when the one before has ended. */
 class ClaimedSale {
-  readonly #context: ClaimContext;
-  readonly #claim: ClaimRef;
-  readonly #principal: Principal;
-  readonly #route: string;
-  readonly #isRepeat: boolean;
+  readonly #context: SaleContext;
+  readonly #use: Use;
   readonly #stopHeartbeat: () => void;
   #state: 'claimed' | 'headed' | 'ended' = 'claimed';
   #last: Promise<unknown> | undefined;
   /** Undefined while there is no body: most requests have none, and a hash costs more than a look-up. */
   #body: Hash | undefined;
 
-  constructor(context: ClaimContext, claim: ClaimRef, principal: Principal, route: string, isRepeat: boolean) {
+  constructor(context: SaleContext, use: Use) {
     this.#context = context;
-    this.#claim = claim;
-    this.#principal = principal;
-    this.#route = route;
-    this.#isRepeat = isRepeat;
-    this.#stopHeartbeat = startHeartbeat(context, claim);
+    this.#use = use;
+    this.#stopHeartbeat = startHeartbeat(context, use);
   }
 
   inTurn<Result>(step: () => Promise<Result>): Promise<Result> {
@@ -79,7 +102,8 @@ class ClaimedSale {
     if (verdict.kind === 'commit' && kind === 'charged') this.#state = 'headed';
     else this.#finish();
     if (kind === 'lost') return { kind };
-    const receipt = kind === 'charged' && verdict.kind === 'commit' ? [receiptHeader(this.#principal, this.#context.clock)] : [];
+    const { principal, headers } = this.#use;
+    const receipt = kind === 'charged' && verdict.kind === 'commit' ? [...headers, receiptHeader(principal, this.#context.clock)] : [];
     return { kind, headers: [['L402-Payment', kind], ...receipt] };
   }
 
@@ -88,7 +112,7 @@ class ClaimedSale {
     this.#finish();
     if (how === 'upstream-broke') return void (await this.#release('upstream-broke', provokedLimit));
     if (how === 'client-left') return this.#leave();
-    await this.#context.store.deliver(this.#claim);
+    await this.#use.deliver();
     this.#tell('delivered');
   }
 
@@ -118,28 +142,22 @@ class ClaimedSale {
   }
 
   async #commit(note: string, answer?: StoredAnswer): Promise<'charged' | 'lost'> {
-    const outcome = await this.#context.store.commit({ ...this.#claim, entry: this.#earned(note), bodyDigest: this.#bodyDigest(), ...(answer && { answer }) });
+    const outcome = await this.#use.commit({ note, bodyDigest: this.#bodyDigest(), ...(answer && { answer }) });
     if (outcome === 'lost') return 'lost';
-    this.#tell(this.#isRepeat ? 'repeated' : 'charged');
+    this.#tell(this.#use.isRepeat ? 'repeated' : 'charged');
     return 'charged';
   }
 
   async #release(reason: string, limit?: number): Promise<'charged' | 'not-charged' | 'lost'> {
-    const outcome = await this.#context.store.release({
-      ...this.#claim,
-      reason,
-      bodyDigest: this.#bodyDigest(),
-      ...(limit === undefined ? {} : { limit }),
-      ...(this.#isRepeat ? {} : { entryIfCommitted: this.#earned(reason), entryIfReleased: this.#entry('reversed', reason) }),
-    });
+    const outcome = await this.#use.release({ note: reason, bodyDigest: this.#bodyDigest(), ...(limit === undefined ? {} : { limit }) });
     if (outcome === 'lost') return 'lost';
-    if (outcome === 'released') this.#context.onNews({ kind: 'released', reason, ...this.#facts() });
+    if (outcome === 'released') this.#context.onNews({ kind: 'released', reason, ...this.#use.facts });
     else this.#tell('charged');
     return outcome === 'released' ? 'not-charged' : 'charged';
   }
 
   async #leave(): Promise<void> {
-    await this.#context.store.undelivered(this.#claim);
+    await this.#use.leave();
     this.#tell('left');
   }
 
@@ -149,20 +167,7 @@ class ClaimedSale {
   }
 
   #tell(kind: 'charged' | 'repeated' | 'delivered' | 'left'): void {
-    this.#context.onNews({ kind, ...this.#facts() });
-  }
-
-  #facts(): SaleFacts {
-    const { paymentHash, service, amountMsat } = this.#principal;
-    return { paymentHash, service, route: this.#route, amountMsat };
-  }
-
-  #earned(note: string): LedgerEntry {
-    return this.#entry(this.#isRepeat ? 'repeated' : 'earned', note);
-  }
-
-  #entry(kind: LedgerEntry['kind'], note: string): LedgerEntry {
-    return entryOf(kind, this.#principal, this.#route, this.#context.clock, String(this.#claim.fence), note);
+    this.#context.onNews({ kind, ...this.#use.facts });
   }
 
   #bodyDigest(): string {
@@ -179,13 +184,12 @@ function verdictOf(status: number): Verdict {
 }
 
 /** Renews the lease three times in its length until stopped. A renewal that fails is left to the commit, which finds out for certain. */
-function startHeartbeat(context: ClaimContext, claim: ClaimRef): () => void {
-  const { store, clock, leaseSeconds } = context;
+function startHeartbeat({ clock, leaseSeconds }: SaleContext, use: Use): () => void {
   let cancel = () => {};
   let stopped = false;
   const beat = () => {
     cancel = clock.after((leaseSeconds * 1000) / 3, () => {
-      store.heartbeat({ ...claim, leaseSeconds }).then(
+      use.hold().then(
         () => stopped || beat(),
         () => stopped || beat(),
       );
@@ -196,9 +200,4 @@ function startHeartbeat(context: ClaimContext, claim: ClaimRef): () => void {
     stopped = true;
     cancel();
   };
-}
-
-/** The same for every attempt with one token, and no part of any secret. */
-function idempotencyKeyOf({ key }: ClaimRef): string {
-  return toHex(sha256(fromUtf8(`farebox/idempotency/1/${key}`)).subarray(0, 16));
 }

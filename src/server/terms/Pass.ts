@@ -9,8 +9,7 @@ import type { Terms } from './Terms.ts';
  */
 export function pass(options: { readonly seconds: number }): Terms {
   const { seconds } = options;
-  if (!Number.isInteger(seconds) || seconds < 1 || seconds > 315_360_000) throw new RangeError('a pass lasts between 1 second and 10 years, in whole seconds');
-  return { kind: 'pass', units: lengthOf(seconds), lastsSeconds: seconds, binds: 'route', describe: () => ({ terms: 'pass', seconds }) };
+  return { kind: 'pass', caveat: 'pass', units: lengthOf(seconds), lastsSeconds: seconds, binds: 'route', describe: () => ({ terms: 'pass', seconds }) };
 }
 
 const lengths = [
@@ -20,8 +19,10 @@ const lengths = [
   ['second', 1],
 ] as const;
 
-/** In the largest unit that divides it: `1 hour`, `90 minutes`. */
-function lengthOf(seconds: number): string {
+/** In the largest unit that divides it: `1 hour`, `90 minutes`. @throws RangeError – not between a second and ten years */
+export function lengthOf(seconds: number): string {
+  if (!Number.isInteger(seconds) || seconds < 1 || seconds > 315_360_000)
+    throw new RangeError('what is sold lasts between 1 second and 10 years, in whole seconds');
   const [name, size] = lengths.find(([, length]) => seconds % length === 0) ?? ['second', 1];
   const count = seconds / size;
   return `${count} ${name}${count === 1 ? '' : 's'}`;

@@ -5,33 +5,35 @@
  * @see docs/wire.md, "The life of a claim"
  */
 import { createHash } from 'node:crypto';
-import { type Clock, wait } from '../../core/Clock.ts';
+import { wait } from '../../core/Clock.ts';
 import { FareboxError } from '../../core/Errors.ts';
 import { fromUtf8, toHex } from '../../core/internal/bytes.ts';
 import { sha256 } from '../../core/internal/sha256.ts';
 import type * as Path from '../../http/Path.ts';
 import type { RequestView } from '../../http/RequestView.ts';
-import type { ClaimOutcome, ClaimRequest, Store, StoredAnswer } from '../../store/Store.ts';
+import type { ClaimOutcome, ClaimRef, ClaimRequest, LedgerEntry, Store, StoredAnswer } from '../../store/Store.ts';
 import { entryOf } from '../Ledger.ts';
 import type { Principal } from '../Offer.ts';
-import { createClaimedSale } from './ClaimedSale.ts';
-import type { Sale, SaleNews, Terms } from './Terms.ts';
+import { createClaimedSale, type SaleContext, type Use } from './ClaimedSale.ts';
+import type { Sale, Terms } from './Terms.ts';
 
 /** One payment, one request. A token that is never used expires a day after its invoice. */
 export function perRequest(): Terms {
-  return { kind: 'per-request', units: '1 request', lastsSeconds: 86_400, binds: 'path', describe: () => ({ terms: 'per-request', requests: 1 }) };
+  return {
+    kind: 'per-request',
+    caveat: 'per-request',
+    units: '1 request',
+    lastsSeconds: 86_400,
+    binds: 'path',
+    describe: () => ({ terms: 'per-request', requests: 1 }),
+  };
 }
 
 /** What claiming needs of the paywall. */
-export type ClaimContext = {
+export type ClaimContext = SaleContext & {
   readonly store: Store;
-  readonly clock: Clock;
-  /** How long a claim holds without a heartbeat. */
-  readonly leaseSeconds: number;
   /** How long a second request waits for the outcome of the first. */
   readonly inUseWaitMs: number;
-  /** Told what becomes of the sale. */
-  readonly onNews: (news: SaleNews) => void;
 };
 
 /** A use that was claimed, or why it was not. `kept`: the answer of the first time is sent instead of asking the upstream. */
@@ -81,8 +83,32 @@ export async function claim(context: ClaimContext, principal: Principal, request
     await store.release({ key: asked.key, fence, reason: 'another-request' });
     return refused(asked.idempotencyKey !== undefined && asked.idempotencyKey === record?.idempotencyKey ? 'IDEMPOTENCY_CONFLICT' : 'CREDENTIAL_USED');
   }
-  const sale = createClaimedSale(context, { key: asked.key, fence }, principal, route, outcome.repeat > 0);
+  const sale = createClaimedSale(context, claimedUse(context, { key: asked.key, fence }, principal, route, outcome.repeat > 0));
   return { kind: 'claimed', sale, kept: outcome.answer };
+}
+
+/**
+ * A claim as a use.
+ * @param isRepeat - it was committed before, and its answer is given once more
+ */
+export function claimedUse({ store, clock, leaseSeconds }: ClaimContext, claim: ClaimRef, principal: Principal, route: string, isRepeat: boolean): Use {
+  const { paymentHash, service, amountMsat } = principal;
+  const entry = (kind: LedgerEntry['kind'], note: string) => entryOf(kind, principal, route, clock, String(claim.fence), note);
+  return {
+    idempotencyKey: digest(`farebox/idempotency/1/${claim.key}`).slice(0, 32),
+    principal,
+    facts: { paymentHash, service, route, amountMsat },
+    isRepeat,
+    headers: [],
+    hold: () => store.heartbeat({ ...claim, leaseSeconds }),
+    commit: ({ note, ...end }) => store.commit({ ...claim, ...end, entry: entry(isRepeat ? 'repeated' : 'earned', note) }),
+    release: ({ note, ...end }) => {
+      const entries = isRepeat ? {} : { entryIfCommitted: entry('earned', note), entryIfReleased: entry('reversed', note) };
+      return store.release({ ...claim, ...end, reason: note, ...entries });
+    },
+    deliver: () => store.deliver(claim),
+    leave: () => store.undelivered(claim),
+  };
 }
 
 /** Asks, and asks again for a moment while another request holds the claim: its outcome decides what this one gets. */

@@ -1,19 +1,26 @@
 /**
  * What one payment buys. A file for each kind says what it sells; the caveats that name it stand in `policies/sold.ts`.
  */
+import type { Msat } from '../../core/Amount.ts';
 import type { StoredAnswer } from '../../store/Store.ts';
 import type { SaleFacts } from '../Events.ts';
 
 /** Terms of sale. */
 export type Terms = {
   /** The word in caveat and configuration, such as `per-request`. */
-  readonly kind: 'per-request' | 'pass';
+  readonly kind: 'per-request' | 'pass' | 'bucket' | 'credit';
+  /** What the caveat says: the kind, and how much of it, where it is counted. */
+  readonly caveat: string;
   /** How much, for people: `1 request`, `1 hour`. */
   readonly units: string;
   /** How long what was bought lasts, in seconds, counted from the end of the invoice. */
   readonly lastsSeconds: number;
-  /** What a token is bound to: the very path it was bought for, or all that the route covers. */
-  readonly binds: 'path' | 'route';
+  /** What a token is bound to: the very path it was bought for, all that the route covers, or nothing narrower than its service. */
+  readonly binds: 'path' | 'route' | 'service';
+  /** What the invoice asks, where that is not the route's price. */
+  readonly priceMsat?: Msat;
+  /** What a call takes off what was sold, where it is counted. @param priceMsat - what the route asks for this call */
+  readonly takes?: (priceMsat: Msat) => bigint;
   /** What the 402's body says under `buys`. */
   readonly describe: () => { readonly [name: string]: string | number };
 };

@@ -1,0 +1,139 @@
+/**
+ * Calls that are counted: on the account that a bucket or a credit opened, and on every part that a holder has limited. A call's units are set aside
+ * on all of them in one step, spent when its answer's head is there, and given back when there is none. What becomes of it stands in
+ * `ClaimedSale.ts`.
+ *
+ * The account is named by its token's identifier, a part by the signature at its limit; both are opened by the first call, from what the token says.
+ *
+ * @see docs/wire.md, "The token" and "The life of a claim"
+ */
+import * as Amount from '../../core/Amount.ts';
+import { nowAt, type Random } from '../../core/Clock.ts';
+import { FareboxError } from '../../core/Errors.ts';
+import { fromUtf8, toHex } from '../../core/internal/bytes.ts';
+import { sha256 } from '../../core/internal/sha256.ts';
+import type { RequestView } from '../../http/RequestView.ts';
+import type { Debit, Spending, Store } from '../../store/Store.ts';
+import { entryOf } from '../Ledger.ts';
+import type { Part, Principal } from '../Offer.ts';
+import { createClaimedSale, type SaleContext, type Use } from './ClaimedSale.ts';
+import type { Sale } from './Terms.ts';
+
+/** What counting needs of the paywall. */
+export type CountedContext = SaleContext & { readonly store: Store; readonly random: Random };
+
+/** A call that is counted. */
+export type Call = {
+  readonly request: RequestView;
+  readonly route: string;
+  /** What the route asks for it. */
+  readonly priceMsat: Amount.Msat;
+  /** What it takes off what was sold. */
+  readonly takes: bigint;
+};
+
+/** A call whose units are set aside, or why they were not. */
+export type Counted = { readonly kind: 'counted'; readonly sale: Sale } | { readonly kind: 'refused'; readonly error: FareboxError };
+
+/** Whether calls with this credential are counted, call by call. */
+export function isCounted({ terms, parts }: Principal): boolean {
+  return terms === 'bucket' || terms === 'credit' || (terms === 'pass' && parts.some(({ unit }) => unit === 'uses'));
+}
+
+/**
+ * Why what a holder allows leaves no room for something that is used as a whole, such as a pass or a single request: it costs more than he allows, or he
+ * allows no use of it. Undefined: there is room.
+ */
+export function refusedByParts({ parts, amountMsat }: Principal): FareboxError | undefined {
+  const isTooLittle = parts.some(({ unit, most }) => (unit === 'msat' ? most < amountMsat : most === 0n));
+  return isTooLittle ? narrowed() : undefined;
+}
+
+/**
+ * Sets a call's units aside, on all accounts or on none.
+ * @throws STORE_UNAVAILABLE – not known whether they are: nothing may be forwarded
+ */
+export async function count(context: CountedContext, principal: Principal, call: Call): Promise<Counted> {
+  const { store, leaseSeconds } = context;
+  const reservation = toHex(context.random(16));
+  const debits = debitsOf(context, principal, call);
+  const outcome = await store.reserve({ reservation, debits, leaseSeconds });
+  if (outcome.kind === 'reserved') {
+    const use = countedUse(context, principal, call, reservation, remaining(principal, outcome.available));
+    return { kind: 'counted', sale: createClaimedSale(context, use) };
+  }
+  if (outcome.account !== principal.useKey) return { kind: 'refused', error: narrowed() };
+  return { kind: 'refused', error: outcome.kind === 'absent' ? used() : await whyInsufficient(store, outcome.account, call.takes) };
+}
+
+/** The account first, since what is given back is counted there; then each part, the first that was limited first. */
+function debitsOf(context: CountedContext, principal: Principal, call: Call): readonly Debit[] {
+  const { useKey, units, parts, mintedUntil: expiresAt, terms } = principal;
+  const costMsat = terms === 'bucket' ? worthOf(principal, call.takes, true) : call.priceMsat;
+  const limited = parts.flatMap(({ key, unit, most }): Debit[] => {
+    // A pass costs nothing more with each call.
+    if (unit === 'msat' && terms === 'pass') return [];
+    return [{ account: key, units: unit === 'uses' ? 1n : costMsat, opens: { source: key, units: most, expiresAt } }];
+  });
+  if (useKey === undefined || units === undefined) return limited;
+  const entry = entryOf('received', principal, call.route, context.clock, '', terms);
+  return [{ account: useKey, units: call.takes, opens: { source: useKey, units, expiresAt, entry } }, ...limited];
+}
+
+/** What so many units were bought for. */
+function worthOf({ amountMsat, units }: Principal, takes: bigint, roundsUp = false): Amount.Msat {
+  if (units === undefined || units === 0n) return amountMsat;
+  return Amount.fromMsat((amountMsat * takes + (roundsUp ? units - 1n : 0n)) / units);
+}
+
+function countedUse(context: CountedContext, principal: Principal, call: Call, reservation: string, left: string | undefined): Use {
+  const { store, clock, leaseSeconds } = context;
+  const { paymentHash, service } = principal;
+  const { route, request } = call;
+  const spending = (note: string): Spending => ({ nonce: reservation, service, route, at: nowAt(clock), note });
+  const clientKey = request.header('idempotency-key');
+  const name = clientKey === undefined ? reservation : `${principal.useKey ?? principal.tokenId}/${clientKey}`;
+  return {
+    idempotencyKey: toHex(sha256(fromUtf8(`farebox/idempotency/1/${name}`)).subarray(0, 16)),
+    principal,
+    facts: { paymentHash, service, route, amountMsat: principal.terms === 'pass' ? Amount.zero : worthOf(principal, call.takes) },
+    isRepeat: false,
+    headers: left === undefined ? [] : [['L402-Remaining', left]],
+    hold: () => store.extend({ reservation, leaseSeconds }),
+    commit: async ({ note }) => ((await store.settle({ reservation, entry: spending(note) })) === 'settled' ? 'committed' : 'lost'),
+    release: async ({ note, limit }) => {
+      const outcome = await store.cancel({ reservation, reason: note, entry: spending(note), ...(limit === undefined ? {} : { limit }) });
+      return { cancelled: 'released', settled: 'committed', lost: 'lost' }[outcome] as 'released' | 'committed' | 'lost';
+    },
+    deliver: async () => {},
+    leave: async () => {},
+  };
+}
+
+/** What is left after this call: of the account, or, where there are parts, the least of those that are counted as the last one is. */
+function remaining({ terms, parts, useKey }: Principal, available: readonly bigint[]): string | undefined {
+  const counted: readonly Pick<Part, 'unit'>[] = parts.filter(({ unit }) => unit === 'uses' || terms !== 'pass');
+  const root = useKey === undefined ? [] : [{ unit: terms === 'credit' ? 'msat' : 'uses' } as const];
+  const all = [...root, ...counted];
+  const unit = all.at(-1)?.unit;
+  const left = available.filter((_, index) => all[index]?.unit === unit);
+  const [first] = left;
+  if (first === undefined) return undefined;
+  const least = left.reduce((one, other) => (other < one ? other : one), first);
+  return unit === 'msat' ? Amount.format(Amount.fromMsat(least)) : `${least}`;
+}
+
+/** Too little is left; or what others have set aside would be enough, and may come back. */
+async function whyInsufficient(store: Store, account: string, takes: bigint): Promise<FareboxError> {
+  const balance = await store.balance(account);
+  if (balance === undefined || balance.available + balance.reserved < takes) return used();
+  return new FareboxError('CREDENTIAL_IN_USE', 'What is left of this token is set aside for requests under way. Ask again in a moment; do not pay again.');
+}
+
+function used(): FareboxError {
+  return new FareboxError('CREDENTIAL_USED', 'Less is left of this token than this request takes. Buy a new one.');
+}
+
+function narrowed(): FareboxError {
+  return new FareboxError('CREDENTIAL_NARROWED', 'A holder narrowed this token: what he allows has been used up, or is less than this request takes.');
+}
