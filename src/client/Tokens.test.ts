@@ -37,6 +37,7 @@ describe('what a token says of itself', () => {
       'b_valid_until=1800000050',
     ];
     expect(Tokens.read(tokenOf([...caveats, 'a_priced=00', 'a_terms=pass']))).toEqual({
+      services: ['a', 'b'],
       terms: 'pass',
       validUntil: 1_800_000_050,
       paths: ['/v1/*', '/v1/x'],
@@ -46,8 +47,31 @@ describe('what a token says of itself', () => {
     expect(Tokens.paymentHashOf(tokenOf([]))).toBe(paymentHash);
   });
 
+  it.each([
+    ['bucket:1500', 'counted'],
+    ['credit:10000000', 'counted'],
+    ['bucket', 'unknown'],
+    ['credit:many', 'unknown'],
+  ])('sold as %s is %s', (terms, expected) => {
+    expect(Tokens.read(tokenOf(['services=a:0', `a_terms=${terms}`])).terms).toBe(expected);
+  });
+
+  it('of a whole service is tried wherever its origin asks to be paid, and not given up for what another service says', async () => {
+    const credit = keptAs('credit', tokenOf(['services=a:0', 'a_terms=credit:10000000']));
+    const outgoing = await request(`${credit.origin}/anywhere`, { method: 'POST', body: 'x' });
+    expect(Tokens.candidates([credit], outgoing, now)).toEqual([credit]);
+    const refusal = (service: string) => {
+      const line = `L402 macaroon="${tokenOf([`services=${service}:0`])}", invoice="lnbcrt500n1p4srxzesp"`;
+      return new Response(null, { status: 402, headers: { 'WWW-Authenticate': line } });
+    };
+    expect([Tokens.isForAnother(credit, refusal('b')), Tokens.isForAnother(credit, refusal('a'))]).toEqual([true, false]);
+    expect(Tokens.isForAnother(credit, new Response(null, { status: 402 }))).toBe(false);
+    const bound = keptAs('bound', tokenOf(['services=a:0', 'a_method=GET', 'a_path=/x', 'a_terms=bucket:5']));
+    expect(Tokens.isForAnother(bound, refusal('b'))).toBe(false);
+  });
+
   it('is nothing where it cannot be read, whatever it is', () => {
-    const nothing = { terms: 'unknown', validUntil: undefined, paths: [], methods: [], priced: false };
+    const nothing = { services: expect.any(Array), terms: 'unknown', validUntil: undefined, paths: [], methods: [], priced: false };
     for (const token of ['opaque.token', '', tokenOf([]), tokenOf(['a_terms=pass']), tokenOf(['services=x', 'x_terms=pass']), tokenOf(['no condition'])]) {
       expect(Tokens.read(token)).toEqual(nothing);
     }

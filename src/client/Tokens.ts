@@ -5,6 +5,7 @@
  * @see L402 macaroon-spec; docs/wire.md, "The token"
  */
 import * as Caveat from '../core/Caveat.ts';
+import * as Challenge from '../core/Challenge.ts';
 import * as Credential from '../core/Credential.ts';
 import { FareboxError } from '../core/Errors.ts';
 import * as Identifier from '../core/Identifier.ts';
@@ -17,8 +18,10 @@ import type { Outgoing } from './Outgoing.ts';
 
 /** What a token says of itself, as far as it can be read. */
 export type Reading = {
-  /** `per-request`: good for one answer. `unknown`: it does not say. */
-  readonly terms: 'per-request' | 'pass' | 'unknown';
+  /** The services that it names. */
+  readonly services: readonly string[];
+  /** `per-request`: good for one answer. `counted`: for several, until they are used up. `unknown`: it does not say. */
+  readonly terms: 'per-request' | 'pass' | 'counted' | 'unknown';
   /** Unix seconds, the earliest that it names; undefined where it names none. */
   readonly validUntil: number | undefined;
   /** Patterns of paths, each of which must cover the request's; empty where it names none. */
@@ -39,7 +42,8 @@ export function read(token: string): Reading {
     .map(Caveat.parseTime)
     .filter((at) => at !== undefined);
   return {
-    terms: terms === 'per-request' || terms === 'pass' ? terms : 'unknown',
+    services,
+    terms: terms === 'per-request' || terms === 'pass' ? terms : /^(?:bucket|credit):\d+$/.test(terms ?? '') ? 'counted' : 'unknown',
     validUntil: times.length === 0 ? undefined : Math.min(...times),
     paths: values('path'),
     methods: values('method').map((value) => value.split(',').map((method) => method.trim())),
@@ -88,6 +92,19 @@ export function isExclusive(payment: Payment): boolean {
   return terms === 'per-request' || (terms === 'unknown' && payment.state === 'settled');
 }
 
+/** Whether a refusal says nothing of this credential: it was bought for a whole service, and what was asked for is another one's. */
+export function isForAnother(payment: Payment, response: Response): boolean {
+  const reading = readingOf(payment);
+  if (!isForService(reading)) return false;
+  const asked = Challenge.choose(Challenge.parse(response.headers.get('WWW-Authenticate') ?? ''));
+  const services = asked === undefined ? [] : read(asked.token).services;
+  return services.length > 0 && !services.some((service) => reading.services.includes(service));
+}
+
+function isForService({ terms, methods, paths }: Reading): boolean {
+  return terms === 'counted' && methods.length === 0 && paths.length === 0;
+}
+
 /** Whether the token has expired, by what it says. */
 export function isExpired(payment: Payment, nowAt: number): boolean {
   const { validUntil } = readingOf(payment);
@@ -122,6 +139,8 @@ function fits(payment: Payment, outgoing: Outgoing): boolean {
 
 function covers(payment: Payment, reading: Reading, outgoing: Outgoing): boolean {
   const { pathname } = outgoing;
+  // What was bought for a whole service names neither methods nor paths; which of them are that service's, the server knows.
+  if (isForService(reading)) return true;
   const method = countsAs(outgoing.method);
   const byMethod =
     reading.methods.length === 0 ? countsAs(payment.method) === method : reading.methods.every((list) => list.some((one) => countsAs(one) === method));

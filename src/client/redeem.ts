@@ -20,7 +20,7 @@ import * as Tokens from './Tokens.ts';
 /** What came of showing a credential. */
 export type Redeemed =
   | { readonly kind: 'answered'; readonly response: Response }
-  /** It is set aside. The body of the response has not been read. */
+  /** It is set aside, unless it is another service's. The body of the response has not been read. */
   | { readonly kind: 'refused'; readonly response: Response };
 
 /**
@@ -37,6 +37,10 @@ export async function redeem(client: Client, outgoing: Outgoing, payment: Paymen
   };
   try {
     const response = await sendPatiently(client, outgoing, payment);
+    if (isRefusal(response) && Tokens.isForAnother(payment, response)) {
+      await release();
+      return { kind: 'refused', response };
+    }
     if (isRefusal(response)) {
       client.emit({ kind: 'set-aside', paymentHash, status: response.status });
       await note(client, payment, { kind: 'reject', note: `The server answered ${response.status} to its credential.` });
