@@ -256,6 +256,22 @@ describe('attenuate', () => {
     expect(JSON.parse(last(cli))).not.toHaveProperty('refused');
   });
 
+  test('limits that are counted come with a word that tells two such parts apart', async () => {
+    const cli = withToken();
+    const parts: string[] = [];
+    for (let time = 0; time < 2; time++) {
+      await cli.run('token', 'attenuate', cli.token, '--uses', '3', '--max-sats', '200');
+      const added = Macaroon.parse(last(cli)).caveats.slice(-3);
+      expect(added.slice(1)).toEqual(['n_uses=3', 'max_sats=200']);
+      parts.push(added[0] ?? '');
+    }
+    expect(parts.every((part) => /^part=[0-9a-f]{16}$/.test(part))).toBe(true);
+    expect(new Set(parts).size).toBe(2);
+    await cli.run('token', 'inspect', last(cli));
+    expect(cli.out()).toContain('for 3 requests at most, counted together wherever this part is handed on');
+    expect(cli.out()).toContain('for 200 sat of requests at most');
+  });
+
   test('of a credential it prints a credential, ready to be sent', async () => {
     const cli = withToken();
     await cli.run('token', 'attenuate', ...cli.credential.split(' '), '--method', 'GET');
@@ -291,6 +307,9 @@ describe('attenuate', () => {
     [['--expires', '0s'], '--expires:'],
     [['--expires', 'tomorrow'], 'write a length such as 10m'],
     [['--expires', '2027-01-16'], 'with its zone'],
+    [['--uses', '0'], '--uses is a whole number from 1, not "0"'],
+    [['--max-sats', '200 sat'], '--max-sats is a whole number from 1, not "200 sat"'],
+    [['--caveat', 'n_uses=many'], 'cannot be read'],
     [['--caveat', 'valid_until=soon'], 'cannot be read'],
     [['--caveat', 'api_terms=pass'], 'allows more than an earlier one'],
     [['--caveat', 'services=other:0'], 'allows more than an earlier one'],

@@ -36,6 +36,8 @@ export function registerToken(program: Command, context: CliContext): void {
     .option('--path <prefix>', 'only on this path and what is below it, such as /api/v1')
     .option('--method <methods>', 'only with these methods, such as GET or GET,POST')
     .option('--expires <when>', 'only for so long (10m, 1h, 1d) or until then (2030-12-31T23:59:00Z)')
+    .option('--uses <count>', 'only for so many requests, counted wherever this token is handed on')
+    .option('--max-sats <sats>', 'only for so much of what requests cost, counted likewise')
     .option('--caveat <condition=value>', 'any other caveat; may repeat', (text: string, all: readonly string[] = []) => [...all, text])
     .option('--json', 'print JSON instead of the bare token')
     .addHelpText('after', attenuateHelp)
@@ -61,10 +63,12 @@ Examples:
 const attenuateHelp = `
 The narrowed token alone goes to standard output (with its preimage, where a
 credential was given); what it allows is said on standard error. It draws on the
-same payment: narrowing makes no second request out of one.
+same payment: narrowing makes no second request out of one. Each call with --uses or
+--max-sats makes a part of its own; all parts together have what the token has.
 
 Examples:
   farebox token attenuate AgEEbHNhdAJC… --path /api/v1 --expires 10m
+  farebox token attenuate AgEEbHNhdAJC… --max-sats 200
   curl -H "Authorization: $(farebox token attenuate "$CREDENTIAL" --method GET)" http://localhost:8402/`;
 
 async function inspect(context: CliContext, words: readonly string[], options: InspectOptions): Promise<void> {

@@ -3,11 +3,12 @@
  *
  * @see docs/wire.md, "The token"
  */
+import * as Amount from '../../core/Amount.ts';
 import * as Caveat from '../../core/Caveat.ts';
 import * as Preimage from '../../core/Preimage.ts';
 import { read as readCapabilities } from '../../server/policies/capabilities.ts';
 import * as services from '../../server/policies/services.ts';
-import { termsCondition } from '../../server/policies/sold.ts';
+import * as sold from '../../server/policies/sold.ts';
 import { formatAt, formatRelative } from '../Time.ts';
 
 /** One caveat of a token. */
@@ -36,7 +37,7 @@ export function servicesOf(caveats: readonly string[]): readonly string[] {
 /** Every caveat in order. Everything behind the first `<service>_terms` came from a holder; a token without one was not made here. */
 export function describe(caveats: readonly string[], surroundings: Surroundings): readonly CaveatWords[] {
   const names = servicesOf(caveats);
-  const ends = new Set(names.map(termsCondition));
+  const ends = new Set(names.map(sold.termsCondition));
   const last = caveats.findIndex((text) => ends.has(parse(text)?.condition ?? ''));
   return caveats.map((text, index) => {
     const by = last < 0 ? 'unknown' : index <= last ? 'minted' : 'holder';
@@ -100,6 +101,8 @@ const below: Reader = (value) => {
   return { means: path === '' ? 'on every path' : `on ${path} and everything below it` };
 };
 
+const unreadable = 'a limit that cannot be read, so a gateway refuses the token';
+
 const label: Reader = () => ({ means: "a holder's own label; it narrows nothing" });
 
 /** Conditions whose name stands for itself. */
@@ -117,6 +120,12 @@ const fromHolders: ReadonlyMap<string, Reader> = new Map<string, Reader>([
   ['method', methods],
   ['expires', until],
   ['valid_until', until],
+  ['n_uses', (value) => ({ means: /^\d+$/.test(value) ? `for ${value} requests at most, counted together wherever this part is handed on` : unreadable })],
+  [
+    'max_sats',
+    (value) => ({ means: /^\d+$/.test(value) ? `for ${value} sat of requests at most, counted together wherever this part is handed on` : unreadable }),
+  ],
+  ['part', () => ({ means: 'a word that tells this part from others with the same limits' })],
   ['token_id', label],
   ['budget_id', label],
 ]);
@@ -129,13 +138,18 @@ const fromService: ReadonlyMap<string, Reader> = new Map<string, Reader>([
   ['priced', () => ({ means: 'with the very inputs that its price was made from' })],
   ['valid_until', until],
   ['price', (value) => ({ means: `sold for ${value}` })],
-  ['terms', (value) => ({ means: termsWords.get(value) ?? `sold under the terms "${value}"` })],
+  ['terms', (value) => ({ means: termsWords(value) })],
 ]);
 
-const termsWords: ReadonlyMap<string, string> = new Map([
-  ['per-request', 'for one request'],
-  ['pass', 'for any number of requests'],
-]);
+function termsWords(value: string): string {
+  const { kind, units } = sold.readTerms(value) ?? {};
+  if (value === 'per-request') return 'for one request';
+  if (value === 'pass') return 'for any number of requests';
+  if (kind === 'bucket' && units !== undefined) return `for ${units} requests, or fewer that weigh more`;
+  if (kind === 'credit' && units !== undefined && units <= Amount.maxMsat)
+    return `for ${Amount.format(Amount.fromMsat(units))} of requests, at the price of each`;
+  return `sold under the terms "${value}"`;
+}
 
 function parse(text: string): Caveat.Caveat | undefined {
   try {

@@ -2,7 +2,9 @@
  * `farebox token attenuate`: the same token, good for less. Needs no key; cannot be undone.
  */
 import * as Caveat from '../../core/Caveat.ts';
+import { type Random, systemRandom } from '../../core/Clock.ts';
 import { FareboxError } from '../../core/Errors.ts';
+import { toHex } from '../../core/internal/bytes.ts';
 import * as Macaroon from '../../core/Macaroon.ts';
 import { readDurationSeconds, readMethods } from '../../gateway/ConfigFields.ts';
 import * as Path from '../../http/Path.ts';
@@ -17,6 +19,8 @@ export type Wishes = {
   readonly path?: string;
   readonly method?: string;
   readonly expires?: string;
+  readonly uses?: string;
+  readonly maxSats?: string;
   readonly caveat?: readonly string[];
 };
 
@@ -34,10 +38,10 @@ export type Narrowed = {
  * @throws CONFIG_INVALID – nothing to narrow to, or a wish that would be refused or leave nothing; the message says why
  * @throws CREDENTIAL_EXPIRED, CREDENTIAL_NARROWED – the token is refused already
  */
-export function narrow(presented: Presented, wishes: Wishes, nowAt: number): Narrowed {
+export function narrow(presented: Presented, wishes: Wishes, nowAt: number, random: Random = systemRandom): Narrowed {
   const { macaroon } = presented;
-  const added = caveatsOf(wishes, nowAt);
-  if (added.length === 0) throw wrong('There is nothing to narrow to. Name one or more of --path, --method, --expires and --caveat.');
+  const added = caveatsOf(wishes, nowAt, random);
+  if (added.length === 0) throw wrong('There is nothing to narrow to. Name one or more of --path, --method, --expires, --uses, --max-sats and --caveat.');
   const moment = { nowAt, preimage: preimageOf(presented) };
   const standing = judge(macaroon.caveats, moment, true);
   const isForeign = !describe(macaroon.caveats, { nowAt, paymentHash: undefined }).some(({ by }) => by === 'minted');
@@ -57,11 +61,15 @@ function attenuate(macaroon: Macaroon.Macaroon, added: readonly string[]): Macar
   }
 }
 
-function caveatsOf({ path, method, expires, caveat = [] }: Wishes, nowAt: number): readonly string[] {
+function caveatsOf({ path, method, expires, uses, maxSats, caveat = [] }: Wishes, nowAt: number, random: Random): readonly string[] {
   return [
     ...(path === undefined ? [] : [write('path_prefix', readPath(path))]),
     ...(method === undefined ? [] : [write('method', readMethod(method))]),
     ...(expires === undefined ? [] : [write('valid_until', String(readEnd(expires, nowAt)))]),
+    // Two parts with the same limit are two.
+    ...(uses === undefined && maxSats === undefined ? [] : [write('part', toHex(random(8)))]),
+    ...(uses === undefined ? [] : [write('n_uses', readCount('--uses', uses))]),
+    ...(maxSats === undefined ? [] : [write('max_sats', readCount('--max-sats', maxSats))]),
     ...caveat.map(readCaveat),
   ];
 }
@@ -72,6 +80,11 @@ function write(condition: string, value: string): string {
   } catch (error) {
     throw wrong(`${condition}: ${(error as Error).message}.`, error);
   }
+}
+
+function readCount(flag: string, written: string): string {
+  if (!/^[1-9]\d{0,14}$/.test(written.trim())) throw wrong(`${flag} is a whole number from 1, not "${written.slice(0, 64)}".`);
+  return written.trim();
 }
 
 /** A path in normal form, as gateways compare it. */

@@ -1,0 +1,59 @@
+import { describe, expect, test } from 'vitest';
+import { mistakesIn } from '../../test/gateway/mistakes.ts';
+import { parseConfig } from './Config.ts';
+import { invoiceMsat } from './ConfigRoutes.ts';
+import { explain, toJson } from './Explain.ts';
+
+const mistakesOf = (text: string) => mistakesIn(text, { folder: '/srv', environment: {} });
+
+describe('what is sold', () => {
+  const selling = (routes: string, service = '') => `services:\n  - name: a\n    upstream: http://x\n${service}    routes:\n${routes}`;
+  const bulk = '    bucket: { units: 1500, price: 1000 sat }\n    credit: { amount: 10000 sat, price: 9000 sat, lasts: 7d }\n';
+
+  test('is a word in the configuration', () => {
+    const routes = [
+      '{ path: /a, price: 10 sat }',
+      '{ path: /b, price: 10 sat, terms: "pass: 1h" }',
+      '{ path: /c, price: 100 sat, terms: "bucket: 20" }',
+      '{ path: /d, price: 100 sat, terms: { bucket: 20 } }',
+      '{ path: /e, terms: bucket, weight: 5 }',
+      '{ path: /f, price: 50 sat, terms: credit }',
+    ];
+    const config = parseConfig(selling(routes.map((one) => `      - ${one}\n`).join(''), bulk));
+    expect(config.routes.map(({ sale }) => sale?.terms)).toEqual([
+      { kind: 'per-request' },
+      { kind: 'pass', seconds: 3600 },
+      { kind: 'bucket', units: 20, weight: 1, seconds: 2_592_000, servicePriceMsat: undefined },
+      { kind: 'bucket', units: 20, weight: 1, seconds: 2_592_000, servicePriceMsat: undefined },
+      { kind: 'bucket', units: 1500, weight: 5, seconds: 2_592_000, servicePriceMsat: 1_000_000n },
+      { kind: 'credit', creditMsat: 10_000_000n, creditPriceMsat: 9_000_000n, seconds: 604_800 },
+    ]);
+    expect(config.routes.map(({ sale }) => sale && invoiceMsat(sale))).toEqual([10_000n, 10_000n, 100_000n, 100_000n, 1_000_000n, 9_000_000n]);
+    const told = explain(config);
+    expect(told).toMatch(/\/c +100 sat +20 requests within 30 days/);
+    expect(told).toMatch(/\/e +1000 sat +1500 units within 30 days .*5 units a request/);
+    expect(told).toMatch(/\/f +9000 sat +10000 sat of credit for 7 days .*50 sat a request/);
+    expect(JSON.parse(JSON.stringify(toJson(config)))).toMatchObject({ routes: expect.arrayContaining([expect.objectContaining({ pattern: '/f' })]) });
+  });
+
+  test.each<[string, string, RegExp]>([
+    [
+      'a bucket of a service that has none',
+      selling('      - { path: /e, terms: bucket }\n'),
+      /the service sells no bucket: write "bucket: \{ units: 1500, price: 1000 sat \}" there/,
+    ],
+    ['a credit of a service that has none', selling('      - { path: /f, price: 1 sat, terms: credit }\n'), /the service sells no credit/],
+    ['a price beside the bucket of the service', selling('      - { path: /e, price: 1 sat, terms: bucket }\n', bulk), /the bucket has a price/],
+    ['no price of what a credit is spent on', selling('      - { path: /f, terms: credit }\n', bulk), /\/f has no price/],
+    ['a request dearer than the credit', selling('      - { path: /f, price: 10001 sat, terms: credit }\n', bulk), /costs more than a whole credit/],
+    ['a request that weighs more than the bucket', selling('      - { path: /e, terms: bucket, weight: 1501 }\n', bulk), /more than the whole bucket/],
+    ['a weight of what has none', selling('      - { path: /e, price: 1 sat, weight: 2 }\n', bulk), /has a weight/],
+    ['a bucket of nothing', selling('      - { path: /e, price: 1 sat, terms: "bucket: 0" }\n'), /not a whole number from 1/],
+    ['a bucket too large', selling('      - { path: /e, price: 1 sat, terms: "bucket: 1000000001" }\n'), /not a whole number from 1|at most/],
+    ['terms that nobody knows', selling('      - { path: /e, price: 1 sat, terms: lifetime }\n'), /"lifetime" is not what a payment can buy/],
+    ['a count without a store', `store: none\n${selling('      - { path: /c, price: 1 sat, terms: "bucket: 5" }\n')}`, /sells bucket: name a store/],
+    ['a weight of what is free', selling('      - { path: /e, free: true, weight: 2 }\n'), /a route that is free has no `weight`/],
+  ])('%s is a mistake', (_, text, expected) => {
+    expect(mistakesOf(text).join('\n')).toMatch(expected);
+  });
+});
