@@ -65,6 +65,34 @@ describe('an invoice', () => {
     await expect(receiverOf(() => ok(body)).lookupInvoice(paymentHash)).rejects.toMatchObject({ code: 'LIGHTNING_UNAVAILABLE' });
   });
 
+  test('that was paid is told of by when it was, however long ago it was made', async () => {
+    const hashOf = (byte: number) => Preimage.hash(Preimage.fromBytes(new Uint8Array(32).fill(byte)));
+    const paid = { ...incoming, status: 'success', payment_hash: paymentHash, memo: 'one answer' };
+    const lists = [
+      [{ ...paid, payment_hash: hashOf(4), created_at: '2027-01-15T08:00:00', updated_at: '2027-01-15T08:00:05.750000+00:00' }],
+      [
+        { ...paid, created_at: '2026-12-01T00:00:00', updated_at: '2027-01-15T08:00:06.250000+00:00', memo: null },
+        // Passed over, where an LNbits does not know the filters.
+        { ...paid, ...outgoing, payment_hash: hashOf(6) },
+        { ...paid, payment_hash: hashOf(4), created_at: '2027-01-15T08:00:00', updated_at: '2027-01-15T08:00:05.750000+00:00' },
+      ],
+    ];
+    const asked: string[] = [];
+    const clock = FixedClock.create(createdAt);
+    const answers = ({ path }: Call) => {
+      asked.push(path);
+      return ok(lists.shift() ?? []);
+    };
+    const receiver = createReceiver({ api: apiOf(answers), network: 'regtest', clock });
+    const watch = receiver.watchSettlements({ after: `${createdAt}.`, signal: new AbortController().signal })[Symbol.asyncIterator]();
+    expect((await watch.next()).value).toMatchObject({ paymentHash: hashOf(4), amountMsat: 50_000n, settledAt: createdAt + 5, description: 'one answer' });
+    const next = watch.next();
+    for (let turn = 0; turn < 10; turn++) await Promise.resolve();
+    clock.advance(2000);
+    expect((await next).value).toMatchObject({ paymentHash, settledAt: createdAt + 6, description: undefined });
+    expect(asked[0]).toBe('/api/v1/payments?status=success&amount%5Bgt%5D=0&sortby=updated_at&direction=desc&limit=10&offset=0');
+  });
+
   const isWallet = ({ path }: Call) => path === '/api/v1/wallet';
   const nobody = ok({ detail: 'Wallet not found.' }, 404);
 

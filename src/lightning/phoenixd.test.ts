@@ -22,14 +22,15 @@ const invoice = Bolt11.encode(
   new Uint8Array(32).fill(5),
 );
 
-type Asked = { readonly path: string; readonly init: RequestInit };
+type Asked = { readonly path: string; readonly query: string; readonly init: RequestInit };
 
 /** Runs with a phoenixd in place of the network. */
 async function withPhoenixd<T>(answers: (asked: Asked) => Response | Error, run: (asked: Asked[]) => Promise<T>): Promise<T> {
   const { fetch } = globalThis;
   const all: Asked[] = [];
   globalThis.fetch = async (url, init = {}) => {
-    const asked = { path: new URL(String(url)).pathname, init };
+    const { pathname: path, search: query } = new URL(String(url));
+    const asked = { path, query, init };
     all.push(asked);
     const answer = answers(asked);
     if (answer instanceof Error) throw answer;
@@ -98,6 +99,19 @@ test('a description that is too long for it is cut between characters', async ()
       await receiver.createInvoice({ amountMsat: 50_000n as never, description, expirySeconds: 60 });
     const told = asked.map(({ init }) => new URLSearchParams(String(init.body)).get('description') ?? '');
     expect(told).toEqual(['x'.repeat(128), `${'☂'.repeat(127)}…`, `${'😀'.repeat(63)}…`]);
+  });
+});
+
+test('a watch reads what was received from a time on, in the words of its invoice; what came over the chain is no settlement', async () => {
+  const received = { subType: 'lightning', paymentHash, isPaid: true, receivedSat: 50, fees: 0, completedAt: 1_800_000_000_250, createdAt: 1_700_000_000_000 };
+  const onChain = { subType: 'on_chain', isPaid: true, receivedSat: 9, txId: 'ab', completedAt: 1_800_000_000_300, createdAt: 1_800_000_000_000 };
+  const answers = () => json([onChain, { ...received, description: 'one answer' }]);
+  await withPhoenixd(answers, async (asked) => {
+    const receiver = createPhoenixdReceiver({ password: 'limited', network: 'regtest' });
+    const watch = receiver.watchSettlements({ after: '1799999995.', signal: new AbortController().signal });
+    const [settlement] = [(await watch[Symbol.asyncIterator]().next()).value];
+    expect(settlement).toMatchObject({ paymentHash, amountMsat: 50_000n, settledAt: 1_800_000_000, description: 'one answer' });
+    expect(asked.map(({ path, query }) => path + query)).toEqual(['/payments/incoming?from=1799999985000&limit=100&offset=0']);
   });
 });
 

@@ -14,9 +14,10 @@ import { FareboxError } from '../core/Errors.ts';
 import * as Preimage from '../core/Preimage.ts';
 import { type Api, createApi, type Reply, refusal } from './Api.ts';
 import { assertInvoiceRequest, assertWholeSat } from './arguments.ts';
-import { type Attempt, believed, call, created, ifAllowed, pay, refusedAtTheDoor, unknown, watchesNothing } from './Driving.ts';
+import { type Attempt, believed, call, created, ifAllowed, pay, refusedAtTheDoor, unknown } from './Driving.ts';
 import type { FailureReason, InvoiceState, Network, NodeInfo, Payer, PaymentOutcome, Receiver, TrackedPayment } from './Lightning.ts';
 import { Reading } from './Reading.ts';
+import { byTime, type Listed, type ReadPage, watchByAsking } from './Watching.ts';
 
 /** Where a phoenixd is, and what lets one in. */
 export type PhoenixdOptions = {
@@ -37,14 +38,15 @@ const product = 'phoenixd';
  * @example createPhoenixdReceiver({ password: limitedPassword })
  */
 export function createPhoenixdReceiver(options: PhoenixdOptions): Receiver {
-  const { network = 'bitcoin' } = options;
+  const { network = 'bitcoin', clock = systemClock } = options;
   const api = apiOf(options);
   const closing = new AbortController();
   const ask = <T>(signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<T>) => call(product, closing.signal, signal, work);
+  const settlements = byTime(product, readReceived(api));
   return {
     name: 'phoenixd',
     network,
-    capabilities: { lookup: true, history: true, watch: false, cancel: false, msat: false, memo: true },
+    capabilities: { lookup: true, history: true, watch: true, cancel: false, msat: false, memo: true },
     createInvoice: async (request, signal) => {
       assertInvoiceRequest(request);
       const amountSat = String(assertWholeSat(product, request.amountMsat));
@@ -64,7 +66,7 @@ export function createPhoenixdReceiver(options: PhoenixdOptions): Receiver {
         return stateOf(new Reading(product, reply.body));
       });
     },
-    watchSettlements: () => watchesNothing(product),
+    watchSettlements: ({ after, signal }) => watchByAsking(settlements, { clock, stop: AbortSignal.any([signal, closing.signal]), after }),
     info: (signal) => ask(signal, (either) => info(api, either)),
     canSpend: (signal) => ask(signal, (either) => maySpend(api, either)),
     receivable: (signal) => ask(signal, (either) => receivable(api, either)),
@@ -147,6 +149,28 @@ function stateOf(invoice: Reading): InvoiceState {
   if (invoice.flag('isPaid')) return { kind: 'paid', amountMsat: invoice.sat('receivedSat'), settledAt: Math.floor(invoice.seconds('completedAt') / 1000) };
   if (invoice.flag('isExpired')) return { kind: 'expired' };
   return { kind: 'open', expiresAt: Math.floor(invoice.seconds('expiresAt') / 1000) };
+}
+
+/** What it has received, by when it did; what arrived on chain has no payment hash, and settles no invoice. */
+function readReceived(api: Api): ReadPage {
+  return async ({ fromAt, offset }, signal) => {
+    const reply = await api.call({ path: `/payments/incoming?from=${fromAt * 1000}&limit=${pageLength}&offset=${offset}`, signal });
+    if (reply.status !== 200) throw refusal(product, reply);
+    const received = new Reading(product, { received: reply.body }).list('received');
+    const listed = received.filter((one) => one.has('paymentHash') && one.has('completedAt')).map(settlementOf);
+    return { listed, length: received.length, isLast: received.length < pageLength };
+  };
+}
+
+const pageLength = 100;
+
+function settlementOf(invoice: Reading): Listed {
+  return {
+    paymentHash: Preimage.parseHash(invoice.text('paymentHash')),
+    amountMsat: invoice.sat('receivedSat'),
+    settledAt: Math.floor(invoice.seconds('completedAt') / 1000),
+    description: invoice.has('description') ? invoice.text('description') : undefined,
+  };
 }
 
 /** Hands a payment over; the answer waits for its end. */

@@ -25,6 +25,8 @@ export type Node = {
   readonly invoice: (paymentHash: string) => Promise<Invoice | undefined>;
   /** The invoices that were paid, in the order in which they were; the first has number 1. Those behind that number, and the next ones as they come. */
   readonly settled: (after: number | undefined, gone: AbortSignal) => AsyncGenerator<{ readonly number: number; readonly invoice: Invoice }>;
+  /** Those that were paid, in that order. */
+  readonly paid: () => Promise<readonly Invoice[]>;
   readonly preimageOf: (paymentHash: string) => string | undefined;
   /** The number that an invoice has in that order. */
   readonly numberOf: (paymentHash: string) => number;
@@ -128,6 +130,7 @@ function createNode(sandbox: Sandbox, name: string, clock: FixedClock.FixedClock
         }
       }
     },
+    paid: async () => (await Promise.all(order.map(invoice))).filter((one) => one !== undefined),
     preimageOf: (paymentHash) => preimages.get(paymentHash),
     numberOf: (paymentHash) => order.indexOf(paymentHash) + 1,
     pay: async (text, maxFeeMsat, waitSeconds) => {

@@ -26,6 +26,7 @@ export function lnbits(node: Node): (asked: Asked) => Promise<Told> {
     if (method === 'GET' && path === '/api/v1/wallet') {
       return { status: 200, body: { name: node.name, balance: Number(await node.balanceMsat()), ...(key === keys.admin ? { id: 'w' } : {}) } };
     }
+    if (method === 'GET' && path === '/api/v1/payments') return list(node, query);
     if (method !== 'POST' || path !== '/api/v1/payments') return detail(404, 'Not Found');
     const { out } = JSON.parse(body) as { readonly out: boolean };
     if (!out) return create(node, body);
@@ -66,6 +67,19 @@ async function lookup(node: Node, hash: string, isWallet: boolean): Promise<Told
   const isPaid = status === 'success';
   if (!isWallet) return { status: 200, body: isPaid ? { paid: true, preimage } : { paid: false } };
   return { status: 200, body: { paid: isPaid, ...(isPaid ? {} : { status }), preimage: isPaid ? preimage : null, details } };
+}
+
+/** Payments that were not refused, filtered and sorted as asked; ten unless told otherwise. Of what it does not know, it passes over filters alone. */
+async function list(node: Node, query: URLSearchParams): Promise<Told> {
+  const { sortby, direction = 'asc', limit = '10', offset = '0', ...filters } = Object.fromEntries(query);
+  if (sortby !== 'updated_at' || !/^(?:asc|desc)$/.test(direction) || !/^\d+$/.test(limit) || !/^\d+$/.test(offset)) return detail(400, 'Invalid request.');
+  const known = ['status', 'amount[gt]'];
+  for (const name of Object.keys(filters)) if (!known.includes(name)) throw new Error(`unknown filter "${name}"`);
+  const above = Number(filters['amount[gt]'] ?? Number.NEGATIVE_INFINITY);
+  const found = (await node.paid()).filter(({ amountMsat }) => Number(amountMsat) > above).map(incoming);
+  const listed = found.filter(({ status }) => status === (filters.status ?? status));
+  const sorted = direction === 'asc' ? listed : listed.toReversed();
+  return { status: 200, body: sorted.slice(Number(offset), Number(offset) + Number(limit)) };
 }
 
 function incoming({ text, paymentHash, amountMsat, description, createdAt, expiresAt, state }: Invoice) {

@@ -29,6 +29,7 @@ export function phoenixd(node: Node): (asked: Asked) => Promise<Told> {
         body: { nodeId: await node.nodeId(), channels: [{ state: 'Normal', inboundLiquiditySat: 1_000_000 }], chain: 'regtest', version: '0.8.0' },
       };
     if (method === 'GET' && path === '/getbalance') return { status: 200, body: { balanceSat: Number((await node.balanceMsat()) / 1000n), feeCreditSat: 0 } };
+    if (method === 'GET' && path === '/payments/incoming') return received(node, asked.query);
     if (method === 'GET' && path.startsWith('/payments/incoming/')) return found(await node.invoice(hash ?? ''), incoming);
     if (method === 'GET' && path.startsWith('/payments/outgoingbyhash/')) return found(await node.payment(hash ?? ''), outgoing);
     return { status: 404, text: 'Unknown endpoint (check api doc)' };
@@ -75,12 +76,25 @@ const words: ReadonlyMap<string, string> = new Map([
   ['expired', 'this invoice has expired'],
 ]);
 
-function incoming({ text, paymentHash, amountMsat, createdAt, expiresAt, state }: Invoice) {
+/** What was received within a time, in milliseconds, the newest first; twenty unless told otherwise. */
+async function received(node: Node, query: URLSearchParams): Promise<Told> {
+  for (const [name, value] of query) {
+    if (!['from', 'to', 'limit', 'offset'].includes(name)) throw new Error(`unknown parameter "${name}"`);
+    if (!/^\d+$/.test(value)) return { status: 400, text: `Request parameter ${name} couldn't be parsed/converted to integer` };
+  }
+  const value = (name: string, otherwise: number) => Number(query.get(name) ?? otherwise);
+  const all = (await node.paid()).map(incoming).reverse();
+  const within = all.filter(({ completedAt = 0 }) => completedAt >= value('from', 0) && completedAt <= value('to', node.clock.nowMs() + 1000));
+  return { status: 200, body: within.slice(value('offset', 0), value('offset', 0) + value('limit', 20)) };
+}
+
+function incoming({ text, paymentHash, amountMsat, description, createdAt, expiresAt, state }: Invoice) {
   const paid = state.kind === 'paid' ? state : undefined;
   return {
     type: 'incoming_payment',
     subType: 'lightning',
     paymentHash,
+    description,
     invoice: text,
     isPaid: paid !== undefined,
     isExpired: state.kind === 'expired' || state.kind === 'cancelled',

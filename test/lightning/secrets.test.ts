@@ -56,6 +56,7 @@ describe.each(Object.entries(products))('%s', (name, product) => {
       () => receiver.info(),
       () => receiver.createInvoice({ amountMsat: Amount.fromSat(50), description: 'x', expirySeconds: 600 }),
       () => receiver.lookupInvoice(hash),
+      () => receiver.watchSettlements({ signal: new AbortController().signal })[Symbol.asyncIterator]().next(),
       () => receiver.canSpend?.(),
       () => receiver.receivable?.(),
       () => payer.pay({ invoice: text, maxFeeMsat: Amount.fromSat(10), timeoutSeconds: 5 }),

@@ -4,7 +4,9 @@
  * LNbits calls an invoice failed once it has expired, without asking its node again. An invoice that it could not ask its node about is
  * neither open nor expired: that is an error.
  *
- * @see LNbits' API reference: POST /api/v1/payments, GET /api/v1/payments/{payment_hash}, GET /api/v1/wallet
+ * When an invoice was paid is when LNbits last changed it. Whoever changes a label of it afterwards makes a watch tell of it once more.
+ *
+ * @see LNbits' API reference: POST and GET /api/v1/payments, GET /api/v1/payments/{payment_hash}, GET /api/v1/wallet
  */
 import * as Amount from '../../core/Amount.ts';
 import { type Clock, nowAt } from '../../core/Clock.ts';
@@ -12,9 +14,10 @@ import { FareboxError } from '../../core/Errors.ts';
 import * as Preimage from '../../core/Preimage.ts';
 import type { Api } from '../Api.ts';
 import { assertInvoiceRequest, assertWholeSat } from '../arguments.ts';
-import { call, created, watchesNothing } from '../Driving.ts';
+import { call, created } from '../Driving.ts';
 import type { InvoiceState, Network, Receiver } from '../Lightning.ts';
 import { Reading } from '../Reading.ts';
+import { byTime, type Listed, type ReadPage, watchByAsking } from '../Watching.ts';
 import { find, type Kept, product, refused, wallet } from './product.ts';
 
 /** What a receiver is made from. */
@@ -24,10 +27,11 @@ export type ReceiverOptions = { readonly api: Api; readonly network: Network; re
 export function createReceiver({ api, network, clock }: ReceiverOptions): Receiver {
   const closing = new AbortController();
   const ask = <T>(signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<T>) => call(product, closing.signal, signal, work);
+  const settlements = byTime(product, readPaid(api));
   return {
     name: 'lnbits',
     network,
-    capabilities: { lookup: true, history: true, watch: false, cancel: false, msat: false, memo: true },
+    capabilities: { lookup: true, history: true, watch: true, cancel: false, msat: false, memo: true },
     createInvoice: async (request, signal) => {
       assertInvoiceRequest(request);
       const amount = assertWholeSat(product, request.amountMsat);
@@ -48,7 +52,7 @@ export function createReceiver({ api, network, clock }: ReceiverOptions): Receiv
         return kept === undefined ? { kind: 'absent' } : stateOf(kept, nowAt(clock));
       });
     },
-    watchSettlements: () => watchesNothing(product),
+    watchSettlements: ({ after, signal }) => watchByAsking(settlements, { clock, stop: AbortSignal.any([signal, closing.signal]), after }),
     // Neither a key of a node nor a network: LNbits tells of none.
     info: (signal) => ask(signal, async (either) => ({ alias: (await wallet(api, either)).text('name'), nodeId: undefined, network })),
     // It shows the wallet's own name to the key that spends, and to no other.
@@ -66,4 +70,34 @@ function stateOf({ status, isFresh, details }: Kept, at: number): InvoiceState {
   // Pending to LNbits, and so to be paid, whatever the time is here.
   if (status === 'pending') return { kind: 'open', expiresAt };
   return at >= expiresAt ? { kind: 'expired' } : { kind: 'cancelled' };
+}
+
+/** Payments by when they last changed. An LNbits that does not know a filter passes over it. */
+function readPaid(api: Api): ReadPage {
+  return async ({ offset }, signal) => {
+    // Most of the time there is nothing new, and the first of them shows it.
+    const limit = offset === 0 ? 10 : 100;
+    const query = new URLSearchParams({
+      status: 'success',
+      'amount[gt]': '0',
+      sortby: 'updated_at',
+      direction: 'desc',
+      limit: `${limit}`,
+      offset: `${offset}`,
+    });
+    const reply = await api.call({ path: `/api/v1/payments?${query}`, signal });
+    if (reply.status !== 200) throw refused(reply);
+    const payments = new Reading(product, { payments: reply.body }).list('payments');
+    const listed = payments.filter((one) => one.text('status') === 'success' && one.whole('amount') > 0n).map(settlementOf);
+    return { listed, length: payments.length, isLast: payments.length < limit };
+  };
+}
+
+function settlementOf(payment: Reading): Listed {
+  return {
+    paymentHash: Preimage.parseHash(payment.text('payment_hash')),
+    amountMsat: payment.msat('amount'),
+    settledAt: payment.time('updated_at'),
+    description: payment.has('memo') ? payment.text('memo') : undefined,
+  };
 }

@@ -8,19 +8,20 @@ import { invoiceFor, pay, settle, take } from './steps.ts';
 
 /** Watches, their cursors and their ends. */
 export const watching: readonly LightningCase[] = [
-  test('a watch tells of settlements from now on', ['watch'], async ({ receiver, payer }) => {
-    const seen = await settle(receiver, payer);
+  test('a watch tells of settlements from now on', ['watch'], async (subject) => {
+    const seen = await settle(subject);
     assert.equal(seen.amountMsat, 50_000n);
     assert.ok(Number.isSafeInteger(seen.settledAt));
     assert.ok(seen.description === undefined || seen.description === 'one answer', seen.description);
   }),
-  test('a watch goes on behind a cursor: nothing twice, nothing left out', ['watch'], async ({ receiver, payer }) => {
-    const start = await settle(receiver, payer);
+  test('a watch goes on behind a cursor: nothing twice, nothing left out', ['watch'], async (subject) => {
+    const { receiver, payer } = subject;
+    const start = await settle(subject);
     const created: CreatedInvoice[] = [];
     for (let i = 0; i < 4; i++) created.push(await invoiceFor(receiver, 50 + i));
     for (const one of created) assert.equal((await pay(payer, one)).kind, 'settled');
     const hashes = created.map(({ paymentHash }) => paymentHash);
-    const all = await take(receiver, 4, start.cursor);
+    const all = await take(subject, 4, start.cursor);
     assert.deepEqual(
       all.map(({ paymentHash }) => paymentHash),
       hashes,
@@ -30,13 +31,14 @@ export const watching: readonly LightningCase[] = [
       [50_000n, 51_000n, 52_000n, 53_000n],
     );
     assert.deepEqual(
-      (await take(receiver, 2, all[1]?.cursor)).map(({ paymentHash }) => paymentHash),
+      (await take(subject, 2, all[1]?.cursor)).map(({ paymentHash }) => paymentHash),
       hashes.slice(2),
     );
   }),
-  test('a watch that waits is woken', ['watch'], async ({ receiver, payer }) => {
-    const start = await settle(receiver, payer);
-    const seen = take(receiver, 2, start.cursor);
+  test('a watch that waits is woken', ['watch'], async (subject) => {
+    const { receiver, payer } = subject;
+    const start = await settle(subject);
+    const seen = take(subject, 2, start.cursor);
     const created = [await invoiceFor(receiver, 50), await invoiceFor(receiver, 50)];
     for (const one of created) await pay(payer, one);
     assert.deepEqual(

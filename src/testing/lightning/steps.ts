@@ -65,8 +65,24 @@ export async function ended(payer: Payer, { paymentHash }: CreatedInvoice): Prom
 
 const maxQuestions = 10_000;
 
+/** The answer of a watch. A driver may ask its wallet now and then: time that stands still passes meanwhile, as fast as the wallet answers. */
+export async function heard<T>({ receiver, hooks }: LightningSubject, answer: Promise<T>): Promise<T> {
+  let isOver = hooks.advance === undefined;
+  const over = () => {
+    isOver = true;
+  };
+  answer.then(over, over);
+  for (let asked = 0; !isOver && asked < maxQuestions; asked++) {
+    await new Promise(setImmediate);
+    await hooks.advance?.(100);
+    await receiver.info().catch(() => {});
+  }
+  return answer;
+}
+
 /** Watches from now on, pays until the watch has begun and tells, and hands back the newest settlement. */
-export async function settle(receiver: Receiver, payer: Payer): Promise<Settlement> {
+export async function settle(subject: LightningSubject): Promise<Settlement> {
+  const { receiver, payer } = subject;
   const calling = new AbortController();
   const watch = receiver.watchSettlements({ signal: calling.signal })[Symbol.asyncIterator]();
   let told = false;
@@ -80,7 +96,7 @@ export async function settle(receiver: Receiver, payer: Payer): Promise<Settleme
     assert.equal((await pay(payer, created)).kind, 'settled');
     paid.push(created.paymentHash);
   }
-  for (let next = await first; !next.done; next = await watch.next()) {
+  for (let next = await heard(subject, first); !next.done; next = await heard(subject, watch.next())) {
     assert.ok(paid.includes(next.value.paymentHash));
     if (next.value.paymentHash !== paid.at(-1)) continue;
     calling.abort();
@@ -90,13 +106,15 @@ export async function settle(receiver: Receiver, payer: Payer): Promise<Settleme
 }
 
 /** The next settlements behind a cursor. */
-export async function take(receiver: Receiver, count: number, after: string | undefined): Promise<readonly Settlement[]> {
+export async function take(subject: LightningSubject, count: number, after: string | undefined): Promise<readonly Settlement[]> {
   assert.ok(after !== undefined);
   const calling = new AbortController();
+  const watch = subject.receiver.watchSettlements({ after, signal: calling.signal })[Symbol.asyncIterator]();
   const taken: Settlement[] = [];
-  for await (const settlement of receiver.watchSettlements({ after, signal: calling.signal })) {
-    taken.push(settlement);
-    if (taken.length === count) break;
+  while (taken.length < count) {
+    const next = await heard(subject, watch.next());
+    assert.ok(!next.done, 'the watch ended before it was called off');
+    taken.push(next.value);
   }
   calling.abort();
   return taken;

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import * as Preimage from '../../core/Preimage.ts';
 import { type LightningCase, test } from './Subject.ts';
-import { ended, feeLimitMsat, hang, invoiceFor, isUnavailable, pay, settle, spendable, take, underWay } from './steps.ts';
+import { ended, feeLimitMsat, hang, heard, invoiceFor, isUnavailable, pay, settle, spendable, take, underWay } from './steps.ts';
 
 /** Payments whose end is not known in time. */
 export const hanging: readonly LightningCase[] = [
@@ -142,17 +142,18 @@ export const goingDown: readonly LightningCase[] = [
     await hooks.receiverDown?.(false);
     assert.equal((await receiver.lookupInvoice(created.paymentHash)).kind, 'paid');
   }),
-  test('a watch breaks when the node goes down, and goes on behind its cursor', ['receiverDown', 'watch'], async ({ receiver, payer, hooks }) => {
-    const before = await settle(receiver, payer);
+  test('a watch breaks when the node goes down, and goes on behind its cursor', ['receiverDown', 'watch'], async (subject) => {
+    const { receiver, payer, hooks } = subject;
+    const before = await settle(subject);
     const watch = receiver.watchSettlements({ after: before.cursor, signal: new AbortController().signal })[Symbol.asyncIterator]();
     const next = watch.next();
     next.catch(() => {});
     await hooks.receiverDown?.(true);
-    await assert.rejects(next, isUnavailable);
+    await assert.rejects(heard(subject, next), isUnavailable);
     await hooks.receiverDown?.(false);
     const created = await invoiceFor(receiver, 50);
     await pay(payer, created);
-    assert.equal((await take(receiver, 1, before.cursor))[0]?.paymentHash, created.paymentHash);
+    assert.equal((await take(subject, 1, before.cursor))[0]?.paymentHash, created.paymentHash);
   }),
   test('a driver that is closed is closed, once or twice', [], async ({ receiver, payer }) => {
     const created = await invoiceFor(receiver, 50);
