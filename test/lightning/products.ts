@@ -5,12 +5,14 @@ import type { Clock } from '../../src/core/Clock.ts';
 import { createClnPayer, createClnReceiver } from '../../src/lightning/cln.ts';
 import type { Payer, Receiver } from '../../src/lightning/Lightning.ts';
 import { createLnbitsPayer, createLnbitsReceiver } from '../../src/lightning/lnbits.ts';
+import { createLnbotPayer, createLnbotReceiver } from '../../src/lightning/lnbot.ts';
 import { createLndPayer, createLndReceiver } from '../../src/lightning/lnd.ts';
 import { createLnurlReceiver } from '../../src/lightning/lnurl.ts';
 import { createPhoenixdPayer, createPhoenixdReceiver } from '../../src/lightning/phoenixd.ts';
 import { cln, runes } from './cln.ts';
 import type { Asked, Told } from './Double.ts';
 import { keys, lnbits } from './lnbits.ts';
+import { lnbot, walletKeys } from './lnbot.ts';
 import { lnd, macaroons } from './lnd.ts';
 import { lnurl } from './lnurl.ts';
 import type { Node } from './Node.ts';
@@ -68,6 +70,13 @@ export const products: Readonly<Record<string, Product>> = {
     receiver: (at, password = passwords.limited) => createPhoenixdReceiver({ ...at, password }),
     payer: (at, password = passwords.primary) => createPhoenixdPayer({ ...at, password }),
     wrongKey: 'guessed',
+    canCancel: false,
+  },
+  lnbot: {
+    answers: lnbot,
+    receiver: (at, key = walletKeys.seller) => createLnbotReceiver({ ...at, key }),
+    payer: (at, key = walletKeys.buyer) => createLnbotPayer({ ...at, key }),
+    wrongKey: 'wk_guessed0123456789',
     canCancel: false,
   },
 };

@@ -10,6 +10,7 @@ import type * as FixedClock from '../../src/testing/FixedClock.ts';
 import { runes } from './cln.ts';
 import { type Asked, openDouble, type Told } from './Double.ts';
 import { keys } from './lnbits.ts';
+import { walletKeys } from './lnbot.ts';
 import { macaroons } from './lnd.ts';
 import { createNodes } from './Node.ts';
 import { passwords } from './phoenixd.ts';
@@ -26,6 +27,7 @@ const wrong: Readonly<Record<string, string>> = {
   cln: 'c2VjcmV0'.repeat(8),
   lnbits: 'deadbeef'.repeat(4),
   phoenixd: 'a-password-that-was-guessed',
+  lnbot: 'wk_guessed0123456789',
 };
 
 /** Ways in which a wallet's API goes wrong. An `echo` sends back all that it was sent. */
@@ -41,7 +43,14 @@ const troubles: Readonly<Record<string, (asked: Asked) => Promise<Told>>> = {
 };
 
 describe.each(Object.entries(products))('%s', (name, product) => {
-  const known = [...Object.values(macaroons), ...Object.values(keys), ...Object.values(runes), ...Object.values(passwords), ...Object.values(wrong)];
+  const known = [
+    ...Object.values(macaroons),
+    ...Object.values(keys),
+    ...Object.values(runes),
+    ...Object.values(passwords),
+    ...Object.values(walletKeys),
+    ...Object.values(wrong),
+  ];
   const secrets = known.flatMap((secret) => [secret, Buffer.from(secret).toString('base64'), btoa(`:${secret}`)]).filter((secret) => secret.length > 4);
 
   /** Everything that its drivers say of a wallet in trouble. */
