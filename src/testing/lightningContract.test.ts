@@ -85,6 +85,7 @@ const broken: readonly (readonly [what: string, caughtBy: string, change: Change
     'nothing twice',
     ({ receiver }) => ({ receiver: { watchSettlements: ({ signal }) => receiver.watchSettlements({ after: '', signal }) } }),
   ],
+  ['a watch that goes by when an invoice was made', 'whatever was made', ({ receiver }) => ({ receiver: byMaking(receiver) })],
   [
     'a watch that throws when it is called off',
     'ends when it is called off',
@@ -155,6 +156,27 @@ function createSubject(): LightningSubject {
       losePreimageNext: next('no-preimage'),
       overchargeNext: next('overcharges'),
       payExpiredNext: next('pays-expired'),
+    },
+  };
+}
+
+/** A watch that has done with everything made before what it told last. */
+function byMaking(receiver: Receiver): Partial<Receiver> {
+  const made: string[] = [];
+  let last = 0;
+  return {
+    createInvoice: async (request) => {
+      const created = await receiver.createInvoice(request);
+      made.push(created.paymentHash);
+      return created;
+    },
+    watchSettlements: async function* (options) {
+      for await (const settlement of receiver.watchSettlements(options)) {
+        const place = made.indexOf(settlement.paymentHash);
+        if (place < last) continue;
+        last = place;
+        yield settlement;
+      }
     },
   };
 }

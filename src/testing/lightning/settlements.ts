@@ -35,6 +35,17 @@ export const watching: readonly LightningCase[] = [
       hashes.slice(2),
     );
   }),
+  test('an invoice is told of when it is paid, whatever was made and paid since it was made', ['watch'], async (subject) => {
+    const { receiver, payer } = subject;
+    const old = await invoiceFor(receiver, 50);
+    const start = await settle(subject);
+    await pay(payer, old);
+    const [late] = await take(subject, 1, start.cursor);
+    assert.equal(late?.paymentHash, old.paymentHash);
+    const created = await invoiceFor(receiver, 50);
+    await pay(payer, created);
+    assert.equal((await take(subject, 1, late.cursor))[0]?.paymentHash, created.paymentHash);
+  }),
   test('a watch that waits is woken', ['watch'], async (subject) => {
     const { receiver, payer } = subject;
     const start = await settle(subject);

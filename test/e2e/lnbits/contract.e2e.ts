@@ -3,7 +3,7 @@
  * crosses two channels. Cases that steer time or what a wallet does wrong are not for real ones; their names are checked.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Clock, systemClock } from '../../../src/core/Clock.ts';
+import { type Clock, nowAt, systemClock } from '../../../src/core/Clock.ts';
 import { createLnbitsPayer, createLnbitsReceiver } from '../../../src/lightning/lnbits.ts';
 import { createLndPayer } from '../../../src/lightning/lnd.ts';
 import { type Drivers, isApplicable, type LightningSubject, lightningContract } from '../../../src/testing/lightningContract.ts';
@@ -107,6 +107,12 @@ describe('lnbits', () => {
     expect(settled).toMatchObject({ kind: 'settled', amountMsat: 50_000n, feeMsat: 0n });
     expect(await neighbour.trackPayment(paymentHash)).toEqual(settled);
     expect(await subject.receiver.lookupInvoice(paymentHash)).toMatchObject({ kind: 'paid', amountMsat: 50_000n });
+    const told: string[] = [];
+    for await (const one of subject.receiver.watchSettlements({ after: `${nowAt(systemClock) - 60}.`, signal: new AbortController().signal })) {
+      told.push(one.paymentHash);
+      if (one.paymentHash === paymentHash) break;
+    }
+    expect(new Set(told).size).toBe(told.length);
     await Promise.all([subject.receiver, subject.payer, neighbour, funding].map((driver) => driver.close()));
   });
 });
@@ -121,7 +127,6 @@ const leftOut: ReadonlySet<string> = new Set([
   'losePreimageNext',
   'overchargeNext',
   'payExpiredNext',
-  'watch',
   'msat',
   'cancelInvoice',
 ]);
