@@ -7,6 +7,7 @@ import type { ProductChoice, ProductKind } from '../gateway/index.ts';
 import { createClnPayer, createClnReceiver } from '../lightning/cln.ts';
 import type { Payer, Receiver } from '../lightning/Lightning.ts';
 import { createLnbitsPayer, createLnbitsReceiver } from '../lightning/lnbits.ts';
+import { createLnbotPayer, createLnbotReceiver } from '../lightning/lnbot.ts';
 import { createLndPayer, createLndReceiver } from '../lightning/lnd.ts';
 import { createPhoenixdPayer, createPhoenixdReceiver } from '../lightning/phoenixd.ts';
 
@@ -63,6 +64,15 @@ export const products: Readonly<Record<ProductKind, Product>> = {
     triedAgainst: 'its documentation',
     createReceiver: (choice) => createPhoenixdReceiver({ ...choice, password: passwordIn(secretOf(choice), 'http-password-limited-access') }),
     createPayer: (choice) => createPhoenixdPayer({ ...choice, password: passwordIn(secretOf(choice), 'http-password') }),
+  },
+  lnbot: {
+    secret: 'key',
+    secretWords: 'the file of a wallet key (wk_…)',
+    url: 'https://api.ln.bot',
+    hasCertificate: false,
+    triedAgainst: 'its documentation',
+    createReceiver: (choice) => createLnbotReceiver({ ...choice, key: secretOf(choice) }),
+    createPayer: (choice) => createLnbotPayer({ ...choice, key: secretOf(choice) }),
   },
 };
 

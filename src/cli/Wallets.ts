@@ -13,7 +13,7 @@ import type { Home } from './Home.ts';
 import { createDriver, products } from './Products.ts';
 
 const walletSchema = z.strictObject({
-  kind: z.enum(['lnd', 'cln', 'lnbits', 'phoenixd']),
+  kind: z.enum(['lnd', 'cln', 'lnbits', 'phoenixd', 'lnbot']),
   network: z.enum(['bitcoin', 'testnet', 'signet', 'regtest']),
   url: z.string(),
   certificatePath: z.string().optional(),

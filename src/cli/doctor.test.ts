@@ -11,6 +11,7 @@ import { createFake, type Fake } from '../../test/cli/fakeContext.ts';
 import { cln, runes } from '../../test/lightning/cln.ts';
 import { type Asked, type Double, openDouble, type Told } from '../../test/lightning/Double.ts';
 import { keys, lnbits } from '../../test/lightning/lnbits.ts';
+import { lnbot, walletKeys } from '../../test/lightning/lnbot.ts';
 import { lnd } from '../../test/lightning/lnd.ts';
 import { createNodes, type Node } from '../../test/lightning/Node.ts';
 import { passwords, phoenixd } from '../../test/lightning/phoenixd.ts';
@@ -93,6 +94,18 @@ test('a driver that was never tried against its product says so, and reads its p
     '✓ Makes invoices, and finds them again',
     '✓ What lets us in cannot spend',
     '✓ Can be paid 1000000 sat now',
+  ]);
+});
+
+test('a hosted wallet whose every key spends says so', async () => {
+  const cli = createCli();
+  const { url } = await openSeller(lnbot);
+  expect(await findings(cli, `lnbot: { url: "${url}", key: wallet.key }`, { 'wallet.key': `${walletKeys.seller}\n` })).toEqual([
+    '✓ Reached "seller" on regtest',
+    '! The driver of lnbot was tried against its documented API, and not against lnbot itself',
+    '✓ Makes invoices, and finds them again',
+    '! What lets us in could spend as well: whoever breaks in here takes what is in the wallet',
+    '? How much it can be paid is not to be found out, with what lets us in',
   ]);
 });
 

@@ -1,6 +1,9 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { afterEach, expect, test } from 'vitest';
 import { createFake, type Fake } from '../../test/cli/fakeContext.ts';
+import { openDouble } from '../../test/lightning/Double.ts';
+import { lnbot, walletKeys } from '../../test/lightning/lnbot.ts';
+import { createNodes } from '../../test/lightning/Node.ts';
 import { openWallet, readWallets, type Wallet, writeWallet } from './Wallets.ts';
 import { registerWallet } from './wallet.ts';
 
@@ -42,6 +45,23 @@ test('a wallet that cannot be reached is not connected', async () => {
     code: 'LIGHTNING_UNAVAILABLE',
   });
   expect(readWallets(cli.home)).toEqual({});
+});
+
+test('a hosted wallet is connected by its key’s file alone', async () => {
+  const cli = fake();
+  const nodes = createNodes();
+  const double = await openDouble(lnbot(nodes.buyer));
+  const key = cli.path('wallet.key');
+  writeFileSync(key, walletKeys.buyer);
+  try {
+    await cli.run('wallet', 'connect', 'lnbot', '--url', double.url, '--network', 'regtest', '--key', key);
+  } finally {
+    await double.close();
+    await nodes.close();
+  }
+  expect(cli.out()).toContain('Connected wallet: lnbot "buyer" on regtest, 1000000 sat to spend.');
+  expect(readWallets(cli.home)).toEqual({ wallet: { kind: 'lnbot', network: 'regtest', url: double.url, secretPath: key } });
+  expect(readFileSync(cli.home.wallets, 'utf8') + cli.out()).not.toContain(walletKeys.buyer);
 });
 
 test('wallets are listed, and forgotten one at a time; the file is its owner’s alone', async () => {

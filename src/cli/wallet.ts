@@ -35,7 +35,7 @@ export function registerWallet(program: Command, context: CliContext): void {
     .option('--certificate <file>', 'lnd, cln: the file of its certificate; it is pinned')
     .option('--macaroon <file>', 'lnd: the file of a macaroon that may pay and look payments up')
     .option('--rune <file>', 'cln: the file of a rune that may')
-    .option('--key <file>', "lnbits: the file of the wallet's admin key")
+    .option('--key <file>', "lnbits: the file of the wallet's admin key; lnbot: of its wallet key")
     .option('--password <file>', 'phoenixd: its phoenix.conf, or a file of its http-password')
     .option('--assumed-max-fee <amount>', 'phoenixd: what to reckon with on top of a price, as it takes no fee limit, such as "10 sat"')
     .option('--network <network>', 'whose bitcoin: bitcoin, testnet, signet or regtest', 'bitcoin')
@@ -61,11 +61,13 @@ What lets one in stays in its file; it may pay, and no more than it needs:
   cln       lightning-cli createrune restrictions='[["method=pay","method=listpays","method=listpeerchannels","method=getinfo"]]' | jq -r .rune > farebox-pay.rune
   lnbits    the admin key of a wallet of its own, from its page "API docs"
   phoenixd  http-password of ~/.phoenix/phoenix.conf
+  lnbot     the wallet key (wk_…) of a wallet of its own
 
 Examples:
   farebox wallet connect lnd --url https://127.0.0.1:8080 --certificate ~/.lnd/tls.cert --macaroon farebox-pay.macaroon
   farebox wallet connect lnbits --url https://lnbits.example.com --key admin.key
-  farebox wallet connect phoenixd --password ~/.phoenix/phoenix.conf --assumed-max-fee "10 sat"`;
+  farebox wallet connect phoenixd --password ~/.phoenix/phoenix.conf --assumed-max-fee "10 sat"
+  farebox wallet connect lnbot --key wallet.key`;
 
 async function connect(context: CliContext, product: string, options: ConnectOptions): Promise<void> {
   const terminal = context.terminal.withJson(options.json);

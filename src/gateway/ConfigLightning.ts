@@ -7,7 +7,7 @@
  *         certificate: tls.cert
  *         macaroon: farebox-invoices.macaroon
  *
- * The others are `cln`, `lnbits` and `phoenixd`; `sandbox` is the default.
+ * The others are `cln`, `lnbits`, `phoenixd` and `lnbot`; `sandbox` is the default.
  *
  * What lets one into a wallet is named by its file, or comes out of the environment; it never stands in the configuration itself.
  */
@@ -20,7 +20,7 @@ import type { ConfigPath, ConfigText, Mistakes } from './ConfigText.ts';
 export type SecretChoice = { readonly kind: 'file'; readonly path: string } | { readonly kind: 'text'; readonly text: string };
 
 /** The products that are reached at an address of their own, each with a secret that lets one in. */
-export type ProductKind = 'lnd' | 'cln' | 'lnbits' | 'phoenixd';
+export type ProductKind = 'lnd' | 'cln' | 'lnbits' | 'phoenixd' | 'lnbot';
 
 /** A wallet behind an API, as configured. */
 export type ProductChoice = {
@@ -56,52 +56,75 @@ export function walletSchema(field: Field) {
       sandbox: z.literal(true).optional(),
       /** Whose bitcoin. Default: `bitcoin`. An invoice of another network is never handed out. */
       network: field(Fields.readOneOf(['bitcoin', 'testnet', 'signet', 'regtest'])).optional(),
-      /** How many invoices of a price are kept ready at most, so that a 402 does not wait for the wallet; 0: none. Default: 16, and none at an address that somebody else runs. */
+      /** How many invoices of a price are kept ready at most, so that a 402 does not wait for the wallet; 0: none. Default: 16, and none where each is asked of a service on the internet (`to`, `lnbot`). */
       ready: field(readKept).optional(),
       /** A Lightning address, or an LNURL that is paid to: `you@wallet.com`. Whoever runs the wallet holds the money. */
       to: field(Fields.readLine).optional(),
-      /** lnd, a node of your own: you hold the money. */
-      lnd: z
-        .strictObject({
-          /** Its REST address: `https://127.0.0.1:8080`. No default. */
-          url: field(readWalletUrl),
-          /** The file of its certificate, `tls.cert`: pinned. Default: what the machine's own authorities vouch for, for a node behind a proxy with a public name. */
-          certificate: field(readPath).optional(),
-          /** The file of a macaroon that may do no more than make and look up invoices; or the macaroon in hex out of the environment: `${LND_MACAROON}`. No default. */
-          macaroon: field(readSecret),
-        })
-        .optional(),
-      /** Core Lightning, a node of your own: you hold the money. */
-      cln: z
-        .strictObject({
-          /** The address of its `clnrest`: `https://127.0.0.1:3010`. No default. */
-          url: field(readWalletUrl),
-          /** The file of its certificate, `server.pem` or the `ca.pem` that signed it: pinned. Default: what the machine's own authorities vouch for. */
-          certificate: field(readPath).optional(),
-          /** The file of a rune that may do no more than make and look up invoices; or the rune itself out of the environment. No default. */
-          rune: field(readSecret),
-        })
-        .optional(),
-      /** A wallet of an LNbits: whoever runs it holds the money. */
-      lnbits: z
-        .strictObject({
-          /** Its address: `https://lnbits.example.com`. No default. */
-          url: field(readWalletUrl),
-          /** The file of the wallet's invoice key, which cannot spend; or the key itself out of the environment. No default. */
-          invoiceKey: field(readSecret),
-        })
-        .optional(),
-      /** phoenixd, a node of your own: you hold the money. */
-      phoenixd: z
-        .strictObject({
-          /** Its address. Default: `http://127.0.0.1:9740`. */
-          url: field(readWalletUrl).optional(),
-          /** Its `phoenix.conf`, of which `http-password-limited-access` is taken; a file of that password alone; or the password itself out of the environment. No default. */
-          password: field(readSecret),
-        })
-        .optional(),
+      ...nodeFields(field),
+      ...serviceFields(field),
     }),
   );
+}
+
+/** Nodes of one's own. */
+function nodeFields(field: Field) {
+  return {
+    /** lnd, a node of your own: you hold the money. */
+    lnd: z
+      .strictObject({
+        /** Its REST address: `https://127.0.0.1:8080`. No default. */
+        url: field(readWalletUrl),
+        /** The file of its certificate, `tls.cert`: pinned. Default: what the machine's own authorities vouch for, for a node behind a proxy with a public name. */
+        certificate: field(readPath).optional(),
+        /** The file of a macaroon that may do no more than make and look up invoices; or the macaroon in hex out of the environment: `${LND_MACAROON}`. No default. */
+        macaroon: field(readSecret),
+      })
+      .optional(),
+    /** Core Lightning, a node of your own: you hold the money. */
+    cln: z
+      .strictObject({
+        /** The address of its `clnrest`: `https://127.0.0.1:3010`. No default. */
+        url: field(readWalletUrl),
+        /** The file of its certificate, `server.pem` or the `ca.pem` that signed it: pinned. Default: what the machine's own authorities vouch for. */
+        certificate: field(readPath).optional(),
+        /** The file of a rune that may do no more than make and look up invoices; or the rune itself out of the environment. No default. */
+        rune: field(readSecret),
+      })
+      .optional(),
+    /** phoenixd, a node of your own: you hold the money. */
+    phoenixd: z
+      .strictObject({
+        /** Its address. Default: `http://127.0.0.1:9740`. */
+        url: field(readWalletUrl).optional(),
+        /** Its `phoenix.conf`, of which `http-password-limited-access` is taken; a file of that password alone; or the password itself out of the environment. No default. */
+        password: field(readSecret),
+      })
+      .optional(),
+  };
+}
+
+/** Wallets that a service keeps. */
+function serviceFields(field: Field) {
+  return {
+    /** A wallet of an LNbits: whoever runs it holds the money. */
+    lnbits: z
+      .strictObject({
+        /** Its address: `https://lnbits.example.com`. No default. */
+        url: field(readWalletUrl),
+        /** The file of the wallet's invoice key, which cannot spend; or the key itself out of the environment. No default. */
+        invoiceKey: field(readSecret),
+      })
+      .optional(),
+    /** A wallet of ln.bot: whoever runs it holds the money, and every key of it spends. */
+    lnbot: z
+      .strictObject({
+        /** Its address. Default: `https://api.ln.bot`. */
+        url: field(readWalletUrl).optional(),
+        /** The file of a wallet key (`wk_…`); or the key itself out of the environment. No default. */
+        key: field(readSecret),
+      })
+      .optional(),
+  };
 }
 
 /** `lightning: sandbox`, `lightning: you@wallet.com`. */
@@ -125,16 +148,17 @@ export function readWallet(found: WalletFile, path: ConfigPath, surroundings: Wa
     const wrong = named.length === 0 ? 'names no wallet: write "sandbox", or a wallet such as "lnd"' : `names several wallets: ${named.join(', ')}`;
     surroundings.mistakes.add(path, wrong);
   }
-  const { network = 'bitcoin', to, lnd, cln, lnbits, phoenixd } = found;
-  // Each invoice of an address is asked of a service on the internet; the sandbox's own are ready at once.
+  const { network = 'bitcoin', to, lnd, cln, lnbits, phoenixd, lnbot } = found;
+  // Each invoice of an address or a hosted wallet is asked of a service on the internet; the sandbox's own are ready at once.
   if (to !== undefined) return { kind: 'lnurl', network, to, ready: found.ready ?? 0 };
-  const ready = found.ready ?? 16;
+  const ready = found.ready ?? (lnbot ? 0 : 16);
   const product = (kind: ProductKind, url: string, certificate: string | undefined, name: string, written: string) =>
     readProduct({ kind, network, url, certificate, written, ready }, [...path, kind, name], surroundings);
   if (lnd) return product('lnd', lnd.url, lnd.certificate, 'macaroon', lnd.macaroon);
   if (cln) return product('cln', cln.url, cln.certificate, 'rune', cln.rune);
   if (lnbits) return product('lnbits', lnbits.url, undefined, 'invoiceKey', lnbits.invoiceKey);
   if (phoenixd) return product('phoenixd', phoenixd.url ?? 'http://127.0.0.1:9740', undefined, 'password', phoenixd.password);
+  if (lnbot) return product('lnbot', lnbot.url ?? 'https://api.ln.bot', undefined, 'key', lnbot.key);
   return sandbox;
 }
 
@@ -165,6 +189,7 @@ const secrets: Readonly<Record<ProductKind, RegExp>> = {
   cln: /^[\w-]{40,}={0,2}$/,
   lnbits: /^[0-9a-f]{32}$/i,
   phoenixd: /^[0-9a-f]{32,}$/i,
+  lnbot: /^(?:wk|uk)_[\w+/=-]{8,}$/,
 };
 
 /** A secret, or the path of its file; one that stands in the configuration itself is a mistake. */
@@ -186,7 +211,7 @@ export function withoutSecrets(choice: WalletConfig): unknown {
 
 /** Whether the wallet can ask for parts of a satoshi. */
 export function knowsMsat({ kind }: LightningChoice): boolean {
-  return kind !== 'lnbits' && kind !== 'phoenixd';
+  return kind !== 'lnbits' && kind !== 'phoenixd' && kind !== 'lnbot';
 }
 
 /** Whether it can tell of every invoice whether it was paid, also after a restart. */

@@ -49,6 +49,11 @@ describe('the wallet that is paid', () => {
       'lightning: { phoenixd: { password: phoenix.conf } }\n',
       { kind: 'phoenixd', url: 'http://127.0.0.1:9740', secret: { kind: 'file', path: '/etc/farebox/phoenix.conf' } },
     ],
+    [
+      'ln.bot',
+      'lightning: { lnbot: { key: wallet.key } }\n',
+      { kind: 'lnbot', network: 'bitcoin', url: 'https://api.ln.bot', secret: { kind: 'file', path: '/etc/farebox/wallet.key' }, ready: 0 },
+    ],
   ])('%s has a few lines of its own', (_, text, expected) => {
     expect(parseConfig(text + services, { folder: '/etc/farebox' }).lightning).toMatchObject([expected]);
   });
@@ -56,6 +61,7 @@ describe('the wallet that is paid', () => {
   test.each<[string, string, string]>([
     ['an invoice key', 'lnbits: { url: "https://x.example", invoiceKey: "$SECRET" }', '0123456789abcdef'.repeat(2)],
     ['a rune', 'cln: { url: "https://127.0.0.1:3010", rune: "$SECRET" }', 'Ab-_'.repeat(16)],
+    ['a wallet key', 'lnbot: { key: "$SECRET" }', 'wk_0123456789abcdef'],
     ['a password of its owner\u2019s own choice', 'phoenixd: { password: "$SECRET" }', 'correct horse battery'],
   ])('%s comes out of the environment, and nothing shows it', (_, text, secret) => {
     const config = parseConfig(`lightning: { ${text.replace('$SECRET', '$' + '{SECRET}')} }\n${services}`, { environment: { SECRET: secret } });
@@ -70,11 +76,12 @@ describe('the wallet that is paid', () => {
       /does not belong in a/,
     ],
     ['a rune in the file itself', `lightning: { cln: { url: "https://x.example", rune: ${'Ab-_'.repeat(16)} } }\n`, /does not belong in a configuration file/],
+    ['a wallet key in the file itself', 'lightning: { lnbot: { key: wk_0123456789abcdef } }\n', /does not belong in a configuration file/],
     ['a macaroon in the file itself', lnd.replace('sell.macaroon', '0201036c6e64'.repeat(8)), /^6:15: .*does not belong in a configuration file/],
     [
       'a wallet that nobody knows',
       'lightning: paypal\n',
-      /^1:12: unknown key `paypal`: known here are sandbox, network, ready, to, lnd, cln, lnbits, phoenixd$/,
+      /^1:12: unknown key `paypal`: known here are sandbox, network, ready, to, lnd, cln, phoenixd, lnbits, lnbot$/,
     ],
     ['two wallets', `${lnd}  sandbox: true\n`, /names several wallets: sandbox, lnd|names several wallets: lnd, sandbox/],
     ['no wallet', 'lightning:\n  network: regtest\n', /names no wallet/],
