@@ -2,6 +2,7 @@
  * The wallets that Farebox has drivers for, by the name that the configuration and the command line have for them.
  */
 import { readFileSync } from 'node:fs';
+import type { Clock } from '../core/Clock.ts';
 import { FareboxError } from '../core/Errors.ts';
 import type { ProductChoice, ProductKind } from '../gateway/index.ts';
 import { createClnPayer, createClnReceiver } from '../lightning/cln.ts';
@@ -24,8 +25,10 @@ export type Product = {
   readonly roomRight?: string;
   /** What its driver was tried against: the product, or the API as it is documented. */
   readonly triedAgainst: 'itself' | 'its documentation';
-  readonly createReceiver: (choice: ProductChoice) => Receiver;
-  readonly createPayer: (choice: ProductChoice) => Payer;
+  /** Looks like its secrets, and lets nobody in. */
+  readonly foreignSecret: string;
+  readonly createReceiver: (choice: ProductChoice, clock?: Clock) => Receiver;
+  readonly createPayer: (choice: ProductChoice, clock?: Clock) => Payer;
 };
 
 /** By name. */
@@ -36,8 +39,9 @@ export const products: Readonly<Record<ProductKind, Product>> = {
     hasCertificate: true,
     roomRight: 'offchain:read in its macaroon',
     triedAgainst: 'itself',
-    createReceiver: (choice) => createLndReceiver({ ...choice, ...pathOrText(choice, 'macaroonPath', 'macaroon') }),
-    createPayer: (choice) => createLndPayer({ ...choice, ...pathOrText(choice, 'macaroonPath', 'macaroon') }),
+    foreignSecret: 'bad0'.repeat(16),
+    createReceiver: (choice, clock) => createLndReceiver({ ...choice, clock, ...pathOrText(choice, 'macaroonPath', 'macaroon') }),
+    createPayer: (choice, clock) => createLndPayer({ ...choice, clock, ...pathOrText(choice, 'macaroonPath', 'macaroon') }),
   },
   cln: {
     secret: 'rune',
@@ -45,16 +49,18 @@ export const products: Readonly<Record<ProductKind, Product>> = {
     hasCertificate: true,
     roomRight: 'method=listpeerchannels in its rune',
     triedAgainst: 'its documentation',
-    createReceiver: (choice) => createClnReceiver({ ...choice, ...pathOrText(choice, 'runePath', 'rune') }),
-    createPayer: (choice) => createClnPayer({ ...choice, ...pathOrText(choice, 'runePath', 'rune') }),
+    foreignSecret: 'Z3Vlc3Nl'.repeat(8),
+    createReceiver: (choice, clock) => createClnReceiver({ ...choice, clock, ...pathOrText(choice, 'runePath', 'rune') }),
+    createPayer: (choice, clock) => createClnPayer({ ...choice, clock, ...pathOrText(choice, 'runePath', 'rune') }),
   },
   lnbits: {
     secret: 'key',
     secretWords: "the file of the wallet's admin key",
     hasCertificate: false,
     triedAgainst: 'itself',
-    createReceiver: (choice) => createLnbitsReceiver({ ...choice, invoiceKey: secretOf(choice) }),
-    createPayer: (choice) => createLnbitsPayer({ ...choice, adminKey: secretOf(choice) }),
+    foreignSecret: 'f'.repeat(32),
+    createReceiver: (choice, clock) => createLnbitsReceiver({ ...choice, clock, invoiceKey: secretOf(choice) }),
+    createPayer: (choice, clock) => createLnbitsPayer({ ...choice, clock, adminKey: secretOf(choice) }),
   },
   phoenixd: {
     secret: 'password',
@@ -62,8 +68,9 @@ export const products: Readonly<Record<ProductKind, Product>> = {
     url: 'http://127.0.0.1:9740',
     hasCertificate: false,
     triedAgainst: 'its documentation',
-    createReceiver: (choice) => createPhoenixdReceiver({ ...choice, password: passwordIn(secretOf(choice), 'http-password-limited-access') }),
-    createPayer: (choice) => createPhoenixdPayer({ ...choice, password: passwordIn(secretOf(choice), 'http-password') }),
+    foreignSecret: 'f'.repeat(32),
+    createReceiver: (choice, clock) => createPhoenixdReceiver({ ...choice, clock, password: passwordIn(secretOf(choice), 'http-password-limited-access') }),
+    createPayer: (choice, clock) => createPhoenixdPayer({ ...choice, clock, password: passwordIn(secretOf(choice), 'http-password') }),
   },
   lnbot: {
     secret: 'key',
@@ -71,8 +78,9 @@ export const products: Readonly<Record<ProductKind, Product>> = {
     url: 'https://api.ln.bot',
     hasCertificate: false,
     triedAgainst: 'its documentation',
-    createReceiver: (choice) => createLnbotReceiver({ ...choice, key: secretOf(choice) }),
-    createPayer: (choice) => createLnbotPayer({ ...choice, key: secretOf(choice) }),
+    foreignSecret: 'wk_ffffffffffffffff',
+    createReceiver: (choice, clock) => createLnbotReceiver({ ...choice, clock, key: secretOf(choice) }),
+    createPayer: (choice, clock) => createLnbotPayer({ ...choice, clock, key: secretOf(choice) }),
   },
 };
 

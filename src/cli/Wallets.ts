@@ -56,7 +56,7 @@ export function writeWallet(home: Home, name: string, wallet: Wallet | undefined
 }
 
 /** The choice of a product that a connected wallet comes to. */
-function choiceOf({ kind, network, url, certificatePath, secretPath }: Wallet): ProductChoice {
+export function choiceOf({ kind, network, url, certificatePath, secretPath }: Wallet): ProductChoice {
   return { kind, network, url, certificatePath, secret: { kind: 'file', path: secretPath } };
 }
 

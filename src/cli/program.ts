@@ -7,6 +7,7 @@ import type { CliContext } from './Context.ts';
 import { registerCheck } from './check.ts';
 import { registerDemo } from './demo.ts';
 import { registerDoctor } from './doctor.ts';
+import { registerDrivers } from './drivers.ts';
 import { exitCodes } from './exit.ts';
 import { registerGet } from './get.ts';
 import { registerInit } from './init.ts';
@@ -38,6 +39,7 @@ export function createProgram(context: CliContext): Command {
   registerGet(program, context);
   registerWallet(program, context);
   registerDoctor(program, context);
+  registerDrivers(program, context);
   registerSales(program, context);
   registerStore(program, context);
   registerToken(program, context);

@@ -12,7 +12,15 @@ export {
   type TermsConfig,
 } from './Config.ts';
 export type { KeysChoice, ListenAddress, StoreChoice, TermsChoice, UpstreamAddress } from './ConfigFields.ts';
-export type { LightningChoice, LnurlChoice, ProductChoice, ProductKind, SecretChoice, WalletConfig } from './ConfigLightning.ts';
+export {
+  explainWallet,
+  type LightningChoice,
+  type LnurlChoice,
+  type ProductChoice,
+  type ProductKind,
+  type SecretChoice,
+  type WalletConfig,
+} from './ConfigLightning.ts';
 export { explainWallets, type PayeesConfig, type Wallets } from './ConfigPayees.ts';
 export { invoiceMsat, termsOf } from './ConfigRoutes.ts';
 export { explain, toJson } from './Explain.ts';
