@@ -74,6 +74,8 @@ export type NodeInfo = {
   readonly alias: string;
   /** Compressed public key, 66 hex digits, where the product has one. */
   readonly nodeId: string | undefined;
+  /** Which of the wallets at this address, where the product keeps several: the same after every start, and nothing that lets one in. */
+  readonly walletId?: string | undefined;
   readonly network: Network;
 };
 

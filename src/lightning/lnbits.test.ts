@@ -168,3 +168,16 @@ test('a key that is none is refused before anything is sent', () => {
   expect(() => createLnbitsReceiver({ url: 'https://lnbits.example.com', invoiceKey: 'a b' })).toThrow(RangeError);
   expect(() => createLnbitsPayer({ url: 'http://lnbits.example.com', adminKey: 'a'.repeat(32) })).toThrow('Use https');
 });
+
+test('wallets of one LNbits are told apart by their keys, which nothing shows', async () => {
+  const { fetch } = globalThis;
+  globalThis.fetch = async () => Response.json({ name: 'LNbits wallet', balance: 0 });
+  const idOf = async (invoiceKey: string) => (await createLnbitsReceiver({ url: 'https://lnbits.example.com', invoiceKey }).info()).walletId;
+  try {
+    const [one, again, other] = [await idOf('1'.repeat(32)), await idOf('1'.repeat(32)), await idOf('2'.repeat(32))];
+    expect([one === again, one === other]).toEqual([true, false]);
+    expect(one).toMatch(/^[0-9a-f]{16}$/);
+  } finally {
+    globalThis.fetch = fetch;
+  }
+});

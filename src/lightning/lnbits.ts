@@ -10,6 +10,8 @@
  * @see LNbits' API reference, payments and wallet
  */
 import { type Clock, systemClock } from '../core/Clock.ts';
+import { fromUtf8, toHex } from '../core/internal/bytes.ts';
+import { sha256 } from '../core/internal/sha256.ts';
 import { type Api, createApi } from './Api.ts';
 import type { Network, Payer, Receiver } from './Lightning.ts';
 import { createPayer } from './lnbits/Payer.ts';
@@ -43,7 +45,8 @@ export type LnbitsPayerOptions = LnbitsOptions & {
  */
 export function createLnbitsReceiver(options: LnbitsReceiverOptions): Receiver {
   const { network = 'bitcoin', clock = systemClock } = options;
-  return createReceiver({ api: apiOf(options, 'invoiceKey', options.invoiceKey), network, clock });
+  const walletId = toHex(sha256(fromUtf8(`LNbits ${options.invoiceKey}`))).slice(0, 16);
+  return createReceiver({ api: apiOf(options, 'invoiceKey', options.invoiceKey), network, clock, walletId });
 }
 
 /**

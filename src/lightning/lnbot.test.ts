@@ -92,6 +92,10 @@ describe('an invoice', () => {
     await expect(receiverOf(gone).lookupInvoice(paymentHash)).rejects.toMatchObject({ code: 'LIGHTNING_UNAVAILABLE' });
   });
 
+  test('is of the wallet that the key is of, by its id', async () => {
+    expect(await receiverOf(lnbotOf({})).info()).toEqual({ alias: 'shop', nodeId: undefined, walletId: 'wal_1', network: 'regtest' });
+  });
+
   test('takes a key of a wallet: one of an account says so', async () => {
     const api = lnbotOf({ 'GET /v1/me': ok({ walletId: null }) });
     await expect(receiverOf(api).info()).rejects.toMatchObject({ code: 'LIGHTNING_UNAUTHORIZED', message: expect.stringContaining('wk_') });

@@ -180,13 +180,16 @@ test('without a store it is told, and nothing is written', async () => {
   expect([told.length, await rows()]).toEqual([1, []]);
 });
 
-test('another node at the same address has a bookmark of its own', async () => {
+test.each([
+  ['node', { nodeId: `02${'ab'.repeat(32)}` }],
+  ['wallet', { nodeId: undefined, walletId: 'wal_2' }],
+])('another %s at the same address has a bookmark of its own', async (_, who) => {
   const { receiver, begun, follow, pay } = openWallet();
   const first = follow();
   await turns();
   await pay();
   await first.close();
-  follow({ receiver: { ...receiver, info: async () => ({ alias: 'other', nodeId: `02${'ab'.repeat(32)}`, network: 'sandbox' }) } });
+  follow({ receiver: { ...receiver, info: async () => ({ alias: 'other', network: 'sandbox', ...who }) } });
   await turns();
   expect(begun).toEqual([undefined, undefined]);
 });

@@ -100,10 +100,10 @@ async function follow({ identity, receiver }: Watched, options: SettlementsOptio
   }
 }
 
-/** Another node at the same address has settlements of its own. */
+/** Another node or wallet at the same address has settlements of its own. */
 async function readerOf(identity: string, receiver: Receiver, signal: AbortSignal): Promise<string> {
-  const { nodeId } = await receiver.info(signal);
-  return nodeId === undefined ? identity : `${identity}, ${nodeId}`;
+  const { nodeId, walletId } = await receiver.info(signal);
+  return [identity, nodeId, walletId].filter((part) => part !== undefined).join(', ');
 }
 
 function entryOf({ paymentHash, amountMsat, settledAt }: Settlement, sold: { readonly service: string; readonly route: string }, note: string) {

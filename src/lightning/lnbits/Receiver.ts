@@ -21,10 +21,16 @@ import { byTime, type Listed, type ReadPage, watchByAsking } from '../Watching.t
 import { find, type Kept, product, refused, wallet } from './product.ts';
 
 /** What a receiver is made from. */
-export type ReceiverOptions = { readonly api: Api; readonly network: Network; readonly clock: Clock };
+export type ReceiverOptions = {
+  readonly api: Api;
+  readonly network: Network;
+  readonly clock: Clock;
+  /** LNbits shows a wallet's own name to the key that spends alone; this one is made from the key that sells. */
+  readonly walletId?: string;
+};
 
 /** See the head of this file. */
-export function createReceiver({ api, network, clock }: ReceiverOptions): Receiver {
+export function createReceiver({ api, network, clock, walletId }: ReceiverOptions): Receiver {
   const closing = new AbortController();
   const ask = <T>(signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<T>) => call(product, closing.signal, signal, work);
   const settlements = byTime(product, readPaid(api));
@@ -54,7 +60,7 @@ export function createReceiver({ api, network, clock }: ReceiverOptions): Receiv
     },
     watchSettlements: ({ after, signal }) => watchByAsking(settlements, { clock, stop: AbortSignal.any([signal, closing.signal]), after }),
     // Neither a key of a node nor a network: LNbits tells of none.
-    info: (signal) => ask(signal, async (either) => ({ alias: (await wallet(api, either)).text('name'), nodeId: undefined, network })),
+    info: (signal) => ask(signal, async (either) => ({ alias: (await wallet(api, either)).text('name'), nodeId: undefined, walletId, network })),
     // It shows the wallet's own name to the key that spends, and to no other.
     canSpend: (signal) => ask(signal, async (either) => (await wallet(api, either)).has('id')),
     close: async () => closing.abort(),

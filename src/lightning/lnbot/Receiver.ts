@@ -48,7 +48,11 @@ export function createReceiver({ wallet, network, clock }: ReceiverOptions): Rec
     },
     watchSettlements: ({ after, signal }) => watchByAsking(settlements, { clock, stop: AbortSignal.any([signal, closing.signal]), after }),
     // Neither a key of a node nor a network: ln.bot tells of none.
-    info: (signal) => ask(signal, async (either) => ({ alias: (await wallet.state(either)).text('name'), nodeId: undefined, network })),
+    info: (signal) =>
+      ask(signal, async (either) => {
+        const state = await wallet.state(either);
+        return { alias: state.text('name'), nodeId: undefined, walletId: state.text('walletId'), network };
+      }),
     // Every key of ln.bot does.
     canSpend: async () => true,
     close: async () => closing.abort(),
