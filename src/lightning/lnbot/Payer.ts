@@ -4,9 +4,9 @@
  * A payment costs a network fee, which a limit is taken for, and a service fee on top, which is told beforehand: the limit that it is given is what the
  * service fee leaves. It writes a payment down, holds what it may cost, and tries for minutes; from then on it is asked.
  *
- * It pays an invoice as often as it is told to. So it is asked first, and each attempt has a name of its own (`idempotencyKey`), made from the payment
- * hash and the attempt before: the same attempt, asked for twice, is begun once. The payment hash stands with each attempt (`reference`), by which the
- * last of several is found.
+ * Nowhere does it say that it pays an invoice once alone. So it is asked first, and each attempt has a name of its own (`idempotencyKey`), made from
+ * the payment hash and the attempt before: the same attempt, asked for twice, is begun once. The payment hash stands with each attempt (`reference`),
+ * by which the last of several is found.
  *
  * @see ln.bot's API reference: GET …/payments/resolve, POST …/payments, GET …/payments, GET …/payments/{numberOrHash}, GET /v1/wallets/{walletId}
  */
