@@ -1,13 +1,14 @@
 /**
  * What one payment buys, over sockets: the gateway, and a client that keeps what it has bought, on each store.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
+import { parse as parseYaml } from 'yaml';
 import { createFetch, paymentOf } from '../../src/client/index.ts';
 import * as Macaroon from '../../src/core/Macaroon.ts';
-import { createConfig } from '../../src/gateway/Config.ts';
+import { createConfig, type GatewayConfig } from '../../src/gateway/Config.ts';
 import { createGateway } from '../../src/gateway/Gateway.ts';
 import { createSandboxNetwork } from '../../src/lightning/sandbox.ts';
 import { createRootKeys } from '../../src/server/RootKeys.ts';
@@ -35,37 +36,28 @@ const stores: readonly (readonly [name: string, open: () => Promise<Store>])[] =
   ],
 ];
 
-const services = (upstream: string) => [
-  {
-    name: 'api',
-    title: 'API',
-    upstream,
-    bucket: { units: 5, price: '100 sat' },
-    credit: { amount: '1000 sat', price: '900 sat', lasts: '7d' },
-    routes: [
-      { path: '/single', price: '10 sat' },
-      { path: '/pass', price: '100 sat', terms: 'pass: 1h' },
-      { path: '/bucket', price: '100 sat', terms: 'bucket: 3' },
-      { path: '/light', terms: 'bucket' },
-      { path: '/heavy', terms: 'bucket', weight: 3 },
-      { path: '/credit/*', price: '50 sat', terms: 'credit' },
-      { path: '/dear', price: '400 sat', terms: 'credit' },
-    ],
-  },
-  { name: 'other', upstream, routes: [{ path: '/other', price: '20 sat' }] },
-];
+/** What the guide shows, and a second service beside it where a test names one. */
+function configOf(example: string, upstream: string, other?: object): GatewayConfig {
+  const text = readFileSync(new URL(`../../examples/selling/${example}.yaml`, import.meta.url), 'utf8');
+  const { services } = parseYaml(text.replaceAll('http://localhost:3000', upstream)) as { services: object[] };
+  return createConfig({ listen: '127.0.0.1:0', store: 'memory', services: [...services, ...(other ? [other] : [])] });
+}
 
 describe.each(stores)('on %s', (_, openStore) => {
-  async function open() {
+  async function open(example: string, withOther = false) {
     const sandbox = createSandboxNetwork();
     const store = await openStore();
     const upstream = await startUpstream();
-    const config = createConfig({ listen: '127.0.0.1:0', store: 'memory', services: services(upstream.url) });
+    const config = configOf(
+      example,
+      upstream.url,
+      withOther ? { name: 'other', upstream: upstream.url, routes: [{ path: '/other', price: '20 sat' }] } : undefined,
+    );
     const keys = createRootKeys({ masters: [new Uint8Array(32).fill(7)], network: 'sandbox', realm: 'main' });
     const gateway = await createGateway({ config, receiver: sandbox.receiver('seller'), keys, store });
     closing.push(() => sandbox.close(), store.close, upstream.close, gateway.close);
     const { url } = await gateway.listen();
-    const pay = createFetch({ payer: sandbox.payer('buyer'), maxPerRequest: '1000 sat', maxTotal: '10000 sat' });
+    const pay = createFetch({ payer: sandbox.payer('buyer'), maxPerRequest: '10000 sat', maxTotal: '50000 sat' });
     let payments = 0;
     /** Gets a path, and says what is left and whether it was paid for just now. */
     const get = async (path: string) => {
@@ -83,57 +75,79 @@ describe.each(stores)('on %s', (_, openStore) => {
     return { url, get, books, payments: () => payments, payer: sandbox.payer('buyer') };
   }
 
-  test('a bucket is bought once for so many requests of its route', async () => {
-    const { get, books, payments } = await open();
-    const got = [];
-    for (let call = 0; call < 4; call++) got.push(await get('/bucket'));
-    expect(got).toEqual(['200 2 paid', '200 1 kept', '200 0 kept', '200 2 paid']);
+  const translate = '/api/v1/translate';
+
+  test('per-request: one payment, one request', async () => {
+    const { get, payments } = await open('per-request');
+    expect([await get(translate), await get(translate)]).toEqual(['200 charged paid', '200 charged paid']);
+    expect(payments()).toBe(2);
+  });
+
+  test('pass: one payment, any number of requests', async () => {
+    const { get, payments } = await open('pass');
+    expect([await get('/api/v1/batch/a'), await get('/api/v1/batch/b'), await get('/api/v1/batch/a')]).toEqual([
+      '200 pass paid',
+      '200 pass kept',
+      '200 pass kept',
+    ]);
+    expect(payments()).toBe(1);
+  });
+
+  test('bucket: so many requests of its route, and then another payment', async () => {
+    const { get, books, payments } = await open('bucket');
+    expect(await get(translate)).toBe('200 1499 paid');
+    for (let call = 0; call < 50; call++) await Promise.all(Array.from({ length: 29 }, () => get(translate)));
+    const last = [];
+    for (let call = 0; call < 50; call++) last.push(await get(translate));
+    expect(last.at(-2)).toBe('200 0 kept');
+    expect(last.at(-1)).toBe('200 1499 paid');
     expect(payments()).toBe(2);
     const { received, earned, unspent } = await books();
-    expect([received.amountMsat, earned.amountMsat, unspent.amountMsat]).toEqual([200_000n, 133_333n, 66_667n]);
-  });
+    expect([received.amountMsat, earned.amountMsat, unspent.amountMsat]).toEqual([2_000_000n, 1_000_666n, 999_334n]);
+  }, 60_000);
 
-  test("a service's bucket is spent on its routes by their weight", async () => {
-    const { get, payments } = await open();
-    expect([await get('/light'), await get('/heavy'), await get('/light')]).toEqual(['200 4 paid', '200 1 kept', '200 0 kept']);
-    expect(await get('/heavy')).toBe('200 2 paid');
+  test('bucket of a service: spent on its routes by their weight', async () => {
+    const { get, payments } = await open('service-bucket');
+    const document = '/api/v1/document';
+    expect([await get(translate), await get(document), await get(translate)]).toEqual(['200 1499 paid', '200 1479 kept', '200 1478 kept']);
+    for (let call = 0; call < 73; call++) await get(document);
+    expect([await get(translate), await get(document)]).toEqual(['200 17 kept', '200 1480 paid']);
     expect(payments()).toBe(2);
   });
 
-  test('a credit is spent across a service at its own prices, and nothing of it at another', async () => {
-    const { get, books, payments } = await open();
-    expect(await get('/credit/a')).toBe('200 950 sat paid');
-    expect(await get('/dear')).toBe('200 550 sat kept');
-    expect(await get('/single')).toBe('200 540 sat kept');
+  test('credit: spent across a service at its own prices, and nothing of it at another', async () => {
+    const { get, books, payments } = await open('credit', true);
+    expect(await get(translate)).toBe('200 9993 sat paid');
+    expect(await get('/api/v1/document')).toBe('200 9853 sat kept');
     expect(await get('/other')).toBe('200 charged paid');
-    expect(await get('/credit/b')).toBe('200 490 sat kept');
+    expect(await get(translate)).toBe('200 9846 sat kept');
     expect(payments()).toBe(2);
     const { received, earned } = await books();
-    expect([received.amountMsat, earned.amountMsat]).toEqual([920_000n, 459_000n + 20_000n]);
+    expect([received.amountMsat, earned.amountMsat]).toEqual([9_020_000n, 138_600n + 20_000n]);
   });
 
   test('four helpers at once, each with a part of one credit, spend no more than their parts, and all no more than the credit', async () => {
-    const { url, books, payer } = await open();
-    const sandboxed = await fetch(`${url}/credit/a`);
+    const { url, books, payer } = await open('credit');
+    const sandboxed = await fetch(`${url}/api/v1/document`);
     const { macaroon, invoice } = (await sandboxed.json()) as { macaroon: string; invoice: string };
     const preimage = await payDirectly(invoice);
     const helpers = ['one', 'two', 'three', 'four'].map((word) =>
-      Macaroon.format(Macaroon.attenuate(Macaroon.parse(macaroon), [`part=${word}`, 'max_sats=300'])),
+      Macaroon.format(Macaroon.attenuate(Macaroon.parse(macaroon), [`part=${word}`, 'max_sats=3000'])),
     );
-    const calls = helpers.flatMap((token) => Array.from({ length: 8 }, () => token));
+    const calls = helpers.flatMap((token) => Array.from({ length: 25 }, () => token));
     const answers = await Promise.all(
       calls.map(async (token) => {
-        const response = await fetch(`${url}/credit/a`, { headers: { authorization: `L402 ${token}:${preimage}` } });
+        const response = await fetch(`${url}/api/v1/document`, { headers: { authorization: `L402 ${token}:${preimage}` } });
         await response.arrayBuffer();
         return { token, status: response.status };
       }),
     );
-    for (const helper of helpers) expect(answers.filter(({ token, status }) => token === helper && status === 200).length).toBeLessThanOrEqual(6);
-    expect(answers.filter(({ status }) => status === 200)).toHaveLength(20);
+    for (const helper of helpers) expect(answers.filter(({ token, status }) => token === helper && status === 200).length).toBeLessThanOrEqual(21);
+    expect(answers.filter(({ status }) => status === 200)).toHaveLength(71);
     // Used up, narrowed, or for a moment set aside for others.
     for (const { status } of answers) expect([200, 402, 403, 409]).toContain(status);
     const { earned, unspent, held } = await books();
-    expect([earned.amountMsat, unspent.amountMsat, held.amountMsat]).toEqual([900_000n, 0n, 0n]);
+    expect([earned.amountMsat, unspent.amountMsat, held.amountMsat]).toEqual([8_946_000n, 54_000n, 0n]);
 
     async function payDirectly(text: string): Promise<string> {
       const paid = await payer.pay({ invoice: text, maxFeeMsat: 10_000n as never, timeoutSeconds: 10 });

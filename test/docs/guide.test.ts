@@ -1,7 +1,7 @@
 /**
  * The configuration that the documentation prints is one that Farebox takes.
  */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { parseConfig } from '../../src/gateway/index.ts';
@@ -16,4 +16,10 @@ test.each(['README.md', 'docs/wallets.md'])('every piece of farebox.yaml in %s i
     const text = /^services:/m.test(piece) ? piece : piece + services;
     expect(() => parseConfig(text, { file: page, folder: root, environment: {} }), piece).not.toThrow();
   }
+});
+
+test.each(readdirSync(join(root, 'examples', 'selling')))('examples/selling/%s is read, and the guide names it', (file) => {
+  const path = `examples/selling/${file}`;
+  expect(() => parseConfig(readFileSync(join(root, path), 'utf8'), { file: path, folder: root, environment: {} })).not.toThrow();
+  expect(readFileSync(join(root, 'docs', 'guide', 'selling.md'), 'utf8')).toContain(`](../../${path})`);
 });
