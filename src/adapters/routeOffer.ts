@@ -23,6 +23,8 @@ export type RouteOptions = {
   readonly capabilities?: readonly string[];
   /** Ask for the price to the millisatoshi; default: rounded up to a whole satoshi. */
   readonly exactMsat?: boolean;
+  /** What each client has for nothing, by its address, before it is asked to pay; default: nothing. */
+  readonly free?: { readonly requests: number; readonly seconds: number; readonly inAll?: number };
   /** Who is paid for this route; default: the paywall's receiver. On the same network. */
   readonly receiver?: Receiver;
   /** `settled`: the payee's wallet has to say that it was paid, and is asked once a payment; default: `preimage`, which proves the payment and asks nobody. */
@@ -41,7 +43,7 @@ const maxRoutes = 1000;
  */
 export function routeOffer(options: RouteOptions): RouteOffer {
   const price = typeof options.price === 'object' ? options.price : Price.fixed(options.price);
-  const { title, description, capabilities, exactMsat, receiver, verify } = options;
+  const { title, description, capabilities, exactMsat, receiver, verify, free } = options;
   const make = (route: string, pattern: string | undefined) =>
     Offer.create({
       service: options.service ?? 'api',
@@ -55,6 +57,7 @@ export function routeOffer(options: RouteOptions): RouteOffer {
       ...(exactMsat === undefined ? {} : { exactMsat }),
       ...(verify === undefined ? {} : { verify }),
       receiver,
+      free,
     });
   make('*', undefined);
   const offers = new Map<string, Offer.Offer>();

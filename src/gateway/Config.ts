@@ -51,6 +51,8 @@ export type SaleConfig = {
   readonly payee: string | undefined;
   /** What a payment is known by: its preimage alone, or its wallet's word as well. */
   readonly verify: 'preimage' | 'settled';
+  /** What each client has for nothing before it is asked to pay. */
+  readonly free: { readonly requests: number; readonly seconds: number; readonly inAll: number | undefined } | undefined;
 };
 
 /** The effective configuration. */

@@ -15,6 +15,11 @@ export type TermsChoice =
   | { readonly kind: 'bucket'; readonly units?: number }
   | { readonly kind: 'credit' };
 
+/** What a route gives away: everything, or a quota for each client. */
+export type FreeChoice =
+  | { readonly kind: 'always' }
+  | { readonly kind: 'quota'; readonly requests: number; readonly seconds: number; readonly inAll: number | undefined };
+
 /** Where what is counted is kept. */
 export type StoreChoice = { readonly kind: 'sqlite'; readonly path: string } | { readonly kind: 'memory' } | { readonly kind: 'none' };
 
@@ -153,6 +158,16 @@ export function readHost(value: unknown): string {
   if (!/^(?:[a-z0-9_-]+\.)*[a-z0-9_-]+$|^\[[0-9a-f:.]+\]$/.test(host))
     throw new Error(`${quote(value)} is not a host name: write "api.example.com", without scheme and port`);
   return host;
+}
+
+/** `true`, or what each client has for nothing: `{ requests: 5, per: 1d, inAll: 5000 }`. */
+export function readFree(value: unknown): FreeChoice {
+  if (value === true) return { kind: 'always' };
+  const wrong = () => new Error(`${quote(value)} is not what is given away: write "free: true", or "free: { requests: 5, per: 1d }" beside a price`);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrong();
+  const { requests, per, inAll, ...others } = value as Readonly<Record<string, unknown>>;
+  if (Object.keys(others).length > 0 || requests === undefined || per === undefined) throw wrong();
+  return { kind: 'quota', requests: readCount(requests), seconds: readDurationSeconds(per), inAll: inAll === undefined ? undefined : readCount(inAll) };
 }
 
 /** `per-request`, `pass: 1h`, `bucket: 1500`, `bucket`, `credit`; those with a colon also as a key with its value. */

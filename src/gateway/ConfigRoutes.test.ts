@@ -36,7 +36,17 @@ describe('what is sold', () => {
     expect(JSON.parse(JSON.stringify(toJson(config)))).toMatchObject({ routes: expect.arrayContaining([expect.objectContaining({ pattern: '/f' })]) });
   });
 
+  test('may be preceded by what is given away', () => {
+    const config = parseConfig(selling('      - { path: /q, price: 50 sat, free: { requests: 5, per: 1d } }\n      - { path: /h, free: true }\n'));
+    expect(config.routes.map(({ sale }) => sale?.free)).toEqual([{ requests: 5, seconds: 86_400, inAll: undefined }, undefined]);
+    expect(explain(config)).toMatch(/\/q .*5 free each 1d for a client/);
+  });
+
   test.each<[string, string, RegExp]>([
+    ['a quota without a period', selling('      - { path: /q, price: 1 sat, free: { requests: 5 } }\n'), /is not what is given away: write "free: true", or/],
+    ['a quota without a price', selling('      - { path: /q, free: { requests: 5, per: 1d } }\n'), /\/q has no price/],
+    ['a quota of nothing', selling('      - { path: /q, price: 1 sat, free: { requests: 0, per: 1d } }\n'), /not a whole number from 1/],
+    ['a quota that is false', selling('      - { path: /q, price: 1 sat, free: false }\n'), /is not what is given away/],
     [
       'a bucket of a service that has none',
       selling('      - { path: /e, terms: bucket }\n'),

@@ -54,6 +54,7 @@ export function offerOf(route: RouteConfig, sale: SaleConfig, receiver?: Receive
     exactMsat: sale.exactMsat,
     receiver,
     verify: sale.verify,
+    free: sale.free,
   });
 }
 
@@ -98,7 +99,7 @@ function readRoute(service: ServiceFile, route: RouteFile, timeoutMs: number, fa
 
 function readSale(service: ServiceFile, route: RouteFile, fail: Fail): SaleConfig | undefined {
   const { price, free } = route;
-  if (free) {
+  if (free?.kind === 'always') {
     for (const key of onSale) if (route[key] !== undefined) fail(key, `a route that is free has no \`${key}\``);
     return undefined;
   }
@@ -121,6 +122,7 @@ function readSale(service: ServiceFile, route: RouteFile, fail: Fail): SaleConfi
     exactMsat: route.exactMsat ?? false,
     payee: route.payee ?? service.payee,
     verify: route.verify ?? service.verify ?? 'preimage',
+    free: free && { requests: free.requests, seconds: free.seconds, inAll: free.inAll },
   };
 }
 

@@ -74,6 +74,7 @@ function priceOf({ sale }: RouteConfig): readonly string[] {
   if (sale === undefined) return ['free'];
   const { terms } = sale;
   const words = [`"${sale.description}"`];
+  if (sale.free !== undefined) words.push(`${sale.free.requests} free each ${formatMs(sale.free.seconds * 1000)} for a client`);
   if (sale.payee !== undefined) words.push(`paid to ${sale.payee}`);
   if (sale.verify === 'settled') words.push('when its wallet says so');
   if (terms.kind === 'credit') words.push(`${Amount.format(sale.priceMsat)} a request`);

@@ -12,7 +12,7 @@ import type { MintedChallenge } from './Mint.ts';
 import type { Offer } from './Offer.ts';
 
 /** What a browser's script may read of our answers. */
-export const exposedHeaders = 'WWW-Authenticate, L402-Price, L402-Payment, L402-Remaining, Payment-Receipt, Retry-After, Link';
+export const exposedHeaders = 'WWW-Authenticate, L402-Price, L402-Payment, L402-Remaining, L402-Free, Payment-Receipt, Retry-After, Link';
 
 /** Seconds after which to ask again, where nothing better is known. */
 const retrySeconds: { readonly [status: number]: number | undefined } = { 409: 1, 503: 5 };

@@ -8,7 +8,7 @@ import type { Sale } from './terms/Terms.ts';
 /**
  * `pass`: let the request through; where there is a `sale`, its steps are called as the answer comes (no sale: nothing more to do).
  * `headers` are added to a success (a status below 400) where there is no sale; a sale says its own.
- * `principal` is undefined for a CORS preflight alone, which is answered without payment.
+ * `principal` is undefined where nobody has paid: within what a route gives away.
  * `challenge`: answer 402. `refuse`: answer with the status that says why.
  * `repeat`: the client has paid and its answer was kept: send it, then call `sale.end`.
  */

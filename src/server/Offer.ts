@@ -4,6 +4,7 @@
 import type { Msat } from '../core/Amount.ts';
 import * as Caveat from '../core/Caveat.ts';
 import type { Receiver } from '../lightning/Lightning.ts';
+import { checked as checkQuota, type FreeQuotaOptions } from './FreeQuota.ts';
 import type { Price } from './Price.ts';
 import * as path from './policies/path.ts';
 import type { Terms } from './terms/Terms.ts';
@@ -29,6 +30,8 @@ export type Offer = {
   readonly receiver: Receiver | undefined;
   /** What a payment is known by: its preimage alone, or the word of its wallet as well, which is then asked once a payment. */
   readonly verify: 'preimage' | 'settled';
+  /** What each client has for nothing before it is asked to pay. */
+  readonly free: FreeQuotaOptions | undefined;
 };
 
 /** What an offer is made from. */
@@ -48,6 +51,8 @@ export type OfferOptions = {
   readonly receiver?: Receiver | undefined;
   /** Default: `preimage`. */
   readonly verify?: Offer['verify'];
+  /** Default: nothing. */
+  readonly free?: FreeQuotaOptions | undefined;
 };
 
 /**
@@ -74,6 +79,7 @@ export function create(options: OfferOptions): Offer {
     exactMsat: options.exactMsat ?? false,
     receiver: options.receiver,
     verify: options.verify ?? 'preimage',
+    free: options.free && checkQuota(options.free),
   };
 }
 

@@ -19,6 +19,7 @@ import * as Answers from './Answers.ts';
 import type { Decision } from './Decision.ts';
 import { type Denials, followDenials, noDenials } from './Denials.ts';
 import { createEvents, type Events, type PaywallNews } from './Events.ts';
+import { createFreeQuota, type FreeQuota } from './FreeQuota.ts';
 import { createLedger, type Ledger, noLedger } from './Ledger.ts';
 import { createMintLimiter, type MintLimiter, type MintLimits } from './Limits.ts';
 import { createMint, type Mint } from './Mint.ts';
@@ -105,6 +106,7 @@ export async function createPaywall(options: PaywallOptions): Promise<Paywall> {
       nodeTimeoutMs,
       reached: options.reached ?? unwatched,
     }),
+    quotas: new Map(),
     receiver,
     isSettled: createSettledCheck({ clock, nodeTimeoutMs, settledWaitMs: options.settledWaitMs ?? 3000 }),
     ledger,
@@ -130,6 +132,8 @@ type Desk = {
   readonly limiter: MintLimiter;
   readonly verify: Verifier;
   readonly mint: Mint;
+  /** By service and route: those of the offers that give something away. */
+  readonly quotas: Map<string, FreeQuota>;
   /** Who is paid where an offer names nobody. */
   readonly receiver: Receiver;
   readonly isSettled: SettledCheck;
@@ -159,7 +163,7 @@ function decide(desk: Desk, request: RequestView, target: Path.Target, offer: Of
     nowAt: nowAt(desk.clock),
     capabilities: offer.capabilities,
   });
-  if (verified.kind === 'none') return challenge(desk, asked, undefined);
+  if (verified.kind === 'none') return give(desk, asked) ?? challenge(desk, asked, undefined);
   if (verified.kind === 'failed') return answerInvalid(desk, asked, verified.error);
   const { principal } = verified;
   if (desk.denials.has(principal)) return answerInvalid(desk, asked, new FareboxError('CREDENTIAL_REVOKED', 'This token was revoked. Buy a new one.'));
@@ -227,6 +231,18 @@ function letPass({ ledger, events, emit, clock }: Desk, verified: VerifiedPrinci
     emit({ kind: 'passed', paymentHash: principal.paymentHash, service: offer.service, route: offer.route, amountMsat: principal.amountMsat });
   }
   return { kind: 'pass', principal, sale: undefined, headers: [receiptHeader(principal, clock)] };
+}
+
+/** Lets a request through for nothing, where its client still has a share of what the route gives away. */
+function give({ quotas, clock, emit }: Desk, { request, offer }: Asked): Decision | undefined {
+  if (offer.free === undefined) return undefined;
+  const name = `${offer.service} ${offer.route}`;
+  const quota = quotas.get(name) ?? createFreeQuota(offer.free, clock);
+  quotas.set(name, quota);
+  const left = quota(request.clientAddress);
+  if (left === undefined) return undefined;
+  emit({ kind: 'given', service: offer.service, route: offer.route });
+  return { kind: 'pass', principal: undefined, sale: undefined, headers: [['L402-Free', String(left)]] };
 }
 
 /** 402, under the limits on minting. `why`: what was wrong with the credential that came, where one came. */

@@ -65,6 +65,8 @@ describe.each(stores)('on %s', (_, openStore) => {
       await response.arrayBuffer();
       const payment = paymentOf(response);
       if (payment && !payment.reused) payments += 1;
+      const free = response.headers.get('L402-Free');
+      if (free !== null) return `${response.status} free ${free}`;
       return `${response.status} ${response.headers.get('L402-Remaining') ?? response.headers.get('L402-Payment') ?? 'pass'} ${payment?.reused ? 'kept' : 'paid'}`;
     };
     const books = async () => {
@@ -124,6 +126,14 @@ describe.each(stores)('on %s', (_, openStore) => {
     expect(payments()).toBe(2);
     const { received, earned } = await books();
     expect([received.amountMsat, earned.amountMsat]).toEqual([9_020_000n, 138_600n + 20_000n]);
+  });
+
+  test('free quota: so many requests for nothing, and then a price', async () => {
+    const { get, payments } = await open('free-quota');
+    const got = [];
+    for (let call = 0; call < 6; call++) got.push(await get(translate));
+    expect(got).toEqual([4, 3, 2, 1, 0].map((left) => `200 free ${left}`).concat('200 charged paid'));
+    expect(payments()).toBe(1);
   });
 
   test('four helpers at once, each with a part of one credit, spend no more than their parts, and all no more than the credit', async () => {
