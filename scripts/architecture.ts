@@ -46,6 +46,7 @@ export const folders: Readonly<Record<string, Folder>> = {
       cln: node,
       Transport: node,
       lnurl: { ring: 'web', packages: ['@scure/base'] },
+      nwc: { ring: 'web', packages: ['@noble/ciphers', '@noble/curves'] },
     },
   },
   store: { layer: 1, ring: 'web', packages: [], except: { sqlite: node } },

@@ -217,7 +217,7 @@ function baseOf(url: string): string {
 }
 
 /** Hosts of this machine, its neighbours and its containers, and onion services: what is sent there in the clear crosses no internet. */
-function isNear(host: string): boolean {
+export function isNear(host: string): boolean {
   if (!host.includes('.') && !host.startsWith('[')) return true;
   return /^(?:127\.|10\.|192\.168\.|172\.(?:1[6-9]|2\d|3[01])\.|169\.254\.)|^\[(?:::1\]|f[cd]|fe80)|\.(?:local|internal|lan|onion|localhost)$/.test(host);
 }

@@ -84,6 +84,12 @@ export class Reading {
     return value.map((item) => new Reading(this.#product, item));
   }
 
+  strings(name: string): readonly string[] {
+    const value = this.#fields[name];
+    if (!Array.isArray(value) || !value.every((item) => typeof item === 'string')) throw this.#unreadable(`${name} is no list of texts`);
+    return value;
+  }
+
   #unreadable(what: string): FareboxError {
     return new FareboxError('LIGHTNING_UNAVAILABLE', `${this.#product} answered something that cannot be read: ${what}.`);
   }
