@@ -23,6 +23,8 @@ export type Node = {
   readonly clock: FixedClock.FixedClock;
   readonly create: (amountMsat: bigint, description: string, expirySeconds: number) => Promise<Bolt11.InvoiceFields>;
   readonly invoice: (paymentHash: string) => Promise<Invoice | undefined>;
+  /** All of them, in the order in which they were made. */
+  readonly invoices: () => Promise<readonly Invoice[]>;
   /** The invoices that were paid, in the order in which they were; the first has number 1. Those behind that number, and the next ones as they come. */
   readonly settled: (after: number | undefined, gone: AbortSignal) => AsyncGenerator<{ readonly number: number; readonly invoice: Invoice }>;
   /** Those that were paid, in that order. */
@@ -33,6 +35,8 @@ export type Node = {
   /** Pays and waits for the end of it, so many seconds at the longest. `before`: it was paid, or under way, already. */
   readonly pay: (invoice: string, maxFeeMsat: bigint, waitSeconds: number) => Promise<Payment & { readonly before?: 'settled' | 'pending' }>;
   readonly payment: (paymentHash: string) => Promise<Payment | undefined>;
+  /** All of them, in the order in which they were begun. */
+  readonly payments: () => Promise<readonly Payment[]>;
   readonly balanceMsat: () => Promise<bigint>;
 };
 
@@ -91,6 +95,7 @@ function createNode(sandbox: Sandbox, name: string, clock: FixedClock.FixedClock
   const invoices = new Map<string, Bolt11.InvoiceFields>();
   const paid = new Map<string, Bolt11.InvoiceFields>();
   const order: string[] = [];
+  const beginning = new Set<string>();
   const wake = createBell();
   const follow = async () => {
     for await (const { paymentHash } of receiver.watchSettlements({ signal: ending })) {
@@ -119,6 +124,7 @@ function createNode(sandbox: Sandbox, name: string, clock: FixedClock.FixedClock
       return made;
     },
     invoice,
+    invoices: async () => (await Promise.all([...invoices.keys()].map(invoice))).filter((one) => one !== undefined),
     async *settled(after, gone) {
       for (let number = after ?? order.length; !gone.aborted; ) {
         const paymentHash = order[number];
@@ -135,20 +141,28 @@ function createNode(sandbox: Sandbox, name: string, clock: FixedClock.FixedClock
     numberOf: (paymentHash) => order.indexOf(paymentHash) + 1,
     pay: async (text, maxFeeMsat, waitSeconds) => {
       const asked = Bolt11.peek(text);
-      if (cancelled.has(asked.paymentHash)) return { invoice: asked, state: { kind: 'failed', reason: 'rejected', message: 'cancelled' } };
-      const before = await payment(asked.paymentHash);
-      if (before?.state.kind === 'settled' || before?.state.kind === 'pending') return { ...before, before: before.state.kind };
-      paid.set(asked.paymentHash, asked);
-      const outcome = await payer.pay({ invoice: text, maxFeeMsat: Amount.fromMsat(maxFeeMsat), timeoutSeconds: waitSeconds });
-      if (outcome.kind === 'settled') return { invoice: asked, state: outcome };
-      // Refused before anything was begun: nothing of it is kept, and its answer alone tells of it.
-      if (outcome.kind === 'failed' && outcome.reason === 'expired') {
-        paid.delete(asked.paymentHash);
-        return { invoice: asked, state: outcome };
+      const { paymentHash } = asked;
+      if (cancelled.has(paymentHash)) return { invoice: asked, state: { kind: 'failed', reason: 'rejected', message: 'cancelled' } };
+      if (beginning.has(paymentHash)) return { invoice: asked, state: { kind: 'pending' }, before: 'pending' };
+      beginning.add(paymentHash);
+      try {
+        const before = await payment(paymentHash);
+        if (before?.state.kind === 'settled' || before?.state.kind === 'pending') return { ...before, before: before.state.kind };
+        paid.set(paymentHash, asked);
+        const outcome = await payer.pay({ invoice: text, maxFeeMsat: Amount.fromMsat(maxFeeMsat), timeoutSeconds: waitSeconds });
+        if (outcome.kind === 'settled') return { invoice: asked, state: outcome };
+        // Refused before anything was begun: nothing of it is kept, and its answer alone tells of it.
+        if (outcome.kind === 'failed' && outcome.reason === 'expired') {
+          paid.delete(paymentHash);
+          return { invoice: asked, state: outcome };
+        }
+        return (await payment(paymentHash)) ?? { invoice: asked, state: outcome };
+      } finally {
+        beginning.delete(paymentHash);
       }
-      return (await payment(asked.paymentHash)) ?? { invoice: asked, state: outcome };
     },
     payment,
+    payments: async () => (await Promise.all([...paid.keys()].map(payment))).filter((one) => one !== undefined),
     balanceMsat: async () => (await payer.balance()).spendableMsat,
   };
 }

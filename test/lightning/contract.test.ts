@@ -5,7 +5,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Clock } from '../../src/core/Clock.ts';
 import { type Drivers, isApplicable, type LightningHooks, type LightningSubject, lightningContract } from '../../src/testing/lightningContract.ts';
-import { openDouble } from './Double.ts';
 import { createNodes } from './Node.ts';
 import { products } from './products.ts';
 
@@ -18,10 +17,7 @@ describe.each(Object.entries(products))('%s', (_, product) => {
 
   async function createSubject(): Promise<LightningSubject> {
     const nodes = createNodes();
-    const [selling, buying] = await Promise.all([
-      openDouble(product.answers(nodes.seller)),
-      openDouble((product.payerAnswers ?? product.answers)(nodes.buyer)),
-    ]);
+    const [selling, buying] = await Promise.all([product.open(nodes.seller), (product.openPayer ?? product.open)(nodes.buyer)]);
     const drivers = (key: string | undefined, clock: Clock): Drivers => ({
       receiver: product.receiver({ url: selling.url, clock, network: 'regtest' }, key),
       payer: product.payer({ url: buying.url, clock, network: 'regtest' }, key),

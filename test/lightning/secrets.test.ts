@@ -8,13 +8,14 @@ import * as Amount from '../../src/core/Amount.ts';
 import { parseHash } from '../../src/core/Preimage.ts';
 import type * as FixedClock from '../../src/testing/FixedClock.ts';
 import { runes } from './cln.ts';
-import { type Asked, openDouble, type Told } from './Double.ts';
 import { keys } from './lnbits.ts';
 import { walletKeys } from './lnbot.ts';
 import { macaroons } from './lnd.ts';
 import { createNodes } from './Node.ts';
+import { secrets as connections } from './nwc.ts';
 import { passwords } from './phoenixd.ts';
 import { products } from './products.ts';
+import { troubles } from './troubles.ts';
 
 const closing: (() => Promise<void>)[] = [];
 
@@ -28,18 +29,7 @@ const wrong: Readonly<Record<string, string>> = {
   lnbits: 'deadbeef'.repeat(4),
   phoenixd: 'a-password-that-was-guessed',
   lnbot: 'wk_guessed0123456789',
-};
-
-/** Ways in which a wallet's API goes wrong. An `echo` sends back all that it was sent. */
-const troubles: Readonly<Record<string, (asked: Asked) => Promise<Told>>> = {
-  'another error': async () => ({ status: 500, body: { message: 'boom', detail: 'boom', error: 'boom' } }),
-  'a page': async () => ({ status: 200, text: '<html>' }),
-  nothing: async () => ({ status: 200, body: {} }),
-  echo: async ({ headers, body }) => {
-    const all = `${JSON.stringify(headers)} ${body}`;
-    return { status: 500, body: { message: all, detail: all, error: all, reason: all } };
-  },
-  'an echo that is refused': async ({ headers }) => ({ status: 401, body: { code: 1501, message: JSON.stringify(headers), detail: JSON.stringify(headers) } }),
+  nwc: 'deadbeef'.repeat(8),
 };
 
 describe.each(Object.entries(products))('%s', (name, product) => {
@@ -49,6 +39,7 @@ describe.each(Object.entries(products))('%s', (name, product) => {
     ...Object.values(runes),
     ...Object.values(passwords),
     ...Object.values(walletKeys),
+    ...Object.values(connections),
     ...Object.values(wrong),
   ];
   const secrets = known.flatMap((secret) => [secret, Buffer.from(secret).toString('base64'), btoa(`:${secret}`)]).filter((secret) => secret.length > 4);
@@ -83,10 +74,12 @@ describe.each(Object.entries(products))('%s', (name, product) => {
     return said.join('\n');
   }
 
-  it.each([...Object.keys(troubles), 'nobody there', 'a key that lets nobody in'])('says no secret in the face of %s', async (trouble) => {
+  it.each([...troubles, 'nobody there', 'a key that lets nobody in'])('says no secret in the face of %s', async (trouble) => {
     const nodes = createNodes();
-    const answers = troubles[trouble] ?? product.answers(nodes.seller);
-    const double = await openDouble(answers);
+    const double = await product.open(
+      nodes.seller,
+      troubles.find((one) => one === trouble),
+    );
     closing.push(nodes.close, double.close);
     if (trouble === 'nobody there') await double.setDown(true);
     const said = await saidBy(double.url, trouble === 'a key that lets nobody in' ? wrong[name] : undefined, nodes.clock);
