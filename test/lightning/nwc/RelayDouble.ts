@@ -18,7 +18,7 @@ export type Lies = {
   readonly verdict?: (event: Event) => { readonly isTaken: boolean; readonly why: string } | undefined;
   /** What it carries instead of an event; an empty list: it holds it back. */
   readonly carry?: (event: Event) => readonly unknown[] | undefined;
-  /** It takes connections, and says nothing. */
+  /** It takes what it is sent, and answers nothing before it is not mute any more. */
   readonly isMute?: boolean;
 };
 
@@ -29,8 +29,10 @@ export type RelayDouble = {
   readonly handed: readonly Event[];
   /** Sets what it does wrong from now on. */
   readonly lie: (lies: Lies) => void;
-  /** Sends a text as it is to all who are connected. */
+  /** Sends a text as it is to all who wait for a wallet's answers. */
   readonly say: (text: string) => void;
+  /** How often somebody began to wait for them, on a connection of their own. */
+  readonly waited: () => number;
   /** Ends all connections. */
   readonly drop: () => void;
   readonly setDown: (isDown: boolean) => Promise<void>;
@@ -44,6 +46,8 @@ export async function openRelay(clock: Clock): Promise<RelayDouble> {
   const handed: Event[] = [];
   const seen = new Set<string>();
   let lies: Lies = {};
+  let waited = 0;
+  const muted: (() => void)[] = [];
 
   const tell = (value: unknown, event: Event) => {
     for (const [socket, all] of subscriptions) {
@@ -79,6 +83,7 @@ export async function openRelay(clock: Clock): Promise<RelayDouble> {
     if (wrong !== undefined) return send(socket, ['CLOSED', first, `invalid: ${wrong}`]);
     const filters = rest as readonly Filter[];
     own?.set(first, filters);
+    if (first === 'answers') waited += 1;
     for (const event of keptFor(filters, [...kept.values()])) send(socket, ['EVENT', first, event]);
     send(socket, ['EOSE', first]);
   };
@@ -90,7 +95,8 @@ export async function openRelay(clock: Clock): Promise<RelayDouble> {
     socket.on('close', () => subscriptions.delete(socket));
     socket.on('error', () => {});
     socket.on('message', (data) => {
-      if (!lies.isMute) answer(socket, parse(String(data)));
+      if (lies.isMute) muted.push(() => answer(socket, parse(String(data))));
+      else answer(socket, parse(String(data)));
     });
   });
   const drop = () => {
@@ -111,10 +117,12 @@ export async function openRelay(clock: Clock): Promise<RelayDouble> {
     handed,
     lie: (next) => {
       lies = next;
+      if (!next.isMute) for (const late of muted.splice(0)) late();
     },
     say: (text) => {
-      for (const socket of sockets.clients) socket.send(text);
+      for (const [socket, all] of subscriptions) if (all.has('answers')) socket.send(text);
     },
+    waited: () => waited,
     drop,
     setDown: (isDown) => (isDown ? stop() : listen(port)),
     close: stop,
