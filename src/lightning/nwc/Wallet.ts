@@ -41,7 +41,7 @@ type Pending = {
   readonly method: string;
   readonly scheme: Scheme;
   /** What became of it at each relay that it was handed to, and how much that one had said before. */
-  readonly at: Map<Relay, { state: 'sent' | 'refused' | 'lost'; readonly heard: number; why: string }>;
+  readonly at: Map<Relay, { state: 'sent' | 'taken' | 'refused' | 'lost'; readonly heard: number; why: string }>;
   readonly resolve: (answer: Answer) => void;
   readonly reject: (error: unknown) => void;
 };
@@ -191,7 +191,11 @@ export class Wallet {
   }
 
   #ready(relay: Relay): void {
-    for (const pending of this.#pending.values()) if (!pending.at.has(relay)) this.#publish(relay, pending);
+    for (const pending of this.#pending.values()) {
+      // What it has taken it is not handed again, and what it may not have got is the same event still.
+      const state = pending.at.get(relay)?.state;
+      if (state === undefined || state === 'lost') this.#publish(relay, pending);
+    }
     this.#ring();
   }
 
@@ -259,8 +263,8 @@ export class Wallet {
   #verdict(relay: Relay, id: string, isTaken: boolean, why: string): void {
     const pending = this.#pending.get(id);
     const at = pending?.at.get(relay);
-    if (pending === undefined || at === undefined || isTaken) return;
-    at.state = 'refused';
+    if (pending === undefined || at === undefined) return;
+    at.state = isTaken ? 'taken' : 'refused';
     at.why = why;
     this.#judge(pending);
   }
@@ -268,7 +272,7 @@ export class Wallet {
   #lost(relay: Relay): void {
     const there = [...this.#pending.values()].flatMap(({ at }) => at.get(relay) ?? []);
     for (const at of there) if (at.state === 'sent') at.state = 'lost';
-    const isMissed = this.#inboxes.size > 0 || there.some(({ state }) => state === 'lost');
+    const isMissed = this.#inboxes.size > 0 || there.some(({ state }) => state !== 'refused');
     const reopenings = this.#reopenings.get(relay) ?? 0;
     if (isMissed && reopenings < maxReopenings) {
       this.#reopenings.set(relay, reopenings + 1);

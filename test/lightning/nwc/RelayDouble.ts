@@ -33,7 +33,7 @@ export type RelayDouble = {
   readonly say: (text: string) => void;
   /** How often somebody began to wait for them, on a connection of their own. */
   readonly waited: () => number;
-  /** Ends all connections. */
+  /** Ends the connections of all who wait for a wallet's answers. */
   readonly drop: () => void;
   readonly setDown: (isDown: boolean) => Promise<void>;
   readonly close: () => Promise<void>;
@@ -100,14 +100,14 @@ export async function openRelay(clock: Clock): Promise<RelayDouble> {
     });
   });
   const drop = () => {
-    for (const socket of sockets.clients) socket.terminate();
-    subscriptions.clear();
+    for (const [socket, all] of subscriptions) if (all.has('answers')) socket.terminate();
   };
   const listen = (port: number) => new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, '127.0.0.1', resolve));
   const stop = () =>
     new Promise<void>((resolve) => {
       server.close(() => resolve());
-      drop();
+      for (const socket of sockets.clients) socket.terminate();
+      subscriptions.clear();
       server.closeAllConnections();
     });
   await listen(0);
