@@ -7,7 +7,7 @@ import { systemRandom } from '../../src/core/Clock.ts';
 import { toHex } from '../../src/core/internal/bytes.ts';
 import { publicKeyOf } from '../../src/lightning/nwc/Event.ts';
 import { openRelay } from './nwc/RelayDouble.ts';
-import { type Asked, createService, no, type Said } from './nwc/WalletService.ts';
+import { type Asked, createService, type Grants, no, type Said } from './nwc/WalletService.ts';
 import type { Open, Trouble } from './troubles.ts';
 
 const fresh = () => toHex(systemRandom(32));
@@ -16,14 +16,18 @@ const fresh = () => toHex(systemRandom(32));
 export const secrets = { wallet: fresh(), sell: fresh(), pay: fresh(), stranger: fresh() } as const;
 
 /** What each connection may. */
-export const grants = {
-  [secrets.sell]: ['make_invoice', 'lookup_invoice', 'list_transactions', 'get_info'],
-  [secrets.pay]: ['pay_invoice', 'lookup_invoice', 'list_transactions', 'get_balance', 'get_info'],
-} as const;
+export function grantsOf({ sell, pay }: { readonly sell: string; readonly pay: string }): Grants {
+  return {
+    [sell]: ['make_invoice', 'lookup_invoice', 'list_transactions', 'get_info'],
+    [pay]: ['pay_invoice', 'lookup_invoice', 'list_transactions', 'get_balance', 'get_info'],
+  };
+}
+
+export const grants = grantsOf(secrets);
 
 /** A connection string. */
-export function uriOf(relays: readonly string[], secret: string): string {
-  const wallet = publicKeyOf(Buffer.from(secrets.wallet, 'hex'));
+export function uriOf(relays: readonly string[], secret: string, walletSecret: string = secrets.wallet): string {
+  const wallet = publicKeyOf(Buffer.from(walletSecret, 'hex'));
   return `nostr+walletconnect://${wallet}?${relays.map((relay) => `relay=${encodeURIComponent(relay)}&`).join('')}secret=${secret}&lud16=seller%40example.com`;
 }
 

@@ -5,7 +5,10 @@
 import { inspect } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
 import * as Amount from '../../src/core/Amount.ts';
+import { toHex } from '../../src/core/internal/bytes.ts';
 import { parseHash } from '../../src/core/Preimage.ts';
+import { conversationKey, sharedX } from '../../src/lightning/nwc/Encryption.ts';
+import { publicKeyOf } from '../../src/lightning/nwc/Event.ts';
 import type * as FixedClock from '../../src/testing/FixedClock.ts';
 import { runes } from './cln.ts';
 import { keys } from './lnbits.ts';
@@ -32,6 +35,12 @@ const wrong: Readonly<Record<string, string>> = {
   nwc: 'deadbeef'.repeat(8),
 };
 
+/** What encrypts and decrypts with a connection's secret, in hex. */
+function keysOf(secret: string): readonly string[] {
+  const shared = sharedX(Buffer.from(secret, 'hex'), Buffer.from(publicKeyOf(Buffer.from(connections.wallet, 'hex')), 'hex'));
+  return [shared, conversationKey(shared)].map(toHex);
+}
+
 describe.each(Object.entries(products))('%s', (name, product) => {
   const known = [
     ...Object.values(macaroons),
@@ -40,6 +49,7 @@ describe.each(Object.entries(products))('%s', (name, product) => {
     ...Object.values(passwords),
     ...Object.values(walletKeys),
     ...Object.values(connections),
+    ...[connections.sell, connections.pay, 'deadbeef'.repeat(8)].flatMap(keysOf),
     ...Object.values(wrong),
   ];
   const secrets = known.flatMap((secret) => [secret, Buffer.from(secret).toString('base64'), btoa(`:${secret}`)]).filter((secret) => secret.length > 4);

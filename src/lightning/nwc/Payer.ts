@@ -11,14 +11,13 @@
  * @see NIP-47: pay_invoice, lookup_invoice, list_transactions, get_balance, Error codes
  */
 import * as Amount from '../../core/Amount.ts';
-import * as Bolt11 from '../../core/Bolt11.ts';
 import type { Clock } from '../../core/Clock.ts';
 import { FareboxError } from '../../core/Errors.ts';
 import * as Preimage from '../../core/Preimage.ts';
 import { type Attempt, believed, call, follow, pay, unknown } from '../Driving.ts';
 import type { FailureReason, Network, Payer, PaymentOutcome, TrackedPayment } from '../Lightning.ts';
 import type { Reading } from '../Reading.ts';
-import { type Answer, product, refused, type Transaction, transactionIn, unavailable } from './product.ts';
+import { type Answer, invoiceOf, product, refused, type Transaction, transactionIn, unavailable } from './product.ts';
 import type { Wallet } from './Wallet.ts';
 
 /** What a payer is made from. */
@@ -74,7 +73,6 @@ async function send(purse: Purse, clock: Clock, payment: Attempt, signal: AbortS
 /** The end that the wallet tells of. It need not say what it cost: then its books do, or what was set aside for fees counts as spent. */
 async function settled(purse: Purse, result: Reading, { paymentHash, amountMsat, maxFeeMsat }: Attempt, signal: AbortSignal): Promise<PaymentOutcome> {
   const preimage = Preimage.parse(result.text('preimage'));
-  if (!Preimage.proves(preimage, paymentHash)) return unknown(`Settled without a proof: the preimage that ${product} gives does not fit`);
   const feeMsat = result.has('fees_paid')
     ? result.msat('fees_paid')
     : await find(purse, paymentHash, signal).then(
@@ -187,22 +185,13 @@ async function listSent({ wallet }: Purse, signal: AbortSignal): Promise<readonl
     .filter(({ isOutgoing }) => isOutgoing);
 }
 
-function outcomeOf({ state, preimage, invoice, amountMsat, feeMsat = Amount.zero, paymentHash }: Transaction): TrackedPayment {
+function outcomeOf(kept: Transaction): TrackedPayment {
+  const { state, preimage, feeMsat = Amount.zero } = kept;
   const proof = preimage !== undefined && /^[0-9a-f]{64}$/i.test(preimage) ? Preimage.parse(preimage) : undefined;
   if (state === 'failed') return { kind: 'failed', reason: 'rejected', message: `${product} says that the payment failed.` };
   if (state === 'pending' || state === 'accepted') return { kind: 'pending' };
   if (state !== 'settled' && !(state === '' && proof))
     return unknown(`${product} says of the payment ${state === '' ? 'nothing' : `that it is "${state.slice(0, 20)}"`}`);
   if (proof === undefined) return unknown(`Settled without a proof: ${product} gives no preimage`);
-  return { kind: 'settled', preimage: proof, amountMsat: askedIn(invoice, paymentHash) ?? amountMsat, feeMsat };
-}
-
-/** What the invoice asked, where the wallet kept it. */
-function askedIn(invoice: string | undefined, paymentHash: string): Amount.Msat | undefined {
-  try {
-    const asked = invoice === undefined ? undefined : Bolt11.peek(invoice);
-    return asked?.paymentHash === paymentHash ? asked.amountMsat : undefined;
-  } catch {
-    return undefined;
-  }
+  return { kind: 'settled', preimage: proof, amountMsat: invoiceOf(kept)?.amountMsat ?? kept.amountMsat, feeMsat };
 }

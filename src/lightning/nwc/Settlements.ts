@@ -13,7 +13,7 @@ import type { Clock } from '../../core/Clock.ts';
 import * as Preimage from '../../core/Preimage.ts';
 import type { Settlement } from '../Lightning.ts';
 import type { Reading } from '../Reading.ts';
-import { refused, type Transaction, transactionIn, unavailable } from './product.ts';
+import { invoiceOf, refused, type Transaction, transactionIn, unavailable } from './product.ts';
 import type { Wallet } from './Wallet.ts';
 
 /** What is watched, from where on, and until when. */
@@ -154,10 +154,12 @@ function arrivalOf(payment: Reading, at: number): Arrival | undefined {
 }
 
 /** `at`: when the wallet told of it, where it names no time itself. @throws LIGHTNING_UNAVAILABLE – it names none at all */
-function arrivalIn({ isOutgoing, paymentHash, amountMsat, settledAt }: Transaction, at: number | undefined): Arrival | undefined {
+function arrivalIn(arrived: Transaction, at: number | undefined): Arrival | undefined {
+  const { isOutgoing, paymentHash, amountMsat, settledAt } = arrived;
   // What has no payment hash was not paid over Lightning.
   if (isOutgoing || !/^[0-9a-f]{64}$/.test(paymentHash)) return undefined;
   const arrivedAt = settledAt ?? at;
   if (arrivedAt === undefined) throw unavailable('it lists a payment that has arrived, and does not say when');
-  return { paymentHash: Preimage.parseHash(paymentHash), amountMsat, settledAt: arrivedAt };
+  const description = invoiceOf(arrived)?.description ?? arrived.description;
+  return { paymentHash: Preimage.parseHash(paymentHash), amountMsat, settledAt: arrivedAt, description };
 }

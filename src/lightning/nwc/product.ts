@@ -4,6 +4,7 @@
  * @see NIP-47, Commands and Error codes
  */
 import type * as Amount from '../../core/Amount.ts';
+import * as Bolt11 from '../../core/Bolt11.ts';
 import { FareboxError } from '../../core/Errors.ts';
 import { saidIn } from '../Api.ts';
 import type { Reading } from '../Reading.ts';
@@ -33,6 +34,7 @@ export type Transaction = {
   readonly feeMsat: Amount.Msat | undefined;
   readonly preimage: string | undefined;
   readonly invoice: string | undefined;
+  readonly description: string | undefined;
   /** Unix seconds, as the next one. */
   readonly settledAt: number | undefined;
   readonly expiresAt: number | undefined;
@@ -54,6 +56,7 @@ export function transactionIn(reading: Reading): Transaction {
     feeMsat: reading.has('fees_paid') ? reading.msat('fees_paid') : undefined,
     preimage: textIn(reading, 'preimage'),
     invoice: textIn(reading, 'invoice'),
+    description: textIn(reading, 'description'),
     settledAt,
     expiresAt: timeIn(reading, 'expires_at'),
   };
@@ -93,3 +96,15 @@ function timeIn(reading: Reading, name: string): number | undefined {
 
 /** The year 5138: larger numbers are milliseconds. */
 const latestAt = 100_000_000_000;
+
+/** What the invoice of a transaction says, where the wallet kept it; undefined where it did not, or kept something else. */
+export function invoiceOf({ invoice, paymentHash }: Pick<Transaction, 'invoice' | 'paymentHash'>): Bolt11.InvoiceFields | undefined {
+  if (invoice === undefined) return undefined;
+  try {
+    const fields = Bolt11.peek(invoice);
+    return fields.paymentHash === paymentHash ? fields : undefined;
+  } catch (error) {
+    if (FareboxError.is(error, 'INVOICE_MALFORMED')) return undefined;
+    throw error;
+  }
+}

@@ -2,13 +2,13 @@
  * The real LNbits, installed from its Python package once and kept beside other caches of this machine, run on loopback over a node of the
  * suite's.
  */
-import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
-import { createWriteStream, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { homedir } from 'node:os';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { createWriteStream, mkdirSync, mkdtempSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort, type Node, until } from '../lnd/Nodes.ts';
+import { install } from '../Python.ts';
 
 /** An LNbits that runs. */
 export type Lnbits = {
@@ -29,31 +29,7 @@ const requirements = fileURLToPath(new URL('./requirements.txt', import.meta.url
 
 /** Installs it where it is not there yet. The answer is the folder of its Python environment. @throws Error – there is no fitting Python, or it cannot be installed */
 export function installLnbits(say: (line: string) => void): string {
-  const python = findPython();
-  const name = createHash('sha256').update(`${python.version} `).update(readFileSync(requirements)).digest('hex').slice(0, 16);
-  const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'farebox', 'lnbits');
-  const folder = join(cache, name);
-  const done = join(folder, 'complete');
-  if (!existsSync(done)) {
-    say(`Installing LNbits with ${python.version}: a minute or two, once.`);
-    // Not moved when it is done: an environment knows its own path.
-    rmSync(folder, { recursive: true, force: true });
-    mkdirSync(folder, { recursive: true });
-    execFileSync(python.command, ['-m', 'venv', folder], { stdio: ['ignore', 'ignore', 'pipe'] });
-    const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-input', '-r', requirements];
-    execFileSync(join(folder, 'bin', 'python'), pip, { stdio: ['ignore', 'ignore', 'pipe'], timeout: 10 * 60_000 });
-    writeFileSync(done, '');
-  }
-  return folder;
-}
-
-/** The Pythons that LNbits 1.6 runs on. */
-function findPython(): { readonly command: string; readonly version: string } {
-  for (const command of ['python3', 'python3.12', 'python3.11', 'python3.10']) {
-    const { status, stdout } = spawnSync(command, ['-c', 'import sys, venv, ensurepip; print("Python %d.%d" % sys.version_info[:2])'], { encoding: 'utf8' });
-    if (status === 0 && /^Python 3\.1[0-2]$/.test(stdout.trim())) return { command, version: stdout.trim() };
-  }
-  throw new Error('there is no Python from 3.10 to 3.12 with venv on this machine');
+  return install({ title: 'LNbits', name: 'lnbits', requirements }, say);
 }
 
 /** Starts one over a node; it is ended by `kill`. */
