@@ -26,6 +26,7 @@ const suites = [
   { name: 'crash', what: 'npm run crash: a kill at every crash point, and 2,000 sales with faults and kills', run: () => runCounted('crash') },
   { name: 'lnd', what: 'npm run e2e:lnd: real lnd nodes with channels, built here', run: runNodes },
   { name: 'lnbits', what: 'npm run e2e:lnbits: the real LNbits over those nodes, installed here', run: runLnbits },
+  { name: 'nwc', what: 'npm run e2e:nwc: real relays of Nostr, installed here', run: runNwc },
   { name: 'browser', what: 'npm run test:browser: a wallet on a page in Chromium', run: runBrowser },
   { name: 'start', what: 'npm start -- --once in a fresh clone, on the Node of this machine', run: () => runStart(machine) },
   { name: 'start-24', what: 'npm start -- --once in a fresh clone, on Node 24', unless: /^24\./, run: async () => runStart(await fetchOther('24')) },
@@ -72,9 +73,19 @@ async function runNodes() {
 /** The real LNbits, which is installed from its Python package: a minute or two the first time. */
 async function runLnbits() {
   await needGo();
-  const { code, output } = await runProgram('python3', ['-c', 'import sys, venv, ensurepip; print(*sys.version_info[:2])'], { cwd: root });
-  if (code !== 0 || !/^3 1[0-2]$/m.test(output)) throw new Skip('there is no Python from 3.10 to 3.12 with venv to install LNbits with');
+  await needPython('LNbits');
   return runTests(machine, [join(root, 'scripts', 'run.mjs'), 'e2e:lnbits']);
+}
+
+/** Real relays, which are installed from a Python package: half a minute the first time. */
+async function runNwc() {
+  await needPython('a relay');
+  return runTests(machine, [join(root, 'scripts', 'run.mjs'), 'e2e:nwc']);
+}
+
+async function needPython(what) {
+  const { code, output } = await runProgram('python3', ['-c', 'import sys, venv, ensurepip; print(*sys.version_info[:2])'], { cwd: root });
+  if (code !== 0 || !/^3 1[0-2]$/m.test(output)) throw new Skip(`there is no Python from 3.10 to 3.12 with venv to install ${what} with`);
 }
 
 /** Chromium, which is installed where it is missing and we may: a minute. */

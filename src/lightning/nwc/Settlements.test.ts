@@ -89,7 +89,26 @@ describe('a watch', () => {
     const seen = watch(scene).next();
     await listed(scene);
     const paymentHash = await sell(scene, 50);
-    expect(await seen).toMatchObject({ paymentHash, amountMsat: 50_000n, settledAt: now });
+    expect(await seen).toMatchObject({ paymentHash, amountMsat: 50_000n, settledAt: now, description: 'x' });
+  });
+
+  test('tells the words of the invoice, and not what the wallet has made of them', async () => {
+    const scene = await openScene(listing(() => []));
+    const seen = watch(scene);
+    const first = seen.next();
+    await listed(scene);
+    const { text, paymentHash } = await scene.seller.create(1000n, 'my words', 600);
+    tell(scene, arrived(1, { payment_hash: paymentHash, invoice: text, description: 'other words' }));
+    expect((await first).description).toBe('my words');
+    for (const [number, more, words] of [
+      [2, { invoice: text, description: 'its own words' }, 'its own words'],
+      [3, { invoice: 'no invoice', description: 'its own words' }, 'its own words'],
+      [4, { description: '' }, undefined],
+    ] as const) {
+      const next = seen.next();
+      tell(scene, arrived(number, more));
+      expect((await next).description).toBe(words);
+    }
   });
 
   test('finds what nobody told of, now and then, where the wallet tells nothing by itself', async () => {

@@ -59,12 +59,13 @@ export async function startRelay(environment: string): Promise<NostrRelay> {
   };
 }
 
-/** JSON is YAML. Its checks are those of its own example. */
+/** JSON is YAML. Its checks are those of its own example; the size is what a relay of NWC has to allow at the least (NWC-05), where its own default is 4 KB. */
 function configuration(folder: string, port: number): string {
   const validators = ['is_not_too_large', 'is_signed', 'is_recent', 'is_not_hellthread'].map((name) => `nostr_relay.validators.${name}`);
   return JSON.stringify({
     DEBUG: false,
     relay_name: 'the relay of the suite',
+    max_event_size: 65_536,
     storage: { 'sqlalchemy.url': `sqlite+aiosqlite:///${join(folder, 'nostr.sqlite3')}`, validators },
     gunicorn: { bind: `127.0.0.1:${port}`, workers: 1, loglevel: 'info', reload: false },
   });
