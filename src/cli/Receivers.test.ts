@@ -2,14 +2,17 @@
  * The wallets of a configuration, opened: on the sandbox, and on APIs as doubles answer them.
  */
 import { writeFileSync } from 'node:fs';
+import { inspect } from 'node:util';
 import { afterEach, expect, test } from 'vitest';
 import { createFake } from '../../test/cli/fakeContext.ts';
 import { openDouble } from '../../test/lightning/Double.ts';
 import { keys, lnbits } from '../../test/lightning/lnbits.ts';
 import { createNodes } from '../../test/lightning/Node.ts';
+import { secrets, uriOf } from '../../test/lightning/nwc.ts';
 import { passwords, phoenixd } from '../../test/lightning/phoenixd.ts';
 import * as Amount from '../core/Amount.ts';
 import { createConfig } from '../gateway/index.ts';
+import { publicKeyOf } from '../lightning/nwc/Event.ts';
 import { openReceivers } from './Receivers.ts';
 
 const closing: (() => Promise<void> | void)[] = [];
@@ -71,4 +74,22 @@ test('a wallet that cannot be used is named by its place, and what was opened is
   await expect(openReceivers(fake.home, read({ lightning }, fake.path('.')))).rejects.toThrow(
     /^lightning\[0\]\.lnbits cannot be used: .*missing cannot be read/,
   );
+});
+
+test('a wallet over Nostr Wallet Connect is known by its key, wherever its connection string lies; a string that is none is not repeated', async () => {
+  const fake = createFake(() => {});
+  closing.push(fake.remove);
+  const uri = uriOf(['wss://relay.example.com'], secrets.sell);
+  for (const name of ['one', 'other']) writeFileSync(fake.path(name), `${uri}\n`);
+  writeFileSync(fake.path('none'), uri.slice(0, -40));
+  const wallet = publicKeyOf(Buffer.from(secrets.wallet, 'hex'));
+  for (const connection of ['one', 'other']) {
+    const opened = await openReceivers(fake.home, read({ lightning: { nwc: { connection } } }, fake.path('.')));
+    closing.push(opened.close);
+    expect(opened.wallets.map(({ identity }) => identity)).toEqual([`nwc wallet ${wallet}, bitcoin`]);
+  }
+  const refused = openReceivers(fake.home, read({ lightning: { nwc: { connection: 'none' } } }, fake.path('.')));
+  const error: unknown = await refused.catch((thrown: unknown) => thrown);
+  expect(String(error)).toMatch(/lightning\.nwc cannot be used: uri/);
+  expect(inspect(error, { depth: 9, showHidden: true })).not.toContain(secrets.sell.slice(0, 16));
 });

@@ -74,5 +74,6 @@ function driverOf(config: WalletConfig, owner: string, place: string, link: Sand
 
 function identityOf(config: WalletConfig, owner: string): string {
   if (config.kind === 'sandbox') return `sandbox: ${owner}`;
-  return `${config.kind} at ${config.kind === 'lnurl' ? config.to : config.url}, ${config.network}`;
+  const where = config.kind === 'lnurl' ? `at ${config.to}` : (products[config.kind].identify?.(config) ?? `at ${config.url}`);
+  return `${config.kind} ${where}, ${config.network}`;
 }

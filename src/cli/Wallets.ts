@@ -13,9 +13,10 @@ import type { Home } from './Home.ts';
 import { createDriver, products } from './Products.ts';
 
 const walletSchema = z.strictObject({
-  kind: z.enum(['lnd', 'cln', 'lnbits', 'phoenixd', 'lnbot']),
+  kind: z.enum(['lnd', 'cln', 'lnbits', 'phoenixd', 'lnbot', 'nwc']),
   network: z.enum(['bitcoin', 'testnet', 'signet', 'regtest']),
-  url: z.string(),
+  /** Not there: what lets one in says where it is. */
+  url: z.string().optional(),
   certificatePath: z.string().optional(),
   /** The file of what lets one in. */
   secretPath: z.string(),

@@ -14,7 +14,9 @@ import { keys, lnbits } from '../../test/lightning/lnbits.ts';
 import { lnbot, walletKeys } from '../../test/lightning/lnbot.ts';
 import { lnd } from '../../test/lightning/lnd.ts';
 import { createNodes, type Node } from '../../test/lightning/Node.ts';
+import { openNwc, secrets, uriOf } from '../../test/lightning/nwc.ts';
 import { passwords, phoenixd } from '../../test/lightning/phoenixd.ts';
+import * as FixedClock from '../testing/FixedClock.ts';
 import { registerDoctor } from './doctor.ts';
 import { writeWallet } from './Wallets.ts';
 
@@ -217,4 +219,21 @@ test('the wallets that pay are looked at as well', async () => {
 
 test('nothing to look at is said to be so', async () => {
   await expect(createCli().run('doctor')).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+});
+
+test('a wallet over Nostr Wallet Connect says what its connection may, and what its driver was tried against', async () => {
+  const nodes = createNodes(FixedClock.create(Math.floor(Date.now() / 1000)));
+  const wallet = await openNwc(nodes.seller);
+  closing.push(nodes.close, wallet.close);
+  const tried = '! The driver of nwc was tried with a service of ours, and not with a wallet that others have made';
+  const spends = '! What lets us in could spend as well: whoever breaks in here takes what is in the wallet';
+  for (const [key, expected] of [
+    [secrets.sell, '✓ What lets us in cannot spend'],
+    [secrets.both, spends],
+  ] as const) {
+    const cli = createCli();
+    const found = await findings(cli, 'nwc: { connection: c }', { c: uriOf([wallet.url], key) });
+    expect(found).toEqual(expect.arrayContaining(['✓ Reached "seller" on regtest', tried, '✓ Makes invoices, and finds them again', expected]));
+    expect(cli.out()).not.toContain(key);
+  }
 });

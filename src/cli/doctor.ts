@@ -14,7 +14,7 @@ import type { Receiver } from '../lightning/Lightning.ts';
 import { configFile } from './ConfigFile.ts';
 import type { CliContext } from './Context.ts';
 import type { Home } from './Home.ts';
-import { isProduct, products } from './Products.ts';
+import { doubtOf, isProduct, products } from './Products.ts';
 import { type OpenWallet, openReceivers } from './Receivers.ts';
 import type { Terminal } from './Terminal.ts';
 import { openNode, openWallet, readWallets, type Wallet } from './Wallets.ts';
@@ -108,14 +108,9 @@ const noLookup: Finding = {
 };
 
 function unverified(kind: string): readonly Finding[] {
-  if (!isProduct(kind) || products[kind].triedAgainst === 'itself') return [];
-  return [
-    {
-      level: 'warning',
-      what: `The driver of ${kind} was tried against its documented API, and not against ${kind} itself`,
-      advice: 'Begin with small amounts, and tell us what you find.',
-    },
-  ];
+  const doubt = isProduct(kind) ? doubtOf(kind) : undefined;
+  if (doubt === undefined) return [];
+  return [{ level: 'warning', what: `The driver of ${kind} ${doubt}`, advice: 'Begin with small amounts, and tell us what you find.' }];
 }
 
 /** Who it is, and whether that is who was meant. */

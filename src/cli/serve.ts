@@ -14,7 +14,7 @@ import { createSqliteStore } from '../store/sqlite.ts';
 import { configFile } from './ConfigFile.ts';
 import type { CliContext } from './Context.ts';
 import { ensureKeys, type Home, parseKeys } from './Home.ts';
-import { isProduct, products } from './Products.ts';
+import { doubtOf, isProduct } from './Products.ts';
 import { type OpenWallet, openReceivers } from './Receivers.ts';
 import { type Terminal, table } from './Terminal.ts';
 
@@ -175,8 +175,9 @@ function paidInto({ lightning, payees }: GatewayConfig): string {
 /** What an operator is to know of a wallet; nothing waits for it. */
 async function warnOfWallet(terminal: Terminal, { place, config: { kind }, receiver }: OpenWallet): Promise<void> {
   const where = place === 'lightning' ? '' : `${place}: `;
-  if (isProduct(kind) && products[kind].triedAgainst === 'its documentation') {
-    const warning = `${where}unverified: the driver of ${kind} was tried against its documented API alone. Try it with: farebox doctor`;
+  const doubt = isProduct(kind) ? doubtOf(kind) : undefined;
+  if (doubt !== undefined) {
+    const warning = `${where}unverified: the driver of ${kind} ${doubt}. Try it with: farebox doctor`;
     terminal.note(terminal.tone('warning', warning));
   }
   const canSpend = await receiver.canSpend?.().catch(() => undefined);

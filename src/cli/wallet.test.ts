@@ -4,6 +4,8 @@ import { createFake, type Fake } from '../../test/cli/fakeContext.ts';
 import { openDouble } from '../../test/lightning/Double.ts';
 import { lnbot, walletKeys } from '../../test/lightning/lnbot.ts';
 import { createNodes } from '../../test/lightning/Node.ts';
+import { openNwc, secrets, uriOf } from '../../test/lightning/nwc.ts';
+import * as FixedClock from '../testing/FixedClock.ts';
 import { openWallet, readWallets, type Wallet, writeWallet } from './Wallets.ts';
 import { registerWallet } from './wallet.ts';
 
@@ -28,6 +30,8 @@ test.each([
     ['connect', 'lnd', '--url', 'https://127.0.0.1:1', '--macaroon', 'x', '--network', 'sandbox'],
     '--network is bitcoin, testnet, signet or regtest',
   ],
+  ['an address of what has none', ['connect', 'nwc', '--connection', 'x', '--url', 'https://127.0.0.1:1'], '--url is for wallets that have an address'],
+  ['no connection', ['connect', 'nwc'], 'Add --connection'],
   ['a name that is none', ['connect', 'lnd', '--url', 'https://127.0.0.1:1', '--macaroon', 'x', '--name', '../x'], '--name is'],
   ['plain http to the internet', ['connect', 'lnd', '--url', 'http://node.example.com', '--macaroon', 'x'], 'Use https'],
   ['a wallet to forget that is not there', ['remove', 'other'], 'There is no wallet "other"'],
@@ -95,4 +99,30 @@ test('two wallets of one product go by two names in the journal, for neither kno
   const [one, other] = [openWallet('wallet', lnd), openWallet('spare', lnd)];
   expect([one.name, other.name]).toEqual(['lnd/wallet', 'lnd/spare']);
   await Promise.all([one.close(), other.close()]);
+});
+
+test('a wallet over Nostr Wallet Connect is connected by its file alone, once it is known what to reckon with; one that may not pay is not', async () => {
+  const cli = fake();
+  const nodes = createNodes(FixedClock.create(Math.floor(Date.now() / 1000)));
+  const wallet = await openNwc(nodes.buyer);
+  try {
+    for (const name of ['pay', 'sell'] as const) writeFileSync(cli.path(name), `${uriOf([wallet.url], secrets[name])}\n`);
+    const connect = (file: string, ...more: readonly string[]) =>
+      cli.run('wallet', 'connect', 'nwc', '--network', 'regtest', '--connection', cli.path(file), ...more);
+    await expect(connect('pay')).rejects.toMatchObject({ code: 'CONFIG_INVALID', message: expect.stringContaining('--assumed-max-fee') });
+    await expect(connect('sell', '--assumed-max-fee', '10 sat')).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.stringContaining('may not pay'),
+    });
+    expect(readWallets(cli.home)).toEqual({});
+    await connect('pay', '--assumed-max-fee', '10 sat');
+    expect(cli.out()).toMatch(/Connected wallet: nwc "buyer" on regtest, [\d,]+ sat to spend/);
+    expect(readWallets(cli.home)).toEqual({ wallet: { kind: 'nwc', network: 'regtest', secretPath: cli.path('pay'), assumedMaxFee: '10 sat' } });
+    await cli.run('wallet', 'list');
+    expect(cli.out()).toMatch(/^wallet +nwc +regtest/m);
+    expect(cli.out() + cli.notes() + readFileSync(cli.home.wallets, 'utf8')).not.toContain(secrets.pay);
+  } finally {
+    await wallet.close();
+    await nodes.close();
+  }
 });

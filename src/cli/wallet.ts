@@ -18,6 +18,7 @@ type ConnectOptions = {
   readonly rune?: string;
   readonly key?: string;
   readonly password?: string;
+  readonly connection?: string;
   readonly assumedMaxFee?: string;
   readonly network: string;
   readonly name: string;
@@ -37,7 +38,8 @@ export function registerWallet(program: Command, context: CliContext): void {
     .option('--rune <file>', 'cln: the file of a rune that may')
     .option('--key <file>', "lnbits: the file of the wallet's admin key; lnbot: of its wallet key")
     .option('--password <file>', 'phoenixd: its phoenix.conf, or a file of its http-password')
-    .option('--assumed-max-fee <amount>', 'phoenixd: what to reckon with on top of a price, as it takes no fee limit, such as "10 sat"')
+    .option('--connection <file>', 'nwc: the file of a connection string that may pay and look payments up')
+    .option('--assumed-max-fee <amount>', 'phoenixd, nwc: what to reckon with on top of a price, as it takes no fee limit, such as "10 sat"')
     .option('--network <network>', 'whose bitcoin: bitcoin, testnet, signet or regtest', 'bitcoin')
     .option('-n, --name <name>', 'what to call it; the one called "wallet" pays where --wallet names no other', 'wallet')
     .option('--json', 'print JSON')
@@ -62,12 +64,14 @@ What lets one in stays in its file; it may pay, and no more than it needs:
   lnbits    the admin key of a wallet of its own, from its page "API docs"
   phoenixd  http-password of ~/.phoenix/phoenix.conf
   lnbot     the wallet key (wk_…) of a wallet of its own
+  nwc       a connection string of the wallet's, with a budget: it names the wallet, its relays and a key of its own
 
 Examples:
   farebox wallet connect lnd --url https://127.0.0.1:8080 --certificate ~/.lnd/tls.cert --macaroon farebox-pay.macaroon
   farebox wallet connect lnbits --url https://lnbits.example.com --key admin.key
   farebox wallet connect phoenixd --password ~/.phoenix/phoenix.conf --assumed-max-fee "10 sat"
-  farebox wallet connect lnbot --key wallet.key`;
+  farebox wallet connect lnbot --key wallet.key
+  farebox wallet connect nwc --connection nwc.connection --assumed-max-fee "10 sat"`;
 
 async function connect(context: CliContext, product: string, options: ConnectOptions): Promise<void> {
   const terminal = context.terminal.withJson(options.json);
@@ -92,7 +96,9 @@ function walletOf(kind: string, options: ConnectOptions): Wallet {
   const product = products[kind];
   const { certificate, network, assumedMaxFee, url = product.url } = options;
   const secret = options[product.secret];
-  if (url === undefined) throw wrong('Where is it? Add --url, such as https://127.0.0.1:8080');
+  if (url === undefined && product.hasAddress) throw wrong('Where is it? Add --url, such as https://127.0.0.1:8080');
+  if (url !== undefined && !product.hasAddress)
+    throw wrong(`--url is for wallets that have an address, and not for ${kind}: its --${product.secret} says where it is.`);
   if (secret === undefined) throw wrong(`Add --${product.secret}, ${product.secretWords}.`);
   if (certificate !== undefined && !product.hasCertificate) throw wrong(`--certificate is for nodes that sign their own, and not for ${kind}.`);
   if (network !== 'bitcoin' && network !== 'testnet' && network !== 'signet' && network !== 'regtest') {
@@ -100,7 +106,7 @@ function walletOf(kind: string, options: ConnectOptions): Wallet {
   }
   const pinned = certificate === undefined ? {} : { certificatePath: resolve(certificate) };
   const assumed = assumedMaxFee === undefined ? {} : { assumedMaxFee: Amount.format(Amount.parse(assumedMaxFee)) };
-  return { kind, network, url, ...pinned, secretPath: resolve(secret), ...assumed };
+  return { kind, network, ...(url === undefined ? {} : { url }), ...pinned, secretPath: resolve(secret), ...assumed };
 }
 
 /** Asks who it is and what it can spend; nothing is paid. */
@@ -112,6 +118,10 @@ async function tryOut(name: string, wallet: Wallet) {
   }
   try {
     const { spendableMsat } = await payer.balance();
+    // A connection is made for what it may; whoever has one that sells would learn of it when something is to be bought.
+    if (wallet.kind === 'nwc' && (await node.canSpend?.()) === false) {
+      throw new FareboxError('CONFIG_INVALID', 'This connection may not pay. Make one that may, with a budget, in the wallet.');
+    }
     return { ...(await node.info()), spendableMsat };
   } finally {
     await payer.close();
@@ -122,7 +132,7 @@ async function tryOut(name: string, wallet: Wallet) {
 function list(context: CliContext, terminal: Terminal): void {
   const wallets = Object.entries(readWallets(context.home()));
   terminal.data(wallets.map(([name, { kind, network, url }]) => ({ name, product: kind, network, url })));
-  for (const row of table(wallets.map(([name, { kind, network, url }]) => [name, kind, network, url]))) terminal.line(row);
+  for (const row of table(wallets.map(([name, { kind, network, url }]) => [name, kind, network, url ?? '']))) terminal.line(row);
   if (wallets.length === 0)
     terminal.line(terminal.tone('quiet', 'None: "farebox get" pays with play money from the sandbox. Connect one with: farebox wallet connect'));
 }

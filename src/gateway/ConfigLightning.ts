@@ -7,7 +7,7 @@
  *         certificate: tls.cert
  *         macaroon: farebox-invoices.macaroon
  *
- * The others are `cln`, `lnbits`, `phoenixd` and `lnbot`; `sandbox` is the default.
+ * The others are `cln`, `lnbits`, `phoenixd`, `lnbot` and `nwc`; `sandbox` is the default.
  *
  * What lets one into a wallet is named by its file, or comes out of the environment; it never stands in the configuration itself.
  */
@@ -19,14 +19,15 @@ import type { ConfigPath, ConfigText, Mistakes } from './ConfigText.ts';
 /** A secret: the file that holds it, or itself, out of the environment. */
 export type SecretChoice = { readonly kind: 'file'; readonly path: string } | { readonly kind: 'text'; readonly text: string };
 
-/** The products that are reached at an address of their own, each with a secret that lets one in. */
-export type ProductKind = 'lnd' | 'cln' | 'lnbits' | 'phoenixd' | 'lnbot';
+/** The products that there is a driver for, each with a secret that lets one in. */
+export type ProductKind = 'lnd' | 'cln' | 'lnbits' | 'phoenixd' | 'lnbot' | 'nwc';
 
 /** A wallet behind an API, as configured. */
 export type ProductChoice = {
   readonly kind: ProductKind;
   readonly network: Exclude<Network, 'sandbox'>;
-  readonly url: string;
+  /** Undefined: what lets one in says where it is. */
+  readonly url: string | undefined;
   /** The file of the certificate that is pinned; undefined: what the machine's authorities vouch for. */
   readonly certificatePath: string | undefined;
   readonly secret: SecretChoice;
@@ -124,11 +125,20 @@ function serviceFields(field: Field) {
         key: field(readSecret),
       })
       .optional(),
+    /** A wallet over Nostr Wallet Connect: whoever runs it holds the money. */
+    nwc: z
+      .strictObject({
+        /** The file of a connection string, `nostr+walletconnect://…`, that may make and look up invoices and not pay; or the string itself out of the environment: `${NWC_CONNECTION}`. No default. */
+        connection: field(readSecret),
+      })
+      .optional(),
   };
 }
 
 /** `lightning: sandbox`, `lightning: you@wallet.com`. */
 function shorthand(value: string): object {
+  // A secret, which no message may repeat.
+  if (secrets.nwc.test(value)) return { nwc: { connection: value } };
   return value === 'sandbox' ? { sandbox: true } : /@|^lnurl1/i.test(value) ? { to: value } : { [value]: {} };
 }
 
@@ -148,17 +158,18 @@ export function readWallet(found: WalletFile, path: ConfigPath, surroundings: Wa
     const wrong = named.length === 0 ? 'names no wallet: write "sandbox", or a wallet such as "lnd"' : `names several wallets: ${named.join(', ')}`;
     surroundings.mistakes.add(path, wrong);
   }
-  const { network = 'bitcoin', to, lnd, cln, lnbits, phoenixd, lnbot } = found;
-  // Each invoice of an address or a hosted wallet is asked of a service on the internet; the sandbox's own are ready at once.
+  const { network = 'bitcoin', to, lnd, cln, lnbits, phoenixd, lnbot, nwc } = found;
+  // Each invoice of an address, of a hosted wallet or over relays is asked of a service on the internet; the sandbox's own are ready at once.
   if (to !== undefined) return { kind: 'lnurl', network, to, ready: found.ready ?? 0 };
-  const ready = found.ready ?? (lnbot ? 0 : 16);
-  const product = (kind: ProductKind, url: string, certificate: string | undefined, name: string, written: string) =>
+  const ready = found.ready ?? (lnbot || nwc ? 0 : 16);
+  const product = (kind: ProductKind, url: string | undefined, certificate: string | undefined, name: string, written: string) =>
     readProduct({ kind, network, url, certificate, written, ready }, [...path, kind, name], surroundings);
   if (lnd) return product('lnd', lnd.url, lnd.certificate, 'macaroon', lnd.macaroon);
   if (cln) return product('cln', cln.url, cln.certificate, 'rune', cln.rune);
   if (lnbits) return product('lnbits', lnbits.url, undefined, 'invoiceKey', lnbits.invoiceKey);
   if (phoenixd) return product('phoenixd', phoenixd.url ?? 'http://127.0.0.1:9740', undefined, 'password', phoenixd.password);
   if (lnbot) return product('lnbot', lnbot.url ?? 'https://api.ln.bot', undefined, 'key', lnbot.key);
+  if (nwc) return product('nwc', undefined, undefined, 'connection', nwc.connection);
   return sandbox;
 }
 
@@ -190,6 +201,7 @@ const secrets: Readonly<Record<ProductKind, RegExp>> = {
   lnbits: /^[0-9a-f]{32}$/i,
   phoenixd: /^[0-9a-f]{32,}$/i,
   lnbot: /^(?:wk|uk)_[\w+/=-]{8,}$/,
+  nwc: /^nostr\+walletconnect:/i,
 };
 
 /** A secret, or the path of its file; one that stands in the configuration itself is a mistake. */
@@ -222,7 +234,8 @@ export function knowsHistory({ kind }: LightningChoice): boolean {
 /** Of a wallet, in words. */
 export function explainWallet(choice: LightningChoice): string {
   if (choice.kind === 'sandbox') return 'sandbox (play money on this machine)';
-  return choice.kind === 'lnurl' ? `${choice.to}, ${choice.network}` : `${choice.kind} at ${choice.url}, ${choice.network}`;
+  if (choice.kind === 'lnurl') return `${choice.to}, ${choice.network}`;
+  return choice.url === undefined ? `${choice.kind}, ${choice.network}` : `${choice.kind} at ${choice.url}, ${choice.network}`;
 }
 
 function readKept(value: unknown): number {

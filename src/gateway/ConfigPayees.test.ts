@@ -6,6 +6,7 @@ import { explain, toJson } from './Explain.ts';
 const mistakesOf = (text: string) => mistakesIn(text, { folder: '/srv', environment: {} });
 
 describe('the wallet that is paid', () => {
+  const nwc = `nostr+walletconnect://${'b8'.repeat(32)}?relay=wss%3A%2F%2Frelay.example.com&secret=${'71a8c14c'.repeat(8)}`;
   const services = 'services:\n  - { name: a, upstream: http://x, routes: [{ path: /p, price: 1 sat }] }\n';
   const lnd = 'lightning:\n  network: regtest\n  lnd:\n    url: https://127.0.0.1:8080/\n    certificate: tls.cert\n    macaroon: sell.macaroon\n';
 
@@ -50,6 +51,11 @@ describe('the wallet that is paid', () => {
       { kind: 'phoenixd', url: 'http://127.0.0.1:9740', secret: { kind: 'file', path: '/etc/farebox/phoenix.conf' } },
     ],
     [
+      'Nostr Wallet Connect',
+      'lightning: { network: signet, nwc: { connection: shop.connection } }\n',
+      { kind: 'nwc', network: 'signet', url: undefined, secret: { kind: 'file', path: '/etc/farebox/shop.connection' }, ready: 0 },
+    ],
+    [
       'ln.bot',
       'lightning: { lnbot: { key: wallet.key } }\n',
       { kind: 'lnbot', network: 'bitcoin', url: 'https://api.ln.bot', secret: { kind: 'file', path: '/etc/farebox/wallet.key' }, ready: 0 },
@@ -62,6 +68,7 @@ describe('the wallet that is paid', () => {
     ['an invoice key', 'lnbits: { url: "https://x.example", invoiceKey: "$SECRET" }', '0123456789abcdef'.repeat(2)],
     ['a rune', 'cln: { url: "https://127.0.0.1:3010", rune: "$SECRET" }', 'Ab-_'.repeat(16)],
     ['a wallet key', 'lnbot: { key: "$SECRET" }', 'wk_0123456789abcdef'],
+    ['a connection string', 'nwc: { connection: "$SECRET" }', nwc],
     ['a password of its owner\u2019s own choice', 'phoenixd: { password: "$SECRET" }', 'correct horse battery'],
   ])('%s comes out of the environment, and nothing shows it', (_, text, secret) => {
     const config = parseConfig(`lightning: { ${text.replace('$SECRET', '$' + '{SECRET}')} }\n${services}`, { environment: { SECRET: secret } });
@@ -78,10 +85,13 @@ describe('the wallet that is paid', () => {
     ['a rune in the file itself', `lightning: { cln: { url: "https://x.example", rune: ${'Ab-_'.repeat(16)} } }\n`, /does not belong in a configuration file/],
     ['a wallet key in the file itself', 'lightning: { lnbot: { key: wk_0123456789abcdef } }\n', /does not belong in a configuration file/],
     ['a macaroon in the file itself', lnd.replace('sell.macaroon', '0201036c6e64'.repeat(8)), /^6:15: .*does not belong in a configuration file/],
+    ['a connection string in the file itself', `lightning: { nwc: { connection: "${nwc}" } }\n`, /^1:33: .*does not belong in a configuration file/],
+    ['a connection string in place of a wallet', `lightning: "${nwc}"\n`, /does not belong in a configuration file/],
+    ['a connection string in place of an address', `lightning: "${nwc}&lud16=you@wallet.com"\n`, /does not belong in a configuration file/],
     [
       'a wallet that nobody knows',
       'lightning: paypal\n',
-      /^1:12: unknown key `paypal`: known here are sandbox, network, ready, to, lnd, cln, phoenixd, lnbits, lnbot$/,
+      /^1:12: unknown key `paypal`: known here are sandbox, network, ready, to, lnd, cln, phoenixd, lnbits, lnbot, nwc$/,
     ],
     ['two wallets', `${lnd}  sandbox: true\n`, /names several wallets: sandbox, lnd|names several wallets: lnd, sandbox/],
     ['no wallet', 'lightning:\n  network: regtest\n', /names no wallet/],
@@ -93,6 +103,7 @@ describe('the wallet that is paid', () => {
     expect(mistake).toMatch(expected);
     expect(mistake).not.toContain('pass@');
     expect(mistake).not.toContain('0201036c6e64');
+    expect(mistake).not.toContain('71a8c14c');
   });
 
   test.each<[string, string, number]>([

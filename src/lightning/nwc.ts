@@ -45,6 +45,14 @@ export function createNwcPayer(options: NwcOptions): Payer {
   return createPayer({ wallet: walletOf(options, false), network, clock });
 }
 
+/**
+ * The public key of the wallet that a connection string is for: 64 hex digits, and no secret.
+ * @throws RangeError – as for {@link createNwcReceiver}
+ */
+export function nwcWalletOf(uri: string): string {
+  return parse(uri, systemRandom).wallet;
+}
+
 function walletOf({ uri, clock = systemClock, random = systemRandom }: NwcOptions, isWatched: boolean): Wallet {
   return new Wallet({ connection: parse(uri, random), clock, isWatched });
 }

@@ -12,18 +12,19 @@ import type { Open, Trouble } from './troubles.ts';
 
 const fresh = () => toHex(systemRandom(32));
 
-/** The wallet's secret key, those of two connections of it, and one that it never made. */
-export const secrets = { wallet: fresh(), sell: fresh(), pay: fresh(), stranger: fresh() } as const;
+/** The wallet's secret key, those of three connections of it, and one that it never made. */
+export const secrets = { wallet: fresh(), sell: fresh(), pay: fresh(), both: fresh(), stranger: fresh() } as const;
 
 /** What each connection may. */
 export function grantsOf({ sell, pay }: { readonly sell: string; readonly pay: string }): Grants {
   return {
-    [sell]: ['make_invoice', 'lookup_invoice', 'list_transactions', 'get_info'],
+    [sell]: ['make_invoice', 'lookup_invoice', 'list_transactions', 'get_balance', 'get_info'],
     [pay]: ['pay_invoice', 'lookup_invoice', 'list_transactions', 'get_balance', 'get_info'],
   };
 }
 
-export const grants = grantsOf(secrets);
+const { [secrets.sell]: selling = [], [secrets.pay]: paying = [] } = grantsOf(secrets);
+export const grants: Grants = { ...grantsOf(secrets), [secrets.both]: [...selling, ...paying] };
 
 /** A connection string. */
 export function uriOf(relays: readonly string[], secret: string, walletSecret: string = secrets.wallet): string {

@@ -44,7 +44,7 @@ type Side<Driver> = {
   readonly network: Network;
   readonly words: string;
   readonly open: (clock: Clock | undefined) => Driver;
-  /** With what lets nobody in; undefined where everybody may ask. */
+  /** With what lets nobody in; undefined where everybody may ask, or a stranger may get no answer. */
   readonly openForeign: (() => Driver) | undefined;
 };
 
@@ -111,7 +111,7 @@ function sideOf<Driver>(choice: ProductChoice, words: string, create: (choice: P
     network: choice.network,
     words,
     open: (clock) => createDriver(() => create(choice, clock), words),
-    openForeign: () => createDriver(() => create(foreign), words),
+    openForeign: products[choice.kind].answersStrangers ? () => createDriver(() => create(foreign), words) : undefined,
   };
 }
 
