@@ -155,6 +155,21 @@ describe('a payer', () => {
     expect((await paying).outcome.kind).toBe('settled');
   });
 
+  test('notices that a connection is there no more, and gives the same order over a new one', async () => {
+    const scene = await buying();
+    const payer = scene.payer();
+    const { text } = await scene.seller.create(50_000n, 'x', 600);
+    await payer.balance();
+    const [relay] = scene.relays;
+    relay.lie({ isDeaf: true });
+    const paying = payer.pay({ invoice: text, maxFeeMsat: Amount.fromSat(10), timeoutSeconds: 60 });
+    await until(() => relay.unheard() === 1);
+    relay.lie({});
+    scene.clock.advance(10_000);
+    expect((await paying).kind).toBe('settled');
+    expect(scene.service.worked.map(({ method }) => method)).toEqual(['get_balance', 'pay_invoice']);
+  });
+
   test('asks for the end of a payment whose answer was lost', async () => {
     const scene = await buying();
     const [relay] = scene.relays;

@@ -159,7 +159,7 @@ export class Wallet {
     return scheme;
   }
 
-  async #send(event: Event.Event, method: string, scheme: Scheme, { signal, timeout }: Ends): Promise<Answer> {
+  async #send(event: Event.Event, method: string, scheme: Scheme, { signal, timeout, timeoutMs }: Ends): Promise<Answer> {
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
     const pending: Pending = { event, method, scheme, at: new Map(), resolve, reject };
     const end = (error: unknown) => {
@@ -174,11 +174,13 @@ export class Wallet {
     timeout.addEventListener('abort', late, { once: true });
     signal.addEventListener('abort', off, { once: true });
     this.#pending.set(event.id, pending);
+    const cancel = timeoutMs === Number.POSITIVE_INFINITY ? this.#lookAfter(pending) : () => {};
     try {
       for (const relay of this.#relays) if (relay.state === 'ready') this.#publish(relay, pending);
       this.#judge(pending);
       return await promise;
     } finally {
+      cancel();
       this.#pending.delete(event.id);
       timeout.removeEventListener('abort', late);
       signal.removeEventListener('abort', off);
@@ -293,6 +295,16 @@ export class Wallet {
     const refusals = [...at].filter(([, { state }]) => state === 'refused');
     if (refusals.length < at.size) return reject(unavailable(`the connection broke off before it answered (${this.#whys()})`));
     reject(unsent(`no relay takes the question (${refusals.map(([{ host }, { why }]) => (why === '' ? host : `${host}: ${why}`)).join('; ')})`));
+  }
+
+  /** While an answer may take as long as it likes, whether the relays are still there is seen by whether they take the question. */
+  #lookAfter(pending: Pending): () => void {
+    const check = () => {
+      cancel = this.#clock.after(patienceMs, check);
+      this.#leaveSilent(pending);
+    };
+    let cancel = this.#clock.after(patienceMs, check);
+    return () => cancel();
   }
 
   /** A relay that has said nothing since it was handed the question may be gone without a word. */

@@ -20,6 +20,8 @@ export type Lies = {
   readonly carry?: (event: Event) => readonly unknown[] | undefined;
   /** It takes what it is sent, and answers nothing before it is not mute any more. */
   readonly isMute?: boolean;
+  /** What it is sent is lost, as over a connection of which one end is gone. */
+  readonly isDeaf?: boolean;
 };
 
 /** One that runs. */
@@ -33,6 +35,8 @@ export type RelayDouble = {
   readonly say: (text: string) => void;
   /** How often somebody began to wait for them, on a connection of their own. */
   readonly waited: () => number;
+  /** How much was sent to it while it was deaf. */
+  readonly unheard: () => number;
   /** Ends the connections of all who wait for a wallet's answers. */
   readonly drop: () => void;
   readonly setDown: (isDown: boolean) => Promise<void>;
@@ -47,6 +51,7 @@ export async function openRelay(clock: Clock): Promise<RelayDouble> {
   const seen = new Set<string>();
   let lies: Lies = {};
   let waited = 0;
+  let unheard = 0;
   const muted: (() => void)[] = [];
 
   const tell = (value: unknown, event: Event) => {
@@ -95,7 +100,8 @@ export async function openRelay(clock: Clock): Promise<RelayDouble> {
     socket.on('close', () => subscriptions.delete(socket));
     socket.on('error', () => {});
     socket.on('message', (data) => {
-      if (lies.isMute) muted.push(() => answer(socket, parse(String(data))));
+      if (lies.isDeaf) unheard += 1;
+      else if (lies.isMute) muted.push(() => answer(socket, parse(String(data))));
       else answer(socket, parse(String(data)));
     });
   });
@@ -123,6 +129,7 @@ export async function openRelay(clock: Clock): Promise<RelayDouble> {
       for (const [socket, all] of subscriptions) if (all.has('answers')) socket.send(text);
     },
     waited: () => waited,
+    unheard: () => unheard,
     drop,
     setDown: (isDown) => (isDown ? stop() : listen(port)),
     close: stop,
