@@ -145,7 +145,7 @@ export class Wallet {
     for (const relay of this.#relays) relay.open();
     const ends = AbortSignal.any([signal, timeout]);
     while (this.#info === undefined || !this.#isAny('ready')) {
-      if (signal.aborted) throw unsent('it was called off before it was asked', signal.reason);
+      if (signal.aborted) throw unsent(`it was called off before a relay was ready (${this.#whys()})`, signal.reason);
       if (timeout.aborted) throw unsent(`no relay was ready in time (${this.#whys()})`);
       if (!this.#isAny('opening')) {
         if (!this.#isAny('ready')) throw unsent(`no relay of it can be reached (${this.#whys()})`);
