@@ -57,7 +57,7 @@ export function walletSchema(field: Field) {
       sandbox: z.literal(true).optional(),
       /** Whose bitcoin. Default: `bitcoin`. An invoice of another network is never handed out. */
       network: field(Fields.readOneOf(['bitcoin', 'testnet', 'signet', 'regtest'])).optional(),
-      /** How many invoices of a price are kept ready at most, so that a 402 does not wait for the wallet; 0: none. Default: 16, and none where each is asked of a service on the internet (`to`, `lnbot`). */
+      /** How many invoices of a price are kept ready at most, so that a 402 does not wait for the wallet; 0: none. Default: 16, and none where each is asked of a service on the internet (`to`, `lnbot`, `nwc`). */
       ready: field(readKept).optional(),
       /** A Lightning address, or an LNURL that is paid to: `you@wallet.com`. Whoever runs the wallet holds the money. */
       to: field(Fields.readLine).optional(),
