@@ -41,6 +41,9 @@ export type ClaimRequest = ClaimedRequest & {
 /** Names a claim in later calls; a fence that is not the newest is `lost`. */
 export type ClaimRef = { readonly key: string; readonly fence: number };
 
+/** `open`: never used, or given back, or the lease of whoever had it has ended. `held`: under way. `used`: committed; its answer may still be owed to the same request. */
+export type ClaimState = 'open' | 'held' | 'used';
+
 /** What is kept of the request that holds or used the claim. */
 export type ClaimRecord = ClaimedRequest & {
   /** SHA-256 hex of the body, once it is known. */
@@ -214,6 +217,8 @@ export type Store = {
   readonly deliver: (claim: ClaimRef) => Promise<void>;
   /** The answer did not arrive whole, and the lease is over: the same request may be answered again. */
   readonly undelivered: (claim: ClaimRef) => Promise<void>;
+  /** What is known of the one use under a key, without asking for it: nothing changes. */
+  readonly claimState: (key: string) => Promise<ClaimState>;
   /** Given back, or committed where the limit was reached. A repetition that is released does not count as one. */
   readonly release: (request: ReleaseRequest) => Promise<'released' | 'committed' | 'lost'>;
 
@@ -241,8 +246,11 @@ export type Store = {
 
   /** Refuses something from now on, in every process. */
   readonly deny: (denial: Denial) => Promise<void>;
-  /** All denials that have not expired for an hour yet, so that a clock set back frees nobody, and the change behind which to go on. */
-  readonly denials: () => Promise<{ readonly denials: readonly Denial[]; readonly seq: number }>;
+  /**
+   * All denials that have not expired for an hour yet, so that a clock set back frees nobody, and the change behind which to go on. With
+   * `after`, those behind that change alone: cheap, so that whoever follows the list can ask a few times a second whether it has all of it.
+   */
+  readonly denials: (after?: number) => Promise<{ readonly denials: readonly Denial[]; readonly seq: number }>;
 
   /** Appends; an entry that is there already is left as it is. `bookmark` is kept in the same step, in place of the reader's last one. */
   readonly append: (entries: readonly LedgerEntry[], bookmark?: Bookmark) => Promise<void>;

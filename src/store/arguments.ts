@@ -25,6 +25,7 @@ export function withCheckedArguments(store: Store): Store {
     commit: checked(assertCommit, store.commit),
     deliver: checked(assertRef, store.deliver),
     undelivered: checked(assertRef, store.undelivered),
+    claimState: checked((key) => assertName('key', key), store.claimState),
     release: checked(assertRelease, store.release),
     count: checked(assertCount, store.count),
     credit: checked(assertCredit, store.credit),
@@ -34,6 +35,10 @@ export function withCheckedArguments(store: Store): Store {
     cancel: checked(assertCancel, store.cancel),
     balance: checked((account) => assertName('account', account), store.balance),
     deny: checked(assertDenial, store.deny),
+    denials: async (after) => {
+      if (after !== undefined) assertWhole('after', after);
+      return store.denials(after);
+    },
     append: async (entries, bookmark) => {
       entries.forEach(assertEntry);
       if (bookmark) {

@@ -6,7 +6,7 @@
  *
  * @see wire.md §4, The life of a claim
  */
-import type { ClaimOutcome, ClaimRecord, ClaimRef, ClaimRequest, CommitRequest, LedgerEntry, ReleaseRequest } from './Store.ts';
+import type { ClaimOutcome, ClaimRecord, ClaimRef, ClaimRequest, ClaimState, CommitRequest, LedgerEntry, ReleaseRequest } from './Store.ts';
 
 /** What is kept under a key. */
 export type ClaimLife = {
@@ -130,6 +130,13 @@ export function release(life: ClaimLife | undefined, request: ReleaseRequest, no
   const releases = { ...life.releases, [request.reason]: count + 1 };
   if (life.state === 'committed' && life.repeats > 0) return releaseRepetition(life, request, releases, overLimit);
   return overLimit ? useUp(life, request, now) : reopen(life, request, releases);
+}
+
+/** What somebody who asks now can know of the claim. */
+export function stateOf(life: ClaimLife | undefined, now: number): ClaimState {
+  if (!life) return 'open';
+  if (isEarned(life)) return 'used';
+  return life.leaseEndsAt !== undefined && now < life.leaseEndsAt ? 'held' : 'open';
 }
 
 /** Whether nothing under the key is of use to anybody: it may be forgotten. */

@@ -185,6 +185,7 @@ test('claims: never two live holders, fences only grow, no msat is lost or made'
       for (const one of steps) {
         await play(known, one);
         await Promise.all(known.map(earned));
+        await Promise.all(known.map(({ name }) => both((store) => store.claimState(digest(name)))));
       }
     }),
     { numRuns: 200 },

@@ -54,8 +54,8 @@ export function createBook(now: () => number, onChange: (kind: Change['kind']) =
       denied.set(name, { seq, denial: { ...denial } });
       onChange('denial');
     },
-    denials: (): { readonly denials: readonly Denial[]; readonly seq: number } => {
-      const live = [...denied.values()].filter(({ denial }) => denial.expiresAt + graceSeconds > now());
+    denials: (after = -1): { readonly denials: readonly Denial[]; readonly seq: number } => {
+      const live = [...denied.values()].filter(({ seq: at, denial }) => at > after && denial.expiresAt + graceSeconds > now());
       return { denials: live.sort((a, b) => a.seq - b.seq).map(({ denial }) => denial), seq };
     },
     changes: (after: number, limit: number, kind: Change['kind'] | undefined): readonly Change[] => {

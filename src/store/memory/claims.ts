@@ -35,6 +35,7 @@ export function createClaims(now: () => number, append: (entries: readonly Ledge
     deliver: (ref: ClaimRef) => take(ref.key, ClaimLife.deliver(lives.get(ref.key), ref)),
     undelivered: (ref: ClaimRef) => take(ref.key, ClaimLife.undelivered(lives.get(ref.key), ref)),
     release: (request: ReleaseRequest) => take(request.key, ClaimLife.release(lives.get(request.key), request, now())),
+    state: (key: string) => ClaimLife.stateOf(lives.get(key), now()),
     prune: () => {
       const stale = forget(answers, (_, key) => {
         const life = lives.get(key);

@@ -29,7 +29,7 @@ export function createBook(connection: Connection, now: () => number, onChange: 
   const updateSeq = connection.prepare('UPDATE book SET seq = seq + 1 RETURNING seq');
   const selectDenial = connection.prepare('SELECT expires_at FROM denials WHERE kind = ? AND value = ?');
   const upsertDenial = connection.prepare('INSERT OR REPLACE INTO denials (kind, value, expires_at, seq) VALUES (?, ?, ?, ?)');
-  const selectDenials = connection.prepare('SELECT * FROM denials WHERE expires_at > ? ORDER BY seq');
+  const selectDenials = connection.prepare('SELECT * FROM denials WHERE seq > ? AND expires_at > ? ORDER BY seq');
   const selectDenialsBehind = connection.prepare('SELECT * FROM denials WHERE seq > ? ORDER BY seq LIMIT ?');
 
   const bookNow = () => fromBookRow(selectBook.get() as BookRow);
@@ -63,8 +63,8 @@ export function createBook(connection: Connection, now: () => number, onChange: 
       upsertDenial.run(kind, value, expiresAt, (updateSeq.get() as { readonly seq: number }).seq);
       onChange('denial');
     },
-    denials: (): { readonly denials: readonly Denial[]; readonly seq: number } => ({
-      denials: (selectDenials.all(now() - graceSeconds) as DenialRow[]).map(fromDenialRow),
+    denials: (after = -1): { readonly denials: readonly Denial[]; readonly seq: number } => ({
+      denials: (selectDenials.all(after, now() - graceSeconds) as DenialRow[]).map(fromDenialRow),
       seq: bookNow().seq,
     }),
     changes: (after: number, limit: number, kind: Change['kind'] | undefined): readonly Change[] => {

@@ -49,6 +49,7 @@ export function createClaims(connection: Connection, now: () => number, append: 
     deliver: (ref: ClaimRef) => take(ref.key, ClaimLife.deliver(lifeOf(ref.key), ref)),
     undelivered: (ref: ClaimRef) => take(ref.key, ClaimLife.undelivered(lifeOf(ref.key), ref)),
     release: (request: ReleaseRequest) => take(request.key, ClaimLife.release(lifeOf(request.key), request, now())),
+    state: (key: string) => ClaimLife.stateOf(lifeOf(key), now()),
   };
 }
 

@@ -206,4 +206,27 @@ export const claimCases: readonly StoreCase[] = [
       assert.equal((await store.claim(claimOf('a'))).kind, 'busy');
     },
   },
+  {
+    name: 'whether a use is open, held or used can be asked without asking for it, and asking changes nothing',
+    run: async (store, clock) => {
+      const state = () => store.claimState(digest('a'));
+      assert.equal(await state(), 'open');
+      const first = refOf(claimOf('a'), await grant(store, claimOf('a')));
+      assert.equal(await state(), 'held');
+      clock.advance(leaseSeconds * 1000);
+      assert.equal(await state(), 'open');
+      await store.release({ ...first, reason: 'upstream' });
+      const ref = refOf(claimOf('a'), await grant(store, claimOf('a')));
+      assert.equal(ref.fence, 2);
+      await store.commit(ref);
+      assert.equal(await state(), 'used');
+      await store.release({ ...ref, reason: 'broken' });
+      assert.equal(await state(), 'open');
+      const last = refOf(claimOf('a'), await grant(store, claimOf('a')));
+      await store.commit(last);
+      await store.deliver(last);
+      assert.equal(await state(), 'used');
+      assert.equal(await store.claimState(digest('b')), 'open');
+    },
+  },
 ];

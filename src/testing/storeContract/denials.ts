@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import type { Denial } from '../../store/Store.ts';
-import { digest, expiresAt, type StoreCase } from './StoreCase.ts';
+import { digest, entryOf, expiresAt, type StoreCase } from './StoreCase.ts';
 
 const token: Denial = { kind: 'token', value: digest('token'), expiresAt };
 
@@ -36,6 +36,25 @@ export const denialCases: readonly StoreCase[] = [
       const later = await store.denials();
       assert.deepEqual(later.denials, [{ ...token, expiresAt: expiresAt + 1 }]);
       assert.ok(later.seq > seq);
+    },
+  },
+  {
+    name: 'of the denials those behind a change can be asked for, and how far the store is; other changes are none of them',
+    run: async (store, clock) => {
+      await store.deny(token);
+      const { seq } = await store.denials();
+      assert.deepEqual(await store.denials(0), await store.denials());
+      assert.deepEqual(await store.denials(seq), { denials: [], seq });
+      await store.append([entryOf('received', 'a')]);
+      const later = { ...token, value: digest('later') };
+      await store.deny(later);
+      await store.deny({ ...token, expiresAt: expiresAt + 1 });
+      const behind = await store.denials(seq);
+      assert.deepEqual(behind.denials, [later, { ...token, expiresAt: expiresAt + 1 }]);
+      assert.equal(behind.seq, (await store.denials()).seq);
+      assert.deepEqual(await store.denials(behind.seq + 1000), { denials: [], seq: behind.seq });
+      clock.advance((expiresAt + 3601) * 1000 - clock.nowMs());
+      assert.deepEqual(await store.denials(seq), { denials: [], seq: behind.seq });
     },
   },
   {

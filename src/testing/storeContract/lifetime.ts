@@ -22,6 +22,7 @@ function calls(store: Store): readonly (() => Promise<unknown>)[] {
     () => store.deliver(ref),
     () => store.undelivered(ref),
     () => store.release({ ...ref, reason: 'upstream' }),
+    () => store.claimState(digest('a')),
     () => store.count({ key: 'a', by: 1, ceiling: 1, expiresAt }),
     () => store.credit({ account: 'a', units: 1n, source: 'a', expiresAt }),
     () => store.reserve({ reservation: 'r', leaseSeconds, debits: [{ account: 'a', units: 1n }] }),
@@ -31,6 +32,7 @@ function calls(store: Store): readonly (() => Promise<unknown>)[] {
     () => store.balance('a'),
     () => store.deny({ kind: 'token', value: digest('a'), expiresAt }),
     () => store.denials(),
+    () => store.denials(0),
     () => store.append([entryOf('received', 'a')]),
     () => store.ledger({ after: 0, limit: 1 }),
     () => store.totals(),
@@ -135,6 +137,8 @@ export const lifetimeCases: readonly StoreCase[] = [
       await assert.rejects(store.settle({ reservation: 'r', units: 1 as unknown as bigint }), TypeError);
       await assert.rejects(store.deny({ kind: 'tokens' as 'token', value: 'a', expiresAt }), TypeError);
       await assert.rejects(store.ledger({ after: -1, limit: 1 }), RangeError);
+      await assert.rejects(store.denials(-1), RangeError);
+      await assert.rejects(store.claimState(''), TypeError);
       assert.equal((await store.claim(claimOf('a'))).kind, 'granted');
       assert.equal(await store.balance('a'), undefined);
     },
