@@ -26,8 +26,8 @@ export function mintCredentials(keys: RootKeys, terms: 'pass' | 'once', count: n
   return Array.from({ length: count }, () => {
     const preimage = Preimage.fromBytes(randomBytes(32));
     const mintedAt = Math.floor(Date.now() / 1000);
-    const identifier = Identifier.encode(Identifier.create(Preimage.hash(preimage), keys.fingerprint, mintedAt, randomBytes(Identifier.randomLength)));
-    const rootKey = keys.derive(keys.fingerprint, identifier);
+    const identifier = Identifier.encode(Identifier.create(Preimage.hash(preimage), keys.mintingAt(mintedAt), mintedAt, randomBytes(Identifier.randomLength)));
+    const rootKey = keys.derive(keys.mintingAt(mintedAt), identifier);
     if (rootKey === undefined) throw new Error('the ring has no key under its own fingerprint');
     const caveats = Caveats.write({
       service: 'bench',

@@ -44,8 +44,8 @@ export function mintTokens(count: number, caveats: readonly string[]): readonly 
     const proof = randomBytes(32);
     const paymentHash = Preimage.parseHash(createHash('sha256').update(proof).digest('hex'));
     const random = new Uint8Array(randomBytes(Identifier.randomLength));
-    const identifier = Identifier.encode(Identifier.create(paymentHash, keys.fingerprint, mintedAt, random));
-    const rootKey = keys.derive(keys.fingerprint, identifier);
+    const identifier = Identifier.encode(Identifier.create(paymentHash, keys.mintingAt(mintedAt), mintedAt, random));
+    const rootKey = keys.derive(keys.mintingAt(mintedAt), identifier);
     if (rootKey === undefined) throw new Error('the ring has no key under its own fingerprint');
     const text = Macaroon.format(Macaroon.mint(rootKey, identifier, caveats));
     const header = Credential.format({ scheme: 'L402', token: text, preimage: Preimage.fromBytes(proof) });

@@ -17,6 +17,8 @@ export type CliContext = {
   readonly readInput: () => Promise<Uint8Array>;
   /** Asks a person; undefined where there is nobody to ask. */
   readonly ask: (question: string, fallback: string) => Promise<string | undefined>;
+  /** The same for a secret: what is typed is not shown. */
+  readonly askSecret: (question: string) => Promise<string | undefined>;
   /** Default: the machine's. */
   readonly clock?: Clock;
 };

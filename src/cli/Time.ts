@@ -1,38 +1,12 @@
 /**
- * Points in time as people read them: absolute, and how far from now.
+ * Points in time as people read them on a terminal.
  */
+export { formatAt, formatRelative, isoAt } from '../core/Time.ts';
 
-/** Such as `2026-11-21 12:30:05 UTC`. */
-export function formatAt(at: number): string {
-  return `${isoAt(at).slice(0, 19).replace('T', ' ')} UTC`;
-}
-
-/** The same on the clock of this machine, such as `2026-11-21 13:30:05`. */
+/** On the clock of this machine, such as `2026-11-21 13:30:05`. */
 export function formatLocal(at: number): string {
   const date = new Date(at * 1000);
   const two = (number: number) => String(number).padStart(2, '0');
   const day = [date.getFullYear(), two(date.getMonth() + 1), two(date.getDate())].join('-');
   return `${day} ${[date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(':')}`;
 }
-
-/** As JSON holds it: `2026-11-21T12:30:05.000Z`. */
-export function isoAt(at: number): string {
-  return new Date(at * 1000).toISOString();
-}
-
-/** How far it is: `in 23 hours`, `5 minutes ago`, `now`; rounded down in its largest unit. */
-export function formatRelative(at: number, nowAt: number): string {
-  const seconds = Math.abs(at - nowAt);
-  const [name, size] = units.find(([, length]) => seconds >= length) ?? ['second', 1];
-  const count = Math.floor(seconds / size);
-  if (count === 0) return 'now';
-  const length = `${count} ${name}${count === 1 ? '' : 's'}`;
-  return at > nowAt ? `in ${length}` : `${length} ago`;
-}
-
-const units: readonly (readonly [string, number])[] = [
-  ['year', 31_536_000],
-  ['day', 86_400],
-  ['hour', 3600],
-  ['minute', 60],
-];

@@ -3,6 +3,7 @@
  * The command `farebox`.
  */
 import { createInterface } from 'node:readline/promises';
+import { Writable } from 'node:stream';
 import { CommanderError } from 'commander';
 import { FareboxError } from '../core/Errors.ts';
 import type { CliContext } from './Context.ts';
@@ -34,6 +35,19 @@ const context: CliContext = {
     const chunks: Buffer[] = [];
     for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
     return Buffer.concat(chunks);
+  },
+  askSecret: async (question) => {
+    if (!process.stdin.isTTY) return undefined;
+    process.stderr.write(`${question}: `);
+    // A reader that is a terminal of its own takes the echo, and shows it to nobody.
+    const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+    const lines = createInterface({ input: process.stdin, output: nowhere, terminal: true });
+    try {
+      return await lines.question('', { signal: stop.signal });
+    } finally {
+      lines.close();
+      process.stderr.write('\n');
+    }
   },
   ask: async (question, fallback) => {
     if (!process.stdin.isTTY) return undefined;

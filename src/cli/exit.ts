@@ -25,6 +25,7 @@ export function exitCodeOf(error: unknown): keyof typeof exitCodes {
     case 'AMOUNT_MALFORMED':
     case 'CONFIG_INVALID':
     case 'KEYS_INVALID':
+    case 'KEYS_LOCKED':
       return 2;
     case 'BUDGET_EXCEEDED':
     case 'CHALLENGE_REFUSED':

@@ -13,6 +13,7 @@ import { registerGet } from './get.ts';
 import { registerInit } from './init.ts';
 import { registerKeys } from './keys.ts';
 import { registerLie } from './lie.ts';
+import { registerRevoke } from './revoke.ts';
 import { registerSales } from './sales.ts';
 import { registerSandbox } from './sandbox.ts';
 import { registerServe } from './serve.ts';
@@ -44,6 +45,7 @@ export function createProgram(context: CliContext): Command {
   registerStore(program, context);
   registerToken(program, context);
   registerKeys(program, context);
+  registerRevoke(program, context);
   registerSandbox(program, context);
   registerLie(program, context);
   registerAudit(program, context);

@@ -6,14 +6,14 @@ import * as Amount from '../core/Amount.ts';
 import { FareboxError } from '../core/Errors.ts';
 import { createConfig, createGateway, type Gateway, type GatewayConfig, invoiceMsat, loadConfig, type RequestOutcome, termsOf } from '../gateway/index.ts';
 import type { Receiver } from '../lightning/Lightning.ts';
-import type { PaywallEvent } from '../server/Events.ts';
-import { createRootKeys } from '../server/RootKeys.ts';
+import { createEvents, type PaywallEvent } from '../server/Events.ts';
 import { createMemoryStore } from '../store/memory.ts';
 import type { Store } from '../store/Store.ts';
 import { createSqliteStore } from '../store/sqlite.ts';
 import { configFile } from './ConfigFile.ts';
 import type { CliContext } from './Context.ts';
-import { ensureKeys, type Home, parseKeys } from './Home.ts';
+import type { Home } from './Home.ts';
+import { type OpenRing, openKeyRing } from './KeyRing.ts';
 import { doubtOf, isProduct } from './Products.ts';
 import { type OpenWallet, openReceivers } from './Receivers.ts';
 import { type Terminal, table } from './Terminal.ts';
@@ -31,6 +31,7 @@ type ServeOptions = {
 export type Served = {
   readonly gateway: Gateway;
   readonly url: string;
+  readonly introspectionUrl?: string | undefined;
   readonly receiver: Receiver;
   readonly wallets: readonly OpenWallet[];
   readonly store: Store | undefined;
@@ -56,7 +57,7 @@ export function registerServe(program: Command, context: CliContext): void {
       const home = context.home();
       const config = url === undefined ? await fromFile(context, options) : fromFlags(home, url, options);
       const served = await serve(context, home, config);
-      announce(context.terminal, config, served.url);
+      announce(context.terminal, config, served);
       for (const wallet of served.wallets) void warnOfWallet(context.terminal, wallet);
       await new Promise<void>((resolve) => {
         if (context.signal.aborted) resolve();
@@ -73,30 +74,34 @@ export function registerServe(program: Command, context: CliContext): void {
  */
 export async function serve(context: CliContext, home: Home, config: GatewayConfig): Promise<Served> {
   const paid = await openReceivers(home, config);
+  let ring: OpenRing | undefined;
   let store: Store | undefined;
   try {
     const { receiver, payees, wallets } = paid;
-    const masters = config.keys.kind === 'file' ? ensureKeys(config.keys.path) : parseKeys(config.keys.text, 'the environment');
+    const events = createEvents();
+    events.on((event) => logEvent(context.terminal, event));
+    const trouble = (error: unknown) => events.emit({ at: Date.now(), kind: 'trouble', what: 'the key file', error });
+    ring = await openKeyRing(context, config, receiver.network, trouble);
     store = await openStore(config);
-    const keys = createRootKeys({ masters, network: receiver.network, realm: config.realm });
     const log = (outcome: RequestOutcome) => logRequest(context.terminal, outcome);
-    const gateway = await createGateway({ config, receiver, payees, wallets, keys, store, log });
-    gateway.events.on((event) => logEvent(context.terminal, event));
-    const { url } = await listen(gateway, config);
+    const gateway = await createGateway({ config, receiver, payees, wallets, keys: ring.keys, store, events, log });
+    const { url, introspectionUrl } = await listen(gateway, config);
     const close = async () => {
       await gateway.close();
+      await ring?.close();
       await store?.close();
       await paid.close();
     };
-    return { gateway, url, receiver, wallets, store, close };
+    return { gateway, url, introspectionUrl, receiver, wallets, store, close };
   } catch (error) {
+    await ring?.close();
     await store?.close();
     await paid.close();
     throw error;
   }
 }
 
-async function listen(gateway: Gateway, config: GatewayConfig): Promise<{ readonly url: string }> {
+async function listen(gateway: Gateway, config: GatewayConfig): ReturnType<Gateway['listen']> {
   const { host, port } = config.listen;
   try {
     return await gateway.listen();
@@ -144,11 +149,11 @@ function fromFlags(home: Home, url: string, options: ServeOptions): GatewayConfi
 }
 
 /** What runs, where, and what to do with it. */
-function announce(terminal: Terminal, config: GatewayConfig, url: string): void {
+function announce(terminal: Terminal, config: GatewayConfig, { url, introspectionUrl }: Served): void {
   const { tone } = terminal;
   const { network } = config;
   const paid = network === 'sandbox' ? tone('warning', 'sandbox: play money, worth nothing') : tone('good', `${network}, paid ${paidInto(config)}`);
-  terminal.data({ kind: 'listening', url, network });
+  terminal.data({ kind: 'listening', url, network, introspectionUrl });
   terminal.line(`${tone('strong', 'farebox')} listens on ${tone('wire', url)}   ${paid}`);
   terminal.line();
   const rows = config.routes.map(({ methods, pattern, sale, upstream }) => [
@@ -161,6 +166,8 @@ function announce(terminal: Terminal, config: GatewayConfig, url: string): void 
   for (const row of table(rows)) terminal.line(row);
   terminal.line();
   terminal.line(`${tone('quiet', 'Look:')} curl -i ${url}/`);
+  if (introspectionUrl !== undefined)
+    terminal.line(`${tone('quiet', 'Ask: ')} curl -H "Authorization: Bearer <secret>" --data-urlencode "token=<credential>" ${introspectionUrl}`);
   terminal.line(`${tone('quiet', 'Buy: ')} farebox get ${url}/ --max "${highest(config)}"`);
   terminal.line();
 }

@@ -1,6 +1,7 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createFake, type Fake, type FakeOptions } from '../../test/cli/fakeContext.ts';
+import { addKey } from '../../test/cli/keys.ts';
 import { type Sold, type SoldOptions, sell } from '../../test/cli/soldToken.ts';
 import * as Amount from '../core/Amount.ts';
 import * as Challenge from '../core/Challenge.ts';
@@ -8,7 +9,6 @@ import { fromBase64, toBase64Url, toHex } from '../core/internal/bytes.ts';
 import * as Macaroon from '../core/Macaroon.ts';
 import { createSandboxNetwork } from '../lightning/sandbox.ts';
 import { exitCodeOf } from './exit.ts';
-import { addKey } from './Home.ts';
 import { registerToken } from './token.ts';
 
 const fakes: Fake[] = [];

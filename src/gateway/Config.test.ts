@@ -1,5 +1,5 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { mistakesIn } from '../../test/gateway/mistakes.ts';
@@ -81,6 +81,9 @@ services:
 timeouts: { connect: 1s, upstream: 2s, idle: 3s, head: 4s, request: 5s, keepAlive: 6s, shutdown: 500ms }
 limits: { body: 1 MiB, head: 32 KiB, headerLines: 50, connections: 10, upstreamConnections: 5, invoicesPerClientPerMinute: 1, invoicesPerMinute: 2 }
 trustedProxies: [10.0.0.0/8, "::1"]
+passphrase: secrets/passphrase
+revocation: { stale: 5m }
+introspection: { listen: "10.0.0.1:9001", secret: ~/farebox.secret }
 compat: { invalidCredential: 402, unknownCaveats: skip }
 `);
     expect(config.routes.map(({ name }) => name)).toEqual(['api.example.com/health', 'GET api.example.com/a/*', 'GET,POST api.example.com/b']);
@@ -96,6 +99,9 @@ compat: { invalidCredential: 402, unknownCaveats: skip }
       store: { kind: 'memory' },
       timeouts: { connectMs: 1000, idleMs: 3000, headMs: 4000, requestMs: 5000, keepAliveMs: 6000, shutdownMs: 500 },
       limits: { bodyBytes: 1_048_576, headBytes: 32_768 },
+      passphrase: { kind: 'file', path: '/srv/secrets/passphrase' },
+      revocation: { staleMs: 300_000 },
+      introspection: { listen: { host: '10.0.0.1', port: 9001 }, secret: { kind: 'file', path: join(homedir(), 'farebox.secret') } },
       compat: { invalidCredential: 402, unknownCaveats: 'skip' },
     });
   });
@@ -339,6 +345,7 @@ describe('the explanation', () => {
         trusts      no proxy
         requests    head 16 KiB and 100 lines, body 100 MB, within 5m
         upstreams   connect within 5s, idle for 5m at most, 1024 connections each
+        revocation  the last list is good for 1m where the store is away
         compat      an invalid credential gets 401; unknown caveats: refuse
 
       translate -> http://localhost:3000
@@ -348,5 +355,40 @@ describe('the explanation', () => {
     `);
     expect(explain(config) + JSON.stringify(toJson(config))).not.toContain(secret);
     expect(JSON.parse(JSON.stringify(toJson(config))).routes[0].sale.priceMsat).toBe('50000');
+  });
+});
+
+describe('secrets', () => {
+  const word = 'correct horse battery staple';
+  const lines = `passphrase: ${variable('WORD')}\nintrospection: { secret: "${variable('WORD')}" }\n`;
+
+  test('come out of the environment, and nothing shows them', () => {
+    const config = parse(smallest + lines, { WORD: word });
+    expect(config).toMatchObject({ passphrase: { kind: 'text', text: word }, introspection: { secret: { kind: 'text', text: word } } });
+    expect(explain(config) + JSON.stringify(toJson(config))).not.toContain('horse');
+    expect(explain(config)).toContain('keys        /srv/farebox.keys, sealed under a passphrase from the environment\n');
+    expect(explain(config)).toContain('services    ask about credentials on 127.0.0.1:8403 (this machine alone)\n');
+  });
+
+  test.each([
+    ['/run/secrets/word', '/run/secrets/word'],
+    ['./word', '/srv/word'],
+    ['~/word', join(homedir(), 'word')],
+    ['file:word', '/srv/word'],
+  ])('a path that comes out of it is a path: %s', (path, absolute) => {
+    expect(parse(smallest + lines, { WORD: path }).passphrase).toEqual({ kind: 'file', path: absolute });
+  });
+
+  test.each([
+    ['a list that is good for no time', 'revocation: { stale: 500ms }', /`stale`: "500ms" is shorter than 1s/],
+    ['an introspection that lets everybody in', 'introspection: {}', /`secret` is missing/],
+    ['a key that is none', 'introspection: { secret: a, path: /x }', /unknown key `path`/],
+  ])('%s is a mistake', (_, line, message) => {
+    expect(mistakesOf(withTop(line))).toEqual([expect.stringMatching(message)]);
+  });
+
+  test('keys with the time from which they mint come out of the environment as well', () => {
+    const keys = `${'ab'.repeat(32)} from=2030-01-01T00:00:00Z,${'cd'.repeat(32)}`;
+    expect(parse(`${smallest}keys: ${variable('KEYS')}\n`, { KEYS: keys }).keys).toEqual({ kind: 'text', text: keys });
   });
 });

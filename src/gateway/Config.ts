@@ -13,6 +13,7 @@ import { isLoopback, type KeysChoice, type ListenAddress, type StoreChoice, type
 import { type PayeesConfig, readPayees } from './ConfigPayees.ts';
 import { readRoutes } from './ConfigRoutes.ts';
 import { type ConfigFile, configSchema, readFile } from './ConfigSchema.ts';
+import { type SecretChoice, secretAt } from './ConfigSecrets.ts';
 import { type ConfigPath, type ConfigText, createMistakes, type Environment, fromValue, type Mistakes, parse } from './ConfigText.ts';
 import * as satgate from './import/satgate.ts';
 import type { RouteKey } from './Router.ts';
@@ -65,6 +66,8 @@ export type GatewayConfig = PayeesConfig & {
   readonly realm: string;
   /** Paths in it are absolute. */
   readonly keys: KeysChoice;
+  /** What the key file is sealed under, where the configuration says so. */
+  readonly passphrase: SecretChoice | undefined;
   /** Paths in it are absolute. */
   readonly store: StoreChoice;
   readonly invoiceExpirySeconds: number;
@@ -87,8 +90,14 @@ export type GatewayConfig = PayeesConfig & {
     readonly invoicesPerMinute: number;
   };
   readonly trustedProxies: readonly string[];
+  readonly revocation: { readonly staleMs: number };
+  /** Where services may ask about credentials, and with what; undefined: nowhere. */
+  readonly introspection: IntrospectionConfig | undefined;
   readonly compat: { readonly invalidCredential: 401 | 402; readonly unknownCaveats: 'refuse' | 'skip' };
 };
+
+/** See the schema. */
+export type IntrospectionConfig = { readonly listen: ListenAddress; readonly secret: SecretChoice };
 
 /** Where a configuration is read. */
 export type ConfigSurroundings = {
@@ -155,6 +164,7 @@ function withDefaults(found: ConfigFile, file: string, text: ConfigText, absolut
     sandboxPublic: found.sandbox === 'public',
     realm: found.realm ?? 'main',
     keys: keys.kind === 'file' ? { kind: 'file', path: absolute(keys.path) } : keys,
+    passphrase: found.passphrase === undefined ? undefined : secretAt(found.passphrase, ['passphrase'], text, absolute),
     store: store.kind === 'sqlite' ? { kind: 'sqlite', path: absolute(store.path) } : store,
     invoiceExpirySeconds: found.invoiceExpiry ?? 600,
     routes: readRoutes(found.services, { timeoutMs: timeouts.upstream ?? 60_000, payees }, mistakes),
@@ -176,6 +186,11 @@ function withDefaults(found: ConfigFile, file: string, text: ConfigText, absolut
       invoicesPerMinute: limits.invoicesPerMinute ?? 6000,
     },
     trustedProxies: found.trustedProxies ?? [],
+    introspection: found.introspection && {
+      listen: found.introspection.listen ?? { host: '127.0.0.1', port: 8403 },
+      secret: secretAt(found.introspection.secret, ['introspection', 'secret'], text, absolute),
+    },
+    revocation: { staleMs: found.revocation?.stale ?? 60_000 },
     compat: { invalidCredential: compat.invalidCredential ?? 401, unknownCaveats: compat.unknownCaveats ?? 'refuse' },
   };
 }

@@ -68,6 +68,13 @@ export function readTimeoutMs(value: unknown): number {
   return ms;
 }
 
+/** How long a list is good for: the store is asked more than once in that time. */
+export function readStale(value: unknown): number {
+  const ms = readTimeoutMs(value);
+  if (ms < 1000) throw new Error(`${quote(value)} is shorter than 1s`);
+  return ms;
+}
+
 /** A size in bytes, such as `64 KB`, `100 MB`, `1 GB`. */
 export function readBytes(value: unknown): number {
   const match = typeof value === 'string' ? /^(\d{1,9})\s*(B|KB|MB|GB|KiB|MiB|GiB)$/.exec(value.trim()) : null;
@@ -202,9 +209,12 @@ export function readStore(value: unknown): StoreChoice {
 /** The path of a key file, with or without `file:` before it, or the keys themselves out of the environment. */
 export function readKeys(value: unknown): KeysChoice {
   const written = text(value).trim();
-  if (/^[0-9a-f]{64,}(?:[\s,]+[0-9a-f]{64,})*[\s,]*$/i.test(written)) return { kind: 'text', text: written };
+  if (keysPattern.test(written)) return { kind: 'text', text: written };
   return { kind: 'file', path: written.startsWith('file:') ? written.slice('file:'.length) : written };
 }
+
+/** As `KeyText.ts` reads them. */
+const keysPattern = /^[0-9a-f]{64,}(?:[ \t]+from=[\dTZ:-]+)?(?:[\s,]+[0-9a-f]{64,}(?:[ \t]+from=[\dTZ:-]+)?)*[\s,]*$/i;
 
 /** A realm, as root keys are derived in it. */
 export function readRealm(value: unknown): string {

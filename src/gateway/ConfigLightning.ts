@@ -14,10 +14,8 @@
 import { z } from 'zod';
 import type { Network } from '../lightning/Lightning.ts';
 import * as Fields from './ConfigFields.ts';
+import type { SecretChoice } from './ConfigSecrets.ts';
 import type { ConfigPath, ConfigText, Mistakes } from './ConfigText.ts';
-
-/** A secret: the file that holds it, or itself, out of the environment. */
-export type SecretChoice = { readonly kind: 'file'; readonly path: string } | { readonly kind: 'text'; readonly text: string };
 
 /** The products that there is a driver for, each with a secret that lets one in. */
 export type ProductKind = 'lnd' | 'cln' | 'lnbits' | 'phoenixd' | 'lnbot' | 'nwc';

@@ -11,6 +11,7 @@
 import { z } from 'zod';
 import * as Fields from './ConfigFields.ts';
 import { payeesSchema, walletsSchema } from './ConfigPayees.ts';
+import { readSecretWord } from './ConfigSecrets.ts';
 import { type ConfigPath, type ConfigText, type Mistakes, nearest } from './ConfigText.ts';
 
 /** A value with a reader of its own. What the reader throws becomes the mistake. */
@@ -133,6 +134,18 @@ const limits = z.strictObject({
   invoicesPerMinute: field(Fields.readCount).optional(),
 });
 
+const revocation = z.strictObject({
+  /** How long passes are served by the last list of what was revoked while the store does not answer; then everything that is sold is answered 503 until it does. Default: `60s`, and at least `1s`. Longer where an outage is worse than a revoked pass that is served a while longer. */
+  stale: field(Fields.readStale).optional(),
+});
+
+const introspection = z.strictObject({
+  /** Where services ask, on a listener of its own. Default: `127.0.0.1:8403`, this machine alone. */
+  listen: field(Fields.readListen).optional(),
+  /** What they show to be let in, as `Authorization: Bearer <secret>`: the file that holds it, or itself out of the environment; at least 16 characters. No default. */
+  secret: field(readSecretWord),
+});
+
 const compat = z.strictObject({
   /** `402`: answer a credential that is not valid with a new challenge, as the reference proxy does. Default: `401`, so that no client pays for a typing error. */
   invalidCredential: field(Fields.readOneOf([401, 402])).optional(),
@@ -154,6 +167,8 @@ export const configSchema = z.strictObject({
   realm: field(Fields.readRealm).optional(),
   /** The file with the master keys, beside this one or by its whole path; or the keys themselves out of the environment: `${FAREBOX_KEYS}`. Default: `farebox.keys`. */
   keys: field(Fields.readKeys).optional(),
+  /** What the key file is sealed under: the file that holds the passphrase, or the passphrase itself out of the environment: `${FAREBOX_PASSPHRASE}`. Default: what the start is told by `FAREBOX_PASSPHRASE`, `FAREBOX_PASSPHRASE_FILE` or a person at the terminal; a key file that is not sealed needs none. */
+  passphrase: field(readSecretWord).optional(),
   /** Where claims, revocations and the ledger are kept: the path of a SQLite file, `memory` (lost at the end; for tests), `none` (passes alone, no revocation, no ledger). Default: `farebox.db`. */
   store: field(Fields.readStore).optional(),
   /** How long an invoice can be paid. Default: `10m`. */
@@ -166,6 +181,10 @@ export const configSchema = z.strictObject({
   limits: limits.optional(),
   /** Proxies whose word on the client's address is believed: addresses and blocks. Default: none. Name nobody whom clients can reach past. */
   trustedProxies: z.array(field(Fields.readProxy)).optional(),
+  /** See each. */
+  revocation: revocation.optional(),
+  /** Lets services ask what a credential is good for (RFC 7662). Default: nobody may ask. */
+  introspection: introspection.optional(),
   /** Where specification and good sense part. */
   compat: compat.optional(),
 });

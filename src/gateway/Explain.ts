@@ -3,19 +3,22 @@
  */
 import * as Amount from '../core/Amount.ts';
 import type { GatewayConfig, RouteConfig } from './Config.ts';
-import { isLoopback } from './ConfigFields.ts';
+import { isLoopback, type ListenAddress } from './ConfigFields.ts';
 import { withoutSecrets } from './ConfigLightning.ts';
 import { explainWallets } from './ConfigPayees.ts';
 import { invoiceMsat, termsOf } from './ConfigRoutes.ts';
+import { withoutText } from './ConfigSecrets.ts';
 
 /** As JSON holds it: amounts as text, no keys. */
 export function toJson(config: GatewayConfig): unknown {
-  const { keys, lightning, payees, routes, ...rest } = config;
+  const { introspection, keys, lightning, passphrase, payees, routes, ...rest } = config;
   return {
     ...rest,
     lightning: lightning.map(withoutSecrets),
     payees: Object.fromEntries(Object.entries(payees).map(([name, wallets]) => [name, wallets.map(withoutSecrets)])),
     keys: keys.kind === 'file' ? keys : { kind: 'text' },
+    ...(introspection && { introspection: { ...introspection, secret: withoutText(introspection.secret) } }),
+    ...(passphrase && { passphrase: withoutText(passphrase) }),
     routes: routes.map(({ sale, ...route }) => ({ ...route, ...(sale && { sale: { ...withTexts(sale), terms: withTexts(sale.terms) } }) })),
   };
 }
@@ -27,15 +30,16 @@ function withTexts(value: object): object {
 
 /** As a person reads it. Ends in a line break. */
 export function explain(config: GatewayConfig): string {
-  const { listen, keys, store, timeouts, limits, compat } = config;
-  const reach = isLoopback(listen.host) ? 'this machine alone' : 'everybody who can reach it';
+  const { introspection, listen, store, timeouts, limits, compat } = config;
+  const addressOf = ({ host, port }: ListenAddress) =>
+    `${formatHost(host)}:${port} (${isLoopback(host) ? 'this machine alone' : 'everybody who can reach it'})`;
   const stores = { sqlite: 'SQLite, ', memory: 'in memory, lost at the end', none: 'none: passes alone, no revocation, no ledger' };
   const facts: readonly (readonly [string, string])[] = [
-    ['listens on', `${formatHost(listen.host)}:${listen.port} (${reach})`],
+    ['listens on', addressOf(listen)],
     ['lightning', explainWallets(config.lightning)],
     ...Object.entries(config.payees).map(([name, wallets]): [string, string] => [`payee ${name}`, explainWallets(wallets)]),
     ['realm', config.realm],
-    ['keys', keys.kind === 'file' ? keys.path : 'from the environment'],
+    ['keys', explainKeys(config)],
     ['store', store.kind === 'sqlite' ? `${stores.sqlite}${store.path}` : stores[store.kind]],
     [
       'invoices',
@@ -50,12 +54,20 @@ export function explain(config: GatewayConfig): string {
       'upstreams',
       `connect within ${formatMs(timeouts.connectMs)}, idle for ${formatMs(timeouts.idleMs)} at most, ${limits.upstreamConnections} connections each`,
     ],
+    ...(store.kind === 'none' ? [] : [['revocation', `the last list is good for ${formatMs(config.revocation.staleMs)} where the store is away`] as const]),
+    ...(introspection === undefined ? [] : [['services', `ask about credentials on ${addressOf(introspection.listen)}`] as const]),
     ['compat', `an invalid credential gets ${compat.invalidCredential}; unknown caveats: ${compat.unknownCaveats}`],
   ];
   const services = [...new Set(config.routes.map(({ service }) => service))];
   return [config.file, ...facts.map(([name, value]) => `  ${name.padEnd(12)}${value}`), '', ...services.flatMap((name) => explainService(config, name))].join(
     '\n',
   );
+}
+
+function explainKeys({ keys, passphrase }: GatewayConfig): string {
+  if (keys.kind === 'text') return 'from the environment';
+  if (passphrase === undefined) return keys.path;
+  return `${keys.path}, sealed under a passphrase ${passphrase.kind === 'file' ? `in ${passphrase.path}` : 'from the environment'}`;
 }
 
 function explainService(config: GatewayConfig, service: string): readonly string[] {

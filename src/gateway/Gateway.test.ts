@@ -4,9 +4,11 @@ import * as Amount from '../core/Amount.ts';
 import * as Challenge from '../core/Challenge.ts';
 import { FareboxError } from '../core/Errors.ts';
 import { createSandboxNetwork } from '../lightning/sandbox.ts';
+import { createEvents } from '../server/Events.ts';
 import { createRootKeys } from '../server/RootKeys.ts';
 import { createMemoryStore } from '../store/memory.ts';
 import type { Store } from '../store/Store.ts';
+import * as FixedClock from '../testing/FixedClock.ts';
 import { createConfig } from './Config.ts';
 import { createGateway } from './Gateway.ts';
 
@@ -66,6 +68,57 @@ describe('a gateway with everything it stands on', () => {
     const [one, other] = [await openGateway(routes, upstream.port, undefined), await openGateway(routes, upstream.port, undefined)];
     const credential = await buy(one, '/api/a');
     for (const { port } of [one, other, one]) expect((await ask(port, '/api/b', { headers: ['Authorization', credential] })).status).toBe(200);
+  });
+});
+
+describe('a gateway whose store is away', () => {
+  test('starts, tells so, sells nothing until it has the list, and keeps to the time that its configuration gives the last one', async () => {
+    const clock = FixedClock.create();
+    const sandbox = createSandboxNetwork({ clock });
+    const memory = createMemoryStore({ clock });
+    const upstream = await openUpstream(closing);
+    let isAway = true;
+    const denials: Store['denials'] = (after) => (isAway ? Promise.reject(new FareboxError('STORE_UNAVAILABLE', 'The store is away.')) : memory.denials(after));
+    const config = createConfig({
+      listen: '127.0.0.1:0',
+      store: 'memory',
+      revocation: { stale: '5s' },
+      services: [
+        {
+          name: 'api',
+          upstream: `http://127.0.0.1:${upstream.port}`,
+          routes: [
+            { path: '/pass', price: '10 sat', terms: 'pass 1h' },
+            { path: '/free', free: true },
+          ],
+        },
+      ],
+    });
+    const events = createEvents();
+    const troubles: string[] = [];
+    events.on((event) => event.kind === 'trouble' && troubles.push(`${event.what}: ${(event.error as Error).message}`));
+    const receiver = sandbox.receiver('seller');
+    const gateway = await createGateway({ config, receiver, keys, store: { ...memory, denials }, clock, events });
+    closing.push(() => sandbox.close(), memory.close, gateway.close);
+    const port = Number(new URL((await gateway.listen()).url).port);
+    expect(troubles).toEqual(['the list of what was revoked: The store is away.']);
+    const statuses = async () => [(await ask(port, '/pass')).status, (await ask(port, '/free')).status];
+    const later = async (ms: number) => {
+      for (let left = ms; left > 0; left -= 500) {
+        clock.advance(500);
+        for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate);
+      }
+    };
+    expect(await statuses()).toEqual([503, 200]);
+    isAway = false;
+    await later(500);
+    expect(await statuses()).toEqual([402, 200]);
+    isAway = true;
+    await later(4000);
+    expect(await statuses()).toEqual([402, 200]);
+    await later(1500);
+    expect(await statuses()).toEqual([503, 200]);
+    expect(troubles.at(-1)).toMatch(/could not be read for 5 s: nothing is served until it is/);
   });
 });
 

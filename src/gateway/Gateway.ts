@@ -14,9 +14,11 @@ import { followSettlements, type SettlementsOptions, type Watched } from '../ser
 import type { Store } from '../store/Store.ts';
 import { createTrust } from './ClientAddress.ts';
 import type { GatewayConfig, RouteConfig } from './Config.ts';
-import { isLoopback } from './ConfigFields.ts';
+import { isLoopback, type ListenAddress } from './ConfigFields.ts';
 import { offerOf } from './ConfigRoutes.ts';
-import { createListener } from './Listener.ts';
+import { secretOf } from './ConfigSecrets.ts';
+import { assertSecret, createIntrospectionListener } from './Introspection.ts';
+import { createListener, type Listener } from './Listener.ts';
 import { createRouter } from './Router.ts';
 import { createSteps, type RequestOutcome, type ServedRoute } from './Steps.ts';
 import { createUpstreams } from './Upstream.ts';
@@ -43,20 +45,26 @@ export type GatewayOptions = {
   readonly reached?: Reached;
 };
 
+/** Where a gateway is reached. */
+export type Listening = {
+  readonly url: string;
+  /** Where services ask about credentials, where they may. */
+  readonly introspectionUrl?: string;
+};
+
 /** A gateway. */
 export type Gateway = {
   /** What happens in its paywall. */
   readonly events: Events;
-  /** Begins to serve. @throws Error – the address is taken, or not this machine's */
-  readonly listen: () => Promise<{ readonly url: string }>;
+  /** Begins to serve. @throws Error – the address is taken, or not this machine's; CONFIG_INVALID – that of the introspection is */
+  readonly listen: () => Promise<Listening>;
   /** Takes no more requests, lets running ones finish for as long as `timeouts.shutdown` says, and ends. Receiver and store stay open. */
   readonly close: () => Promise<void>;
 };
 
 /**
- * Makes a gateway that does not listen yet.
- * @throws CONFIG_INVALID – the sandbox is to be reached from other machines, a store is missing, or a payee
- * @throws STORE_UNAVAILABLE – the list of what was revoked could not be loaded
+ * Makes a gateway that does not listen yet. Where its store does not answer yet, it serves nothing that is sold until it does, and tells so.
+ * @throws CONFIG_INVALID – the sandbox is to be reached from other machines; a store, a payee or the secret of the introspection is missing
  */
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const { config, receiver, keys, store, clock = systemClock, random = systemRandom, events = createEvents(), reached = unwatched } = options;
@@ -66,6 +74,8 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   }
   const payees = options.payees ?? {};
   const routes = config.routes.map((route) => serve(route, payees));
+  const secret = config.introspection && (await secretOf(config.introspection.secret, 'the introspection'));
+  assertSecret(secret);
   const { invoicesPerClientPerMinute: perClientPerMinute, invoicesPerMinute: perMinute } = config.limits;
   const paywall = await createPaywall({
     keys,
@@ -77,6 +87,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     mintLimits: { perClientPerMinute, perMinute },
     invoiceExpirySeconds: config.invoiceExpirySeconds,
     compat: config.compat,
+    revocationStaleMs: config.revocation.staleMs,
     reached,
   });
   const trouble = (error: unknown) => events.emit({ at: clock.nowMs(), kind: 'trouble', what: 'forgetting what has expired', error });
@@ -93,8 +104,36 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     await Promise.all([pruning?.close(), settlements.close()]);
     await paywall.close();
   };
-  return assemble({ config, routes, paywall: { ...paywall, close }, clock, events, log: options.log ?? (() => {}), reached });
+  const gateway = assemble({ config, routes, paywall: { ...paywall, close }, clock, events, log: options.log ?? (() => {}), reached });
+  if (config.introspection === undefined || secret === undefined) return gateway;
+  const listener = createIntrospectionListener({ secret, introspect: paywall.introspect, router: createRouter(routes), clock });
+  return withIntrospection(gateway, listener, config.introspection.listen);
 }
+
+/** The gateway with a second listener, which begins and ends with it. */
+function withIntrospection(gateway: Gateway, listener: Listener, { host, port }: ListenAddress): Gateway {
+  return {
+    ...gateway,
+    listen: async () => {
+      const { url } = await gateway.listen();
+      try {
+        const { host: at, port: number } = await listener.listen(host, port);
+        return { url, introspectionUrl: `${urlOf(at, number)}/introspect` };
+      } catch (error) {
+        const { code } = error as NodeJS.ErrnoException;
+        throw new FareboxError('CONFIG_INVALID', `Cannot listen on ${host}:${port} for introspection (${code}). Name another address under "introspection".`, {
+          cause: error,
+        });
+      }
+    },
+    close: async () => {
+      await Promise.all([listener.close(introspectionGraceMs), gateway.close()]);
+    },
+  };
+}
+
+/** A call is answered in less, or by a store that does not answer. */
+const introspectionGraceMs = 2000;
 
 /** The parts of a gateway around a paywall that is there already. */
 export function assemble(parts: {
@@ -141,7 +180,7 @@ export function assemble(parts: {
     events,
     listen: async () => {
       const { host, port } = await listener.listen(config.listen.host, config.listen.port);
-      return { url: `http://${host.includes(':') ? `[${host}]` : host}:${port}` };
+      return { url: urlOf(host, port) };
     },
     close: async () => {
       await listener.close(timeouts.shutdownMs);
@@ -152,6 +191,10 @@ export function assemble(parts: {
       await paywall.close();
     },
   };
+}
+
+function urlOf(host: string, port: number): string {
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 function checkReach(config: GatewayConfig, receiver: Receiver): void {

@@ -5,6 +5,7 @@ export {
   type ConfigSurroundings,
   createConfig,
   type GatewayConfig,
+  type IntrospectionConfig,
   loadConfig,
   parseConfig,
   type RouteConfig,
@@ -18,11 +19,14 @@ export {
   type LnurlChoice,
   type ProductChoice,
   type ProductKind,
-  type SecretChoice,
   type WalletConfig,
 } from './ConfigLightning.ts';
 export { explainWallets, type PayeesConfig, type Wallets } from './ConfigPayees.ts';
 export { invoiceMsat, termsOf } from './ConfigRoutes.ts';
+export { type SecretChoice, secretOf } from './ConfigSecrets.ts';
 export { explain, toJson } from './Explain.ts';
 export { createGateway, type Gateway, type GatewayOptions } from './Gateway.ts';
+export { followKeyFile, type KeyFile, type KeyFollowing, type KeyFollowingOptions, openKeyText, type Passphrase, readKeyFile } from './KeyFile.ts';
+export { isSealed, minPassphraseLength, seal, unseal } from './KeySeal.ts';
+export * as KeyText from './KeyText.ts';
 export type { RequestOutcome } from './Steps.ts';

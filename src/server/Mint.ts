@@ -73,9 +73,10 @@ export function createMint(options: MintOptions): Mint {
     if (receiver.network !== keys.network) throw new TypeError(`the keys are for ${keys.network}, the payee of ${offer.route} is on ${receiver.network}`);
     const created = await createInvoice(options, receiver, amountMsat, offer.description);
     const mintedAt = nowAt(clock);
-    const identifier = Identifier.create(created.paymentHash, keys.fingerprint, mintedAt, draw());
+    const fingerprint = keys.mintingAt(mintedAt);
+    const identifier = Identifier.create(created.paymentHash, fingerprint, mintedAt, draw());
     const bytes = Identifier.encode(identifier);
-    const rootKey = keys.derive(keys.fingerprint, bytes);
+    const rootKey = keys.derive(fingerprint, bytes);
     if (rootKey === undefined) throw new TypeError('the ring has no key under its own fingerprint');
     const caveats = Caveats.write({
       service: offer.service,

@@ -9,7 +9,7 @@ import * as Path from '../http/Path.ts';
 import type { RequestView } from '../http/RequestView.ts';
 import { createSandboxNetwork } from '../lightning/sandbox.ts';
 import { createMemoryStore } from '../store/memory.ts';
-import type { Change, Denial, LedgerEntry, Store } from '../store/Store.ts';
+import type { Denial, LedgerEntry, Store } from '../store/Store.ts';
 import * as FixedClock from '../testing/FixedClock.ts';
 import type { Decision } from './Decision.ts';
 import type { PaywallEvent } from './Events.ts';
@@ -27,6 +27,9 @@ import { createVerifier } from './Verifier.ts';
 
 const master = new Uint8Array(32).fill(7);
 const keys = createRootKeys({ masters: [master], network: 'sandbox', realm: 'test' });
+/** The same master, which another one follows after a second. */
+const changingRing = () =>
+  createRootKeys({ masters: [{ key: new Uint8Array(32).fill(8), mintsFromAt: 1_800_000_001 }, { key: master }], network: 'sandbox', realm: 'test' });
 const once = Offer.create({ service: 'api', route: 'GET /x', pattern: '/x', price: Price.fixed('50 sat'), terms: perRequest() });
 const hour = Offer.create({ service: 'api', route: 'GET /pass', pattern: '/pass', price: Price.fixed('500 sat'), terms: pass({ seconds: 3600 }) });
 
@@ -41,6 +44,7 @@ async function openDesk(overrides: Partial<PaywallOptions> = {}, change: (store:
   const memory = createMemoryStore({ clock });
   const store: Store = { ...memory, ...change(memory) };
   const paywall = await createPaywall({ keys, receiver: sandbox.receiver('seller'), store, clock, inUseWaitMs: 0, ...overrides });
+  const idle = clock.timers();
   const told: PaywallEvent[] = [];
   paywall.events.on((event) => told.push(event));
   const ask = async (offer: Offer.Offer, request: RequestView): Promise<Decision> => paywall.check(request, Path.normalize(request.target), offer);
@@ -57,7 +61,7 @@ async function openDesk(overrides: Partial<PaywallOptions> = {}, change: (store:
     await memory.close();
     await sandbox.close();
   };
-  return { clock, sandbox, store, paywall, told, ask, buy, close };
+  return { clock, timers: () => clock.timers() - idle, sandbox, store, paywall, told, ask, buy, close };
 }
 
 const codeOf = (decision: Decision) => ('answer' in decision ? (JSON.parse(String(decision.answer.body)) as { code: string }).code : decision.kind);
@@ -105,11 +109,12 @@ describe('a pass that is remembered', () => {
   /** A desk whose keys count how often a token was hashed, with a pass that has been used. */
   const openUsed = async (overrides: Partial<PaywallOptions> = {}) => {
     let derived = 0;
-    const derive: typeof keys.derive = (...asked) => {
+    const ring = changingRing();
+    const derive: typeof ring.derive = (...asked) => {
       derived++;
-      return keys.derive(...asked);
+      return ring.derive(...asked);
     };
-    const desk = await openDesk({ keys: { ...keys, derive }, ...overrides });
+    const desk = await openDesk({ keys: { ...ring, derive }, ...overrides });
     const bought = await desk.buy(hour, view('/pass'));
     const paid = view('/pass', { authorization: bought.authorization });
     for (let i = 0; i < 2; i++) expect((await desk.ask(hour, paid)).kind).toBe('pass');
@@ -122,12 +127,13 @@ describe('a pass that is remembered', () => {
   test.each<[Denial['kind'], (identifier: Identifier.Identifier) => string]>([
     ['token', ({ tokenId }) => tokenId],
     ['payment', ({ paymentHash }) => paymentHash],
-    ['key', () => keys.fingerprint],
+    ['key', () => keys.mintingAt(0)],
     ['minted-before', ({ tokenId }) => String(Identifier.readTokenId(tokenId).mintedAt + 1)],
   ])('is refused as soon as its %s is', async (kind, name) => {
     const desk = await openUsed();
     await desk.store.deny({ kind, value: name(desk.identifier), expiresAt: 4_000_000_000 });
     await turns();
+    desk.clock.advance(2000);
     expect(codeOf(await desk.ask(hour, desk.paid))).toBe('CREDENTIAL_REVOKED');
     await desk.close();
   });
@@ -160,6 +166,7 @@ describe('a pass that is remembered', () => {
     expect(codeOf(await desk.ask(hour, narrowed))).toBe('CREDENTIAL_NARROWED');
     expect((await desk.ask(hour, desk.paid)).kind).toBe('pass');
     desk.clock.advance((600 + 3600) * 1000);
+    await turns();
     expect(codeOf(await desk.ask(hour, desk.paid))).toBe('CREDENTIAL_EXPIRED');
     await desk.close();
   });
@@ -250,7 +257,8 @@ describe('minting', () => {
     await turns();
     desk.clock.advance(3000);
     expect(codeOf(await asked)).toBe('LIGHTNING_UNAVAILABLE');
-    expect(desk.clock.timers()).toBe(0);
+    await turns();
+    expect(desk.timers()).toBe(0);
     await desk.close();
   });
 
@@ -268,7 +276,7 @@ describe('credentials', () => {
     const desk = await openDesk();
     const bought = await desk.buy(once, view('/x'));
     const caveats = bought.macaroon.caveats.map((caveat) => caveat.replace('api_terms=per-request', 'api_terms=bucket'));
-    const rootKey = keys.derive(keys.fingerprint, bought.macaroon.identifier) as Uint8Array;
+    const rootKey = keys.derive(keys.mintingAt(0), bought.macaroon.identifier) as Uint8Array;
     const token = Macaroon.format(Macaroon.mint(rootKey, bought.macaroon.identifier, caveats));
     expect(codeOf(await desk.ask(once, view('/x', { authorization: `L402 ${token}:${bought.preimage}` })))).toBe('CREDENTIAL_WRONG_SERVICE');
     await desk.close();
@@ -329,7 +337,8 @@ describe('credentials', () => {
 
 describe('what was revoked', () => {
   const deny = async (kind: 'token' | 'payment' | 'key' | 'minted-before', early: boolean) => {
-    const desk = await openDesk();
+    const ring = changingRing();
+    const desk = await openDesk({ keys: ring });
     const bought = await desk.buy(hour, view('/pass'));
     const { identifier } = bought.macaroon;
     const hex = (from: number, to?: number) => Buffer.from(identifier.subarray(from, to)).toString('hex');
@@ -339,8 +348,9 @@ describe('what was revoked', () => {
     expect((await desk.ask(hour, paid)).kind).toBe('pass');
     await desk.store.deny({ kind, value, expiresAt: 2_000_000_000 });
     let { paywall } = desk;
-    if (early) paywall = await createPaywall({ keys, receiver: desk.sandbox.receiver('seller'), store: desk.store, clock: desk.clock });
+    if (early) paywall = await createPaywall({ keys: ring, receiver: desk.sandbox.receiver('seller'), store: desk.store, clock: desk.clock });
     await turns();
+    desk.clock.advance(2000);
     const decision = await paywall.check(paid, Path.normalize('/pass'), hour);
     if (early) await paywall.close();
     await desk.close();
@@ -350,31 +360,63 @@ describe('what was revoked', () => {
     expect([await deny(kind, false), await deny(kind, true)]).toEqual(['CREDENTIAL_REVOKED', 'CREDENTIAL_REVOKED']);
   });
 
-  test('a feed that breaks is taken up behind what was read, after a pause', async () => {
-    const asked: (number | undefined)[] = [];
-    const desk = await openDesk({}, () => ({
-      changes: ({ after, signal }) => {
-        asked.push(after);
-        return feed(asked.length, signal);
-      },
-    }));
-    await turns();
-    expect(asked).toEqual([0]);
-    desk.clock.advance(250);
-    await turns();
-    expect(asked).toEqual([0, 41]);
-    expect(desk.told.map(({ kind }) => kind)).toEqual(['trouble']);
-    await desk.close();
+  test('nothing is sold under a key that is revoked, nor for a time that is', async () => {
+    const now = 1_800_000_000;
+    for (const [kind, value, secondsLater] of [
+      ['key', fingerprintOf(master), 1_000_000],
+      ['minted-before', String(now + 30), 30],
+    ] as const) {
+      const desk = await openDesk();
+      await desk.store.deny({ kind, value, expiresAt: 4_000_000_000 });
+      await turns();
+      for (let i = 0; i < 3; i++) {
+        const decision = await desk.ask(once, view('/x'));
+        if (decision.kind !== 'refuse') throw new Error(decision.kind);
+        expect([decision.answer.status, codeOf(decision)]).toEqual([503, 'KEYS_REVOKED']);
+        expect(decision.answer.headers).toContainEqual(['Retry-After', '5']);
+      }
+      expect(desk.told.filter(({ kind: told }) => told === 'trouble')).toHaveLength(1);
+      desk.clock.advance(secondsLater * 1000);
+      await turns();
+      expect((await desk.ask(once, view('/x'))).kind).toBe(kind === 'key' ? 'refuse' : 'challenge');
+      await desk.close();
+    }
   });
 });
 
-async function* feed(turn: number, signal: AbortSignal): AsyncIterable<Change> {
-  if (turn === 1) {
-    yield { seq: 41, kind: 'denial', denial: { kind: 'payment', value: 'aa', expiresAt: 2_000_000_000 } };
-    throw new Error('the feed broke');
-  }
-  await new Promise((resolve) => signal.addEventListener('abort', resolve));
-}
+describe('a ring that changes while it runs', () => {
+  const next = { key: new Uint8Array(32).fill(8), mintsFromAt: 1_800_000_060 };
+  const later = () => view('/pass');
+
+  test('mints with the new key from its time on, and honours what either made', async () => {
+    const ring = createRootKeys({ masters: [master], network: 'sandbox', realm: 'test' });
+    const desk = await openDesk({ keys: ring });
+    const keyOf = (bought: { readonly macaroon: Macaroon.Macaroon }) =>
+      Identifier.readTokenId(Identifier.decode(bought.macaroon.identifier).tokenId).fingerprint;
+    const first = await desk.buy(hour, later());
+    ring.replace([next, { key: master }]);
+    const second = await desk.buy(hour, later());
+    desk.clock.advance(59_999);
+    const third = await desk.buy(hour, later());
+    desk.clock.advance(1);
+    const fourth = await desk.buy(hour, later());
+    expect([first, second, third, fourth].map(keyOf)).toEqual([...Array(3).fill(fingerprintOf(master)), fingerprintOf(next.key)]);
+    for (const { authorization } of [first, second, third, fourth]) expect((await desk.ask(hour, view('/pass', { authorization }))).kind).toBe('pass');
+    await desk.close();
+  });
+
+  test('forgets what it remembered under a key that has gone, and takes no more of it', async () => {
+    const ring = createRootKeys({ masters: [{ key: next.key }, { key: master }], network: 'sandbox', realm: 'test' });
+    const desk = await openDesk({ keys: ring });
+    const paid = view('/pass', { authorization: (await desk.buy(hour, later())).authorization });
+    for (let i = 0; i < 3; i++) expect((await desk.ask(hour, paid)).kind).toBe('pass');
+    ring.replace([{ key: master }]);
+    expect(codeOf(await desk.ask(hour, paid))).toBe('CREDENTIAL_UNKNOWN_KEY');
+    ring.replace([{ key: master }, { key: next.key }]);
+    expect((await desk.ask(hour, paid)).kind).toBe('pass');
+    await desk.close();
+  });
+});
 
 describe('one use', () => {
   const pending = async (claims: Partial<Store>) => {
@@ -415,7 +457,7 @@ describe('one use', () => {
       commit: async () => 'lost',
     });
     expect(codeOf(await desk.ask(once, view('/x', { authorization: bought.authorization })))).toBe('CREDENTIAL_IN_USE');
-    expect(desk.clock.timers()).toBe(0);
+    expect(desk.timers()).toBe(0);
     await desk.close();
   });
 

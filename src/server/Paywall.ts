@@ -20,6 +20,7 @@ import type { Decision } from './Decision.ts';
 import { type Denials, followDenials, noDenials } from './Denials.ts';
 import { createEvents, type Events, type PaywallNews } from './Events.ts';
 import { createFreeQuota, type FreeQuota } from './FreeQuota.ts';
+import { createIntrospect, type Introspect } from './Introspection.ts';
 import { createLedger, type Ledger, noLedger } from './Ledger.ts';
 import { createMintLimiter, type MintLimiter, type MintLimits } from './Limits.ts';
 import { createMint, type Mint } from './Mint.ts';
@@ -52,6 +53,8 @@ export type PaywallOptions = {
   readonly nodeTimeoutMs?: number;
   /** How long to wait for the node's word that an open invoice is paid, where an offer is held against it; default 3,000. */
   readonly settledWaitMs?: number;
+  /** How long passes are served by the last list of what was revoked while the store does not answer; default 60,000. */
+  readonly revocationStaleMs?: number;
   /** How long a claim outlives a gateway that was killed; default 30. */
   readonly leaseSeconds?: number;
   /** How long a request waits for the outcome of the first one with its credential before it is told 409; default 2,000. */
@@ -70,14 +73,15 @@ export type PaywallOptions = {
 export type Paywall = {
   /** Decides. Never throws for what a request contains or for what the store or the node do. */
   readonly check: (request: RequestView, target: Path.Target, offer: Offer) => Decision | Promise<Decision>;
+  /** What can be said of a credential without using it. @throws STORE_UNAVAILABLE – what was revoked or used could not be found out */
+  readonly introspect: Introspect;
   readonly events: Events;
   /** Writes what is still to be written and stops following the store. Store and receiver stay open: they belong to whoever made them. */
   readonly close: () => Promise<void>;
 };
 
 /**
- * Makes a paywall.
- * @throws STORE_UNAVAILABLE – the list of what was revoked could not be loaded
+ * Makes a paywall. Where the store cannot be asked yet what was revoked, it answers 503 until it can, and tells so.
  * @throws TypeError – keys made for another network than the receiver's
  */
 export async function createPaywall(options: PaywallOptions): Promise<Paywall> {
@@ -85,18 +89,23 @@ export async function createPaywall(options: PaywallOptions): Promise<Paywall> {
   if (keys.network !== receiver.network) throw new TypeError(`the keys are for ${keys.network}, the receiver is on ${receiver.network}`);
   const leaseSeconds = options.leaseSeconds ?? 30;
   if (!(leaseSeconds > 0)) throw new RangeError('leaseSeconds is more than 0');
+  const staleMs = options.revocationStaleMs ?? 60_000;
+  if (!(staleMs >= 1000)) throw new RangeError('revocationStaleMs is 1000 or more');
   const emit = (news: PaywallNews) => {
     if (events.isHeard()) events.emit({ at: clock.nowMs(), ...news });
   };
   const trouble = (what: string) => (error: unknown) => emit({ kind: 'trouble', what, error });
   const nodeTimeoutMs = options.nodeTimeoutMs ?? 10_000;
+  const skipUnknownCaveats = options.compat?.unknownCaveats === 'skip';
   const ledger = store ? createLedger(store, clock, trouble('the ledger')) : noLedger;
   const desk: Desk = {
     clock,
     events,
     emit,
     limiter: createMintLimiter(options.mintLimits ?? {}, clock),
-    verify: createVerifier(keys, { skipUnknownCaveats: options.compat?.unknownCaveats === 'skip' }),
+    verify: createVerifier(keys, { skipUnknownCaveats }),
+    keys,
+    tellRevoked: seldom(clock, () => trouble('minting')(new FareboxError('KEYS_REVOKED', revokedAdvice))),
     mint: createMint({
       keys,
       receiver,
@@ -110,13 +119,14 @@ export async function createPaywall(options: PaywallOptions): Promise<Paywall> {
     receiver,
     isSettled: createSettledCheck({ clock, nodeTimeoutMs, settledWaitMs: options.settledWaitMs ?? 3000 }),
     ledger,
-    denials: store ? await followDenials(store, clock, trouble('the list of what was revoked')) : noDenials,
+    denials: store ? await followDenials({ store, clock, staleMs, onTrouble: trouble('the list of what was revoked') }) : noDenials,
     claiming: store && { store, clock, leaseSeconds, inUseWaitMs: options.inUseWaitMs ?? 2000, onNews: emit, random: options.random ?? systemRandom },
     invalidCredential: options.compat?.invalidCredential ?? 401,
   };
   return {
     events,
     check: (request, target, offer) => decide(desk, request, target, offer),
+    introspect: createIntrospect({ keys, denials: desk.denials, store, clock, skipUnknownCaveats, takesOf }),
     close: async () => {
       await desk.denials.close();
       await ledger.flush().catch(trouble('the ledger'));
@@ -131,6 +141,9 @@ type Desk = {
   readonly emit: (news: PaywallNews) => void;
   readonly limiter: MintLimiter;
   readonly verify: Verifier;
+  readonly keys: RootKeys;
+  /** Tells, now and then, that what would be minted is revoked. */
+  readonly tellRevoked: () => void;
   readonly mint: Mint;
   /** By service and route: those of the offers that give something away. */
   readonly quotas: Map<string, FreeQuota>;
@@ -166,7 +179,9 @@ function decide(desk: Desk, request: RequestView, target: Path.Target, offer: Of
   if (verified.kind === 'none') return give(desk, asked) ?? challenge(desk, asked, undefined);
   if (verified.kind === 'failed') return answerInvalid(desk, asked, verified.error);
   const { principal } = verified;
-  if (desk.denials.has(principal)) return answerInvalid(desk, asked, new FareboxError('CREDENTIAL_REVOKED', 'This token was revoked. Buy a new one.'));
+  const standing = desk.denials.judge(principal);
+  if (standing === 'unknown') return refuse(desk, unreadDenials(), offer);
+  if (standing === 'denied') return answerInvalid(desk, asked, new FareboxError('CREDENTIAL_REVOKED', 'This token was revoked. Buy a new one.'));
   const takes = takesOf(principal, offer, amountMsat);
   if (takes === undefined) {
     return answerInvalid(desk, asked, new FareboxError('CREDENTIAL_WRONG_SERVICE', `This token was sold as "${principal.terms}", which is not served here.`));
@@ -248,6 +263,8 @@ function give({ quotas, clock, emit }: Desk, { request, offer }: Asked): Decisio
 /** 402, under the limits on minting. `why`: what was wrong with the credential that came, where one came. */
 async function challenge(desk: Desk, asked: Asked, why: FareboxError | undefined): Promise<Decision> {
   const { request, offer } = asked;
+  const unsellable = whyNotSold(desk);
+  if (unsellable !== undefined) return refuse(desk, unsellable, offer);
   const retryAfterSeconds = desk.limiter(request.clientAddress);
   if (retryAfterSeconds > 0) {
     const message = 'Too many invoices were asked for and not paid. Pay one, or ask again later.';
@@ -260,6 +277,16 @@ async function challenge(desk: Desk, asked: Asked, why: FareboxError | undefined
   } catch (error) {
     return answerUnavailable(desk, error, offer, 'LIGHTNING_UNAVAILABLE');
   }
+}
+
+/** Why what is minted now would not be served afterwards; undefined where it would. */
+function whyNotSold({ denials, keys, clock, tellRevoked }: Desk): FareboxError | undefined {
+  const mintedAt = nowAt(clock);
+  const standing = denials.judge({ paymentHash: '', tokenId: '', fingerprint: keys.mintingAt(mintedAt), mintedAt });
+  if (standing === 'good') return undefined;
+  if (standing === 'unknown') return unreadDenials();
+  tellRevoked();
+  return new FareboxError('KEYS_REVOKED', 'Nothing can be sold here for the moment: what is made now is revoked already. Try again later.');
 }
 
 /** A credential that does not do: a new challenge where paying again is the remedy, a refusal where it is not. */
@@ -300,6 +327,11 @@ function answerUnavailable(desk: Desk, error: unknown, offer: Offer, code: keyof
   return refuse(desk, FareboxError.is(error) && error.status >= 500 ? error : new FareboxError(code, message, { cause: error }), offer);
 }
 
+/** Nothing is served that may have been revoked, and nothing is sold that would not be served. */
+function unreadDenials(): FareboxError {
+  return new FareboxError('STORE_UNAVAILABLE', 'It could not be found out what was revoked. Ask again in a moment; do not pay again.');
+}
+
 /** Sold without a store, what is counted would be paid for and never served. */
 function uncountable(): FareboxError {
   return new FareboxError(
@@ -316,6 +348,18 @@ type Asked = {
   readonly amountMsat: Msat;
   readonly priced: string;
 };
+
+const revokedAdvice = 'The key that mints is revoked, or all that is minted up to a time that is still to come. Make another key: farebox keys rotate';
+
+/** Does something at most once a minute. */
+function seldom(clock: Clock, act: () => void): () => void {
+  let didAtMs = Number.NEGATIVE_INFINITY;
+  return () => {
+    if (clock.nowMs() - didAtMs < 60_000) return;
+    didAtMs = clock.nowMs();
+    act();
+  };
+}
 
 const unavailable = {
   STORE_UNAVAILABLE: {

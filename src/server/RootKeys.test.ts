@@ -16,7 +16,7 @@ describe('a ring of master keys', () => {
       const expected = createHmac('sha256', master).update('farebox/token/1/sandbox/main/').update(identifier).digest('hex');
       expect(toHex(keys.derive(fingerprint, identifier) as Uint8Array)).toBe(expected);
     }
-    expect(keys.fingerprint).toBe(fingerprintOf(first));
+    expect(keys.mintingAt(0)).toBe(fingerprintOf(first));
     expect(keys.derive('00000000', identifier)).toBeUndefined();
   });
 
@@ -39,5 +39,34 @@ describe('a ring of master keys', () => {
     expect(() => make([new Uint8Array(31)])).toThrow(expect.objectContaining({ code: 'KEYS_INVALID' }));
     expect(() => make([first, Uint8Array.from(first)])).toThrow(expect.objectContaining({ code: 'KEYS_INVALID' }));
     for (const realm of ['', 'a/b', 'a b', 'x'.repeat(65)]) expect(() => make([first], realm)).toThrow(RangeError);
+  });
+});
+
+describe('a ring that is exchanged', () => {
+  const third = new Uint8Array(32).fill(4);
+  const make = (masters: Parameters<typeof createRootKeys>[0]['masters']) => createRootKeys({ masters, network: 'sandbox', realm: 'main' });
+
+  test('the first whose time has come mints; where it has come for none, the last', () => {
+    const keys = make([{ key: third, mintsFromAt: 300 }, { key: second, mintsFromAt: 200 }, first]);
+    expect([0, 199, 200, 299, 300, 9999].map(keys.mintingAt)).toEqual([first, first, second, second, third, third].map(fingerprintOf));
+    expect(make([{ key: third, mintsFromAt: 300 }]).mintingAt(0)).toBe(fingerprintOf(third));
+  });
+
+  test('verifies with every key of the new one and with no other, and counts when one has left', () => {
+    const keys = make([first, second]);
+    keys.replace([third, first, second]);
+    keys.replace([{ key: second, mintsFromAt: 5 }, third, first]);
+    expect(keys.departures()).toBe(0);
+    keys.replace([third]);
+    expect(keys.departures()).toBe(1);
+    expect([first, second, third].map((key) => keys.derive(fingerprintOf(key), identifier) === undefined)).toEqual([true, true, false]);
+  });
+
+  test('a broken one changes nothing', () => {
+    const keys = make([first, second]);
+    for (const broken of [[], [third, new Uint8Array(31)], [third, third]]) {
+      expect(() => keys.replace(broken)).toThrow(expect.objectContaining({ code: 'KEYS_INVALID' }));
+    }
+    expect([keys.departures(), keys.mintingAt(0), keys.derive(fingerprintOf(third), identifier)]).toEqual([0, fingerprintOf(first), undefined]);
   });
 });

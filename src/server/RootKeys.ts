@@ -13,14 +13,33 @@ import { fromUtf8, toHex } from '../core/internal/bytes.ts';
 import { type HmacKey, hmac, hmacKey, sha256 } from '../core/internal/sha256.ts';
 import type { Network } from '../lightning/Lightning.ts';
 
+/** A master key, and when it begins to mint. */
+export type Master = {
+  /** 32 bytes or more. */
+  readonly key: Uint8Array;
+  /** Unix seconds. Until then it verifies alone, so that every process knows a key before a token is made under it. Left out: it mints at once. */
+  readonly mintsFromAt?: number | undefined;
+};
+
 /** The ring, for one network and one realm. */
 export type RootKeys = {
   readonly network: Network;
   readonly realm: string;
-  /** Of the master that mints: 8 hex digits. */
-  readonly fingerprint: string;
+  /** Of the master that mints at that time (Unix seconds): 8 hex digits. It is the first of the ring whose time has come. */
+  readonly mintingAt: (at: number) => string;
   /** The root key of the token with this identifier, or undefined where its master is not in the ring. */
   readonly derive: (fingerprint: string, identifier: Uint8Array) => Uint8Array | undefined;
+  /** How often a master has left the ring. Whoever remembers what has verified forgets it when this changes. */
+  readonly departures: () => number;
+};
+
+/** A ring whose masters can be exchanged while it is in use. */
+export type KeyRing = RootKeys & {
+  /**
+   * Takes these masters from now on, all of them or none.
+   * @throws KEYS_INVALID – as for {@link createRootKeys}; the ring is then as it was
+   */
+  readonly replace: (masters: readonly (Uint8Array | Master)[]) => void;
 };
 
 /** Shortest master key, in bytes. */
@@ -31,34 +50,61 @@ export function fingerprintOf(master: Uint8Array): string {
   return toHex(sha256(fromUtf8('farebox/key/1/'), master).subarray(0, 4));
 }
 
+/** The master that mints at that time: the first whose time has come, and where it has come for none, the last. */
+export function mintingOf<M extends Pick<Master, 'mintsFromAt'>>(masters: readonly M[], at: number): M | undefined {
+  return masters.find(({ mintsFromAt = 0 }) => mintsFromAt <= at) ?? masters.at(-1);
+}
+
 /**
  * Prepares the ring.
- * @param options.masters - 32 bytes or more each; the first one mints, all verify
+ * @param options.masters - 32 bytes or more each; of those whose time has come the first one mints, and all verify
  * @param options.realm - tells tenants apart; letters, digits, `_`, `-`, `.`
  * @throws KEYS_INVALID – no key, a short one, or two with one fingerprint
  * @throws RangeError – a realm that could be read as part of something else
  */
-export function createRootKeys(options: { readonly masters: readonly Uint8Array[]; readonly network: Network; readonly realm: string }): RootKeys {
-  const { masters, network, realm } = options;
+export function createRootKeys(options: { readonly masters: readonly (Uint8Array | Master)[]; readonly network: Network; readonly realm: string }): KeyRing {
+  const { network, realm } = options;
   if (!/^[A-Za-z0-9_.-]{1,64}$/.test(realm)) throw new RangeError('a realm is 1 to 64 letters, digits, "_", "-" and "."');
-  const [first] = masters;
-  if (first === undefined) throw new FareboxError('KEYS_INVALID', 'There is no master key. Make one with: farebox keys new');
-  const ring = new Map<string, HmacKey>();
-  for (const master of masters) {
-    if (master.length < minMasterLength)
-      throw new FareboxError('KEYS_INVALID', `A master key has ${minMasterLength} bytes at least; one has ${master.length}.`);
-    const fingerprint = fingerprintOf(master);
-    if (ring.has(fingerprint)) throw new FareboxError('KEYS_INVALID', `Two master keys have the fingerprint ${fingerprint}. Remove one.`);
-    ring.set(fingerprint, hmacKey(master));
-  }
   const label = fromUtf8(`farebox/token/1/${network}/${realm}/`);
+  let ring = prepare(options.masters);
+  let departures = 0;
   return {
     network,
     realm,
-    fingerprint: fingerprintOf(first),
+    // A ring is never empty.
+    mintingAt: (at) => (mintingOf(ring.masters, at) as Prepared).fingerprint,
     derive: (fingerprint, identifier) => {
-      const master = ring.get(fingerprint);
-      return master && hmac(master, label, identifier);
+      const master = ring.byFingerprint.get(fingerprint);
+      return master && hmac(master.hmacKey, label, identifier);
+    },
+    departures: () => departures,
+    replace: (masters) => {
+      const next = prepare(masters);
+      if (ring.masters.some((master) => !isHeldBy(next, master))) departures++;
+      ring = next;
     },
   };
+}
+
+/** A master, ready to derive with. */
+type Prepared = { readonly fingerprint: string; readonly digest: string; readonly hmacKey: HmacKey; readonly mintsFromAt: number | undefined };
+
+type Ring = { readonly masters: readonly Prepared[]; readonly byFingerprint: ReadonlyMap<string, Prepared> };
+
+function prepare(masters: readonly (Uint8Array | Master)[]): Ring {
+  if (masters.length === 0) throw new FareboxError('KEYS_INVALID', 'There is no master key. Make one with: farebox keys new');
+  const byFingerprint = new Map<string, Prepared>();
+  for (const master of masters) {
+    const { key, mintsFromAt } = master instanceof Uint8Array ? { key: master, mintsFromAt: undefined } : master;
+    if (key.length < minMasterLength) throw new FareboxError('KEYS_INVALID', `A master key has ${minMasterLength} bytes at least; one has ${key.length}.`);
+    const fingerprint = fingerprintOf(key);
+    if (byFingerprint.has(fingerprint)) throw new FareboxError('KEYS_INVALID', `Two master keys have the fingerprint ${fingerprint}. Remove one.`);
+    byFingerprint.set(fingerprint, { fingerprint, digest: toHex(sha256(key)), hmacKey: hmacKey(key), mintsFromAt });
+  }
+  return { masters: [...byFingerprint.values()], byFingerprint };
+}
+
+/** Whether a ring has the very same master: two may share a fingerprint by chance. */
+function isHeldBy({ byFingerprint }: Ring, { fingerprint, digest }: Prepared): boolean {
+  return byFingerprint.get(fingerprint)?.digest === digest;
 }

@@ -9,7 +9,7 @@
  * looked at every time. What was revoked is looked up for every request, hit or not, by whoever asks for the principal.
  *
  * What is looked up are credentials in clear, and every one of them is a secret: they stay in this file's memory and are never logged. It
- * belongs to one verifier, and so to one ring of keys: another ring has another, empty one.
+ * belongs to one verifier, and so to one ring of keys: another ring has another, empty one, and where a key leaves the ring, it is emptied.
  *
  * @see docs/decisions/0012-verified-credentials.md
  */
@@ -44,6 +44,8 @@ export type VerifiedTokens<Token> = {
    * @param tokenBytes - of memory that this takes, about
    */
   readonly add: (credential: string, demand: Demand, verified: VerifiedPrincipal, token: Token, tokenBytes: number) => void;
+  /** Forgets everything. */
+  readonly clear: () => void;
   /** How much is kept now. */
   readonly size: () => { readonly count: number; readonly bytes: number };
 };
@@ -108,6 +110,10 @@ export function createVerifiedTokens<Token>(options: VerifiedTokensOptions<Token
       const earlier = young.entries.get(key);
       if (earlier !== undefined) remove(young, key, earlier);
       put(key, { credential, demand, verified, token, bytes: credential.length + tokenBytes + entryBytes });
+    },
+    clear: () => {
+      young = createGeneration<Token>();
+      old = createGeneration<Token>();
     },
     size: () => ({ count: young.entries.size + old.entries.size, bytes: young.bytes + old.bytes }),
   };

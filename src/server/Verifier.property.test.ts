@@ -19,7 +19,7 @@ const strangers = createRootKeys({ masters: [new Uint8Array(32).fill(2)], networ
 const preimage = Preimage.fromBytes(new Uint8Array(32).fill(0xab));
 
 function mint(ring: RootKeys, number: number, changes: Partial<Caveats.MintedCaveats> = {}): Macaroon.Macaroon {
-  const identifier = Identifier.encode(Identifier.create(Preimage.hash(preimage), ring.fingerprint, 1000, new Uint8Array(24).fill(number)));
+  const identifier = Identifier.encode(Identifier.create(Preimage.hash(preimage), ring.mintingAt(1000), 1000, new Uint8Array(24).fill(number)));
   const caveats = Caveats.write({
     service: 'api',
     tier: 1,
@@ -32,7 +32,7 @@ function mint(ring: RootKeys, number: number, changes: Partial<Caveats.MintedCav
     terms: 'pass',
     ...changes,
   });
-  return Macaroon.mint(ring.derive(ring.fingerprint, identifier) as Uint8Array, identifier, caveats);
+  return Macaroon.mint(ring.derive(ring.mintingAt(1000), identifier) as Uint8Array, identifier, caveats);
 }
 
 const wide = mint(keys, 1);

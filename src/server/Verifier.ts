@@ -48,11 +48,16 @@ export function createVerifier(keys: RootKeys, { skipUnknownCaveats = false, lim
     },
     markOf: ({ identifier }) => new DataView(identifier.buffer, identifier.byteOffset, identifier.byteLength).getUint32(randomAt),
   });
+  let departures = keys.departures();
   const verify = (request: RequestView, demand: Demand): Verified => {
     const lines = joined(request.headerLines('authorization'), request.headerLines('l402-authorization'));
     const macaroons = joined(request.headerLines('macaroon'), request.headerLines('grpc-metadata-macaroon'));
     if (lines.length === 0 && macaroons.length === 0) return none;
     // A request with several lines is read anew each time: which of them counts is not to depend on what came before.
+    if (keys.departures() !== departures) {
+      departures = keys.departures();
+      known.clear();
+    }
     const only = lines.length === 1 && macaroons.length === 0 ? lines[0] : undefined;
     const found = only === undefined ? undefined : known.find(only, demand);
     if (found !== undefined) return found;
@@ -113,7 +118,7 @@ function isAlone(credentials: readonly Credential.Credential[], malformed: Fareb
 }
 
 /** A token that was made under a key of ours and paid for. What its caveats demand of a request is another matter. */
-type ProvenToken = Identifier.Identifier &
+export type ProvenToken = Identifier.Identifier &
   Identifier.TokenId & {
     /** As bytes. */
     readonly identifier: Uint8Array;
@@ -125,7 +130,7 @@ type ProvenToken = Identifier.Identifier &
   };
 
 /** What holds of a token for every request, or why nothing does. */
-function prove(keys: RootKeys, bytes: Uint8Array, presented: Preimage.Preimage | undefined): ProvenToken | FareboxError {
+export function prove(keys: RootKeys, bytes: Uint8Array, presented: Preimage.Preimage | undefined): ProvenToken | FareboxError {
   let macaroon: Macaroon.Macaroon;
   let identifier: Identifier.Identifier;
   let preimage: Preimage.Preimage;
@@ -161,7 +166,7 @@ function partKeysOf(macaroon: Macaroon.Macaroon, rootKey: Uint8Array): ReadonlyM
 }
 
 /** The principal of a token for one demand, or which of its caveats does not hold. */
-function principalOf(token: ProvenToken, demand: Demand, skipUnknown: boolean): Principal | FareboxError {
+export function principalOf(token: ProvenToken, demand: Demand, skipUnknown: boolean): Principal | FareboxError {
   const context: PolicyContext = {
     service: demand.service,
     tier: demand.tier,
@@ -174,7 +179,7 @@ function principalOf(token: ProvenToken, demand: Demand, skipUnknown: boolean): 
     preimage: token.preimage,
   };
   const caveats = Caveats.check(token.caveats, context, skipUnknown);
-  if (caveats.kind === 'fails') return failed(caveats);
+  if (caveats.kind === 'fails') return errorOf(caveats);
   return {
     paymentHash: token.paymentHash,
     tokenId: token.tokenId,
@@ -202,7 +207,7 @@ function preimageWithin(macaroon: Macaroon.Macaroon): Preimage.Preimage {
 }
 
 /** A caveat that does not hold, as the error that says who can mend it. */
-function failed({ failure: why, by, condition: text }: Caveats.CaveatFailure): FareboxError {
+export function errorOf({ failure: why, by, condition: text }: Caveats.CaveatFailure): FareboxError {
   // What stands where a condition should may be a preimage.
   const condition = text.replace(/[0-9a-f]{9,}/gi, (digits) => `${digits.slice(0, 8)}…`);
   const details = { condition };

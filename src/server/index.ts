@@ -11,7 +11,7 @@ export * as Offer from './Offer.ts';
 export { createPaywall, type Paywall, type PaywallOptions } from './Paywall.ts';
 export * as Price from './Price.ts';
 export { type Pruning, startPruning } from './Pruning.ts';
-export { createRootKeys, fingerprintOf, type RootKeys } from './RootKeys.ts';
+export { createRootKeys, fingerprintOf, type KeyRing, type Master, type RootKeys } from './RootKeys.ts';
 export { followSettlements, type Settlements, type SettlementsOptions, type Watched } from './Settlements.ts';
 export { bucket } from './terms/Bucket.ts';
 export { credit } from './terms/Credit.ts';

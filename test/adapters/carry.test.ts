@@ -122,7 +122,7 @@ describe('express', () => {
     await rest();
     gate.release();
     await s.ended('left');
-    expect(s.clock.timers()).toBe(0);
+    expect(s.timers()).toBe(0);
     expect((await get(`${url}/x`, paid(bought.authorization))).status).toBe(200);
   });
 
@@ -143,7 +143,7 @@ describe('express', () => {
       s.clock.advance(1000);
       await rest();
     }
-    expect([s.told.at(-1), s.clock.timers()]).toEqual(['released client-left', 0]);
+    expect([s.told.at(-1), s.timers()]).toEqual(['released client-left', 0]);
   });
 
   test('an answer for a client that left is kept with the status and headers of its writeHead', async () => {

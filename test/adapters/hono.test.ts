@@ -31,7 +31,7 @@ describe('hono', () => {
     const bought = await s.buy(`${url}/x`);
     expect((await get(`${url}/x`, paid(bought.authorization, { method: 'HEAD' }))).status).toBe(200);
     await rest();
-    expect([s.told.at(-1), s.clock.timers()]).toEqual(['delivered', 0]);
+    expect([s.told.at(-1), s.timers()]).toEqual(['delivered', 0]);
   });
 
   test('an answer that a middleware outside replaces: no heartbeat goes on', async () => {
@@ -49,7 +49,7 @@ describe('hono', () => {
       s.clock.advance(1000);
       await rest();
     }
-    expect(s.clock.timers()).toBe(0);
+    expect(s.timers()).toBe(0);
   });
 
   test('a handler that throws what is no Error: given back, no heartbeat', async () => {
@@ -62,7 +62,7 @@ describe('hono', () => {
     const bought = await s.buy(`${url}/x`);
     await get(`${url}/x`, paid(bought.authorization)).catch(() => undefined);
     await rest();
-    expect([s.told.at(-1), s.clock.timers()]).toEqual(['released upstream', 0]);
+    expect([s.told.at(-1), s.timers()]).toEqual(['released upstream', 0]);
   });
 
   test('a handler that forgets to answer: charged for nothing never', async () => {
@@ -86,7 +86,7 @@ describe('hono', () => {
     await rest();
     socket.destroy();
     await rest();
-    expect(s.clock.timers()).toBe(0);
+    expect(s.timers()).toBe(0);
     expect((await get(`${url}/x`, paid(bought.authorization, { method: 'POST' }))).status).toBe(200);
   });
 
@@ -101,7 +101,7 @@ describe('hono', () => {
     const second = await s.buy(`${url}/x`);
     const got = await get(`${url}/x`, paid(second.authorization));
     await rest();
-    expect([got.status >= 500, s.clock.timers(), (await s.store.totals()).sales]).toEqual([true, 0, 1]);
+    expect([got.status >= 500, s.timers(), (await s.store.totals()).sales]).toEqual([true, 0, 1]);
   });
 
   test('a pass in front of a handler that hands on what fetch gave it', async () => {
@@ -159,7 +159,7 @@ describe('hono', () => {
     const bought = await s.buy(`${url}/x`);
     expect((await get(`${url}/x`, paid(bought.authorization))).status).toBe(503);
     await rest();
-    expect(s.clock.timers()).toBe(0);
+    expect(s.timers()).toBe(0);
   });
 
   test('a handler that never ends for a client that left a POST is given up after a minute', async () => {
@@ -183,7 +183,7 @@ describe('hono', () => {
       s.clock.advance(1000);
       await rest();
     }
-    expect([s.told.at(-1), s.clock.timers()]).toEqual(['released client-left', 0]);
+    expect([s.told.at(-1), s.timers()]).toEqual(['released client-left', 0]);
   });
 
   test('principalOf knows who paid where the runtime keeps request headers as they came', async () => {
@@ -243,7 +243,7 @@ describe('hono', () => {
     socket.destroy();
     await s.ended('left');
     await rest();
-    expect(s.clock.timers()).toBe(0);
+    expect(s.timers()).toBe(0);
   });
 
   test('a body is read at the pace of the handler, and not into memory', async () => {

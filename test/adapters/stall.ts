@@ -29,6 +29,8 @@ export type Got = {
 export type Stall = {
   readonly paywall: Paywall;
   readonly clock: FixedClock.FixedClock;
+  /** How many timers are set, beyond those by which the paywall follows what is revoked. */
+  readonly timers: () => number;
   readonly store: Store;
   /** What the paywall told, `released <reason>` and `refused <code>` with their word. */
   readonly told: readonly string[];
@@ -46,6 +48,7 @@ export async function openStall(overrides: Partial<PaywallOptions> = {}, change:
   const store = change(createMemoryStore({ clock }));
   const keys = createRootKeys({ masters: [new Uint8Array(32).fill(7)], network: 'sandbox', realm: 'test' });
   const paywall = await createPaywall({ keys, receiver: sandbox.receiver('seller'), store, clock, inUseWaitMs: 0, ...overrides });
+  const idle = clock.timers();
   const payer = sandbox.payer('buyer');
   const told: string[] = [];
   const troubles: unknown[] = [];
@@ -59,6 +62,7 @@ export async function openStall(overrides: Partial<PaywallOptions> = {}, change:
   return {
     paywall,
     clock,
+    timers: () => clock.timers() - idle,
     store,
     told,
     troubles,

@@ -71,7 +71,7 @@ function garbage(unpaid: string, spent: Bought): fc.Arbitrary<Headers> {
     .tuple(fc.uint8Array({ minLength: 32, maxLength: 32 }), fc.uint8Array({ minLength: 24, maxLength: 24 }), bytes)
     .map(([secret, random, key]) => {
       const mine = Preimage.fromBytes(secret);
-      const identifier = Identifier.encode(Identifier.create(Preimage.hash(mine), ours.fingerprint, 1_800_000_000, random));
+      const identifier = Identifier.encode(Identifier.create(Preimage.hash(mine), ours.mintingAt(0), 1_800_000_000, random));
       return `${toBase64(Macaroon.encode(Macaroon.mint(key, identifier, real.caveats)))}:${mine}`;
     });
   const changed = (of: Macaroon.Macaroon) =>

@@ -6,7 +6,7 @@
  * The buyer's own store holds what was bought, and is its owner's alone; `farebox get --credential` prints what it is asked for.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,6 +20,7 @@ import { paywall as honoPaywall, principalOf as honoPrincipal } from '../../src/
 import { registerCheck } from '../../src/cli/check.ts';
 import { registerGet } from '../../src/cli/get.ts';
 import { registerKeys } from '../../src/cli/keys.ts';
+import { registerRevoke } from '../../src/cli/revoke.ts';
 import { registerSales } from '../../src/cli/sales.ts';
 import { registerSandbox } from '../../src/cli/sandbox.ts';
 import { registerServe } from '../../src/cli/serve.ts';
@@ -29,6 +30,7 @@ import { FareboxError } from '../../src/core/Errors.ts';
 import { fromHex, toHex } from '../../src/core/internal/bytes.ts';
 import * as Macaroon from '../../src/core/Macaroon.ts';
 import * as Preimage from '../../src/core/Preimage.ts';
+import * as KeyText from '../../src/gateway/KeyText.ts';
 import { createRootKeys } from '../../src/server/RootKeys.ts';
 import type { Store } from '../../src/store/Store.ts';
 import { createSqliteStore } from '../../src/store/sqlite.ts';
@@ -36,6 +38,7 @@ import * as FixedClock from '../../src/testing/FixedClock.ts';
 import { answer } from '../../src/testing/LyingServer.ts';
 import { openShop as openBuyer } from '../../src/testing/Shop.ts';
 import { createFake, type Fake } from '../cli/fakeContext.ts';
+import { sell } from '../cli/soldToken.ts';
 import { type Bought, credential, type Got, type Shop } from '../conformance/shop/shop.ts';
 import { type Closing, closeAll, openUpstream, portOf } from '../gateway/harness.ts';
 import { leaks, printings, type Secret, type Trace, traceOf } from './secrets.ts';
@@ -73,9 +76,11 @@ const keys = createRootKeys({ masters: [master, digest('the one before')], netwo
 /** What a client puts in a query, where it belongs to nobody else. */
 const ofQuery = toHex(digest('an API key'));
 
+const passphrase = 'correct horse battery staple';
+
 /** All that would let somebody else spend, or make, this credential. */
 function secretsOf({ macaroon, preimage }: Pick<Bought, 'macaroon' | 'preimage'>): readonly Secret[] {
-  const rootKey = keys.derive(keys.fingerprint, macaroon.identifier);
+  const rootKey = keys.derive(keys.mintingAt(0), macaroon.identifier);
   return [
     { name: 'a preimage', bytes: fromHex(preimage) as Uint8Array },
     { name: 'a signature', bytes: macaroon.signature },
@@ -452,12 +457,63 @@ describe('the command line', () => {
     for (const file of [first.home.keyFile, first.home.clientStore('sandbox')]) expect(statSync(file).mode & 0o077).toBe(0);
   });
 
+  test('shows no key, passphrase or preimage when keys are exchanged and sealed, and tokens revoked', async () => {
+    const home = join(folder, 'home');
+    const opened = { FAREBOX_PASSPHRASE: passphrase };
+    const fakes: Fake[] = [];
+    const run = async (register: Parameters<typeof createFake>[0], args: readonly string[], input = '', environment: { [name: string]: string } = {}) => {
+      const fake = createFake(register, { environment: { FAREBOX_HOME: home, ...environment }, input, interactive: !args.includes('--json') });
+      closing.push(fake.remove);
+      fakes.push(fake);
+      await fake.run(...args).catch((error: unknown) => note(`the error of ${args.join(' ')}`, error));
+      return fake;
+    };
+    const { keyFile, gatewayStore } = (await run(registerKeys, ['keys', 'new'])).home;
+    const [first] = KeyText.parse(readFileSync(keyFile, 'utf8'), 'the keys');
+    const { token, preimage } = sell(first.key, { mintedAt: 1_799_999_000 });
+    const bought = `L402 ${token}:${preimage}`;
+    await (await createSqliteStore({ path: gatewayStore })).close();
+    await run(registerKeys, ['keys', 'rotate', '--json']);
+    await run(registerRevoke, ['revoke', '--token', '-', '--dry-run'], bought);
+    await run(registerRevoke, ['revoke', '--token', bought, '--json', '--yes']);
+    await run(registerRevoke, ['revoke', '--token', '-', '--json', '--yes'], `${bought}zz`);
+    await run(registerRevoke, ['revoke', 'list']);
+    const spoilt = join(folder, 'spoilt.keys');
+    const clear = readFileSync(keyFile, 'utf8');
+    for (const spoil of [(line: string) => `0${line}`, (line: string) => line.replace(' from=', ' since='), (line: string) => `${line}\n${line}`]) {
+      writeFileSync(spoilt, clear.split('\n').map(spoil).join('\n'));
+      await run(registerKeys, ['keys', 'list', '--file', spoilt]);
+    }
+    await run(registerKeys, ['keys', 'seal'], '', opened);
+    note('the sealed keys', new Uint8Array(readFileSync(keyFile)));
+    await run(registerKeys, ['keys', 'list']);
+    await run(registerKeys, ['keys', 'list'], '', { FAREBOX_PASSPHRASE: `${passphrase}, no` });
+    await run(registerToken, ['token', 'inspect', bought]);
+    await run(registerKeys, ['keys', 'unseal', '--json'], '', opened);
+    for (const [index, fake] of fakes.entries()) note(`what command ${index} printed`, fake.out() + fake.notes());
+    const secrets = [
+      ...KeyText.parse(readFileSync(keyFile, 'utf8'), 'the keys').map(({ key }, index) => ({ name: `master key ${index}`, bytes: key })),
+      { name: 'the passphrase of the keys', bytes: textOf(passphrase) },
+      ...secretsOf({ macaroon: Macaroon.parse(token), preimage }),
+    ];
+    expect(secrets.length).toBe(6);
+    expect(traces.filter(({ where }) => where.startsWith('the error of')).map(({ where }) => where.split(' ').slice(3, 5).join(' '))).toEqual([
+      'revoke --token',
+      'keys list',
+      'keys list',
+      'keys list',
+      'keys list',
+      'keys list',
+    ]);
+    expect(leaks(traces, secrets)).toEqual([]);
+  });
+
   /** The keys of the seller, the way to the sandbox, and the credential that was printed. */
   function secretsAtHome(fake: Fake, bought: string, sandboxToken: string): Secret[] {
-    const masters = readFileSync(fake.home.keyFile, 'utf8').trim().split('\n');
+    const masters = KeyText.parse(readFileSync(fake.home.keyFile, 'utf8'), 'the keys');
     const [, token = '', preimage = ''] = /^L402 ([^:]+):([0-9a-f]{64})$/.exec(bought) ?? [];
     return [
-      ...masters.map((hex, index) => ({ name: `master key ${index}`, bytes: fromHex(hex) as Uint8Array })),
+      ...masters.map(({ key }, index) => ({ name: `master key ${index}`, bytes: key })),
       { name: 'the sandbox’s token', bytes: textOf(sandboxToken) },
       { name: 'the sandbox’s token, decoded', bytes: new Uint8Array(Buffer.from(sandboxToken, 'base64url')) },
       ...ofSeller.slice(2),

@@ -60,8 +60,10 @@ export function mintWith(
 ): Omit<Bought, 'invoice'> {
   const keys = createRootKeys({ masters: [master], network, realm });
   const preimage = Preimage.parse(secret.repeat(32));
-  const identifier = Identifier.encode(Identifier.create(Preimage.hash(preimage), keys.fingerprint, mintedAt, new Uint8Array(Identifier.randomLength).fill(5)));
-  const rootKey = keys.derive(keys.fingerprint, identifier);
+  const identifier = Identifier.encode(
+    Identifier.create(Preimage.hash(preimage), keys.mintingAt(mintedAt), mintedAt, new Uint8Array(Identifier.randomLength).fill(5)),
+  );
+  const rootKey = keys.derive(keys.mintingAt(mintedAt), identifier);
   if (rootKey === undefined) throw new TypeError('the ring has no key');
   return credential(Macaroon.format(Macaroon.mint(rootKey, identifier, caveats)), preimage);
 }

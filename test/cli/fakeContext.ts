@@ -68,6 +68,11 @@ export function createFake(register: (program: Command, context: CliContext) => 
       questions.push(question);
       return answers.shift() || fallback;
     },
+    askSecret: async (question) => {
+      if (options.answers === undefined) return undefined;
+      questions.push(question);
+      return answers.shift();
+    },
     clock,
   };
   return {

@@ -26,8 +26,8 @@ export function sell(master: Uint8Array, options: SoldOptions): Sold {
   const keys = createRootKeys({ masters: [master], network: 'sandbox', realm });
   const preimage = Preimage.fromBytes(new Uint8Array(32).fill(7));
   const paymentHash = Preimage.hash(preimage);
-  const identifier = Identifier.encode(Identifier.create(paymentHash, keys.fingerprint, mintedAt, new Uint8Array(Identifier.randomLength).fill(9)));
-  const rootKey = keys.derive(keys.fingerprint, identifier) as Uint8Array;
+  const identifier = Identifier.encode(Identifier.create(paymentHash, keys.mintingAt(mintedAt), mintedAt, new Uint8Array(Identifier.randomLength).fill(9)));
+  const rootKey = keys.derive(keys.mintingAt(mintedAt), identifier) as Uint8Array;
   const caveats = Caveats.write({
     service: 'api',
     tier: 0,

@@ -244,6 +244,43 @@ describe.each(names)('%s', (name) => {
     expect((await open.get(path)).status).toBe(402);
   });
 
+  test('503: what was revoked is not known, and so nothing is served and nothing sold; free again within a second', async () => {
+    const open = await openOne();
+    const [bought, pass] = [await open.buy(path), await open.buy('/pass')];
+    const { denials } = open.store;
+    Object.assign(open.store, { denials: () => Promise.reject(new Error('gone')) });
+    const later = async (ms: number) => {
+      for (let left = ms; left > 0; left -= 400) {
+        open.clock.advance(Math.min(400, left));
+        for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+      }
+    };
+    await later(59_000);
+    expect([(await open.get('/pass', auth(pass.authorization))).status, (await open.get(path)).status]).toEqual([200, 402]);
+    await later(2000);
+    const before = open.invoices();
+    for (const got of [await open.get('/pass', auth(pass.authorization)), await open.get(path, auth(bought.authorization)), await open.get(path)]) {
+      expect([got.status, codeOf(got), got.headers['retry-after'], got.lines]).toEqual([503, 'STORE_UNAVAILABLE', '5', []]);
+    }
+    // What hashing alone decides is decided.
+    expect((await open.get(path, auth(`${bought.authorization.slice(0, -1)}x`))).status).toBe(401);
+    expect([open.invoices() - before, open.upstream.seen.length]).toEqual([0, 1]);
+    Object.assign(open.store, { denials });
+    await later(1000);
+    expect([(await open.get('/pass', auth(pass.authorization))).status, (await open.get(path)).status]).toEqual([200, 402]);
+  });
+
+  test('503: what is minted now is revoked, by its key or its time', async () => {
+    const open = await openOne();
+    await open.store.deny({ kind: 'minted-before', value: '1800000060', expiresAt: 2_000_000_000 });
+    await new Promise((resolve) => setImmediate(resolve));
+    const got = await open.get(path);
+    expect([got.status, codeOf(got), got.headers['retry-after'], got.lines, open.invoices()]).toEqual([503, 'KEYS_REVOKED', '5', [], 0]);
+    open.clock.advance(60_000);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect((await open.get(path)).status).toBe(402);
+  });
+
   test('compat: what the reference proxy answers to a credential that is not valid', async () => {
     const open = await openOne({ compat: { invalidCredential: 402 } });
     const bought = await open.buy(path);

@@ -1,44 +1,12 @@
 /**
- * What a gateway would make of a token's caveats, asked of the gateway's own check, and which new ones make sense.
+ * Which new caveats of a token make sense.
  */
-
 import * as Caveat from '../../core/Caveat.ts';
 import { FareboxError } from '../../core/Errors.ts';
-import * as Path from '../../http/Path.ts';
-import * as Caveats from '../../server/policies/Caveats.ts';
+import { describe } from '../../server/CaveatWords.ts';
+import type * as Caveats from '../../server/policies/Caveats.ts';
+import { judge, type Moment } from '../../server/policies/Judgement.ts';
 import { formatAt } from '../Time.ts';
-import { describe, servicesOf, withoutProof } from './CaveatWords.ts';
-
-/** The gateway's answer to the request that suits a token best. */
-export type Verdict = Caveats.CaveatFacts | Caveats.CaveatFailure;
-
-/** What the answer hangs on besides the caveats. */
-export type Moment = { readonly nowAt: number; readonly preimage: string | undefined };
-
-/**
- * Whether there is a request that a gateway would let through with these caveats. Candidates come from the caveats themselves: every
- * service, method and path that one of them names.
- * @param skipUnknown - pass over conditions that are not known here
- */
-export function judge(caveats: readonly string[], moment: Moment, skipUnknown = false): Verdict {
-  const read = caveats.map(parse).filter((caveat) => caveat !== undefined);
-  const values = (suffix: RegExp) => read.filter(({ condition }) => suffix.test(condition)).map(({ value }) => value);
-  const methods = new Set(['GET', ...values(/(^|_)method$/).flatMap((value) => value.split(',').map((one) => one.trim()))]);
-  const paths = new Set(['/', ...values(/(_path|^scope|^path_prefix)$/).flatMap(pathsIn)]);
-  const preimage = (moment.preimage ?? values(/^preimage$/)[0] ?? '').toLowerCase();
-  const priced = values(/_priced$/)[0] ?? '';
-  const pattern = values(/_path$/)[0];
-  // Of a long path the token holds a digest alone: which path that is cannot be found out here.
-  const checked = caveats.filter((text) => !/_path=sha256:/.test(text));
-  let worst: Caveats.CaveatFailure = { kind: 'fails', failure: 'elsewhere', by: 'minted', condition: 'services' };
-  for (const request of candidates(servicesOf(caveats), paths, methods)) {
-    const context = { ...request, tier: 0, pattern, priced, nowAt: moment.nowAt, capabilities: [], preimage };
-    const outcome = Caveats.check(checked, context, skipUnknown);
-    if (outcome.kind === 'holds') return outcome;
-    if (weightOf(outcome) > weightOf(worst)) worst = outcome;
-  }
-  return { ...worst, condition: withoutProof(worst.condition) };
-}
 
 /**
  * Checks that each new caveat narrows the token and leaves something of it.
@@ -72,31 +40,6 @@ export const reasons: { readonly [failure in Caveats.CaveatFailure['failure']]: 
   widened: 'allows more than an earlier one of its kind',
 };
 
-/** Most requests that are tried. A token of ours names one service and a few paths and methods; four kilobytes can name a million requests. */
-const maxRequests = 1000;
-
-type Candidate = { readonly service: string; readonly path: string; readonly method: string };
-
-function* candidates(services: Iterable<string>, paths: Iterable<string>, methods: Iterable<string>): Generator<Candidate, void> {
-  let left = maxRequests;
-  for (const service of services) {
-    for (const path of paths) {
-      for (const method of methods) {
-        if (left-- === 0) return;
-        yield { service, path, method };
-      }
-    }
-  }
-}
-
-/** Of several failures the one that holds for every request is the one to tell. */
-const rank: { readonly [failure in Caveats.CaveatFailure['failure']]: number } = { elsewhere: 0, expired: 1, unknown: 2, unreadable: 3, widened: 4 };
-
-/** Next to that, the one that came last: what was minted held. */
-function weightOf({ failure, by }: Caveats.CaveatFailure): number {
-  return 2 * rank[failure] + (by === 'holder' ? 1 : 0);
-}
-
 function refused(caveat: string, why: string): FareboxError {
   // Some clients write the proof of payment into a caveat: an error never repeats it.
   return new FareboxError('CONFIG_INVALID', `${/^\s*preimage\s*=/i.test(caveat) ? 'preimage' : caveat}: ${why}.`);
@@ -110,21 +53,4 @@ function reachOf(caveats: readonly string[], nowAt: number): string {
 
 function isEnd(condition: string): boolean {
   return condition === 'expires' || condition === 'valid_until' || condition.endsWith('_valid_until');
-}
-
-/** Paths that a pattern or a prefix covers, in normal form. */
-function pathsIn(value: string): readonly string[] {
-  try {
-    return [Path.normalize(value.endsWith('/*') ? value.slice(0, -1) : value).path];
-  } catch {
-    return [];
-  }
-}
-
-function parse(text: string): Caveat.Caveat | undefined {
-  try {
-    return Caveat.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -4,10 +4,10 @@ import { expect, test } from 'vitest';
 import { sell } from '../../../test/cli/soldToken.ts';
 import { FareboxError } from '../../core/Errors.ts';
 import * as Macaroon from '../../core/Macaroon.ts';
+import { judge } from '../../server/policies/Judgement.ts';
 import { createTerminal } from '../Terminal.ts';
 import { narrow } from './attenuate.ts';
 import { print } from './inspect.ts';
-import { judge } from './Narrowing.ts';
 import * as Presented from './Presented.ts';
 import { read } from './Reading.ts';
 

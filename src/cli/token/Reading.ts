@@ -6,11 +6,11 @@ import { FareboxError } from '../../core/Errors.ts';
 import * as Identifier from '../../core/Identifier.ts';
 import * as Macaroon from '../../core/Macaroon.ts';
 import * as Preimage from '../../core/Preimage.ts';
+import { type Passphrase, readKeyFile } from '../../gateway/index.ts';
 import type { Network } from '../../lightning/Lightning.ts';
-import { createRootKeys, fingerprintOf, type RootKeys } from '../../server/RootKeys.ts';
-import { readKeys } from '../Home.ts';
-import { type CaveatWords, describe, servicesOf } from './CaveatWords.ts';
-import { judge, type Verdict } from './Narrowing.ts';
+import { type CaveatWords, describe, servicesOf } from '../../server/CaveatWords.ts';
+import { judge, type Verdict } from '../../server/policies/Judgement.ts';
+import { createRootKeys, type Master, type RootKeys } from '../../server/RootKeys.ts';
 import type { Presented } from './Presented.ts';
 
 /** The master keys to check with. */
@@ -18,8 +18,10 @@ export type Ring = {
   readonly file: string;
   readonly network: Network;
   readonly realm: string;
-  /** Undefined where there is no such file: then no signature can be checked. */
+  /** Undefined where there is no such file, or it is sealed and nobody can open it: then no signature can be checked. */
   readonly keys: RootKeys | undefined;
+  /** Why there are none, where they are there and cannot be used. */
+  readonly missing?: string;
 };
 
 /** A token, read. */
@@ -42,18 +44,39 @@ export type Reading = {
   readonly verdict: Verdict | undefined;
 };
 
+/** Where a ring is, and what its tokens are made with. */
+export type RingOptions = {
+  readonly file: string;
+  readonly isNamed: boolean;
+  readonly network: Network;
+  readonly realm: string;
+  readonly passphrase: Passphrase;
+};
+
 /**
- * Opens a ring; one whose default file is not there is a ring without keys.
+ * Opens a ring; one whose default file is not there is a ring without keys, and so is one that is sealed where nobody knows the passphrase.
  * @throws KEYS_INVALID – a file that was named and is not there, or holds something else
+ * @throws KEYS_LOCKED – a passphrase that is not the file's
  * @throws CONFIG_INVALID – a realm that cannot be one
  */
-export function openRing(options: { readonly file: string; readonly isNamed: boolean; readonly network: Network; readonly realm: string }): Ring {
-  const { file, isNamed, network, realm } = options;
+export async function openRing({ file, isNamed, network, realm, passphrase }: RingOptions): Promise<Ring> {
   if (!existsSync(file)) {
     if (isNamed) throw new FareboxError('KEYS_INVALID', `There is no key file ${file}.`);
     return { file, network, realm, keys: undefined };
   }
-  const masters = readKeys(file);
+  let isUnknown = false;
+  const opener: Passphrase = async () => {
+    const known = await passphrase();
+    isUnknown = known === undefined;
+    return known;
+  };
+  let masters: readonly Master[];
+  try {
+    ({ masters } = await readKeyFile(file, opener));
+  } catch (error) {
+    if (!isUnknown) throw error;
+    return { file, network, realm, keys: undefined, missing: `${file} is sealed` };
+  }
   try {
     return { file, network, realm, keys: createRootKeys({ masters, network, realm }) };
   } catch (error) {
@@ -73,7 +96,7 @@ export function read(presented: Presented, ring: Ring, nowAt: number): Reading {
   return {
     identifier,
     tokenId,
-    key: keyOf(ring, tokenId),
+    key: keyOf(ring, tokenId, macaroon, nowAt),
     signature: signatureOf(ring, tokenId, macaroon),
     proof: proof === undefined ? 'none' : identifier && Preimage.proves(proof, identifier.paymentHash) ? 'fits' : 'wrong',
     services: servicesOf(macaroon.caveats),
@@ -98,10 +121,10 @@ function identifierOf(macaroon: Macaroon.Macaroon): Identifier.Identifier | unde
   }
 }
 
-function keyOf({ file, keys }: Ring, tokenId: Identifier.TokenId | undefined): Reading['key'] {
+function keyOf({ keys }: Ring, tokenId: Identifier.TokenId | undefined, { identifier }: Macaroon.Macaroon, nowAt: number): Reading['key'] {
   if (keys === undefined || tokenId === undefined) return 'unknown';
-  if (tokenId.fingerprint === keys.fingerprint) return 'mints';
-  return readKeys(file).some((key) => fingerprintOf(key) === tokenId.fingerprint) ? 'verifies' : 'absent';
+  if (tokenId.fingerprint === keys.mintingAt(nowAt)) return 'mints';
+  return keys.derive(tokenId.fingerprint, identifier) === undefined ? 'absent' : 'verifies';
 }
 
 function signatureOf({ keys }: Ring, tokenId: Identifier.TokenId | undefined, macaroon: Macaroon.Macaroon): Reading['signature'] {

@@ -8,9 +8,10 @@ import { toHex } from '../../core/internal/bytes.ts';
 import * as Macaroon from '../../core/Macaroon.ts';
 import { readDurationSeconds, readMethods } from '../../gateway/ConfigFields.ts';
 import * as Path from '../../http/Path.ts';
+import { describe } from '../../server/CaveatWords.ts';
+import { judge } from '../../server/policies/Judgement.ts';
 import { formatAt } from '../Time.ts';
-import { describe } from './CaveatWords.ts';
-import { assertNarrows, judge, reasons } from './Narrowing.ts';
+import { assertNarrows, reasons } from './Narrowing.ts';
 import type { Presented } from './Presented.ts';
 import { preimageOf } from './Reading.ts';
 

@@ -3,9 +3,9 @@
  */
 import * as Amount from '../../core/Amount.ts';
 import * as Bolt11 from '../../core/Bolt11.ts';
+import type { CaveatWords } from '../../server/CaveatWords.ts';
 import { printable, type Terminal, type Tone, table } from '../Terminal.ts';
 import { formatAt, formatRelative, isoAt } from '../Time.ts';
-import type { CaveatWords } from './CaveatWords.ts';
 import { reasons } from './Narrowing.ts';
 import type { Presented } from './Presented.ts';
 import type { Reading, Ring } from './Reading.ts';
@@ -46,7 +46,11 @@ function signatureWords({ signature, tokenId }: Reading, ring: Ring): readonly [
   if (signature === 'valid') return ['good', `holds (${where})`];
   if (signature === 'invalid') return ['bad', `does not hold (${where}): tampered with, or made for another network or realm`];
   const why =
-    ring.keys === undefined ? `no key, there is no ${ring.file}` : tokenId ? `no key ${tokenId.fingerprint} in ${ring.file}` : 'no key, nothing says which';
+    ring.keys === undefined
+      ? `no key, ${ring.missing ?? `there is no ${ring.file}`}`
+      : tokenId
+        ? `no key ${tokenId.fingerprint} in ${ring.file}`
+        : 'no key, nothing says which';
   return ['warning', `not checked: ${why}`];
 }
 

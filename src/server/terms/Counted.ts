@@ -66,6 +66,35 @@ export async function count(context: CountedContext, principal: Principal, call:
   return { kind: 'refused', error: outcome.kind === 'absent' ? used() : await whyInsufficient(store, outcome.account, call.takes) };
 }
 
+/** What is left of something that is counted, and why a call would not be served with it; undefined where it would. */
+export type Left = { readonly text: string | undefined; readonly error: FareboxError | undefined; readonly isInUse: boolean };
+
+/**
+ * Looks at what is left, and takes nothing off.
+ * @param call - what a call takes; left out: the least that one can
+ * @throws STORE_UNAVAILABLE – it could not be found out
+ */
+export async function look(store: Pick<Store, 'balance'>, principal: Principal, call?: Pick<Call, 'priceMsat' | 'takes'>): Promise<Left> {
+  const { useKey, units, parts, terms } = principal;
+  const takes = call?.takes ?? 1n;
+  const costMsat = call === undefined ? 1n : terms === 'bucket' ? worthOf(principal, takes, true) : call.priceMsat;
+  const root = useKey === undefined || units === undefined ? [] : [{ account: useKey, most: units, takes }];
+  const counted = parts.filter(({ unit }) => unit === 'uses' || terms !== 'pass');
+  const accounts = [...root, ...counted.map(({ key, unit, most }) => ({ account: key, most, takes: unit === 'uses' ? 1n : costMsat }))];
+  // What nothing has been taken off yet has not been opened.
+  const balances = await Promise.all(accounts.map(async ({ account, most }) => (await store.balance(account)) ?? { available: most, reserved: 0n }));
+  const lacking = accounts.findIndex((account, index) => (balances[index]?.available ?? 0n) < account.takes);
+  const text = remaining(
+    principal,
+    balances.map(({ available }) => available),
+  );
+  if (lacking < 0) return { text, error: undefined, isInUse: false };
+  const { available = 0n, reserved = 0n } = balances[lacking] ?? {};
+  // What others have set aside may come back.
+  if (available + reserved >= (accounts[lacking]?.takes ?? 0n)) return { text, error: undefined, isInUse: true };
+  return { text, error: lacking < root.length ? used() : narrowed(), isInUse: false };
+}
+
 /** The account first, since what is given back is counted there; then each part, the first that was limited first. */
 function debitsOf(context: CountedContext, principal: Principal, call: Call): readonly Debit[] {
   const { useKey, units, parts, mintedUntil: expiresAt, terms } = principal;

@@ -171,8 +171,8 @@ function listening(store: Store, calls: string[]): Store {
       const value: unknown = Reflect.get(target, name);
       if (typeof value !== 'function') return value;
       return (...args: unknown[]) => {
-        // The feed is asked once and for all; it costs nothing per request.
-        if (name !== 'changes') calls.push(String(name));
+        // What is revoked is followed beside the requests, and costs none of them anything.
+        if (name !== 'changes' && name !== 'denials') calls.push(String(name));
         return value.apply(target, args) as unknown;
       };
     },

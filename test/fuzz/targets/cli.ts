@@ -3,13 +3,13 @@
 import type { Terminal } from '../../../src/cli/Terminal.ts';
 import { printable } from '../../../src/cli/Terminal.ts';
 import { narrow } from '../../../src/cli/token/attenuate.ts';
-import { describe } from '../../../src/cli/token/CaveatWords.ts';
 import { print } from '../../../src/cli/token/inspect.ts';
-import { judge } from '../../../src/cli/token/Narrowing.ts';
 import * as Presented from '../../../src/cli/token/Presented.ts';
 import * as Reading from '../../../src/cli/token/Reading.ts';
 import { fromUtf8, toHex } from '../../../src/core/internal/bytes.ts';
 import * as Macaroon from '../../../src/core/Macaroon.ts';
+import { describe } from '../../../src/server/CaveatWords.ts';
+import { judge } from '../../../src/server/policies/Judgement.ts';
 import { linesOf, must, reading, same, type Target, unless } from '../Target.ts';
 import { goodToken, invoices, mint, mintedCaveats, nowAt, paymentHash, preimage, rootKeys } from './samples.ts';
 
@@ -151,7 +151,7 @@ const narrowed: Target = {
     };
     const token = Presented.parse(goodToken);
     const read = reading(() => narrow(token, wishes, nowAt), 'CONFIG_INVALID', 'CREDENTIAL_EXPIRED', 'CREDENTIAL_NARROWED');
-    must(Macaroon.verify(read.macaroon, rootKeys.derive(rootKeys.fingerprint, token.macaroon.identifier) as Uint8Array), 'its signature does not hold');
+    must(Macaroon.verify(read.macaroon, rootKeys.derive(rootKeys.mintingAt(nowAt), token.macaroon.identifier) as Uint8Array), 'its signature does not hold');
     same(read.macaroon.caveats.slice(0, mintedCaveats.length), mintedCaveats, 'what was minted');
     must(unless(() => Macaroon.parse(Macaroon.format(read.macaroon)), 'MACAROON_MALFORMED') !== undefined, 'it cannot be read again');
     return read;

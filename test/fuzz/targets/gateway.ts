@@ -1,10 +1,12 @@
 /** What people write into a configuration file. */
 
-import { parseKeys } from '../../../src/cli/Home.ts';
 import { FareboxError } from '../../../src/core/Errors.ts';
 import { createConfig, parseConfig } from '../../../src/gateway/Config.ts';
 import * as Fields from '../../../src/gateway/ConfigFields.ts';
 import { explain } from '../../../src/gateway/Explain.ts';
+import * as KeySeal from '../../../src/gateway/KeySeal.ts';
+import * as KeyText from '../../../src/gateway/KeyText.ts';
+import { fingerprintOf } from '../../../src/server/RootKeys.ts';
 import { linesOf, must, Refused, reading, same, type Target, unless } from '../Target.ts';
 
 /** Nothing that a configuration says of the environment may show in a message. */
@@ -26,6 +28,8 @@ const yamlWords = [
   'timeouts: ',
   'limits: ',
   'compat: ',
+  'passphrase: ',
+  'revocation: { stale: 5s }',
   '  - name: ',
   '    upstream: http://localhost:3000',
   '      - path: ',
@@ -229,15 +233,40 @@ function checkUpstream({ origin, basePath }: Fields.UpstreamAddress): void {
   same(Fields.readUpstream(origin + basePath), { origin, basePath }, 'read again');
 }
 
+/** One that no input has. */
+const ownKey = Uint8Array.from({ length: 32 }, (_, index) => 7 * index + 1);
+
 const keys: Target = {
   name: 'keys',
   form: 'text',
   longest: 700,
-  seeds: ['ab'.repeat(32), `# comment\n${'ab'.repeat(32)}\n${'CD'.repeat(40)} # old`, 'ab', '', ','],
-  words: ['#', ',', '\r\n', 'ab'.repeat(32), '0x'],
+  seeds: ['ab'.repeat(32), `# comment, of two\n${'ab'.repeat(32)} from=2030-01-01T00:00:00Z\n${'CD'.repeat(40)} # old`, 'ab', '', ','],
+  words: ['#', ',', '\r\n', 'ab'.repeat(32), '0x', ' from=', '2030-02-31T24:00:00Z'],
   run: (input) => {
-    const read = reading(() => parseKeys(input, 'the file'), 'KEYS_INVALID');
-    must(read.length > 0 && read.every(({ length }) => length >= 32), 'a key that is too short');
+    const read = reading(() => KeyText.parse(input, 'the file'), 'KEYS_INVALID');
+    must(
+      read.every(({ key, mintsFromAt = 0 }) => key.length >= 32 && Number.isSafeInteger(mintsFromAt)),
+      'a key that is too short, or a time that is none',
+    );
+    const names = read.map(({ key }) => fingerprintOf(key));
+    same(KeyText.parse(KeyText.withKey(input, { key: ownKey, mintsFromAt: 9 }), 'the file').slice(1), read, 'behind a new key');
+    const others = KeyText.withKey(KeyText.withoutKey(input, names[0] as string, 'the file'), { key: ownKey });
+    same(KeyText.parse(others, 'the file').slice(1), read.slice(1), 'without the first');
+    return read;
+  },
+};
+
+const sealedKeys: Target = {
+  name: 'sealed-keys',
+  form: 'text',
+  longest: 700,
+  seeds: [`# sealed\nfarebox-sealed-keys:1:scrypt:17:8:1:${'A'.repeat(22)}:${'b'.repeat(16)}:${'c_-'.repeat(30)}`, 'farebox-sealed-keys:1:scrypt:99:8:1:::'],
+  words: ['farebox-sealed-keys:', ':scrypt:', ':17:8:1:', '20', '#', '\n', '='],
+  run: (input) => {
+    const read = reading(() => KeySeal.parse(input, 'the file'), 'KEYS_INVALID');
+    must(KeySeal.isSealed(input), 'read, and not sealed');
+    must(read.parameters.cost <= 20 && read.parameters.blockSize <= 8 && read.parameters.parallel <= 4, 'a cost that nobody can pay');
+    must(read.salt.length === 16 && read.nonce.length === 12 && read.box.length >= 16, 'a length that is none');
     return read;
   },
 };
@@ -278,4 +307,4 @@ function parsedJson(text: string): unknown {
   }
 }
 
-export const targets: readonly Target[] = [configText, configValue, fields, keys];
+export const targets: readonly Target[] = [configText, configValue, fields, keys, sealedKeys];

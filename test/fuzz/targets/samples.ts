@@ -28,11 +28,11 @@ export const mintedCaveats = Caveats.write({
   terms: 'pass',
 });
 
-const identifier = Identifier.encode(Identifier.create(paymentHash, rootKeys.fingerprint, nowAt - 60, new Uint8Array(Identifier.randomLength).fill(9)));
+const identifier = Identifier.encode(Identifier.create(paymentHash, rootKeys.mintingAt(nowAt), nowAt - 60, new Uint8Array(Identifier.randomLength).fill(9)));
 
 /** The token for that payment, with these caveats, under a key of the ring. @throws RangeError – it would be too long */
 export function mint(caveats: readonly string[]): Macaroon.Macaroon {
-  return Macaroon.mint(rootKeys.derive(rootKeys.fingerprint, identifier) as Uint8Array, identifier, caveats);
+  return Macaroon.mint(rootKeys.derive(rootKeys.mintingAt(nowAt), identifier) as Uint8Array, identifier, caveats);
 }
 
 export const goodToken = Macaroon.format(mint(mintedCaveats));

@@ -1,10 +1,18 @@
 /** Caveats held against requests, and credentials verified under keys that are known. */
+import * as Amount from '../../../src/core/Amount.ts';
 import * as Caveat from '../../../src/core/Caveat.ts';
+import { FareboxError } from '../../../src/core/Errors.ts';
 import { toHex } from '../../../src/core/internal/bytes.ts';
 import * as Macaroon from '../../../src/core/Macaroon.ts';
+import { noDenials } from '../../../src/server/Denials.ts';
+import { createIntrospect } from '../../../src/server/Introspection.ts';
+import * as Offer from '../../../src/server/Offer.ts';
+import * as Price from '../../../src/server/Price.ts';
 import * as Caveats from '../../../src/server/policies/Caveats.ts';
 import type { PolicyContext } from '../../../src/server/policies/Policy.ts';
+import { pass } from '../../../src/server/terms/Pass.ts';
 import { createVerifier } from '../../../src/server/Verifier.ts';
+import * as FixedClock from '../../../src/testing/FixedClock.ts';
 import { linesOf, must, same, type Target, unless } from '../Target.ts';
 import { goodToken, mint, mintedCaveats, nowAt, paymentHash, preimage, rootKeys } from './samples.ts';
 
@@ -185,4 +193,50 @@ const verifier: Target = {
   },
 };
 
-export const targets: readonly Target[] = [attenuation, caveats, verifier];
+const introspect = createIntrospect({
+  keys: rootKeys,
+  denials: noDenials,
+  store: undefined,
+  clock: FixedClock.create(nowAt),
+  skipUnknownCaveats: false,
+  takesOf: () => 1n,
+});
+const offer = Offer.create({ service: 'api', route: '/data/*', pattern: '/data/*', price: Price.fixed('50 sat'), terms: pass({ seconds: 3600 }) });
+
+/** What a service hands over, in which `{T}` and its like stand for what they do above: never said to be good where the gateway refuses it. */
+const introspected: Target = {
+  name: 'introspected',
+  form: 'text',
+  longest: 400,
+  batch: 50,
+  seeds: ['L402 {T}:{P}', '{T}:{P}', '{T}', ' LSAT {N}:{P}\n', '{H}', '{F}:{P}', '{T},{T}:{P}', '{T}:{W}'],
+  words: ['L402 ', 'LSAT ', '{T}', '{P}', '{N}', '{F}', '{H}', '{W}', ':', ',', ' ', '\n', '02'],
+  run: async (input) => {
+    const text = input.replace(/\{([THNFPW])\}/g, (_, name: string) => shown[name] as string);
+    const { preimage: _, nowAt: __, ...demand } = context;
+    const said = await introspect(text, { demand, offer, priceMsat: Amount.fromSat(50) });
+    if (said.kind === 'unknown') return said;
+    must(said.why === undefined || FareboxError.is(said.why), 'an error of ours');
+    const told = JSON.stringify(said, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value));
+    must(!told.includes(preimage), 'a preimage is told');
+    if (said.why !== undefined) return said.why.code;
+    const line = text.trim();
+    const bare = line.replace(/^(L402|LSAT)[ \t]+/i, '');
+    // A token that holds its proof itself is sent in a header of its own, in hex.
+    const alone = bare.includes(':') ? undefined : bare.startsWith('02') ? bare : toHex(Macaroon.encode(Macaroon.parse(bare)));
+    const header = alone === undefined ? (['authorization', bare === line ? `L402 ${line}` : line] as const) : (['macaroon', alone] as const);
+    const lines = (name: string) => (name === header[0] ? [header[1]] : []);
+    const view = {
+      method: 'GET',
+      target: '/',
+      clientAddress: '',
+      header: (name: string) => lines(name)[0],
+      headerLines: lines,
+      readBody: async () => undefined,
+    };
+    must(createVerifier(rootKeys)(view, context).kind === 'verified', 'said to be good, and refused');
+    return said.tokenId;
+  },
+};
+
+export const targets: readonly Target[] = [attenuation, caveats, verifier, introspected];

@@ -3,13 +3,13 @@
  *
  * @see docs/wire.md, "The token"
  */
-import * as Amount from '../../core/Amount.ts';
-import * as Caveat from '../../core/Caveat.ts';
-import * as Preimage from '../../core/Preimage.ts';
-import { read as readCapabilities } from '../../server/policies/capabilities.ts';
-import * as services from '../../server/policies/services.ts';
-import * as sold from '../../server/policies/sold.ts';
-import { formatAt, formatRelative } from '../Time.ts';
+import * as Amount from '../core/Amount.ts';
+import * as Caveat from '../core/Caveat.ts';
+import * as Preimage from '../core/Preimage.ts';
+import { formatAt, formatRelative } from '../core/Time.ts';
+import { read as readCapabilities } from './policies/capabilities.ts';
+import * as services from './policies/services.ts';
+import * as sold from './policies/sold.ts';
 
 /** One caveat of a token. */
 export type CaveatWords = {
