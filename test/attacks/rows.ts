@@ -25,7 +25,7 @@ const mcp = 'Agents buy and sell: MCP and the tool kits';
 const house = "The operator's house: see it, change it, and be paid by people too";
 
 /** Numbers that must all be in the table. */
-export const lastRow = 46;
+export const lastRow = 47;
 
 /** Every row, in order. */
 export const rows: readonly Row[] = [
@@ -49,7 +49,7 @@ export const rows: readonly Row[] = [
   { row: 18, what: 'A crash between two steps of a sale', triedBy: 'npm run crash', waitsFor: bulk },
   { row: 19, what: 'A usage report lost, sent twice or never settled', waitsFor: bulk },
   { row: 20, what: 'A price that changes between quote and redemption', waitsFor: bulk },
-  { row: 21, what: 'A budget or store that is missing, read as "allowed"', waitsFor: bulk },
+  { row: 21, what: 'A budget or store that is missing, read as "allowed"', test: '21-missing-stores', waitsFor: bulk },
   { row: 22, what: 'Garbage that costs a call to the node or the store', test: '22-garbage' },
   { row: 23, what: 'Strangers who have an invoice made for every request', test: '23-strangers', waitsFor: proxy },
   { row: 24, what: 'An address that the client made up', test: '24-spoofed-addresses' },
@@ -61,7 +61,7 @@ export const rows: readonly Row[] = [
   { row: 30, what: 'An upstream that is not who it says', test: '30-upstream-tls', waitsFor: lightning },
   { row: 31, what: 'A request that the server is talked into sending to its own network', waitsFor: house },
   { row: 32, what: 'A secret in a log, an error, an event or a URL', test: '32-secrets', waitsFor: house },
-  { row: 33, what: "The operator's pages, reached by a stranger", waitsFor: house },
+  { row: 33, what: "The operator's pages, reached by a stranger", test: '33-operators-pages', waitsFor: house },
   { row: 34, what: 'An invoice that asks for more than was said', test: '34-dear-invoices' },
   { row: 35, what: 'Calls in parallel that overshoot a budget together', test: '35-parallel-budgets' },
   { row: 36, what: 'A redirect that takes the credential elsewhere', test: '36-redirects' },
@@ -75,4 +75,5 @@ export const rows: readonly Row[] = [
   { row: 44, what: 'A token bought on one network, presented on another', test: '44-other-networks' },
   { row: 45, what: 'Tokens hoarded at the floor of a surge; a surge driven by those who do not pay', waitsFor: bulk },
   { row: 46, what: 'A claim that is freed under an answer that is still going out', test: '46-running-claims' },
+  { row: 47, what: 'A token served on after it was revoked; a good one refused because keys are exchanged', test: '47-revoked-tokens' },
 ];
