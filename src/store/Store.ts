@@ -233,7 +233,7 @@ export type Store = {
   /** Adds to an account, opened where there is none. */
   readonly credit: (request: Credit & { readonly account: string }) => Promise<'credited' | 'already'>;
   readonly reserve: (request: ReserveRequest) => Promise<ReserveOutcome>;
-  /** Holds what was reserved for longer. False: it is not held any more. */
+  /** Holds what was reserved for longer. False: it is not held any more. What was settled is then remembered for longer, and can be given back. */
   readonly extend: (request: { readonly reservation: string; readonly leaseSeconds: number }) => Promise<boolean>;
   /**
    * Spends what was reserved, or the same smaller number of every debit; the rest goes back. What was credited first is spent first.

@@ -117,23 +117,24 @@ export function reserve(kept: Kept, { reservation, debits, leaseSeconds }: Reser
   return { kind: 'reserved', available };
 }
 
-/** Holds it for longer. False: it is not held any more. */
+/** Holds it for longer. False: it is not held any more. What was settled is remembered for longer, since an answer that goes on may still break off. */
 export function extend(kept: Kept, { reservation, leaseSeconds }: { readonly reservation: string; readonly leaseSeconds: number }): boolean {
   const life = kept.reservation(reservation);
-  if (life === undefined || !isHeld(life, kept.now())) return false;
+  const held = life !== undefined && isHeld(life, kept.now());
+  if (!held && life?.state !== 'settled') return false;
   const leaseEndsAt = leaseEnd(kept.now(), leaseSeconds);
   if (leaseEndsAt > life.leaseEndsAt) kept.setReservation(reservation, { ...life, leaseEndsAt });
-  return true;
+  return held;
 }
 
-/** Spends so much of every debit, or all of each. Settling twice alike is settling once. */
+/** Spends so much of every debit, or all of each, unless somebody else has spent it meanwhile. Settling twice alike is settling once. */
 export function settle(kept: Kept, request: { readonly reservation: string; readonly units?: bigint; readonly entry?: Spending }): 'settled' | 'lost' {
   const { reservation, units, entry } = request;
   const life = kept.reservation(reservation);
   if (life === undefined) return 'lost';
   const wanted = (debit: DebitLife) => (units === undefined || units > debit.units ? debit.units : units);
   if (life.state === 'settled') return life.debits.every((debit) => debit.spent === wanted(debit)) ? 'settled' : 'lost';
-  if (!isHeld(life, kept.now())) return 'lost';
+  if (!isHeld(life, kept.now()) || !life.debits.every((debit) => isThere(kept, debit.account, wanted(debit)))) return 'lost';
   const debits = life.debits.map((debit) => spend(kept, debit, wanted(debit)));
   kept.setReservation(reservation, { ...life, state: 'settled', debits });
   if (entry) kept.append(entriesOf(kept, debits, 'earned', entry));
@@ -186,6 +187,12 @@ function availableFor(kept: Kept, { account, opens }: Debit, reservation: string
   const found = kept.account(account);
   if (found) return standing(found, kept.reserved(account, reservation)).available;
   return opens && !kept.hasLot(opens.source) ? opens.units : undefined;
+}
+
+/** Whether so many units are not spent yet: a lease that had ended runs again where a clock is set back, and its units may have gone to others. */
+function isThere(kept: Kept, account: string, units: bigint): boolean {
+  const found = kept.account(account);
+  return found === undefined || found.spent + units <= found.units;
 }
 
 /** Spends so much of a debit, lot after lot. */

@@ -257,9 +257,22 @@ describe('what a holder hands on', () => {
     const held = await buy(offer);
     const part = narrow(held, 'part=a', 'n_uses=1', 'max_sats=50');
     const sale = await begin(offer, part);
-    expect(await call(offer, part)).toBe('CREDENTIAL_NARROWED');
+    expect(await call(offer, part)).toBe('CREDENTIAL_IN_USE');
     await sale.head(500);
     expect(await call(offer, part)).toBe('0 sat');
+    expect(await call(offer, part)).toBe('CREDENTIAL_NARROWED');
+  });
+
+  test('under an idempotency key of one holder is no other holder’s: the upstream would give one the answer of the other', async () => {
+    const { buy, decide } = await openDesk();
+    const held = await buy(offer);
+    const [one, two] = [narrow(held, 'part=one', 'n_uses=5'), narrow(held, 'part=two', 'n_uses=5')] as const;
+    const said = async (by: Held, key: string) => {
+      const decision = await decide(offer, by, { 'idempotency-key': key });
+      return decision.kind === 'pass' && decision.sale?.idempotencyKey;
+    };
+    expect(await said(one, 'a')).toBe(await said(one, 'a'));
+    expect(new Set([await said(one, 'a'), await said(two, 'a'), await said(held, 'a'), await said(one, 'b')]).size).toBe(4);
   });
 
   test('of a pass is counted in uses; in money it is worth what was paid for it', async () => {

@@ -62,8 +62,8 @@ export async function count(context: CountedContext, principal: Principal, call:
     const use = countedUse(context, principal, call, reservation, remaining(principal, outcome.available));
     return { kind: 'counted', sale: createClaimedSale(context, use) };
   }
-  if (outcome.account !== principal.useKey) return { kind: 'refused', error: narrowed() };
-  return { kind: 'refused', error: outcome.kind === 'absent' ? used() : await whyInsufficient(store, outcome.account, call.takes) };
+  const isUnderWay = outcome.kind === 'insufficient' && (await mayComeBack(store, debits, outcome.account));
+  return { kind: 'refused', error: isUnderWay ? setAside() : outcome.account === principal.useKey ? used() : narrowed() };
 }
 
 /** What is left of something that is counted, and why a call would not be served with it; undefined where it would. */
@@ -121,7 +121,8 @@ function countedUse(context: CountedContext, principal: Principal, call: Call, r
   const { route, request } = call;
   const spending = (note: string): Spending => ({ nonce: reservation, service, route, at: nowAt(clock), note });
   const clientKey = request.header('idempotency-key');
-  const name = clientKey === undefined ? reservation : `${principal.useKey ?? principal.tokenId}/${clientKey}`;
+  // One holder's key is no other's: they would be given each other's answers.
+  const name = clientKey === undefined ? reservation : `${principal.parts.at(-1)?.key ?? principal.useKey}/${clientKey}`;
   return {
     idempotencyKey: toHex(sha256(fromUtf8(`farebox/idempotency/1/${name}`)).subarray(0, 16)),
     principal,
@@ -152,10 +153,14 @@ function remaining({ terms, parts, useKey }: Principal, available: readonly bigi
   return unit === 'msat' ? Amount.format(Amount.fromMsat(least)) : `${least}`;
 }
 
-/** Too little is left; or what others have set aside would be enough, and may come back. */
-async function whyInsufficient(store: Store, account: string, takes: bigint): Promise<FareboxError> {
+/** Whether what others have set aside on an account would be enough: it may come back. */
+async function mayComeBack(store: Store, debits: readonly Debit[], account: string): Promise<boolean> {
   const balance = await store.balance(account);
-  if (balance === undefined || balance.available + balance.reserved < takes) return used();
+  const units = debits.find((debit) => debit.account === account)?.units;
+  return balance !== undefined && units !== undefined && balance.available + balance.reserved >= units;
+}
+
+function setAside(): FareboxError {
   return new FareboxError('CREDENTIAL_IN_USE', 'What is left of this token is set aside for requests under way. Ask again in a moment; do not pay again.');
 }
 

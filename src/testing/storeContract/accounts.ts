@@ -239,6 +239,25 @@ const reservations: readonly StoreCase[] = [
       assert.equal(await store.extend({ reservation: 'r', leaseSeconds }), false);
     },
   },
+  {
+    name: 'what was settled can be given back for as long as somebody extends it, also hours later',
+    run: async (store, clock) => {
+      await store.credit({ account: 'a', units: 100n, source: 'one', expiresAt: 4_000_000_000 });
+      for (const name of ['r', 's']) {
+        await store.reserve(reservationOf(name, { a: 10n }));
+        await store.settle({ reservation: name });
+      }
+      for (let minutes = 0; minutes < 180; minutes += 30) {
+        assert.equal(await store.extend({ reservation: 'r', leaseSeconds }), false);
+        clock.advance(30 * 60_000);
+        await store.prune();
+      }
+      assert.deepEqual(await standing(store, 'a'), [100n, 80n, 0n, 20n]);
+      assert.equal(await store.cancel(cancelOf('r')), 'cancelled');
+      assert.equal(await store.cancel(cancelOf('s')), 'lost');
+      assert.deepEqual(await standing(store, 'a'), [100n, 90n, 0n, 10n]);
+    },
+  },
 ];
 
 const opening: readonly StoreCase[] = [
