@@ -70,7 +70,7 @@ export const rows: readonly Row[] = [
   { row: 39, what: 'A model that raises its own limit', waitsFor: mcp },
   { row: 40, what: 'Bought with cheap inputs, redeemed with dear ones', test: '40-cheap-inputs' },
   { row: 41, what: 'Hanging up and provoking errors to be served for ever', test: '41-hanging-up' },
-  { row: 42, what: "A part that learns its parent's secret, or shares a counter with its twin", waitsFor: bulk },
+  { row: 42, what: "A part that learns its parent's secret, or shares a counter with its twin", test: '42-parts', waitsFor: bulk },
   { row: 43, what: "A stranger's top-up; counters made fresh by a new token", waitsFor: bulk },
   { row: 44, what: 'A token bought on one network, presented on another', test: '44-other-networks' },
   { row: 45, what: 'Tokens hoarded at the floor of a surge; a surge driven by those who do not pay', waitsFor: bulk },

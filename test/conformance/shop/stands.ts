@@ -12,12 +12,14 @@ import { Agent, request as send } from 'undici';
 import { paywall as expressPaywall, principalOf as expressPrincipalOf } from '../../../src/adapters/express.ts';
 import { paywall as honoPaywall, principalOf as honoPrincipalOf } from '../../../src/adapters/hono.ts';
 import type { RouteOptions } from '../../../src/adapters/routeOffer.ts';
+import * as Amount from '../../../src/core/Amount.ts';
 import type { Clock } from '../../../src/core/Clock.ts';
 import { createConfig } from '../../../src/gateway/Config.ts';
 import { assemble } from '../../../src/gateway/Gateway.ts';
 import type { RequestOutcome } from '../../../src/gateway/Steps.ts';
 import type { Offer, Principal } from '../../../src/server/Offer.ts';
 import type { Paywall } from '../../../src/server/Paywall.ts';
+import type { Terms } from '../../../src/server/terms/Terms.ts';
 
 /** One paid route. */
 export type StandRoute = {
@@ -56,12 +58,13 @@ export async function gatewayStand({ paywall, routes, clock, timeoutMs, gateway:
       upstream: group[0]?.upstream,
       ...(group[0]?.host === undefined ? {} : { host: group[0].host }),
       ...(group[0]?.options.capabilities === undefined ? {} : { capabilities: group[0].options.capabilities }),
+      ...Object.fromEntries(group.flatMap(({ options: { terms } }) => (terms?.binds === 'service' ? [[terms.kind, soldByService(terms)]] : []))),
       routes: group.map(({ methods, path, options: { price, title, terms } }) => ({
         path,
         methods,
-        price: typeof price === 'string' ? price : '10 sat',
         ...(title === undefined ? {} : { title }),
-        ...(terms?.kind === 'pass' ? { terms: `pass: ${terms.lastsSeconds}s` } : {}),
+        ...(terms?.kind === 'bucket' && terms.binds === 'service' ? {} : { price: typeof price === 'string' ? price : '10 sat' }),
+        ...termsInWords(terms),
       })),
     })),
   });
@@ -79,6 +82,21 @@ export async function gatewayStand({ paywall, routes, clock, timeoutMs, gateway:
   });
   const { url } = await gateway.listen();
   return { url, close: gateway.close };
+}
+
+/** What a service sells for all of its routes, as its configuration says it. */
+function soldByService({ kind, caveat, priceMsat, lastsSeconds }: Terms): object {
+  const much = caveat.slice(kind.length + 1);
+  const price = `${priceMsat} msat`;
+  return { ...(kind === 'bucket' ? { units: Number(much) } : { amount: `${much} msat` }), price, lasts: `${lastsSeconds}s` };
+}
+
+/** What a route sells, as its configuration says it. */
+function termsInWords(terms: Terms | undefined): object {
+  if (terms?.kind === 'pass') return { terms: `pass: ${terms.lastsSeconds}s` };
+  if (terms?.kind === 'credit') return { terms: 'credit' };
+  if (terms?.kind !== 'bucket') return {};
+  return terms.binds === 'route' ? { terms: terms.caveat } : { terms: 'bucket', weight: Number(terms.takes?.(Amount.zero)) };
 }
 
 /** Puts up Express with its own small proxy as the handler. */

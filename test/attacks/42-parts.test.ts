@@ -1,0 +1,174 @@
+/**
+ * A sub-agent that learns its parent's signature from a counter key, a log or a tree view; equal limits in two parts that share one counter.
+ * A part is named by a digest of the signature at its limit, which hangs on all that stands before it, and every part of a token is counted.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { fromHex } from '../../src/core/internal/bytes.ts';
+import * as Macaroon from '../../src/core/Macaroon.ts';
+import { createMemoryStore } from '../../src/store/memory.ts';
+import { createSqliteStore } from '../../src/store/sqlite.ts';
+import type * as FixedClock from '../../src/testing/FixedClock.ts';
+import type { Bought, Shop } from '../conformance/shop/shop.ts';
+import { calls, enterCounted, spendRest } from './counted.ts';
+import { leaks, type Secret, type Trace, traceOf } from './secrets.ts';
+import { auth, changed, codeOf, expectRefused, expectServed, names, narrowed } from './thief.ts';
+
+const purse = { path: '/purse/a' };
+/** A helper's part, of which another helper has a part. */
+const helper = ['part=helper', 'max_sats=500'];
+const below = ['part=below', 'n_uses=3'];
+
+let folder: string;
+let files = 0;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'farebox-thief-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const stores = {
+  memory: async (clock: FixedClock.FixedClock) => createMemoryStore({ clock }),
+  sqlite: (clock: FixedClock.FixedClock) => createSqliteStore({ path: join(folder, `${++files}.db`), clock }),
+} as const;
+
+/** The token's signature as each of its holders had it: whoever has one has the token as it was then. */
+function signaturesOf({ macaroon }: Pick<Bought, 'macaroon'>, caveats: readonly string[]): readonly Secret[] {
+  return [0, ...caveats.keys()].map((_, count) => {
+    const { signature } = Macaroon.attenuate(macaroon, caveats.slice(0, count));
+    return { name: `the signature before ${caveats[count]}`, bytes: signature };
+  });
+}
+
+/** Everything that a store keeps and shows, an account's name and its sources among it. */
+async function tracesOf({ store }: Shop): Promise<readonly Trace[]> {
+  const traces = [traceOf('the ledger', await store.ledger({ after: 0, limit: 1000 }))];
+  for await (const standing of store.audit()) traces.push(traceOf(`the books: ${standing.kind}`, standing));
+  return traces;
+}
+
+describe.each(names)('%s', (name) => {
+  // What a store keeps is the store's own; one stand shows that of the second.
+  describe.each(name === 'gateway' ? (['memory', 'sqlite'] as const) : (['memory'] as const))('%s', (kind) => {
+    test('nothing that a seller keeps, tells, logs, forwards or answers holds the signature of anybody before', async () => {
+      const told: Trace[] = [];
+      const shop = await enterCounted(name, {}, { store: stores[kind], log: (outcome) => told.push(traceOf('the log', outcome)) });
+      shop.paywall.events.on((event) => told.push(traceOf(`the event ${event.kind}`, event)));
+      const bought = await shop.buy(purse.path);
+      const caveats = [...helper, ...below];
+      const shown = narrowed(bought, ...caveats);
+      for (const [ask, status] of [
+        [purse.path, 200],
+        [`${purse.path}?do=status-500`, 500],
+        [`${purse.path}?do=status-422`, 422],
+      ] as const) {
+        const got = await shop.get(ask, auth(shown, { 'idempotency-key': 'mine' }));
+        expect(got.status).toBe(status);
+        told.push(traceOf('an answer', got));
+      }
+      told.push(traceOf('what is said when it is used up', [await spendRest(shop, purse, shown), await shop.get(purse.path, auth(shown))]));
+      told.push(traceOf('the upstream', shop.upstream.seen), ...(await tracesOf(shop)));
+      expect(leaks(told, signaturesOf(bought, caveats))).toEqual([]);
+      // The search would find one.
+      expect(leaks([...told, traceOf('planted', { key: bought.macaroon.signature })], signaturesOf(bought, caveats))).toHaveLength(1);
+    });
+
+    test('no name of a counter is a signature: put under the token of anybody before, it signs nothing', async () => {
+      const shop = await enterCounted(name, {}, { store: stores[kind] });
+      const bought = await shop.buy(purse.path);
+      const caveats = [...helper, ...below];
+      expect((await shop.get(purse.path, auth(narrowed(bought, ...caveats)))).status).toBe(200);
+      const names = new Set((await tracesOf(shop)).flatMap(({ text }) => text.match(/\b[0-9a-f]{64}\b/g) ?? []));
+      expect(names.size).toBeGreaterThan(0);
+      const asks = shop.asked().length;
+      for (const hex of names) {
+        const signature = fromHex(hex) as Uint8Array;
+        for (let count = 0; count <= caveats.length; count++) {
+          const stolen = changed(bought, { caveats: [...bought.macaroon.caveats, ...caveats.slice(0, count)], signature });
+          const got = await shop.get(purse.path, auth(stolen));
+          expect([got.status, codeOf(got)], `${hex} under ${count} caveats`).toEqual([401, 'CREDENTIAL_TAMPERED']);
+        }
+      }
+      expect(shop.asked().length).toBe(asks);
+    });
+
+    test('equal limits under two words are two parts, under one word one, and in other hands others', async () => {
+      const shop = await enterCounted(name, {}, { store: stores[kind] });
+      const [bought, another] = [await shop.buy(purse.path), await shop.buy(purse.path)];
+      const rest = (of: Bought, ...caveats: readonly string[]) => spendRest(shop, purse, narrowed(of, ...caveats));
+      const used = [calls, 'CREDENTIAL_NARROWED'];
+      const none = [0, 'CREDENTIAL_NARROWED'];
+      expect(await rest(bought, 'part=one', 'n_uses=3')).toEqual(used);
+      expect(await rest(bought, 'part=one', 'n_uses=3')).toEqual(none);
+      expect(await rest(bought, 'part=two', 'n_uses=3')).toEqual(used);
+      // The same words below two parts, and of two tokens.
+      expect(await rest(bought, 'part=a', 'n_uses=9', 'part=x', 'n_uses=3')).toEqual(used);
+      expect(await rest(bought, 'part=b', 'n_uses=9', 'part=x', 'n_uses=3')).toEqual(used);
+      expect(await rest(another, 'part=one', 'n_uses=3')).toEqual(used);
+      // Of satoshis and uses alike, and of two limits in one token each by itself.
+      expect(await rest(another, 'part=m', 'max_sats=150')).toEqual(used);
+      expect(await rest(another, 'part=n', 'max_sats=150')).toEqual(used);
+      expect(await rest(another, 'n_uses=3', 'n_uses=3')).toEqual(used);
+      expect(await rest(another, 'n_uses=3', 'part=anything', 'n_uses=3')).toEqual(none);
+    });
+  });
+
+  test('nobody exceeds anybody before him, and all together not the first: however many parts, of however many parts', async () => {
+    const shop = await enterCounted(name);
+    const bought = await shop.buy(purse.path);
+    const first = ['part=first', 'max_sats=300'];
+    const rest = (...caveats: readonly string[]) => spendRest(shop, purse, narrowed(bought, ...first, ...caveats));
+    const served: number[] = [];
+    for (const word of ['a', 'b', 'c']) {
+      for (const below of ['x', 'y']) served.push((await rest(`part=${word}`, 'n_uses=2', `part=${below}`, 'max_sats=100'))[0]);
+    }
+    expect(served).toEqual([2, 0, 2, 0, 2, 0]);
+    expect((await rest())[0]).toBe(0);
+    expect((await rest('part=fresh', 'n_uses=9', 'max_sats=300'))[0]).toBe(0);
+    // What is left is the whole's, and its own 14 calls.
+    expect(await spendRest(shop, purse, bought.authorization)).toEqual([14, 'CREDENTIAL_USED']);
+  });
+
+  test('a limit of money is counted in money, of a bucket too: its units are worth what was paid for them', async () => {
+    const shop = await enterCounted(name);
+    const bought = await shop.buy('/units/a');
+    // Two of six units that cost 100 sat are worth 33,334 msat.
+    const part = narrowed(bought, 'max_sats=67');
+    expect(await spendRest(shop, { path: '/units/dear' }, part)).toEqual([0, 'CREDENTIAL_NARROWED']);
+    expect(await spendRest(shop, { path: '/units/a' }, part)).toEqual([2, 'CREDENTIAL_NARROWED']);
+    await expectServed(shop, () => shop.get('/units/a', auth(bought.authorization)));
+  });
+
+  test('no path or method that a holder writes makes a dear route cheap, or another route good', async () => {
+    const shop = await enterCounted(name);
+    const bought = await shop.buy('/units/a');
+    await expectServed(shop, () => shop.get('/units/a', auth(bought.authorization)));
+    const used = { status: 402, code: 'CREDENTIAL_USED', asks: ['reserve', 'balance'] } as const;
+    for (const caveat of ['units_path=/units/dear', 'units_path=/units/*', 'units_method=GET', 'path_prefix=/units/dear', 'units_terms=bucket:6'])
+      await expectRefused(shop, () => shop.get('/units/dear', auth(narrowed(bought, caveat))), used, caveat);
+    expect(await spendRest(shop, { path: '/units/a' }, narrowed(bought, 'units_path=/units/a'))).toEqual([2, 'CREDENTIAL_USED']);
+    const credit = await shop.buy('/credit/a');
+    await expectServed(shop, () => shop.get('/credit/a', auth(credit.authorization)));
+    await expectRefused(shop, () => shop.get('/credit/dear', auth(narrowed(credit, 'credit_path=/credit/dear'))), used);
+  });
+
+  test('a limit is taken off, raised or moved by nobody who has only the part', async () => {
+    const shop = await enterCounted(name);
+    const bought = await shop.buy(purse.path);
+    const macaroon = Macaroon.attenuate(bought.macaroon, helper);
+    const part = { ...bought, macaroon };
+    const others = macaroon.caveats.slice(0, -helper.length);
+    for (const caveats of [
+      others,
+      [...others, 'part=helper'],
+      [...others, 'max_sats=500'],
+      [...others, 'part=helper', 'max_sats=501'],
+      [...others, 'part=another', 'max_sats=500'],
+      [...others, 'max_sats=500', 'part=helper'],
+    ])
+      await expectRefused(shop, () => shop.get(purse.path, auth(changed(part, { caveats }))), { status: 401, code: 'CREDENTIAL_TAMPERED' }, caveats.join());
+    await expectRefused(shop, () => shop.get(purse.path, auth(narrowed(part, 'max_sats=501'))), { status: 403, code: 'CREDENTIAL_NARROWED' });
+    await expectServed(shop, () => shop.get(purse.path, auth(narrowed(part))));
+  });
+});
