@@ -3,6 +3,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import type { Shop } from '../conformance/shop/shop.ts';
+import { calls, enterCounted, spendRest, things } from './counted.ts';
 import { auth, enter, expectRefused, mintWith, names, narrowed } from './thief.ts';
 
 const refused = { status: 403, code: 'CREDENTIAL_NARROWED' } as const;
@@ -41,6 +42,9 @@ const harmless: readonly (readonly [string, string, string])[] = [
   ['capabilities', 'library_capabilities=', 'library_capabilities=admin'],
   ['a tier', 'services=library:0', 'services=library:9'],
   ['a service more', 'services=library:0', 'services=library:0,vault:0'],
+  ['more uses', 'n_uses=1', 'n_uses=2'],
+  ['more uses, otherwise spelled', ' n_uses = "1"', 'n_uses=02'],
+  ['more satoshis', 'max_sats=100', 'max_sats=101'],
 ];
 
 const at = (shop: Shop, authorization: string) => () => shop.get('/library/a', auth(authorization));
@@ -77,6 +81,65 @@ describe.each(names)('%s', (name) => {
     await expectRefused(shop, () => shop.get('/library/b', auth(narrow)), refused);
     shop.clock.advance(11_000);
     await expectRefused(shop, at(shop, narrow), refused);
+  });
+
+  test.each(things)('a limit counts wherever it stands, and every one of them: $what', async ({ path, part }) => {
+    const shop = await enterCounted(name);
+    const bought = await shop.buy(path);
+    const used = [2, 'CREDENTIAL_NARROWED'];
+    const rest = (...caveats: readonly string[]) => spendRest(shop, { path }, { authorization: narrowed(bought, ...part, ...caveats) });
+    expect(await rest('part=other', 'n_uses=3', 'n_uses=2', 'n_uses=2')).toEqual(used);
+    for (const [first, second] of [
+      ['n_uses=2', 'n_uses=3'],
+      ['n_uses = "2"', 'n_uses=000000000000003'],
+      ['max_sats=500', 'max_sats=501'],
+    ] as const)
+      await expectRefused(shop, () => shop.get(path, auth(narrowed(bought, first, second))), refused, `${first} then ${second}`);
+  });
+
+  test.each([
+    ['uses', 'n_uses=2', 'max_sats=900'],
+    ['satoshis', 'max_sats=100', 'n_uses=900'],
+  ])('of uses and satoshis neither lifts the other: %s', async (_, first, second) => {
+    const shop = await enterCounted(name);
+    const bought = await shop.buy('/purse/a');
+    const rest = (...caveats: readonly string[]) => spendRest(shop, { path: '/purse/a' }, { authorization: narrowed(bought, ...caveats) });
+    expect(await rest(first, second)).toEqual([2, 'CREDENTIAL_NARROWED']);
+    expect(await rest(second, first)).toEqual([2, 'CREDENTIAL_NARROWED']);
+  });
+
+  test.each([
+    'n_uses=',
+    'n_uses=-1',
+    'n_uses=1.5',
+    'n_uses=1e3',
+    'n_uses=0x9',
+    'n_uses=many',
+    'max_sats=10 sat',
+    'max_sats=9999999999999999',
+    'part=',
+    'part=a b',
+  ])('a limit that cannot be read is none that can be kept: %s', async (caveat) => {
+    const shop = await enterCounted(name);
+    const bought = await shop.buy('/purse/a');
+    await expectRefused(shop, () => shop.get('/purse/a', auth(narrowed(bought, caveat))), refused);
+    await expectRefused(shop, () => shop.get('/purse/a', auth(narrowed(bought, 'n_uses=5', caveat))), refused);
+  });
+
+  test('what was sold is made no larger by who holds it', async () => {
+    const shop = await enterCounted(name);
+    for (const [path, service, terms] of [
+      ['/pail/a', 'pail', 'bucket:1000000'],
+      ['/units/a', 'units', 'bucket:1000000'],
+      ['/units/a', 'units', 'credit:1000000'],
+      ['/credit/a', 'credit', 'credit:9000000'],
+      ['/credit/a', 'credit', 'pass'],
+    ] as const) {
+      const bought = await shop.buy(path);
+      await expectRefused(shop, () => shop.get(path, auth(narrowed(bought, `${service}_terms=${terms}`))), refused, terms);
+      await expectRefused(shop, () => shop.get(path, auth(narrowed(bought, `${service}_price=1 msat`))), refused, terms);
+      expect(await spendRest(shop, { path }, bought)).toEqual([calls, 'CREDENTIAL_USED']);
+    }
   });
 
   test('one narrowing in two words: neither lifts the other', async () => {

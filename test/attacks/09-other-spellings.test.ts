@@ -6,7 +6,8 @@ import { describe, expect, test } from 'vitest';
 import { toBase64, toBase64Url, toHex } from '../../src/core/internal/bytes.ts';
 import * as Macaroon from '../../src/core/Macaroon.ts';
 import type { Ask, Bought } from '../conformance/shop/shop.ts';
-import { auth, changed, enter, expectServed, names, narrowed, path } from './thief.ts';
+import { buyThing, calls, enterCounted, spendRest, things } from './counted.ts';
+import { askUntilFree, auth, changed, codeOf, enter, expectServed, names, narrowed, path } from './thief.ts';
 
 const bytesOf = ({ macaroon }: Bought) => Macaroon.encode(macaroon);
 const as = (bought: Bought, token: string): Ask => auth(`L402 ${token}:${bought.preimage}`);
@@ -38,6 +39,9 @@ const spellings: readonly (readonly [string, (bought: Bought) => Ask])[] = [
   ['twice in one request', (b) => auth([b.authorization, narrowed(b, 'token_id=3')])],
   ['behind another one', (b) => auth(['Bearer x', b.authorization])],
 ];
+
+/** Those that hang on no route. */
+const anywhere = spellings.filter(([what]) => !/narrowed to its own (path|service)/.test(what));
 
 /** Spellings that some decoder takes, and ours does not: refused before anything is counted. */
 const refusedSpellings: readonly (readonly [string, (bought: Bought) => Ask])[] = [
@@ -98,5 +102,37 @@ describe.each(names)('%s', (name) => {
     for (const [, spell] of spellings) expect((await shop.get(`${path}&do=status-500`, spell(bought))).status).toBe(500);
     const keys = new Set(shop.upstream.seen.map(({ headers }) => headers['idempotency-key']));
     expect([shop.upstream.seen.length, keys.size]).toEqual([spellings.length, 1]);
+  });
+
+  test.each(things)('what is counted is counted once, however each call of it is spelled: $what', async (thing) => {
+    const shop = await enterCounted(name);
+    const held = await buyThing(shop, thing);
+    const said: (string | number)[] = [];
+    for (const [, spell] of anywhere) {
+      const got = await askUntilFree(shop, thing.path, spell(held));
+      said.push(got.status === 200 ? 200 : codeOf(got));
+    }
+    expect(said.slice(0, calls)).toEqual(Array(calls).fill(200));
+    expect(new Set(said.slice(calls))).toEqual(new Set([thing.usedUp]));
+    expect(shop.upstream.seen.length).toBe(calls);
+  });
+
+  test.each(things)('and at the same instant: $what', async (thing) => {
+    const shop = await enterCounted(name);
+    const held = await buyThing(shop, thing);
+    const got = await Promise.all(anywhere.map(([, spell]) => shop.get(thing.path, spell(held))));
+    expect(got.filter(({ status }) => status === 200).length).toBe(calls);
+    expect(shop.upstream.seen.length).toBe(calls);
+  });
+
+  test('a limit that says the same in another spelling, behind a part, is one more limit and no fresh one', async () => {
+    const shop = await enterCounted(name);
+    const bought = await shop.buy('/purse/a');
+    let served = 0;
+    for (const again of ['', 'n_uses=3', ' n_uses=3', 'n_uses = 3', 'n_uses="3"', 'n_uses=03', 'part=fresh', 'max_sats=150']) {
+      const authorization = narrowed(bought, 'part=a', 'n_uses=3', ...(again === '' ? [] : [again]));
+      served += (await spendRest(shop, { path: '/purse/a' }, { authorization }))[0];
+    }
+    expect(served).toBe(calls);
   });
 });

@@ -11,7 +11,8 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { StandName } from '../conformance/shop/shop.ts';
 import { startUpstream, type Upstream } from '../conformance/shop/upstream.ts';
-import { auth, codeOf, enter, mintWith, names, path, standing } from './thief.ts';
+import { buyThing, calls, enterCounted, fewThings, spendRest, things } from './counted.ts';
+import { askUntilFree, auth, codeOf, enter, mintWith, names, narrowed, path, standing } from './thief.ts';
 
 const many = 16;
 
@@ -66,6 +67,47 @@ describe.each(names)('in one process: %s', (name) => {
     expect(got.filter(({ status }) => status === 200).length).toBe(1);
     expect(await standing(shop)).toMatchObject({ forwarded: 2, charged: 1 });
   });
+
+  test.each(things)('of what is counted, so many at once as there are: $what', async (thing) => {
+    const shop = await enterCounted(name);
+    const held = await buyThing(shop, thing);
+    const got = await Promise.all(Array.from({ length: many }, () => shop.get(thing.path, auth(held.authorization))));
+    const codes = got.filter(({ status }) => status !== 200).map(codeOf);
+    expect(codes.length).toBe(many - calls);
+    expect(codes.filter((code) => code !== 'CREDENTIAL_IN_USE' && code !== thing.usedUp)).toEqual([]);
+    expect(shop.upstream.seen.length).toBe(calls);
+    expect(await spendRest(shop, thing, held)).toEqual([0, thing.usedUp]);
+  });
+
+  test.each(fewThings)('while all that is left is under way, nobody is let in or told to pay; a failure lets one other in: $what', async (thing) => {
+    const shop = await enterCounted(name);
+    const held = await buyThing(shop, thing);
+    const ask = auth(held.authorization);
+    expect((await shop.get(thing.path, ask)).status).toBe(200);
+    const running = [shop.get(`${thing.path}?do=hold`, ask), shop.get(`${thing.path}?do=reset`, ask)];
+    await shop.upstream.sees(3);
+    expect((await running[1])?.status).toBe(502);
+    running[1] = shop.get(`${thing.path}?do=hold`, ask);
+    await shop.upstream.sees(4);
+    const during = await Promise.all(Array.from({ length: many }, () => shop.get(thing.path, ask)));
+    expect(new Set(during.map(codeOf))).toEqual(new Set(['CREDENTIAL_IN_USE']));
+    shop.upstream.release();
+    expect((await Promise.all(running)).map(({ status }) => status)).toEqual([200, 200]);
+    expect(codeOf(await askUntilFree(shop, thing.path, ask))).toBe(thing.usedUp);
+    expect(shop.upstream.seen.length).toBe(4);
+  });
+
+  test('parts of one credit at once: each no more than its own, all no more than the whole', async () => {
+    const shop = await enterCounted(name);
+    const bought = await shop.buy('/purse/a');
+    const parts = ['a', 'b', 'c', 'd', 'e', 'f'].map((word) => narrowed(bought, `part=${word}`, 'max_sats=200'));
+    const asked = parts.flatMap((authorization) => Array.from({ length: 6 }, () => authorization));
+    const got = await Promise.all(asked.map(async (authorization) => ({ authorization, ...(await shop.get('/purse/a', auth(authorization))) })));
+    const served = got.filter(({ status }) => status === 200);
+    for (const part of parts) expect(served.filter(({ authorization }) => authorization === part).length).toBeLessThanOrEqual(4);
+    expect([served.length, shop.upstream.seen.length]).toEqual([20, 20]);
+    expect(await spendRest(shop, { path: '/purse/a' }, bought)).toEqual([0, 'CREDENTIAL_USED']);
+  });
 });
 
 describe('across processes', () => {
@@ -99,6 +141,32 @@ describe('across processes', () => {
       expect(statuses.filter((status) => status === 200).length, `round ${round}`).toBe(1);
       expect(statuses.filter((status) => ![200, 402, 409].includes(status))).toEqual([]);
       expect(upstream.seen.length - before).toBe(1);
+    }
+  });
+
+  test.each(names)('of what is counted, so many at once at two sellers as there are, each time: %s', async (name) => {
+    const minted = (service: string, price: string, terms: string) => [
+      `services=${service}:0`,
+      ...(terms === 'pass' ? [`${service}_method=GET`, `${service}_path=/${service}/a`] : []),
+      `${service}_valid_until=1800087000`,
+      `${service}_price=${price}`,
+      `${service}_terms=${terms}`,
+    ];
+    const kinds = [
+      ['/credit/a', minted('credit', '90 sat', 'credit:150000')],
+      ['/purse/a', [...minted('purse', '900 sat', 'credit:1000000'), 'part=a', 'max_sats=900', 'part=b', 'n_uses=3']],
+      ['/club/a', [...minted('club', '100 sat', 'pass'), 'n_uses=3']],
+    ] as const;
+    for (const [index, [target, caveats]] of kinds.entries()) {
+      for (let round = 0; round < 3; round++) {
+        const { authorization } = mintWith(caveats, { secret: `${'abc'[names.indexOf(name)]}${3 * index + round}` });
+        const before = upstream.seen.length;
+        const asked = Array.from({ length: many }, (_, i) => fetch(`${sellers[i % 2]?.urls[name]}${target}`, { headers: { authorization } }));
+        const statuses = (await Promise.all(asked)).map(({ status }) => status);
+        expect(statuses.filter((status) => status === 200).length, `${target}, round ${round}`).toBe(calls);
+        expect(statuses.filter((status) => ![200, 402, 403, 409].includes(status))).toEqual([]);
+        expect(upstream.seen.length - before).toBe(calls);
+      }
     }
   });
 });

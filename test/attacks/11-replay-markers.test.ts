@@ -9,10 +9,11 @@ import { createMemoryStore } from '../../src/store/memory.ts';
 import { createSqliteStore } from '../../src/store/sqlite.ts';
 import type * as FixedClock from '../../src/testing/FixedClock.ts';
 import type { Bought, Shop } from '../conformance/shop/shop.ts';
+import { buyThing, calls, enterCounted, spendRest, things } from './counted.ts';
 import { auth, codeOf, enter, expectServed, names, narrowed, path } from './thief.ts';
 
 const now = 1_800_000_000;
-/** How long a token of one request is good: its invoice's ten minutes, and a day. */
+/** How long a token is good: its invoice's ten minutes, and a day. */
 const lifeSeconds = 600 + 86_400;
 
 let folder: string;
@@ -26,6 +27,9 @@ const stores = {
   memory: async (clock: FixedClock.FixedClock) => createMemoryStore({ clock }),
   sqlite: (clock: FixedClock.FixedClock) => createSqliteStore({ path: join(folder, `${++files}.db`), clock }),
 } as const;
+
+/** A bucket of a route lasts thirty times as long. */
+const lasting = things.filter(({ path }) => path !== '/pail/a');
 
 /** Comes back again and again until the token has expired, and whatever can be forgotten has been, each time. */
 async function comesBack(shop: Shop, bought: Bought, fromSeconds: number, others: readonly string[] = []): Promise<void> {
@@ -96,5 +100,42 @@ describe.each(names)('%s', (name) => {
       shop.clock.advance(601_000);
       await comesBack(shop, bought, 601);
     });
+
+    test.each(lasting)('what is counted is counted until it expires: $what', async (thing) => {
+      const shop = await enterCounted(name, {}, { store: stores[kind] });
+      const held = await buyThing(shop, thing);
+      // Half of it in a form that ends in a second.
+      await expectCounted(shop, 2, () => shop.get(thing.path, auth(narrowed(held, `valid_until=${now + 1}`))));
+      expect(await spendRest(shop, thing, held)).toEqual([calls - 2, thing.usedUp]);
+      const forms = [held.authorization, narrowed(held, 'token_id=another'), narrowed(held, `valid_until=${now + lifeSeconds}`)];
+      for (const at of [2, 601, 3602, 4202, 43_200, lifeSeconds - 3601, lifeSeconds]) {
+        shop.clock.advance(now * 1000 + at * 1000 - shop.clock.nowMs());
+        await shop.store.prune();
+        for (const authorization of forms) expect(await spendRest(shop, thing, { authorization }), `after ${at} s`).toEqual([0, thing.usedUp]);
+      }
+      shop.clock.advance(1000);
+      await shop.store.prune();
+      expect(await spendRest(shop, thing, held)).toEqual([0, 'CREDENTIAL_EXPIRED']);
+      expect(shop.upstream.seen.length).toBe(calls);
+    });
+
+    test.each(lasting)('and what is left of it stays until then: $what', async (thing) => {
+      const shop = await enterCounted(name, {}, { store: stores[kind] });
+      const held = await buyThing(shop, thing);
+      await expectCounted(shop, 1, () => shop.get(thing.path, auth(held.authorization)));
+      expect((await shop.get(`${thing.path}?do=status-500`, auth(held.authorization))).status).toBe(500);
+      for (const at of [601, 3602, lifeSeconds]) {
+        shop.clock.advance(now * 1000 + at * 1000 - shop.clock.nowMs());
+        await shop.store.prune();
+      }
+      expect(await spendRest(shop, thing, held)).toEqual([calls - 1, thing.usedUp]);
+    });
   });
 });
+
+/** Sees so many calls served. */
+async function expectCounted(shop: Shop, count: number, act: () => Promise<{ readonly status: number }>): Promise<void> {
+  const before = shop.upstream.seen.length;
+  for (let call = 0; call < count; call++) expect((await act()).status).toBe(200);
+  expect(shop.upstream.seen.length).toBe(before + count);
+}

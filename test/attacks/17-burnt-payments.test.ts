@@ -3,25 +3,28 @@
  * what was answered is not given back.
  */
 import { describe, expect, test } from 'vitest';
+import * as Books from '../../src/store/Books.ts';
 import type { Bought, Shop } from '../conformance/shop/shop.ts';
 import { timeoutMs } from '../conformance/shop/shop.ts';
 import { answerText } from '../conformance/shop/upstream.ts';
+import { buyThing, calls, enterCounted, expectEnded, fewThings, spendRest, things } from './counted.ts';
 import { askUntilFree, auth, codeOf, enter, expectServed, names, path, standing } from './thief.ts';
 
-const doing = (what: string) => `${path}&do=${what}`;
+const doing = (what: string, at = path) => `${at}${at.includes('?') ? '&' : '?'}do=${what}`;
 
 /** Every way in which an upstream fails, and what the buyer sees of it. */
-const failures: readonly (readonly [string, (shop: Shop, bought: Bought) => Promise<number>, number])[] = [
-  ...[401, 403, 404, 405, 408, 429, 500, 501, 502, 503, 504].map(
-    (status) =>
-      [`a ${status}`, async (shop: Shop, bought: Bought) => (await shop.get(doing(`status-${status}`), auth(bought.authorization))).status, status] as const,
-  ),
-  ['a reset', async (shop, bought) => (await shop.get(doing('reset'), auth(bought.authorization))).status, 502],
+const failures: readonly (readonly [string, (shop: Shop, bought: Bought, at?: string) => Promise<number>, number])[] = [
+  ...[401, 403, 404, 405, 408, 429, 500, 501, 502, 503, 504].map((status) => [`a ${status}`, failing(`status-${status}`), status] as const),
+  ['a reset', failing('reset'), 502],
   ['no answer in time', timesOut, 504],
 ];
 
-async function timesOut(shop: Shop, bought: Bought): Promise<number> {
-  const asked = shop.get(doing('hold'), auth(bought.authorization));
+function failing(what: string) {
+  return async (shop: Shop, bought: Bought, at = path) => (await shop.get(doing(what, at), auth(bought.authorization))).status;
+}
+
+async function timesOut(shop: Shop, bought: Bought, at = path): Promise<number> {
+  const asked = shop.get(doing('hold', at), auth(bought.authorization));
   await shop.upstream.sees(shop.upstream.seen.length + 1);
   shop.clock.advance(timeoutMs);
   return (await asked).status;
@@ -97,5 +100,56 @@ describe.each(names)('%s', (name) => {
     shop.upstream.release();
     await expectServed(shop, () => shop.get(path, auth(bought.authorization)));
     expect(await shop.ledger()).toEqual(['received', 'earned']);
+  });
+
+  test.each(things)('every failure, one after the other, takes nothing of what is counted: $what', async (thing) => {
+    const shop = await enterCounted(name);
+    const held = await buyThing(shop, thing);
+    for (const [what, fail, status] of failures.flatMap((failure) => Array<typeof failure>(4).fill(failure))) {
+      expect(await fail(shop, held, thing.path), what).toBe(status);
+    }
+    expect(await spendRest(shop, thing, held)).toEqual([calls, thing.usedUp]);
+    expect((await Books.verify(shop.store.audit())).discrepancies).toEqual([]);
+  });
+
+  test.each(things)('what an answer took that broke off is there again, of the whole and of every part: $what', async (thing) => {
+    const shop = await enterCounted(name);
+    const held = await buyThing(shop, thing);
+    for (let time = 1; time <= 2; time++) {
+      const asked = shop.get(doing('break', thing.path), auth(held.authorization));
+      await expectEnded(shop, 'charged', time);
+      shop.upstream.release();
+      expect((await asked).whole).toBe(false);
+      await expectEnded(shop, 'released upstream-broke', time);
+    }
+    expect(await spendRest(shop, thing, held)).toEqual([calls, thing.usedUp]);
+    const { discrepancies, columns } = await Books.verify(shop.store.audit());
+    expect([discrepancies, columns.held.amountMsat]).toEqual([[], 0n]);
+  });
+
+  test.each(fewThings)('what cannot be counted is not forwarded, and what cannot be written down is not answered: $what', async (thing) => {
+    const shop = await enterCounted(name);
+    const held = await buyThing(shop, thing);
+    const asked = shop.get(doing('hold', thing.path), auth(held.authorization));
+    await shop.upstream.sees(1);
+    await shop.store.close();
+    shop.upstream.release();
+    const late = await asked;
+    expect([late.status, codeOf(late), late.body.includes('hola'), late.headers['payment-receipt']]).toEqual([503, 'STORE_UNAVAILABLE', false, undefined]);
+    const next = await shop.get(thing.path, auth(held.authorization));
+    expect([next.status, codeOf(next), shop.upstream.seen.length]).toEqual([503, 'STORE_UNAVAILABLE', 1]);
+  });
+
+  test.each(things)('a failure that was answered is not served as well: $what', async (thing) => {
+    const shop = await enterCounted(name);
+    const held = await buyThing(shop, thing);
+    const first = shop.get(doing('hold', thing.path), auth(held.authorization));
+    await shop.upstream.sees(1);
+    for (let call = 1; call < calls; call++) expect((await shop.get(thing.path, auth(held.authorization))).status).toBe(200);
+    expect(codeOf(await shop.get(thing.path, auth(held.authorization)))).toBe('CREDENTIAL_IN_USE');
+    shop.clock.advance(timeoutMs);
+    expect((await first).status).toBe(504);
+    shop.upstream.release();
+    expect(await spendRest(shop, thing, held)).toEqual([1, thing.usedUp]);
   });
 });

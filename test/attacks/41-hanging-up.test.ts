@@ -3,7 +3,8 @@
  */
 import { describe, expect, test } from 'vitest';
 import type { Ask, Bought } from '../conformance/shop/shop.ts';
-import { auth, codeOf, enter, names, path, refusalOf, standing } from './thief.ts';
+import { buyThing, calls, enterCounted, expectEnded, fewThings, spendRest, things } from './counted.ts';
+import { askUntilFree, auth, codeOf, enter, names, narrowed, path, refusalOf, standing } from './thief.ts';
 
 const doing = (what: string) => `${path}&do=${what}`;
 const post = (bought: Bought): Ask => ({ method: 'POST', body: 'one', headers: { 'content-type': 'text/plain', authorization: bought.authorization } });
@@ -14,7 +15,7 @@ describe.each(names)('%s', (name) => {
     const bought = await shop.buy(path);
     for (let i = 1; i <= 3; i++) {
       await shop.leave(doing('stall'), auth(bought.authorization), 'headed');
-      await shop.ended('left', i);
+      await expectEnded(shop, 'left', i);
       shop.upstream.release();
     }
     for (let i = 0; i < 5; i++) expect(await refusalOf(shop, doing('stall'), auth(bought.authorization))).toBe('CREDENTIAL_USED');
@@ -26,7 +27,7 @@ describe.each(names)('%s', (name) => {
     const shop = await enter(name);
     const bought = await shop.buy(path, { method: 'POST', body: 'one', headers: { 'content-type': 'text/plain' } });
     await shop.leave(doing('stall'), post(bought), 'headed');
-    await shop.ended('left');
+    await expectEnded(shop, 'left');
     shop.upstream.release();
     for (const [target, ask] of [
       [`${doing('stall')}&page=2`, post(bought)],
@@ -42,11 +43,11 @@ describe.each(names)('%s', (name) => {
     const shop = await enter(name);
     const bought = await shop.buy(path);
     await shop.leave(doing('stall'), auth(bought.authorization), 'headed');
-    await shop.ended('left');
+    await expectEnded(shop, 'left');
     shop.upstream.release();
     shop.clock.advance(590_000);
     await shop.leave(doing('stall'), auth(bought.authorization), 'headed');
-    await shop.ended('left', 2);
+    await expectEnded(shop, 'left', 2);
     shop.upstream.release();
     shop.clock.advance(11_000);
     expect(await refusalOf(shop, doing('stall'), auth(bought.authorization))).toBe('CREDENTIAL_USED');
@@ -58,7 +59,7 @@ describe.each(names)('%s', (name) => {
     const bought = await shop.buy(path);
     for (let i = 1; i <= 4; i++) {
       await shop.leave(doing('hold'), auth(bought.authorization), 'seen');
-      await shop.ended(i < 4 ? 'released client-left' : 'charged', i < 4 ? i : 1);
+      await expectEnded(shop, i < 4 ? 'released client-left' : 'charged', i < 4 ? i : 1);
       shop.upstream.release();
     }
     for (let i = 0; i < 3; i++) expect(await refusalOf(shop, `${path}&i=${i}`, auth(bought.authorization))).toBe('CREDENTIAL_USED');
@@ -70,10 +71,10 @@ describe.each(names)('%s', (name) => {
     const bought = await shop.buy(path, { method: 'POST', body: 'one', headers: { 'content-type': 'text/plain' } });
     await shop.leave(doing('hold'), post(bought), 'seen');
     shop.upstream.release();
-    await shop.ended('left');
+    await expectEnded(shop, 'left');
     const again = await shop.get(doing('hold'), post(bought));
     expect([again.status, shop.upstream.seen.length]).toEqual([200, 1]);
-    await shop.ended('delivered');
+    await expectEnded(shop, 'delivered');
     expect(await refusalOf(shop, doing('hold'), post(bought))).toBe('CREDENTIAL_USED');
     expect([shop.upstream.seen.length, (await standing(shop)).charged]).toEqual([1, 1]);
   });
@@ -94,12 +95,12 @@ describe.each(names)('%s', (name) => {
     for (let i = 1; i <= 4; i++) {
       const asked = shop.get(doing('break'), auth(bought.authorization));
       await shop.upstream.sees(i);
-      await shop.ended('charged', i);
+      await expectEnded(shop, 'charged', i);
       shop.upstream.release();
       await asked;
-      if (i < 4) await shop.ended('released upstream-broke', i);
+      if (i < 4) await expectEnded(shop, 'released upstream-broke', i);
     }
-    await shop.ended('charged', 5);
+    await expectEnded(shop, 'charged', 5);
     expect(await refusalOf(shop, path, auth(bought.authorization))).toBe('CREDENTIAL_USED');
     expect((await standing(shop)).charged).toBe(1);
   });
@@ -110,19 +111,19 @@ describe.each(names)('%s', (name) => {
     const released = { left: 0, error: 0, broke: 0 };
     for (let round = 0; round < 3; round++) {
       await shop.leave(doing('hold'), auth(bought.authorization), 'seen');
-      await shop.ended('released client-left', ++released.left);
+      await expectEnded(shop, 'released client-left', ++released.left);
       shop.upstream.release();
       expect((await shop.get(doing('status-422'), auth(bought.authorization))).status).toBe(422);
       released.error++;
       const asked = shop.get(doing('break'), auth(bought.authorization));
-      await shop.ended('charged', round + 1);
+      await expectEnded(shop, 'charged', round + 1);
       shop.upstream.release();
       await asked;
-      await shop.ended('released upstream-broke', ++released.broke);
+      await expectEnded(shop, 'released upstream-broke', ++released.broke);
     }
     expect(released).toEqual({ left: 3, error: 3, broke: 3 });
     await shop.leave(doing('hold'), auth(bought.authorization), 'seen');
-    await shop.ended('charged', 4);
+    await expectEnded(shop, 'charged', 4);
     shop.upstream.release();
     for (const what of ['hold', 'status-422', 'break', 'stall', 'answer'])
       expect(await refusalOf(shop, doing(what), auth(bought.authorization))).toBe('CREDENTIAL_USED');
@@ -134,7 +135,7 @@ describe.each(names)('%s', (name) => {
     const bought = await shop.buy(path);
     for (let i = 1; i <= 3; i++) {
       await shop.leave(doing('stall'), auth(bought.authorization, { 'idempotency-key': `k${i}` }), 'headed');
-      await shop.ended('left', i);
+      await expectEnded(shop, 'left', i);
       shop.upstream.release();
     }
     for (const key of ['k1', 'k4', ''])
@@ -153,5 +154,71 @@ describe.each(names)('%s', (name) => {
     shop.clock.advance(601_000);
     const got = await shop.get(doing('status-500'), auth(bought.authorization));
     expect([got.status, codeOf(got), shop.upstream.seen.length]).toEqual([402, 'CREDENTIAL_EXPIRED', 4]);
+  });
+
+  test.each(things)('before the head, of what is counted: given back three times, whatever is written behind it, and then paid for: $what', async (thing) => {
+    const shop = await enterCounted(name);
+    const held = await buyThing(shop, thing);
+    for (let i = 1; i <= 3 + calls; i++) {
+      // A limit of one's own each time, which would be a fresh count of what was given back.
+      const authorization = narrowed(held, `part=w${i}`, 'n_uses=1');
+      await shop.leave(`${thing.path}?do=hold`, auth(authorization), 'seen');
+      await expectEnded(shop, i <= 3 ? 'released client-left' : 'charged', i <= 3 ? i : i - 3);
+      shop.upstream.release();
+    }
+    expect(await spendRest(shop, thing, held)).toEqual([0, thing.usedUp]);
+    expect(shop.upstream.seen.length).toBe(3 + calls);
+  });
+
+  test.each(fewThings)('behind the head, and before it of a request that may have done something: paid for each time: $what', async (thing) => {
+    const shop = await enterCounted(name);
+    const held = await buyThing(shop, thing);
+    await shop.leave(`${thing.path}?do=stall`, auth(held.authorization), 'headed');
+    await expectEnded(shop, 'left');
+    shop.upstream.release();
+    const post: Ask = { method: 'POST', body: 'one', headers: { 'content-type': 'text/plain', authorization: held.authorization } };
+    await shop.leave(`${thing.path}?do=hold`, post, 'seen');
+    shop.upstream.release();
+    await expectEnded(shop, 'left', 2);
+    expect(await spendRest(shop, thing, held)).toEqual([calls - 2, thing.usedUp]);
+    expect(shop.upstream.seen.length).toBe(calls);
+  });
+
+  test.each(things)('errors that a buyer can provoke, of what is counted: given back three times by whatever status: $what', async (thing) => {
+    const shop = await enterCounted(name);
+    const held = await buyThing(shop, thing);
+    const payments: unknown[] = [];
+    for (const status of [400, 422, 409, 410, 413, 451]) {
+      payments.push((await shop.get(`${thing.path}?do=status-${status}`, auth(held.authorization))).headers['l402-payment']);
+    }
+    expect(payments).toEqual([...Array(3).fill('not-charged'), ...Array(calls).fill('charged')]);
+    expect(await spendRest(shop, thing, held)).toEqual([0, thing.usedUp]);
+    expect(shop.upstream.seen.length).toBe(3 + calls);
+  });
+
+  test.each(fewThings)('answers that break off, and all tricks in turn, of what is counted: so many attempts and no more: $what', async (thing) => {
+    const shop = await enterCounted(name);
+    const held = await buyThing(shop, thing);
+    for (let round = 1; round <= 3; round++) {
+      await shop.leave(`${thing.path}?do=hold`, auth(held.authorization), 'seen');
+      await expectEnded(shop, 'released client-left', round);
+      shop.upstream.release();
+      expect((await shop.get(`${thing.path}?do=status-422`, auth(held.authorization))).headers['l402-payment']).toBe('not-charged');
+      const asked = shop.get(`${thing.path}?do=break`, auth(held.authorization));
+      await expectEnded(shop, 'charged', round);
+      shop.upstream.release();
+      await asked;
+      await expectEnded(shop, 'released upstream-broke', round);
+    }
+    for (let call = 1; call <= calls; call++) {
+      const asked = askUntilFree(shop, `${thing.path}?do=break`, auth(held.authorization));
+      await expectEnded(shop, 'charged', 3 + 2 * call - 1);
+      shop.upstream.release();
+      await asked;
+      await expectEnded(shop, 'charged', 3 + 2 * call);
+    }
+    for (const what of ['hold', 'status-422', 'break', 'stall', 'answer', 'status-500'])
+      expect(await refusalOf(shop, `${thing.path}?do=${what}`, auth(held.authorization))).toBe(thing.usedUp);
+    expect(shop.upstream.seen.length).toBe(9 + calls);
   });
 });

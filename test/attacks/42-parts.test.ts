@@ -67,7 +67,7 @@ describe.each(names)('%s', (name) => {
         expect(got.status).toBe(status);
         told.push(traceOf('an answer', got));
       }
-      told.push(traceOf('what is said when it is used up', [await spendRest(shop, purse, shown), await shop.get(purse.path, auth(shown))]));
+      told.push(traceOf('what is said when it is used up', [await spendRest(shop, purse, { authorization: shown }), await shop.get(purse.path, auth(shown))]));
       told.push(traceOf('the upstream', shop.upstream.seen), ...(await tracesOf(shop)));
       expect(leaks(told, signaturesOf(bought, caveats))).toEqual([]);
       // The search would find one.
@@ -96,7 +96,7 @@ describe.each(names)('%s', (name) => {
     test('equal limits under two words are two parts, under one word one, and in other hands others', async () => {
       const shop = await enterCounted(name, {}, { store: stores[kind] });
       const [bought, another] = [await shop.buy(purse.path), await shop.buy(purse.path)];
-      const rest = (of: Bought, ...caveats: readonly string[]) => spendRest(shop, purse, narrowed(of, ...caveats));
+      const rest = (of: Bought, ...caveats: readonly string[]) => spendRest(shop, purse, { authorization: narrowed(of, ...caveats) });
       const used = [calls, 'CREDENTIAL_NARROWED'];
       const none = [0, 'CREDENTIAL_NARROWED'];
       expect(await rest(bought, 'part=one', 'n_uses=3')).toEqual(used);
@@ -118,7 +118,7 @@ describe.each(names)('%s', (name) => {
     const shop = await enterCounted(name);
     const bought = await shop.buy(purse.path);
     const first = ['part=first', 'max_sats=300'];
-    const rest = (...caveats: readonly string[]) => spendRest(shop, purse, narrowed(bought, ...first, ...caveats));
+    const rest = (...caveats: readonly string[]) => spendRest(shop, purse, { authorization: narrowed(bought, ...first, ...caveats) });
     const served: number[] = [];
     for (const word of ['a', 'b', 'c']) {
       for (const below of ['x', 'y']) served.push((await rest(`part=${word}`, 'n_uses=2', `part=${below}`, 'max_sats=100'))[0]);
@@ -127,14 +127,14 @@ describe.each(names)('%s', (name) => {
     expect((await rest())[0]).toBe(0);
     expect((await rest('part=fresh', 'n_uses=9', 'max_sats=300'))[0]).toBe(0);
     // What is left is the whole's, and its own 14 calls.
-    expect(await spendRest(shop, purse, bought.authorization)).toEqual([14, 'CREDENTIAL_USED']);
+    expect(await spendRest(shop, purse, bought)).toEqual([14, 'CREDENTIAL_USED']);
   });
 
   test('a limit of money is counted in money, of a bucket too: its units are worth what was paid for them', async () => {
     const shop = await enterCounted(name);
     const bought = await shop.buy('/units/a');
     // Two of six units that cost 100 sat are worth 33,334 msat.
-    const part = narrowed(bought, 'max_sats=67');
+    const part = { authorization: narrowed(bought, 'max_sats=67') };
     expect(await spendRest(shop, { path: '/units/dear' }, part)).toEqual([0, 'CREDENTIAL_NARROWED']);
     expect(await spendRest(shop, { path: '/units/a' }, part)).toEqual([2, 'CREDENTIAL_NARROWED']);
     await expectServed(shop, () => shop.get('/units/a', auth(bought.authorization)));
@@ -147,7 +147,7 @@ describe.each(names)('%s', (name) => {
     const used = { status: 402, code: 'CREDENTIAL_USED', asks: ['reserve', 'balance'] } as const;
     for (const caveat of ['units_path=/units/dear', 'units_path=/units/*', 'units_method=GET', 'path_prefix=/units/dear', 'units_terms=bucket:6'])
       await expectRefused(shop, () => shop.get('/units/dear', auth(narrowed(bought, caveat))), used, caveat);
-    expect(await spendRest(shop, { path: '/units/a' }, narrowed(bought, 'units_path=/units/a'))).toEqual([2, 'CREDENTIAL_USED']);
+    expect(await spendRest(shop, { path: '/units/a' }, { authorization: narrowed(bought, 'units_path=/units/a') })).toEqual([2, 'CREDENTIAL_USED']);
     const credit = await shop.buy('/credit/a');
     await expectServed(shop, () => shop.get('/credit/a', auth(credit.authorization)));
     await expectRefused(shop, () => shop.get('/credit/dear', auth(narrowed(credit, 'credit_path=/credit/dear'))), used);

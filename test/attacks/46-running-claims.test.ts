@@ -10,6 +10,7 @@ import { createMemoryStore } from '../../src/store/memory.ts';
 import { createSqliteStore } from '../../src/store/sqlite.ts';
 import type * as FixedClock from '../../src/testing/FixedClock.ts';
 import { type Bought, type Shop, timeoutMs } from '../conformance/shop/shop.ts';
+import { buyThing, calls, enterCounted, expectEnded, fewThings, spendRest } from './counted.ts';
 import { auth, codeOf, enter, expectServed, mintWith, names, path, refusalOf, standing } from './thief.ts';
 
 const doing = (what: string) => `${path}&do=${what}`;
@@ -38,7 +39,8 @@ async function wait(shop: Shop, steps: number, secondsEach = 1): Promise<void> {
 
 /** A store that hears of no renewal: as if the process slept that should send them. */
 function asleep(kind: keyof typeof stores) {
-  return async (clock: FixedClock.FixedClock) => ({ ...(await stores[kind](clock)), heartbeat: () => new Promise<boolean>(() => {}) });
+  const unheard = () => new Promise<boolean>(() => {});
+  return async (clock: FixedClock.FixedClock) => ({ ...(await stores[kind](clock)), heartbeat: unheard, extend: unheard });
 }
 
 /** Finds the claim taken, for the same request and for another one. */
@@ -156,6 +158,69 @@ describe.each(names)('%s', (name) => {
       await expectServed(shop, () => shop.get(path, auth(bought.authorization)));
       expect(await shop.store.commit({ key, fence: killed.fence })).toBe('lost');
       expect(await shop.store.heartbeat({ key, fence: killed.fence, leaseSeconds })).toBe(false);
+    });
+
+    test.each(fewThings)('the last units of what is counted are held for as long as their upstream works: $what', async (thing) => {
+      const shop = await enterCounted(name, { leaseSeconds: 1 }, { store: stores[kind] });
+      const held = await buyThing(shop, thing);
+      for (let call = 1; call < calls; call++) expect((await shop.get(thing.path, auth(held.authorization))).status).toBe(200);
+      const last = shop.get(`${thing.path}?do=hold`, auth(held.authorization));
+      await shop.upstream.sees(calls);
+      for (let i = 0; i < 4; i++) {
+        await wait(shop, 4, 0.25);
+        expect(await refusalOf(shop, thing.path, auth(held.authorization))).toBe('CREDENTIAL_IN_USE');
+      }
+      shop.upstream.release();
+      expect((await last).status).toBe(200);
+      expect(await spendRest(shop, thing, held)).toEqual([0, thing.usedUp]);
+      expect(shop.upstream.seen.length).toBe(calls);
+    });
+
+    test.each(fewThings)('whoever sleeps through a lease has lost its units to whoever is served with them, and answers nobody late: $what', async (thing) => {
+      const shop = await enterCounted(name, { leaseSeconds }, { store: asleep(kind) });
+      const held = await buyThing(shop, thing);
+      const sleeper = shop.get(`${thing.path}?do=hold`, auth(held.authorization));
+      await shop.upstream.sees(1);
+      shop.clock.advance((leaseSeconds + 1) * 1000);
+      expect(await spendRest(shop, thing, held)).toEqual([calls, thing.usedUp]);
+      shop.upstream.release();
+      const late = await sleeper;
+      expect([late.status, codeOf(late), late.body.includes('hola'), late.headers['payment-receipt']]).toEqual([409, 'CREDENTIAL_IN_USE', false, undefined]);
+    });
+
+    test('units set aside by whoever was killed are waited for until the lease ends, and for no longer', async () => {
+      const shop = await enterCounted(name, { leaseSeconds }, { store: stores[kind] });
+      const bought = await shop.buy('/credit/a');
+      await expectServed(shop, () => shop.get('/credit/a', auth(bought.authorization)));
+      const account = useKeyOf(bought.macaroon.identifier);
+      const killed = await shop.store.reserve({ reservation: 'of the killed', debits: [{ account, units: 100_000n }], leaseSeconds });
+      expect(killed.kind).toBe('reserved');
+      await wait(shop, leaseSeconds - 1);
+      expect(codeOf(await shop.get('/credit/a', auth(bought.authorization)))).toBe('CREDENTIAL_IN_USE');
+      await wait(shop, 1);
+      expect(await spendRest(shop, { path: '/credit/a' }, bought)).toEqual([2, 'CREDENTIAL_USED']);
+      expect(await shop.store.settle({ reservation: 'of the killed' })).toBe('lost');
+      expect(await shop.store.extend({ reservation: 'of the killed', leaseSeconds })).toBe(false);
+    });
+
+    test('an answer that comes when its token has expired finds its units, and is earned; one that breaks off later gives them back', async () => {
+      // The gateway alone waits for as long as it is told to; the others stop at the handler's own limit.
+      const upstream = name === 'gateway' ? '5h' : `${timeoutMs}ms`;
+      const hours = name === 'gateway' ? 2 : 0;
+      const shop = await enterCounted(name, { leaseSeconds: 600 }, { store: stores[kind], gateway: { timeouts: { upstream, idle: '5h' } } });
+      const caveats = ['services=credit:0', 'credit_valid_until=1800000001', 'credit_price=90 sat', 'credit_terms=credit:150000'];
+      const { authorization } = mintWith([...caveats, 'n_uses=5']);
+      const answers = [shop.get('/credit/a?do=hold', auth(authorization)), shop.get('/credit/a?do=break', auth(authorization))];
+      await shop.upstream.sees(2);
+      await expectEnded(shop, 'charged');
+      await wait(shop, 2);
+      for (let minutes = 0; minutes < 60 * hours; minutes += 3) await wait(shop, 1, 180);
+      expect(codeOf(await shop.get('/credit/a', auth(authorization)))).toBe('CREDENTIAL_EXPIRED');
+      shop.upstream.release();
+      const [late, broken] = await Promise.all(answers);
+      expect([late?.status, late?.headers['l402-payment'], broken?.whole]).toEqual([200, 'charged', false]);
+      await expectEnded(shop, 'released upstream-broke');
+      expect([...(await shop.ledger())].sort()).toEqual(['earned', 'earned', 'received', 'reversed']);
     });
   });
 });

@@ -2,15 +2,12 @@
  * Everything that is counted call by call, each good for three calls on its path: buckets, credits, and parts that a holder hands on. What a
  * thief tries on one of them he tries on all.
  */
-import * as Amount from '../../src/core/Amount.ts';
-import { bucket } from '../../src/server/terms/Bucket.ts';
-import { credit } from '../../src/server/terms/Credit.ts';
-import { pass } from '../../src/server/terms/Pass.ts';
-import type { Terms } from '../../src/server/terms/Terms.ts';
-import type { Bought, Got, openShop, Shop } from '../conformance/shop/shop.ts';
-import type { StandRoute } from '../conformance/shop/stands.ts';
-import type { Upstream } from '../conformance/shop/upstream.ts';
-import { askUntilFree, auth, codeOf, enter, narrowed } from './thief.ts';
+import { expect } from 'vitest';
+import * as Macaroon from '../../src/core/Macaroon.ts';
+import { type Bought, credential, type Got, type openShop, type Shop } from '../conformance/shop/shop.ts';
+import { countedRoutes } from './countedRoutes.ts';
+import { soon } from './soon.ts';
+import { askUntilFree, auth, codeOf, enter } from './thief.ts';
 
 /** One thing that is counted. */
 export type CountedThing = {
@@ -42,41 +39,31 @@ export const fewThings: readonly CountedThing[] = [
   { what: 'a part of a part', path: '/purse/a', part: ['part=a', 'max_sats=900', 'part=b', 'n_uses=3'], usedUp: 'CREDENTIAL_NARROWED' },
 ];
 
-/** Where they are sold; `/units/dear` takes 5 of the bucket's 6 units, `/credit/dear` 140 of the credit's 150 sat. */
-export function countedRoutes({ url }: Pick<Upstream, 'url'>): readonly StandRoute[] {
-  const sold = (path: string, price: string, terms: Terms): StandRoute => {
-    return { methods: ['GET', 'POST'], path, upstream: url, options: { price, terms, service: path.split('/')[1] as string } };
-  };
-  const units = (weight: number) => bucket({ units: 6, weight, servicePriceMsat: Amount.parse('100 sat') });
-  const small = credit({ creditMsat: Amount.parse('150 sat'), priceMsat: Amount.parse('90 sat') });
-  const large = credit({ creditMsat: Amount.parse('1000 sat'), priceMsat: Amount.parse('900 sat') });
-  return [
-    sold('/pail/a', '100 sat', bucket({ units: 3 })),
-    sold('/units/a', '100 sat', units(2)),
-    sold('/units/dear', '100 sat', units(5)),
-    sold('/credit/a', '50 sat', small),
-    sold('/credit/dear', '140 sat', small),
-    sold('/purse/a', '50 sat', large),
-    sold('/club/a', '100 sat', pass({ seconds: 30 * 86_400 })),
-  ];
-}
-
 /** Opens a shop that sells them, and makes as many invoices as anybody wants. */
 export function enterCounted(name: Parameters<typeof openShop>[0], overrides: Parameters<typeof openShop>[1] = {}, given: Parameters<typeof openShop>[2] = {}) {
   const mintLimits = { perClientPerMinute: 100_000, perMinute: 100_000 };
   return enter(name, { mintLimits, ...overrides }, { routes: countedRoutes, ...given });
 }
 
-/** Buys one, and says how it is shown. */
-export async function buyThing(shop: Shop, { path, part }: CountedThing): Promise<{ readonly bought: Bought; readonly shown: string }> {
+/** Buys one, as its holder has it. */
+export async function buyThing(shop: Shop, { path, part }: Pick<CountedThing, 'path' | 'part'>): Promise<Bought> {
   const bought = await shop.buy(path);
-  return { bought, shown: part.length === 0 ? bought.authorization : narrowed(bought, ...part) };
+  return { ...bought, ...credential(Macaroon.format(Macaroon.attenuate(bought.macaroon, part)), bought.preimage) };
+}
+
+/** Sees so many sales come to this; where a defence is missing, nobody waits for what never comes. */
+export async function expectEnded(shop: Shop, kind: string, count = 1): Promise<void> {
+  expect(await soon(shop.ended(kind, count)), `${kind}, number ${count}`).toBeUndefined();
 }
 
 /** How often it is served from now on, one call after the other, until it is not; and what is said then. */
-export async function spendRest(shop: Shop, { path }: Pick<CountedThing, 'path'>, shown: string): Promise<readonly [served: number, said: string]> {
+export async function spendRest(
+  shop: Shop,
+  { path }: Pick<CountedThing, 'path'>,
+  { authorization }: Pick<Bought, 'authorization'>,
+): Promise<readonly [served: number, said: string]> {
   for (let served = 0; ; served++) {
-    const got = await askUntilFree(shop, path, auth(shown));
+    const got = await askUntilFree(shop, path, auth(authorization));
     if (got.status !== 200 || served > 100) return [served, saidBy(got)];
   }
 }

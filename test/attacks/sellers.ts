@@ -9,6 +9,7 @@ import { createRootKeys } from '../../src/server/RootKeys.ts';
 import { createSqliteStore } from '../../src/store/sqlite.ts';
 import * as FixedClock from '../../src/testing/FixedClock.ts';
 import { masterKey, type StandName, stands, timeoutMs } from '../conformance/shop/shop.ts';
+import { countedRoutes } from './countedRoutes.ts';
 
 const [path = '', upstream = ''] = process.argv.slice(2);
 process.on('disconnect', () => process.exit());
@@ -21,7 +22,7 @@ const paywall = await createPaywall({
   clock,
   inUseWaitMs: 0,
 });
-const routes = [{ methods: ['GET'], path: '/a', upstream, options: { price: '50 sat' } }];
+const routes = [{ methods: ['GET'], path: '/a', upstream, options: { price: '50 sat' } }, ...countedRoutes({ url: upstream })];
 const urls: Partial<Record<StandName, string>> = {};
 for (const name of Object.keys(stands) as StandName[]) urls[name] = (await stands[name]({ paywall, routes, clock, timeoutMs })).url;
 process.send?.({ urls });
