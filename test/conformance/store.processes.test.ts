@@ -1,170 +1,17 @@
 /**
- * Several processes on one SQLite file: one winner, whoever is killed and whenever.
+ * Several processes on one SQLite file.
  */
-import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { ClaimOutcome } from '../../src/store/Store.ts';
-import { createSqliteStore } from '../../src/store/sqlite.ts';
-import * as FixedClock from '../../src/testing/FixedClock.ts';
-import { claimOf, entryOf, expiresAt, leaseSeconds } from '../../src/testing/storeContract/StoreCase.ts';
-import type { Order } from './storeWorker.ts';
+import { afterAll } from 'vitest';
+import { testProcesses } from './stores/processes.ts';
 
-const startAt = 1_800_000_000;
-const script = fileURLToPath(new URL('storeWorker.ts', import.meta.url));
-let folder: string;
-let path: string;
-let workers: Worker[];
+const folder = mkdtempSync(join(tmpdir(), 'farebox-store-'));
+afterAll(() => rmSync(folder, { recursive: true }));
 
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'farebox-store-'));
-  path = join(folder, 'farebox.db');
-  workers = [];
+let files = 0;
+testProcesses(() => {
+  files += 1;
+  return { kind: 'sqlite', path: join(folder, `${files}.db`) };
 });
-
-afterEach(async () => {
-  await Promise.all(workers.map((worker) => worker.kill()));
-  rmSync(folder, { recursive: true });
-});
-
-type Worker = {
-  readonly ask: <T>(order: Order) => Promise<T>;
-  /** Ends at once, without a chance to say so. */
-  readonly kill: () => Promise<void>;
-  readonly process: ChildProcess;
-};
-
-/** A process that is up, with the store still closed. */
-async function startWorker(clockAt = startAt): Promise<Worker> {
-  const child = fork(script, [path, `${clockAt}`], { execPath: process.execPath, execArgv: [], serialization: 'advanced' });
-  const worker: Worker = {
-    process: child,
-    ask: async (order) => {
-      const answered = nextAnswer(child);
-      child.send(order);
-      return (await answered) as never;
-    },
-    kill: async () => {
-      if (child.exitCode !== null || child.signalCode !== null) return;
-      const gone = once(child, 'exit');
-      child.kill('SIGKILL');
-      await gone;
-    },
-  };
-  workers.push(worker);
-  await nextAnswer(child);
-  return worker;
-}
-
-function nextAnswer(child: ChildProcess): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    const gone = () => reject(new Error('the worker has ended'));
-    child.once('exit', gone);
-    child.once('message', ({ answer, error }: Answer) => {
-      child.off('exit', gone);
-      if (error === undefined) resolve(answer);
-      else reject(new Error(error));
-    });
-  });
-}
-
-type Answer = { readonly answer?: unknown; readonly error?: string };
-
-/** Processes that have opened one new file at the same moment. */
-async function startWorkers(count: number): Promise<readonly Worker[]> {
-  const started = await Promise.all(Array.from({ length: count }, () => startWorker()));
-  await Promise.all(started.map((worker) => worker.ask({ kind: 'open' })));
-  return started;
-}
-
-test.each(['claim', 'claim-in-turn'] as const)(
-  'four processes claim the same 50 keys at once: one winner a key (%s)',
-  async (kind) => {
-    const four = await startWorkers(4);
-    const keys = Array.from({ length: 50 }, (_, i) => `key ${i}`);
-    const turned = four.map((_, i) => [...keys.slice(i * 3), ...keys.slice(0, i * 3)]);
-    const outcomes = await Promise.all(four.map((worker, i) => worker.ask<ClaimOutcome[]>({ kind, keys: turned[i] ?? [] })));
-    for (const key of keys) {
-      const kinds = outcomes.map((of, i) => of[turned[i]?.indexOf(key) ?? -1]?.kind);
-      expect(kinds.sort(), key).toEqual(['busy', 'busy', 'busy', 'granted']);
-    }
-  },
-  60_000,
-);
-
-test('four processes count and reserve at once: no more than there is', async () => {
-  const four = await startWorkers(4);
-  const counts = await Promise.all(four.map((worker) => worker.ask<{ counted: boolean }[]>({ kind: 'count', times: 20, ceiling: 33 })));
-  expect(counts.flat().filter(({ counted }) => counted).length).toBe(33);
-
-  const store = await createSqliteStore({ path, clock: FixedClock.create(startAt) });
-  await store.credit({ account: 'a', units: 105n, source: 'one', expiresAt });
-  const names = (worker: number) => Array.from({ length: 5 }, (_, i) => `reservation ${worker} ${i}`);
-  const reserved = await Promise.all(four.map((worker, i) => worker.ask<{ kind: string }[]>({ kind: 'reserve', names: names(i) })));
-  expect(reserved.flat().filter(({ kind }) => kind === 'reserved').length).toBe(10);
-  expect((await store.balance('a'))?.available).toBe(5n);
-  await store.close();
-}, 60_000);
-
-test('killed between claim and commit: nobody else gets the claim before the lease has ended, one does after', async () => {
-  const [first, second] = await startWorkers(2);
-  const [granted] = (await first?.ask<ClaimOutcome[]>({ kind: 'claim', keys: ['a'] })) ?? [];
-  expect(granted).toEqual({ kind: 'granted', fence: 1, repeat: 0 });
-  await first?.kill();
-  expect((await second?.ask<ClaimOutcome[]>({ kind: 'claim', keys: ['a'] }))?.[0]?.kind).toBe('busy');
-
-  const later = await Promise.all([startWorker(startAt + leaseSeconds), startWorker(startAt + leaseSeconds)]);
-  await Promise.all(later.map((worker) => worker.ask({ kind: 'open' })));
-  const outcomes = (await Promise.all(later.map((worker) => worker.ask<ClaimOutcome[]>({ kind: 'claim', keys: ['a'] })))).flat();
-  expect(outcomes.map(({ kind }) => kind).sort()).toEqual(['busy', 'granted']);
-  expect(outcomes.find(({ kind }) => kind === 'granted')).toEqual({ kind: 'granted', fence: 2, repeat: 0 });
-  expect(await second?.ask({ kind: 'commit', key: 'a', fence: 1 })).toBe('lost');
-  expect(await second?.ask({ kind: 'commit', key: 'a', fence: 2 })).toBe('committed');
-}, 60_000);
-
-test('killed in the middle of selling: every sale that was told of is there, and none is half there', async () => {
-  const [seller] = await startWorkers(1);
-  const told: string[] = [];
-  await new Promise<void>((resolve, reject) => {
-    seller?.process.on('message', ({ answer, error }: Answer) => {
-      if (error !== undefined) reject(new Error(error));
-      told.push(`${answer}`);
-      if (told.length === 200) resolve();
-    });
-    seller?.process.send({ kind: 'sell' } satisfies Order);
-  });
-  await seller?.kill();
-
-  const clock = FixedClock.create(startAt + leaseSeconds);
-  const store = await createSqliteStore({ path, clock });
-  const sold = new Set((await store.ledger({ after: 0, limit: 100_000 })).map(({ paymentHash }) => paymentHash));
-  for (const name of told) expect(sold.has(entryOf('earned', name).paymentHash), name).toBe(true);
-  expect((await store.totals()).sales).toBe(sold.size);
-  for (let i = 1; i <= sold.size + 8; i++) {
-    const outcome = await store.claim(claimOf(`sale ${i}`));
-    const isSold = sold.has(entryOf('earned', `sale ${i}`).paymentHash);
-    expect(outcome.kind === 'granted' && outcome.repeat, `sale ${i}`).toBe(isSold ? 1 : 0);
-  }
-  await store.close();
-}, 60_000);
-
-test('a change in one process is heard in another within half a second of its clock', async () => {
-  const clock = FixedClock.create(startAt);
-  const store = await createSqliteStore({ path, clock });
-  const [other] = await startWorkers(1);
-  const changes = store.changes({ signal: new AbortController().signal })[Symbol.asyncIterator]();
-  const heard = changes.next();
-  const [granted] = (await other?.ask<ClaimOutcome[]>({ kind: 'claim', keys: ['a'] })) ?? [];
-  expect(granted?.kind).toBe('granted');
-  await other?.ask({ kind: 'commit', key: 'a', fence: 1 });
-  clock.advance(500);
-  const { value } = await heard;
-  expect(value?.kind === 'ledger' && value.row.paymentHash).toBe(entryOf('earned', 'a').paymentHash);
-  await changes.return?.();
-  await store.close();
-  expect(clock.timers()).toBe(0);
-}, 60_000);

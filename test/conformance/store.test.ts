@@ -1,15 +1,15 @@
 /**
- * The store contract, run against every store.
+ * The store contract, run against every store that needs no server.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, test } from 'vitest';
+import { afterAll, describe } from 'vitest';
 import { createMemoryStore } from '../../src/store/memory.ts';
 import type { Store } from '../../src/store/Store.ts';
 import { createSqliteStore } from '../../src/store/sqlite.ts';
-import * as FixedClock from '../../src/testing/FixedClock.ts';
-import { storeContract } from '../../src/testing/storeContract.ts';
+import type * as FixedClock from '../../src/testing/FixedClock.ts';
+import { testContract } from './stores/contract.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'farebox-store-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -23,14 +23,4 @@ const stores: { readonly [name: string]: (clock: FixedClock.FixedClock) => Promi
   },
 };
 
-describe.each(Object.entries(stores))('%s', (_, create) => {
-  test.each(storeContract.map(({ name, run }) => [name, run] as const))('%s', async (_, run) => {
-    const clock = FixedClock.create();
-    const store = await create(clock);
-    try {
-      await run(store, clock);
-    } finally {
-      await store.close();
-    }
-  });
-});
+describe.each(Object.entries(stores))('%s', (_, create) => testContract(create));

@@ -1,11 +1,12 @@
 /**
- * A process with the SQLite store open, told what to do by messages: the other half of store.processes.test.ts.
+ * A process with a store open, told what to do by messages: the other half of processes.ts.
  *
- * Arguments: the store's file, and the Unix seconds at which its clock stands.
+ * Arguments: the store's place as JSON, and the Unix seconds at which its clock stands.
  */
-import { createSqliteStore } from '../../src/store/sqlite.ts';
-import * as FixedClock from '../../src/testing/FixedClock.ts';
-import { claimOf, digest, entryOf, expiresAt, leaseSeconds } from '../../src/testing/storeContract/StoreCase.ts';
+import type { Store } from '../../../src/store/Store.ts';
+import * as FixedClock from '../../../src/testing/FixedClock.ts';
+import { claimOf, digest, entryOf, expiresAt, leaseSeconds } from '../../../src/testing/storeContract/StoreCase.ts';
+import { openAt, type Place } from './Place.ts';
 
 /** What the test asks for. */
 export type Order =
@@ -15,8 +16,8 @@ export type Order =
   | { readonly kind: 'count'; readonly times: number; readonly ceiling: number }
   | { readonly kind: 'reserve'; readonly names: readonly string[] };
 
-const [path = '', startAt = ''] = process.argv.slice(2);
-let store: Awaited<ReturnType<typeof createSqliteStore>>;
+const [place = '', startAt = ''] = process.argv.slice(2);
+let store: Store;
 
 process.on('message', (order: Order) => {
   obey(order).then(
@@ -29,7 +30,7 @@ process.send?.({ answer: 'ready' });
 async function obey(order: Order): Promise<unknown> {
   switch (order.kind) {
     case 'open':
-      store = await createSqliteStore({ path, clock: FixedClock.create(Number(startAt)) });
+      store = await openAt(JSON.parse(place) as Place, FixedClock.create(Number(startAt)));
       return 'open';
     case 'close':
       await store.close();
