@@ -3,6 +3,19 @@
  * still held.
  */
 import * as AccountLife from '../accountLife.ts';
+import {
+  type AccountRow,
+  type DebitRow,
+  fromAccountRow,
+  fromLotRow,
+  fromReservationRow,
+  type LotRow,
+  type ReservationRow,
+  toAccountRow,
+  toDebitRows,
+  toLotRow,
+  toReservationRow,
+} from '../accountRow.ts';
 import type { LedgerEntry, Store } from '../Store.ts';
 import type { Connection } from './connection.ts';
 
@@ -35,23 +48,17 @@ function createRows(connection: Connection, now: () => number) {
   return {
     account: (name: string): AccountLife.AccountLife | undefined => {
       const row = selectAccount.get(name) as AccountRow | undefined;
-      return (
-        row && {
-          units: BigInt(row.units),
-          spent: BigInt(row.spent),
-          forgotten: BigInt(row.forgotten),
-          givenBack: JSON.parse(row.given_back) as Readonly<Record<string, number>>,
-          expiresAt: row.expires_at,
-        }
-      );
+      return row && fromAccountRow(row);
     },
-    setAccount: (name: string, { units, spent, forgotten, givenBack, expiresAt }: AccountLife.AccountLife): void => {
-      upsertAccount.run(name, `${units}`, `${spent}`, `${forgotten}`, JSON.stringify(givenBack), expiresAt);
+    setAccount: (name: string, account: AccountLife.AccountLife): void => {
+      const { units, spent, forgotten, given_back, expires_at } = toAccountRow(account);
+      upsertAccount.run(name, units, spent, forgotten, given_back, expires_at);
     },
     lots: (account: string): readonly AccountLife.Lot[] => (selectLots.all(account) as LotRow[]).map((row) => fromLotRow(row)),
     hasLot: (source: string): boolean => selectLot.get(source) !== undefined,
-    setLot: (account: string, { source, units, spent, paidMsat, earnedMsat, paymentHash, expiresAt }: AccountLife.Lot): void => {
-      upsertLot.run(source, account, `${units}`, `${spent}`, `${paidMsat}`, `${earnedMsat}`, paymentHash ?? null, expiresAt);
+    setLot: (account: string, lot: AccountLife.Lot): void => {
+      const { source, units, spent, paid_msat, earned_msat, payment_hash, expires_at } = toLotRow(account, lot);
+      upsertLot.run(source, account, units, spent, paid_msat, earned_msat, payment_hash, expires_at);
     },
     reserved: (account: string, but?: string): bigint => {
       const rows = selectHeld.all(account, now()) as { readonly reservation: string; readonly units: string }[];
@@ -61,7 +68,7 @@ function createRows(connection: Connection, now: () => number) {
 }
 
 function createReservations(connection: Connection) {
-  const select = connection.prepare('SELECT state, lease_ends_at FROM reservations WHERE reservation = ?');
+  const select = connection.prepare('SELECT state, lease_ends_at, units FROM reservations WHERE reservation = ?');
   const selectDebits = connection.prepare('SELECT account, units, spent, taken FROM debits WHERE reservation = ? ORDER BY number');
   const upsert = connection.prepare('INSERT OR REPLACE INTO reservations (reservation, state, lease_ends_at, units) VALUES (?, ?, ?, ?)');
   const deleteDebits = connection.prepare('DELETE FROM debits WHERE reservation = ?');
@@ -69,63 +76,15 @@ function createReservations(connection: Connection) {
   return {
     reservation: (name: string): AccountLife.ReservationLife | undefined => {
       const row = select.get(name) as ReservationRow | undefined;
-      if (!row) return undefined;
-      const debits = (selectDebits.all(name) as DebitRow[]).map(({ account, units, spent, taken }) => ({
-        account,
-        units: BigInt(units),
-        spent: BigInt(spent),
-        taken: decodeTaken(taken),
-      }));
-      return { state: row.state, leaseEndsAt: row.lease_ends_at, debits };
+      return row && fromReservationRow(row, selectDebits.all(name) as DebitRow[]);
     },
-    setReservation: (name: string, { state, leaseEndsAt, debits }: AccountLife.ReservationLife): void => {
-      upsert.run(name, state, leaseEndsAt, `${debits.reduce((sum, { units }) => sum + units, 0n)}`);
+    setReservation: (name: string, life: AccountLife.ReservationLife): void => {
+      const { state, units, lease_ends_at } = toReservationRow(name, life);
+      upsert.run(name, state, lease_ends_at, units);
       deleteDebits.run(name);
-      const heldUntil = state === 'held' ? leaseEndsAt : null;
-      for (const [number, { account, units, spent, taken }] of debits.entries()) {
-        insertDebit.run(name, number, account, `${units}`, `${spent}`, encodeTaken(taken), heldUntil);
+      for (const { number, account, units, spent, taken, held_until } of toDebitRows(name, life)) {
+        insertDebit.run(name, number, account, units, spent, taken, held_until);
       }
     },
   };
 }
-
-/** A lot as it is kept. */
-export function fromLotRow(row: LotRow, read: (text: string) => bigint = BigInt): AccountLife.Lot {
-  return {
-    source: row.source,
-    units: read(row.units),
-    spent: read(row.spent),
-    paidMsat: read(row.paid_msat),
-    earnedMsat: read(row.earned_msat),
-    paymentHash: row.payment_hash ?? undefined,
-    expiresAt: row.expires_at,
-  };
-}
-
-function encodeTaken(taken: readonly AccountLife.Taken[]): string {
-  return JSON.stringify(taken.map(({ source, units, msat }) => [source, `${units}`, `${msat}`]));
-}
-
-function decodeTaken(text: string): readonly AccountLife.Taken[] {
-  return (JSON.parse(text) as readonly (readonly [string, string, string])[]).map(([source, units, msat]) => ({
-    source,
-    units: BigInt(units),
-    msat: BigInt(msat),
-  }));
-}
-
-/** A row of `lots`. */
-export type LotRow = {
-  readonly source: string;
-  readonly account: string;
-  readonly units: string;
-  readonly spent: string;
-  readonly paid_msat: string;
-  readonly earned_msat: string;
-  readonly payment_hash: string | null;
-  readonly expires_at: number;
-};
-
-type AccountRow = { readonly units: string; readonly spent: string; readonly forgotten: string; readonly given_back: string; readonly expires_at: number };
-type ReservationRow = { readonly state: AccountLife.ReservationLife['state']; readonly lease_ends_at: number };
-type DebitRow = { readonly account: string; readonly units: string; readonly spent: string; readonly taken: string };

@@ -7,21 +7,23 @@ import type { DatabaseSync } from 'node:sqlite';
 import { setImmediate } from 'node:timers/promises';
 import { FareboxError } from '../../core/Errors.ts';
 import * as AccountLife from '../accountLife.ts';
-import type {
-  AccountStanding,
-  BookStanding,
-  ClaimStanding,
-  Closing,
-  CreditStanding,
-  PaymentStanding,
-  ReservationStanding,
-  ReservationState,
-  Standing,
-} from '../Standing.ts';
-import type { LedgerRow } from '../Store.ts';
-import { fromLotRow, type LotRow } from './accounts.ts';
-import { type BookRow, fromBookRow, fromLedgerRow, type LedgerTableRow } from './book.ts';
-import { grouped, type Keyed } from './grouped.ts';
+import { type AccountRow, type DebitRow, fromLotRow, type LotRow, type ReservationRow } from '../accountRow.ts';
+import type { BookRow, LedgerTableRow } from '../bookRow.ts';
+import { grouped, type Keyed } from '../grouped.ts';
+import type { AccountStanding, CreditStanding, PaymentStanding, ReservationStanding, Standing } from '../Standing.ts';
+import {
+  accountOf,
+  bookOf,
+  type ClaimStandingRow,
+  type ClosingRow,
+  claimOf,
+  closingOf,
+  createAmounts,
+  entryOf,
+  type ReadAmount,
+  readOr,
+  reservationOf,
+} from '../standingRows.ts';
 
 /** Rows between two turns that everything else in the process has. */
 const turnRows = 500;
@@ -67,44 +69,10 @@ function* standings(db: DatabaseSync, now: () => number): Generator<Standing> {
   }
 }
 
-/** An amount as it stands in a row; one that is no whole number counts as nothing and is told. */
-type ReadAmount = (text: string | null, table: string, row: string | number) => bigint;
-
-function createAmounts() {
-  let waiting: Standing[] = [];
-  const read: ReadAmount = (text, table, row) => {
-    if (text !== null && /^-?\d+$/.test(text)) return BigInt(text);
-    waiting.push({ kind: 'unreadable', table, row: `${row}` });
-    return 0n;
-  };
-  return {
-    read,
-    unreadable: (): readonly Standing[] => {
-      const told = waiting;
-      if (told.length === 0) return told;
-      waiting = [];
-      return told;
-    },
-  };
-}
-
-function bookOf(row: BookRow, at: number, msat: ReadAmount): BookStanding {
-  const sum = (text: string) => `${msat(text, 'book', 'the only one')}`;
-  const { settled_msat, received_msat, earned_msat, reversed_msat } = row;
-  const readable = {
-    ...row,
-    settled_msat: sum(settled_msat),
-    received_msat: sum(received_msat),
-    earned_msat: sum(earned_msat),
-    reversed_msat: sum(reversed_msat),
-  };
-  return { kind: 'book', at, ...fromBookRow(readable), untiedSeq: row.untied_seq, untiedUntil: row.untied_until };
-}
-
 function* payments(db: DatabaseSync, at: number, msat: ReadAmount): Generator<PaymentStanding> {
   const selectReserved = db.prepare('SELECT units FROM debits WHERE account = ? AND held_until > ?');
   const selectLots = db.prepare('SELECT * FROM lots WHERE account = ? ORDER BY number');
-  const tables = grouped<[LedgerTableRow, ClaimRow, CreditRow, ClosingRow]>([
+  const tables = grouped<[LedgerTableRow, ClaimStandingRow, CreditRow, ClosingRow]>([
     rows(db, 'SELECT payment_hash AS sorted, * FROM ledger ORDER BY payment_hash, seq'),
     rows(
       db,
@@ -135,20 +103,6 @@ function* payments(db: DatabaseSync, at: number, msat: ReadAmount): Generator<Pa
   }
 }
 
-function entryOf(row: LedgerTableRow, msat: ReadAmount): LedgerRow {
-  return fromLedgerRow(row, msat(row.amount_msat, 'ledger', row.seq));
-}
-
-function claimOf(row: ClaimRow, msat: ReadAmount): ClaimStanding {
-  return {
-    state: row.state,
-    amountMsat: msat(row.amount_msat, 'claims', row.key),
-    leaseEndsAt: row.lease_ends_at ?? undefined,
-    expiresAt: row.expires_at,
-    committedAt: row.committed_at,
-  };
-}
-
 /** Amounts that cannot be read are told where the accounts themselves are. */
 function creditOf(
   { source, account, account_expires_at: expiresAt }: CreditRow,
@@ -162,14 +116,6 @@ function creditOf(
   return { ...credit, balance: { earnedMsat: lot?.earnedMsat ?? 0n, heldMsat, expiresAt } };
 }
 
-function closingOf(row: ClosingRow, msat: ReadAmount): Closing {
-  return { kind: row.kind, amountMsat: msat(row.amount_msat, 'closings', row.payment_hash), earnedMsat: msat(row.earned_msat, 'closings', row.payment_hash) };
-}
-
-function readOr(text: string): bigint {
-  return /^-?\d+$/.test(text) ? BigInt(text) : 0n;
-}
-
 function* accounts(db: DatabaseSync, at: number, read: ReadAmount): Generator<AccountStanding> {
   const tables = grouped<[AccountRow, LotRow, DebitRow]>([
     rows(db, 'SELECT account AS sorted, * FROM accounts ORDER BY account'),
@@ -178,21 +124,7 @@ function* accounts(db: DatabaseSync, at: number, read: ReadAmount): Generator<Ac
   ]);
   for (const { key, rows } of tables) {
     const [[account], lots, debits] = rows;
-    if (!account && lots.length === 0) continue;
-    const spent = debits.reduce((sum, debit) => sum + readOr(debit.spent), 0n);
-    const held = debits.filter(({ held_until }) => held_until !== null && held_until > at);
-    yield {
-      kind: 'account',
-      account: key,
-      balance: account && {
-        units: read(account.units, 'accounts', key),
-        spent: read(account.spent, 'accounts', key),
-        reserved: held.reduce((sum, debit) => sum + readOr(debit.units), 0n),
-      },
-      ...AccountLife.checkLots(lots.map((row) => fromLotRow(row, (text) => read(text, 'lots', row.source)))),
-      lotsExpireAt: lots.reduce((latest, { expires_at }) => Math.max(latest, expires_at), 0),
-      debited: spent + (account ? read(account.forgotten, 'accounts', key) : 0n),
-    };
+    if (account || lots.length > 0) yield accountOf(key, { account, lots, debits }, at, read);
   }
 }
 
@@ -203,17 +135,7 @@ function* reservations(db: DatabaseSync, _: number, read: ReadAmount): Generator
   ]);
   for (const { key, rows } of tables) {
     const [[life], debits] = rows;
-    yield {
-      kind: 'reservation',
-      reservation: key,
-      life: life && { state: life.state, units: read(life.units, 'reservations', key), leaseEndsAt: life.lease_ends_at },
-      debits: debits.map(({ account, units, spent, held_until }) => ({
-        account,
-        units: read(units, 'debits', `${key}, ${account}`),
-        spent: read(spent, 'debits', `${key}, ${account}`),
-        heldUntil: held_until ?? undefined,
-      })),
-    };
+    yield reservationOf(key, { life, debits }, read);
   }
 }
 
@@ -222,16 +144,4 @@ function* rows<Row>(db: DatabaseSync, sql: string): Generator<Keyed<Row>> {
   for (const row of db.prepare(sql).iterate()) yield { key: row.sorted as string, row: row as Row };
 }
 
-type ClaimRow = {
-  readonly key: string;
-  readonly state: ClaimStanding['state'];
-  readonly amount_msat: string | null;
-  readonly lease_ends_at: number | null;
-  readonly expires_at: number;
-  readonly committed_at: number;
-};
 type CreditRow = { readonly source: string; readonly account: string; readonly account_expires_at: number | null };
-type ClosingRow = { readonly payment_hash: string; readonly kind: Closing['kind']; readonly amount_msat: string; readonly earned_msat: string };
-type AccountRow = { readonly units: string; readonly spent: string; readonly forgotten: string };
-type DebitRow = { readonly account: string; readonly units: string; readonly spent: string; readonly held_until: number | null };
-type ReservationRow = { readonly state: ReservationState; readonly units: string; readonly lease_ends_at: number };

@@ -2,8 +2,7 @@
  * The ledger and the denials in SQLite. Both are numbered from one sequence, in the order of their commits, so that the two tables
  * are the feed of changes: nothing is written twice for it, and a denial that is pruned has expired for its readers too.
  */
-import type { Msat } from '../../core/Amount.ts';
-import type { PaymentHash } from '../../core/Preimage.ts';
+import { type BookRow, type DenialRow, fromBookRow, fromDenialRow, fromLedgerRow, type LedgerTableRow } from '../bookRow.ts';
 import { graceSeconds } from '../claimLife.ts';
 import * as LedgerSums from '../ledgerSums.ts';
 import type { Bookmark, Change, Denial, LedgerEntry, LedgerRow, LedgerTotals } from '../Store.ts';
@@ -73,53 +72,4 @@ export function createBook(connection: Connection, now: () => number, onChange: 
       return [...rows, ...denials].sort((a, b) => a.seq - b.seq).slice(0, limit);
     },
   };
-}
-
-/** The only row of `book`. */
-export type BookRow = {
-  readonly seq: number;
-  readonly settled_msat: string;
-  readonly received_msat: string;
-  readonly earned_msat: string;
-  readonly reversed_msat: string;
-  readonly settled: number;
-  readonly received: number;
-  readonly earned: number;
-  readonly reversed: number;
-  readonly repeated: number;
-  readonly untied_seq: number;
-  readonly untied_until: number;
-};
-
-/** A row of `ledger`. */
-export type LedgerTableRow = Omit<LedgerRow, 'paymentHash' | 'amountMsat'> & { readonly payment_hash: string; readonly amount_msat: string };
-
-type DenialRow = { readonly kind: Denial['kind']; readonly value: string; readonly expires_at: number; readonly seq: number };
-
-/** The sums, and the number of the newest change. */
-export function fromBookRow(row: BookRow): { readonly seq: number; readonly sums: LedgerSums.LedgerSums } {
-  return {
-    seq: row.seq,
-    sums: {
-      settledMsat: BigInt(row.settled_msat),
-      receivedMsat: BigInt(row.received_msat),
-      earnedMsat: BigInt(row.earned_msat),
-      reversedMsat: BigInt(row.reversed_msat),
-      settled: row.settled,
-      received: row.received,
-      earned: row.earned,
-      reversed: row.reversed,
-      repeated: row.repeated,
-    },
-  };
-}
-
-/** An entry as it is kept. */
-export function fromLedgerRow(row: LedgerTableRow, amountMsat = BigInt(row.amount_msat)): LedgerRow {
-  const { seq, kind, payment_hash, nonce, service, route, at, note } = row;
-  return { seq, kind, paymentHash: payment_hash as PaymentHash, nonce, amountMsat: amountMsat as Msat, service, route, at, note };
-}
-
-function fromDenialRow({ kind, value, expires_at }: DenialRow): Denial {
-  return { kind, value, expiresAt: expires_at };
 }

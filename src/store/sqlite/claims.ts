@@ -2,6 +2,7 @@
  * Claims in SQLite: the row is read, the state machine applied and the row written within one transaction.
  */
 import * as ClaimLife from '../claimLife.ts';
+import { type ClaimRow, columns, fromRow, toRow } from '../claimRow.ts';
 import type { ClaimOutcome, ClaimRef, ClaimRequest, CommitRequest, LedgerEntry, ReleaseRequest, StoredAnswer } from '../Store.ts';
 import type { Connection } from './connection.ts';
 
@@ -20,7 +21,7 @@ export function createClaims(connection: Connection, now: () => number, append: 
   }
 
   function take<Outcome>(key: string, step: ClaimLife.Step<Outcome>, answer?: StoredAnswer): Outcome {
-    if (step.next) upsert.run(...toRow(key, step.next));
+    if (step.next) upsert.run(...valuesOf(toRow(key, step.next)));
     if (step.next && step.answer === 'keep' && answer) {
       upsertAnswer.run(key, answer.status, JSON.stringify(answer.headers), answer.body, ClaimLife.answerExpiresAt(step.next));
     }
@@ -53,95 +54,11 @@ export function createClaims(connection: Connection, now: () => number, append: 
   };
 }
 
-const columns = [
-  'key',
-  'state',
-  'fence',
-  'request',
-  'idempotency_key',
-  'body_digest',
-  'expires_at',
-  'lease_ends_at',
-  'lease_seconds',
-  'repeat_seconds',
-  'committed_at',
-  'committed_fence',
-  'repeats',
-  'given_back',
-  'lapses',
-  'releases',
-  'payment_hash',
-  'amount_msat',
-] as const;
-
 const upsertSql = `INSERT INTO claims (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})
   ON CONFLICT (key) DO UPDATE SET ${columns.slice(1).map((column) => `${column} = excluded.${column}`)}`;
 
-type ClaimRow = {
-  readonly state: ClaimLife.ClaimLife['state'];
-  readonly fence: number;
-  readonly request: string;
-  readonly idempotency_key: string | null;
-  readonly body_digest: string | null;
-  readonly expires_at: number;
-  readonly lease_ends_at: number | null;
-  readonly lease_seconds: number;
-  readonly repeat_seconds: number;
-  readonly committed_at: number;
-  readonly committed_fence: number;
-  readonly repeats: number;
-  readonly given_back: number;
-  readonly lapses: number;
-  readonly releases: string;
-  readonly payment_hash: string | null;
-  readonly amount_msat: string | null;
-};
-
 type AnswerRow = { readonly status: number; readonly headers: string; readonly body: Uint8Array };
 
-/** In the order of `columns`. */
-function toRow(key: string, life: ClaimLife.ClaimLife) {
-  return [
-    key,
-    life.state,
-    life.fence,
-    life.record.request,
-    life.record.idempotencyKey ?? null,
-    life.record.bodyDigest ?? null,
-    life.expiresAt,
-    life.leaseEndsAt ?? null,
-    life.leaseSeconds,
-    life.repeatSeconds,
-    life.committedAt,
-    life.committedFence,
-    life.repeats,
-    life.givenBack,
-    life.lapses,
-    JSON.stringify(life.releases),
-    life.payment?.paymentHash ?? null,
-    life.payment === undefined ? null : `${life.payment.amountMsat}`,
-  ];
-}
-
-function fromRow(row: ClaimRow): ClaimLife.ClaimLife {
-  return {
-    state: row.state,
-    fence: row.fence,
-    record: {
-      request: row.request,
-      ...(row.idempotency_key !== null && { idempotencyKey: row.idempotency_key }),
-      ...(row.body_digest !== null && { bodyDigest: row.body_digest }),
-    },
-    expiresAt: row.expires_at,
-    leaseEndsAt: row.lease_ends_at ?? undefined,
-    leaseSeconds: row.lease_seconds,
-    repeatSeconds: row.repeat_seconds,
-    committedAt: row.committed_at,
-    committedFence: row.committed_fence,
-    repeats: row.repeats,
-    givenBack: row.given_back,
-    lapses: row.lapses,
-    releases: JSON.parse(row.releases),
-    ...(row.payment_hash !== null && { payment: { paymentHash: row.payment_hash, amountMsat: BigInt(row.amount_msat ?? 0) } }),
-  };
+function valuesOf(row: ClaimRow) {
+  return columns.map((column) => row[column]);
 }

@@ -1,10 +1,10 @@
 /**
  * What a store's file forgets, a few hundred rows at a time so that nobody waits for it.
  */
+import { fromLotRow, type LotRow } from '../accountRow.ts';
 import { type ClaimLife, graceSeconds } from '../claimLife.ts';
 import * as Closings from '../closings.ts';
 import type { Closing } from '../Standing.ts';
-import { fromLotRow, type LotRow } from './accounts.ts';
 import type { Connection } from './connection.ts';
 
 const batchSize = 500;
