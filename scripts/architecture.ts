@@ -49,7 +49,7 @@ export const folders: Readonly<Record<string, Folder>> = {
       nwc: { ring: 'web', packages: ['@noble/ciphers', '@noble/curves'] },
     },
   },
-  store: { layer: 1, ring: 'web', packages: [], except: { sqlite: node } },
+  store: { layer: 1, ring: 'web', packages: [], except: { sqlite: node, postgres: { ring: 'node', packages: ['pg'] } } },
   discovery: { layer: 1, ring: 'web', packages: [] },
   // Bodies are hashed as they stream; workers have this module too.
   server: { layer: 2, ring: 'web', modules: ['node:crypto'], packages: [] },

@@ -28,6 +28,7 @@ const suites = [
   { name: 'lnbits', what: 'npm run e2e:lnbits: the real LNbits over those nodes, installed here', run: runLnbits },
   { name: 'nwc', what: 'npm run e2e:nwc: real relays of Nostr, installed here', run: runNwc },
   { name: 'browser', what: 'npm run test:browser: a wallet on a page in Chromium', run: runBrowser },
+  { name: 'postgres', what: 'npm run e2e:postgres: a real PostgreSQL, installed here where it is missing', run: runPostgres },
   { name: 'start', what: 'npm start -- --once in a fresh clone, on the Node of this machine', run: () => runStart(machine) },
   { name: 'start-24', what: 'npm start -- --once in a fresh clone, on Node 24', unless: /^24\./, run: async () => runStart(await fetchOther('24')) },
   { name: 'test-22', what: 'the tests on the oldest Node that we promise', run: async () => runTests(await fetchOther('22.19.0')) },
@@ -100,6 +101,14 @@ async function runBrowser() {
     }
   }
   return runTests(machine, [join(root, 'scripts', 'run.mjs'), 'test:browser']);
+}
+
+/** A real PostgreSQL, which is installed from Debian's packages where it is missing. */
+async function runPostgres() {
+  const outcome = await runTests(machine, [join(root, 'scripts', 'run.mjs'), 'e2e:postgres']);
+  const why = /SKIPPED, NOT RUN: (.*)\./.exec(outcome.output)?.[1];
+  if (why !== undefined && outcome.failed === 0) throw new Skip(why);
+  return outcome;
 }
 
 async function needGo() {

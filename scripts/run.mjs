@@ -23,6 +23,7 @@ const words = {
   'e2e:lnd': { run: ['node_modules/vitest/vitest.mjs', 'run', '--config', 'vitest.nodes.config.ts'], suite: 'test/e2e/lnd/', atRoot: true },
   'e2e:lnbits': { run: ['node_modules/vitest/vitest.mjs', 'run', '--config', 'vitest.nodes.config.ts'], suite: 'test/e2e/lnbits/', atRoot: true },
   'e2e:nwc': { run: ['node_modules/vitest/vitest.mjs', 'run', '--config', 'vitest.nodes.config.ts'], suite: 'test/e2e/nwc/', atRoot: true },
+  'e2e:postgres': { run: ['node_modules/vitest/vitest.mjs', 'run', '--config', 'vitest.nodes.config.ts'], suite: 'test/e2e/postgres/', atRoot: true },
   fuzz: { run: ['scripts/fuzz.ts'], atRoot: true },
   crash: { run: ['test/crash/run.ts'], atRoot: true },
   soak: { run: ['test/crash/run.ts', '--soak'], atRoot: true },

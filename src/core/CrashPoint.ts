@@ -10,7 +10,7 @@
 
 /** What is written in one transaction, by part and operation. */
 export const writes = {
-  /** The seller's store, in SQLite. */
+  /** The seller's store, in a file or a database. */
   store: {
     migrate: 'The tables of a new file, or of an older version.',
     claim: 'A use is claimed, and its payment stands in the ledger as received.',

@@ -14,6 +14,8 @@ export type StoreCapabilities = {
   readonly durable: boolean;
   /** Can be opened by several processes at once. */
   readonly shared: boolean;
+  /** Survives the end of the machine as well: every call is on disk when it returns. */
+  readonly flushed: boolean;
 };
 
 /** The request that a claim is made for: what makes a later request the same one. Digests, never the request itself. */

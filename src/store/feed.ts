@@ -24,8 +24,8 @@ type Later<T> = T | Promise<T>;
 export type Feed = {
   /** See {@link Store.changes}; ends when the feed is closed as well. */
   readonly changes: (options: ChangesQuery) => AsyncIterable<Change>;
-  /** Something of this kind was written by this process. */
-  readonly wake: (kind: Change['kind']) => void;
+  /** Something of this kind was written; without one, anything may have been. */
+  readonly wake: (kind?: Change['kind']) => void;
   /** Ends every reader. */
   readonly close: () => void;
 };

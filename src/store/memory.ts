@@ -44,7 +44,7 @@ export function createMemoryStore(options: { readonly clock?: Clock } = {}): Sto
 
   return withCheckedArguments({
     name: 'memory',
-    capabilities: { durable: false, shared: false },
+    capabilities: { durable: false, shared: false, flushed: false },
     claim: (request) => step(() => claims.claim(request)),
     heartbeat: (request) => step(() => claims.heartbeat(request)),
     commit: (request) => step(() => claims.commit(request)),

@@ -56,7 +56,7 @@ export async function createSqliteStore({ path, clock = systemClock, reached = u
 
   return withCheckedArguments({
     name: 'sqlite',
-    capabilities: { durable: true, shared: true },
+    capabilities: { durable: true, shared: true, flushed: true },
     claim: (request) => write('claim', () => claims.claim(request)),
     heartbeat: (request) => write('heartbeat', () => claims.heartbeat(request)),
     commit: (request) => write('commit', () => claims.commit(request)),

@@ -1,0 +1,49 @@
+/**
+ * Accounts in PostgreSQL: the steps of `accountLife.ts` over rows that were read under their locks.
+ */
+import * as AccountLife from '../accountLife.ts';
+import type { AccountBalance, Store } from '../Store.ts';
+import type { Read } from './book.ts';
+import type { Group, Work } from './group.ts';
+import { readBalance } from './holdingsSql.ts';
+
+/** Accounts, what was credited to them and what is reserved on them. */
+export function createAccounts(now: () => number) {
+  const keptIn = ({ holdings, append }: Group): AccountLife.Kept => ({ ...holdings.kept, now, append });
+  const ofReservation =
+    <Request extends { readonly reservation: string }, Outcome>(step: (kept: AccountLife.Kept, request: Request) => Outcome) =>
+    (request: Request): Work<Outcome> => ({
+      want: ({ holdings }) => holdings.wantReservation(request.reservation),
+      take: (group) => step(keptIn(group), request),
+    });
+  return {
+    credit: (request: Parameters<Store['credit']>[0]): Work<'credited' | 'already'> => ({
+      want: ({ holdings }) => {
+        holdings.wantAccount(request.account);
+        holdings.wantSource(request.source);
+      },
+      take: (group) => AccountLife.credit(keptIn(group), request),
+    }),
+    reserve: (request: Parameters<Store['reserve']>[0]): Work<Awaited<ReturnType<Store['reserve']>>> => ({
+      want: ({ holdings }) => {
+        holdings.wantReservation(request.reservation);
+        for (const { account, opens } of request.debits) {
+          holdings.wantAccount(account);
+          if (opens) holdings.wantSource(opens.source);
+        }
+      },
+      take: (group) => AccountLife.reserve(keptIn(group), request),
+    }),
+    extend: ofReservation(AccountLife.extend),
+    settle: ofReservation(AccountLife.settle),
+    cancel: ofReservation(AccountLife.cancel),
+  };
+}
+
+/** An account's standing, read by itself. */
+export async function balanceOf(read: Read, account: string, now: number): Promise<AccountBalance | undefined> {
+  const [row] = await read<{ readonly units: string; readonly spent: string; readonly reserved: string }>(readBalance, [account, now]);
+  if (!row) return undefined;
+  const [units, spent, reserved] = [BigInt(row.units), BigInt(row.spent), BigInt(row.reserved)];
+  return { units, available: units - spent - reserved, reserved, spent };
+}
