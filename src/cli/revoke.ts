@@ -13,7 +13,7 @@ import type { CliContext } from './Context.ts';
 import { passphrasesOf } from './Passphrase.ts';
 import { never, type Sellers } from './revoke/Ends.ts';
 import { readWanted, type Wanted, type Wishes } from './revoke/Wanted.ts';
-import { locateStore, openStoreFile, type StoreOptions } from './StoreFile.ts';
+import { locateStore, nameOf, openToLook, type StoreOptions } from './Stores.ts';
 import { type Terminal, table } from './Terminal.ts';
 import { formatAt, formatRelative, isoAt } from './Time.ts';
 
@@ -59,9 +59,9 @@ async function revokeWanted(context: CliContext, options: RevokeOptions): Promis
   const terminal = context.terminal.withJson(options.json);
   const clock = context.clock ?? systemClock;
   const now = nowAt(clock);
-  const { path } = await locateStore(context, options);
+  const { choice } = await locateStore(context, options);
   const wanted = await readWanted(context, options, await sellersOf(context, options), now);
-  const store = await openStoreFile(path, clock, 'farebox revoke');
+  const store = await openToLook(choice, clock, 'farebox revoke');
   try {
     const { denials } = await store.denials();
     const fresh = wanted.filter(({ denial }) => !denials.some((one) => covers(one, denial)));
@@ -72,7 +72,7 @@ async function revokeWanted(context: CliContext, options: RevokeOptions): Promis
       await store.deny(denial);
       terminal.data({ kind: 'revoked', ...toData(denial) });
     }
-    terminal.line(`${terminal.tone('good', 'Revoked.')} Every gateway on ${path} refuses it within a second.`);
+    terminal.line(`${terminal.tone('good', 'Revoked.')} Every gateway on ${nameOf(choice)} refuses it within a second.`);
   } finally {
     await store.close();
   }
@@ -96,12 +96,12 @@ function covers(one: Denial, other: Denial): boolean {
 async function list(context: CliContext, options: ListOptions): Promise<void> {
   const terminal = context.terminal.withJson(options.json);
   const clock = context.clock ?? systemClock;
-  const { path } = await locateStore(context, options);
-  const store = await openStoreFile(path, clock, 'farebox revoke list');
+  const { choice } = await locateStore(context, options);
+  const store = await openToLook(choice, clock, 'farebox revoke list');
   try {
     const { denials } = await store.denials();
     for (const denial of denials) terminal.data(toData(denial));
-    terminal.line(terminal.tone('quiet', path));
+    terminal.line(terminal.tone('quiet', nameOf(choice)));
     if (denials.length === 0) terminal.line('Nothing is revoked.');
     for (const row of table(denials.map((denial) => rowOf(terminal, denial, nowAt(clock))))) terminal.line(row);
   } finally {

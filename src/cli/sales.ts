@@ -8,7 +8,7 @@ import { FareboxError } from '../core/Errors.ts';
 import type { Network } from '../lightning/Lightning.ts';
 import type { LedgerRow, LedgerTotals, Store } from '../store/Store.ts';
 import type { CliContext } from './Context.ts';
-import { locateStore, openStoreFile, type StoreOptions } from './StoreFile.ts';
+import { locateStore, openToLook, type StoreOptions } from './Stores.ts';
 import { printable, type Terminal, type Tone } from './Terminal.ts';
 import { formatLocal, isoAt } from './Time.ts';
 
@@ -49,8 +49,8 @@ async function sales(context: CliContext, options: SalesOptions): Promise<void> 
   if (options.follow && options.once) throw new FareboxError('CONFIG_INVALID', '--follow and --once cannot both be: stay, or end.');
   const terminal = context.terminal.withJson(options.json);
   const clock = context.clock ?? systemClock;
-  const { path, network } = await locateStore(context, options);
-  const store = await openStoreFile(path, clock, 'farebox sales');
+  const { choice, network } = await locateStore(context, options);
+  const store = await openToLook(choice, clock, 'farebox sales');
   try {
     const { seq } = await store.denials();
     const rows = await latest(store, seq, options.limit);

@@ -7,15 +7,14 @@ import { FareboxError } from '../core/Errors.ts';
 import { createConfig, createGateway, type Gateway, type GatewayConfig, invoiceMsat, loadConfig, type RequestOutcome, termsOf } from '../gateway/index.ts';
 import type { Receiver } from '../lightning/Lightning.ts';
 import { createEvents, type PaywallEvent } from '../server/Events.ts';
-import { createMemoryStore } from '../store/memory.ts';
 import type { Store } from '../store/Store.ts';
-import { createSqliteStore } from '../store/sqlite.ts';
 import { configFile } from './ConfigFile.ts';
 import type { CliContext } from './Context.ts';
 import type { Home } from './Home.ts';
 import { type OpenRing, openKeyRing } from './KeyRing.ts';
 import { doubtOf, isProduct } from './Products.ts';
 import { type OpenWallet, openReceivers } from './Receivers.ts';
+import { openStore } from './Stores.ts';
 import { type Terminal, table } from './Terminal.ts';
 
 type ServeOptions = {
@@ -82,7 +81,7 @@ export async function serve(context: CliContext, home: Home, config: GatewayConf
     events.on((event) => logEvent(context.terminal, event));
     const trouble = (error: unknown) => events.emit({ at: Date.now(), kind: 'trouble', what: 'the key file', error });
     ring = await openKeyRing(context, config, receiver.network, trouble);
-    store = await openStore(config);
+    store = await openStore(config.store);
     const log = (outcome: RequestOutcome) => logRequest(context.terminal, outcome);
     const gateway = await createGateway({ config, receiver, payees, wallets, keys: ring.keys, store, events, log });
     const { url, introspectionUrl } = await listen(gateway, config);
@@ -116,11 +115,6 @@ async function listen(gateway: Gateway, config: GatewayConfig): ReturnType<Gatew
       cause: error,
     });
   }
-}
-
-async function openStore(config: GatewayConfig): Promise<Store | undefined> {
-  if (config.store.kind === 'none') return undefined;
-  return config.store.kind === 'memory' ? createMemoryStore() : createSqliteStore({ path: config.store.path });
 }
 
 async function fromFile(context: CliContext, options: ServeOptions): Promise<GatewayConfig> {

@@ -7,7 +7,7 @@ import { FareboxError } from '../core/Errors.ts';
 import * as Books from '../store/Books.ts';
 import type { CliContext } from './Context.ts';
 import { requireSandbox } from './SandboxLink.ts';
-import { locateStore, openStoreFile, type StoreOptions } from './StoreFile.ts';
+import { locateStore, nameOf, openToLook, type StoreOptions } from './Stores.ts';
 import { printVerdict } from './store/Verdict.ts';
 
 type VerifyOptions = StoreOptions & { readonly sandbox: boolean; readonly json?: boolean };
@@ -48,8 +48,8 @@ Examples:
 
 async function verify(context: CliContext, options: VerifyOptions): Promise<void> {
   const terminal = context.terminal.withJson(options.json);
-  const { path, network = 'sandbox' } = await locateStore(context, options);
-  const store = await openStoreFile(path, context.clock ?? systemClock, 'farebox store verify');
+  const { choice, network = 'sandbox' } = await locateStore(context, options);
+  const store = await openToLook(choice, context.clock ?? systemClock, 'farebox store verify');
   const sandbox = askSandbox(context);
   let verdict: Books.Verdict;
   try {
@@ -57,10 +57,11 @@ async function verify(context: CliContext, options: VerifyOptions): Promise<void
   } finally {
     await store.close();
   }
-  printVerdict(terminal, path, verdict);
+  const name = nameOf(choice);
+  printVerdict(terminal, name, verdict);
   if (!verdict.balanced) {
     const count = verdict.found === 1 ? 'one thing is' : `${verdict.found} things are`;
-    throw new FareboxError('BOOKS_UNBALANCED', `The books of ${path} do not balance: ${count} wrong.`);
+    throw new FareboxError('BOOKS_UNBALANCED', `The books of ${name} do not balance: ${count} wrong.`);
   }
   if (verdict.node.kind === 'unknown') throw sandbox.failure();
 }

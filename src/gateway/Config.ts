@@ -9,11 +9,12 @@ import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import type { Msat } from '../core/Amount.ts';
 import { FareboxError } from '../core/Errors.ts';
-import { isLoopback, type KeysChoice, type ListenAddress, type StoreChoice, type UpstreamAddress } from './ConfigFields.ts';
+import { isLoopback, type KeysChoice, type ListenAddress, type UpstreamAddress } from './ConfigFields.ts';
 import { type PayeesConfig, readPayees } from './ConfigPayees.ts';
 import { readRoutes } from './ConfigRoutes.ts';
 import { type ConfigFile, configSchema, readFile } from './ConfigSchema.ts';
 import { type SecretChoice, secretAt } from './ConfigSecrets.ts';
+import { readStore, type StoreChoice } from './ConfigStore.ts';
 import { type ConfigPath, type ConfigText, createMistakes, type Environment, fromValue, type Mistakes, parse } from './ConfigText.ts';
 import * as satgate from './import/satgate.ts';
 import type { RouteKey } from './Router.ts';
@@ -156,7 +157,7 @@ function complete(text: ConfigText, { file = 'farebox.yaml', folder = '.' }: Con
 
 function withDefaults(found: ConfigFile, file: string, text: ConfigText, absolute: (path: string) => string, mistakes: Mistakes): GatewayConfig {
   const payees = readPayees(found, { text, absolute, mistakes });
-  const { timeouts = {}, limits = {}, compat = {}, keys = { kind: 'file', path: 'farebox.keys' }, store = { kind: 'sqlite', path: 'farebox.db' } } = found;
+  const { timeouts = {}, limits = {}, compat = {}, keys = { kind: 'file', path: 'farebox.keys' } } = found;
   return {
     file,
     listen: found.listen ?? { host: '127.0.0.1', port: 8402 },
@@ -165,7 +166,7 @@ function withDefaults(found: ConfigFile, file: string, text: ConfigText, absolut
     realm: found.realm ?? 'main',
     keys: keys.kind === 'file' ? { kind: 'file', path: absolute(keys.path) } : keys,
     passphrase: found.passphrase === undefined ? undefined : secretAt(found.passphrase, ['passphrase'], text, absolute),
-    store: store.kind === 'sqlite' ? { kind: 'sqlite', path: absolute(store.path) } : store,
+    store: readStore(found.store, text, absolute, mistakes),
     invoiceExpirySeconds: found.invoiceExpiry ?? 600,
     routes: readRoutes(found.services, { timeoutMs: timeouts.upstream ?? 60_000, payees }, mistakes),
     timeouts: {

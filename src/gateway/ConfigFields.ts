@@ -20,9 +20,6 @@ export type FreeChoice =
   | { readonly kind: 'always' }
   | { readonly kind: 'quota'; readonly requests: number; readonly seconds: number; readonly inAll: number | undefined };
 
-/** Where what is counted is kept. */
-export type StoreChoice = { readonly kind: 'sqlite'; readonly path: string } | { readonly kind: 'memory' } | { readonly kind: 'none' };
-
 /** Where the master keys come from. The text is a secret. */
 export type KeysChoice = { readonly kind: 'file'; readonly path: string } | { readonly kind: 'text'; readonly text: string };
 
@@ -196,14 +193,6 @@ function splitTerms(value: unknown, wrong: () => Error): { readonly kind: string
   const match = /^([a-z-]+)(?:[:\s]\s*(.+))?$/.exec(text(value).trim());
   if (!match) throw wrong();
   return { kind: match[1] as string, of: match[2] };
-}
-
-/** `memory`, `none`, or the path of a SQLite file. */
-export function readStore(value: unknown): StoreChoice {
-  const written = text(value).trim();
-  if (written === 'memory' || written === 'none') return { kind: written };
-  if (/^[a-z]{2,}:\/\//.test(written)) throw new Error(`stores at an address are not known here: write the path of a file, "memory" or "none"`);
-  return { kind: 'sqlite', path: written };
 }
 
 /** The path of a key file, with or without `file:` before it, or the keys themselves out of the environment. */

@@ -12,6 +12,7 @@ import { z } from 'zod';
 import * as Fields from './ConfigFields.ts';
 import { payeesSchema, walletsSchema } from './ConfigPayees.ts';
 import { readSecretWord } from './ConfigSecrets.ts';
+import { storeSchema } from './ConfigStore.ts';
 import { type ConfigPath, type ConfigText, type Mistakes, nearest } from './ConfigText.ts';
 
 /** A value with a reader of its own. What the reader throws becomes the mistake. */
@@ -169,8 +170,8 @@ export const configSchema = z.strictObject({
   keys: field(Fields.readKeys).optional(),
   /** What the key file is sealed under: the file that holds the passphrase, or the passphrase itself out of the environment: `${FAREBOX_PASSPHRASE}`. Default: what the start is told by `FAREBOX_PASSPHRASE`, `FAREBOX_PASSPHRASE_FILE` or a person at the terminal; a key file that is not sealed needs none. */
   passphrase: field(readSecretWord).optional(),
-  /** Where claims, revocations and the ledger are kept: the path of a SQLite file, `memory` (lost at the end; for tests), `none` (passes alone, no revocation, no ledger). Default: `farebox.db`. */
-  store: field(Fields.readStore).optional(),
+  /** Where claims, accounts, revocations and the ledger are kept: the path of a SQLite file, `postgres`, `memory` (lost at the end; for tests), `none` (passes alone, no revocation, no ledger). Default: `farebox.db`. */
+  store: storeSchema(field).optional(),
   /** How long an invoice can be paid. Default: `10m`. */
   invoiceExpiry: field(Fields.readDurationSeconds).optional(),
   /** What is sold. At least one. */

@@ -8,10 +8,11 @@ import { withoutSecrets } from './ConfigLightning.ts';
 import { explainWallets } from './ConfigPayees.ts';
 import { invoiceMsat, termsOf } from './ConfigRoutes.ts';
 import { withoutText } from './ConfigSecrets.ts';
+import { explainStore, withoutAddress } from './ConfigStore.ts';
 
 /** As JSON holds it: amounts as text, no keys. */
 export function toJson(config: GatewayConfig): unknown {
-  const { introspection, keys, lightning, passphrase, payees, routes, ...rest } = config;
+  const { introspection, keys, store, lightning, passphrase, payees, routes, ...rest } = config;
   return {
     ...rest,
     lightning: lightning.map(withoutSecrets),
@@ -19,6 +20,7 @@ export function toJson(config: GatewayConfig): unknown {
     keys: keys.kind === 'file' ? keys : { kind: 'text' },
     ...(introspection && { introspection: { ...introspection, secret: withoutText(introspection.secret) } }),
     ...(passphrase && { passphrase: withoutText(passphrase) }),
+    store: withoutAddress(store),
     routes: routes.map(({ sale, ...route }) => ({ ...route, ...(sale && { sale: { ...withTexts(sale), terms: withTexts(sale.terms) } }) })),
   };
 }
@@ -33,14 +35,13 @@ export function explain(config: GatewayConfig): string {
   const { introspection, listen, store, timeouts, limits, compat } = config;
   const addressOf = ({ host, port }: ListenAddress) =>
     `${formatHost(host)}:${port} (${isLoopback(host) ? 'this machine alone' : 'everybody who can reach it'})`;
-  const stores = { sqlite: 'SQLite, ', memory: 'in memory, lost at the end', none: 'none: passes alone, no revocation, no ledger' };
   const facts: readonly (readonly [string, string])[] = [
     ['listens on', addressOf(listen)],
     ['lightning', explainWallets(config.lightning)],
     ...Object.entries(config.payees).map(([name, wallets]): [string, string] => [`payee ${name}`, explainWallets(wallets)]),
     ['realm', config.realm],
     ['keys', explainKeys(config)],
-    ['store', store.kind === 'sqlite' ? `${stores.sqlite}${store.path}` : stores[store.kind]],
+    ['store', explainStore(store)],
     [
       'invoices',
       `can be paid for ${formatMs(config.invoiceExpirySeconds * 1000)}; ${limits.invoicesPerClientPerMinute} a minute a client, ${limits.invoicesPerMinute} in all`,

@@ -12,7 +12,7 @@ export {
   type SaleConfig,
   type TermsConfig,
 } from './Config.ts';
-export type { KeysChoice, ListenAddress, StoreChoice, TermsChoice, UpstreamAddress } from './ConfigFields.ts';
+export type { KeysChoice, ListenAddress, TermsChoice, UpstreamAddress } from './ConfigFields.ts';
 export {
   explainWallet,
   type LightningChoice,
@@ -24,6 +24,7 @@ export {
 export { explainWallets, type PayeesConfig, type Wallets } from './ConfigPayees.ts';
 export { invoiceMsat, termsOf } from './ConfigRoutes.ts';
 export { type SecretChoice, secretOf } from './ConfigSecrets.ts';
+export { explainStore, type PostgresChoice, type StoreChoice } from './ConfigStore.ts';
 export { explain, toJson } from './Explain.ts';
 export { createGateway, type Gateway, type GatewayOptions } from './Gateway.ts';
 export { followKeyFile, type KeyFile, type KeyFollowing, type KeyFollowingOptions, openKeyText, type Passphrase, readKeyFile } from './KeyFile.ts';

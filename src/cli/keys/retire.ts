@@ -6,10 +6,10 @@ import { nowAt, systemClock } from '../../core/Clock.ts';
 import { FareboxError } from '../../core/Errors.ts';
 import { readDurationSeconds } from '../../gateway/ConfigFields.ts';
 import { KeyText, readKeyFile } from '../../gateway/index.ts';
-import { createSqliteStore } from '../../store/sqlite.ts';
 import { confirm } from '../Confirm.ts';
 import type { CliContext } from '../Context.ts';
 import { never } from '../revoke/Ends.ts';
+import { isKept, type KeptStore, openToLook } from '../Stores.ts';
 import { formatAt, formatRelative, isoAt } from '../Time.ts';
 import { changeKeyFile } from './KeyStore.ts';
 import { assertThere, type KeyFileOptions, type LocatedKeys, locateKeys } from './Located.ts';
@@ -81,16 +81,16 @@ function soldSeconds(text: string): number {
 }
 
 /** The store that the gateways of this key file share; undefined where they have none, and the file alone decides. */
-function storeOf(context: CliContext, { config, isHome }: LocatedKeys): string | undefined {
-  if (config !== undefined) return config.store.kind === 'sqlite' ? config.store.path : undefined;
+function storeOf(context: CliContext, { config, isHome }: LocatedKeys): KeptStore | undefined {
+  if (config !== undefined) return isKept(config.store) ? config.store : undefined;
   if (!isHome) throw new FareboxError('CONFIG_INVALID', 'Which gateways have this key? Name their configuration with --config, so that they all hear of it.');
-  return context.home().gatewayStore;
+  return { kind: 'sqlite', path: context.home().gatewayStore };
 }
 
-async function deny(context: CliContext, path: string, fingerprint: string): Promise<void> {
+async function deny(context: CliContext, choice: KeptStore, fingerprint: string): Promise<void> {
   // A gateway that has never started has sold nothing.
-  if (!existsSync(path)) return;
-  const store = await createSqliteStore({ path, clock: context.clock ?? systemClock });
+  if (choice.kind === 'sqlite' && !existsSync(choice.path)) return;
+  const store = await openToLook(choice, context.clock ?? systemClock, 'farebox keys retire');
   try {
     await store.deny({ kind: 'key', value: fingerprint, expiresAt: never });
   } finally {
