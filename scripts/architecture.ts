@@ -49,7 +49,12 @@ export const folders: Readonly<Record<string, Folder>> = {
       nwc: { ring: 'web', packages: ['@noble/ciphers', '@noble/curves'] },
     },
   },
-  store: { layer: 1, ring: 'web', packages: [], except: { sqlite: node, postgres: { ring: 'node', packages: ['pg'] } } },
+  store: {
+    layer: 1,
+    ring: 'web',
+    packages: [],
+    except: { sqlite: node, postgres: { ring: 'node', packages: ['pg'] }, redis: { ring: 'node', packages: ['ioredis'] } },
+  },
   discovery: { layer: 1, ring: 'web', packages: [] },
   // Bodies are hashed as they stream; workers have this module too.
   server: { layer: 2, ring: 'web', modules: ['node:crypto'], packages: [] },

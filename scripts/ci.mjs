@@ -29,6 +29,7 @@ const suites = [
   { name: 'nwc', what: 'npm run e2e:nwc: real relays of Nostr, installed here', run: runNwc },
   { name: 'browser', what: 'npm run test:browser: a wallet on a page in Chromium', run: runBrowser },
   { name: 'postgres', what: 'npm run e2e:postgres: a real PostgreSQL, installed here where it is missing', run: runPostgres },
+  { name: 'redis', what: 'npm run e2e:redis: a real Redis, installed here where it is missing', run: runRedis },
   { name: 'start', what: 'npm start -- --once in a fresh clone, on the Node of this machine', run: () => runStart(machine) },
   { name: 'start-24', what: 'npm start -- --once in a fresh clone, on Node 24', unless: /^24\./, run: async () => runStart(await fetchOther('24')) },
   { name: 'test-22', what: 'the tests on the oldest Node that we promise', run: async () => runTests(await fetchOther('22.19.0')) },
@@ -104,8 +105,18 @@ async function runBrowser() {
 }
 
 /** A real PostgreSQL, which is installed from Debian's packages where it is missing. */
-async function runPostgres() {
-  const outcome = await runTests(machine, [join(root, 'scripts', 'run.mjs'), 'e2e:postgres']);
+function runPostgres() {
+  return runInstalled('e2e:postgres');
+}
+
+/** A real Redis, which is installed from Debian's packages where it is missing. */
+function runRedis() {
+  return runInstalled('e2e:redis');
+}
+
+/** A suite that installs its program itself, and says why where it cannot. */
+async function runInstalled(word) {
+  const outcome = await runTests(machine, [join(root, 'scripts', 'run.mjs'), word]);
   const why = /SKIPPED, NOT RUN: (.*)\./.exec(outcome.output)?.[1];
   if (why !== undefined && outcome.failed === 0) throw new Skip(why);
   return outcome;

@@ -4,11 +4,11 @@
 import { readFileSync, statSync } from 'node:fs';
 import { type Clock, systemClock } from '../core/Clock.ts';
 import { FareboxError } from '../core/Errors.ts';
-import { loadConfig, type PostgresChoice, type StoreChoice } from '../gateway/index.ts';
+import { isAddress, isServer, loadConfig, placeOf, type ServerChoice, type StoreChoice } from '../gateway/index.ts';
 import type { Network } from '../lightning/Lightning.ts';
 import { createMemoryStore } from '../store/memory.ts';
-import { isAddress, placeOf } from '../store/postgres/address.ts';
 import { createPostgresStore } from '../store/postgres.ts';
+import { createRedisStore } from '../store/redis.ts';
 import type { Store } from '../store/Store.ts';
 import { createSqliteStore } from '../store/sqlite.ts';
 import { configFile } from './ConfigFile.ts';
@@ -21,7 +21,7 @@ export type StoreOptions = { readonly store?: string; readonly config?: string }
 export type LocatedStore = { readonly choice: KeptStore; readonly network: Network | undefined };
 
 /** A store that others can look into. */
-export type KeptStore = Extract<StoreChoice, { readonly kind: 'sqlite' | 'postgres' }>;
+export type KeptStore = Extract<StoreChoice, { readonly kind: 'sqlite' | 'postgres' | 'redis' }>;
 
 /**
  * Opens the store that a gateway sells with, new or old; undefined where it has none.
@@ -30,7 +30,7 @@ export type KeptStore = Extract<StoreChoice, { readonly kind: 'sqlite' | 'postgr
 export async function openStore(choice: StoreChoice): Promise<Store | undefined> {
   if (choice.kind === 'none') return undefined;
   if (choice.kind === 'memory') return createMemoryStore();
-  return choice.kind === 'sqlite' ? createSqliteStore({ path: choice.path }) : openPostgres(choice, true);
+  return choice.kind === 'sqlite' ? createSqliteStore({ path: choice.path }) : openServer(choice, true);
 }
 
 /**
@@ -50,13 +50,14 @@ export async function locateStore(context: CliContext, options: StoreOptions): P
 
 /** Whether others can look into it. */
 export function isKept(choice: StoreChoice): choice is KeptStore {
-  return choice.kind === 'sqlite' || choice.kind === 'postgres';
+  return choice.kind === 'sqlite' || isServer(choice);
 }
 
-/** What a store is called in sentences: its file, or where its database is. */
+/** What a store is called in sentences: its file, or where its server is. */
 export function nameOf(choice: KeptStore): string {
   if (choice.kind === 'sqlite') return choice.path;
-  return `${placeOf(addressOf(choice)) ?? 'PostgreSQL'}, schema ${choice.schema}`;
+  const place = placeOf(choice.kind, addressOf(choice));
+  return choice.kind === 'redis' ? `Redis at ${place}, keys ${choice.prefix}*` : `${place ?? 'PostgreSQL'}, schema ${choice.schema}`;
 }
 
 /**
@@ -65,7 +66,7 @@ export function nameOf(choice: KeptStore): string {
  * @throws STORE_UNAVAILABLE – it is not there, or cannot be opened
  */
 export async function openToLook(choice: KeptStore, clock: Clock, command: string): Promise<Store> {
-  if (choice.kind === 'postgres') return openPostgres(choice, false, clock);
+  if (isServer(choice)) return openServer(choice, false, clock);
   const { path } = choice;
   const found = statSync(path, { throwIfNoEntry: false });
   if (found !== undefined && found.size > 0) return createSqliteStore({ path, clock });
@@ -74,23 +75,33 @@ export async function openToLook(choice: KeptStore, clock: Clock, command: strin
   throw new FareboxError('STORE_UNAVAILABLE', `Nothing has been sold yet: there is no store at ${path}. "farebox serve" makes it.${elsewhere}`);
 }
 
-function openPostgres(choice: PostgresChoice, create: boolean, clock = systemClock): Promise<Store> {
-  const { schema, durability } = choice;
-  return createPostgresStore({ url: addressOf(choice), schema, durability, create, clock });
+function openServer(choice: ServerChoice, create: boolean, clock = systemClock): Promise<Store> {
+  const url = addressOf(choice);
+  if (choice.kind === 'postgres') {
+    const { schema, durability } = choice;
+    return createPostgresStore({ url, schema, durability, create, clock });
+  }
+  const { prefix, durability, certificatePath } = choice;
+  const ca = certificatePath === undefined ? {} : { ca: read(certificatePath, 'certificate') };
+  return createRedisStore({ url, prefix, durability, create, clock, ...ca });
 }
 
 /** @throws CONFIG_INVALID – its file cannot be read, or holds no address */
-function addressOf({ url }: PostgresChoice): string {
+function addressOf({ kind, url }: ServerChoice): string {
   if (url.kind === 'text') return url.text;
-  let text: string;
+  const text = read(url.path, 'address').trim();
+  if (isAddress(kind, text)) return text;
+  const such = kind === 'postgres' ? 'postgres://user:password@host:5432/database' : 'redis://user:password@host:6379/0';
+  throw new FareboxError('CONFIG_INVALID', `${url.path} does not hold the address of a store: one line such as ${such}`);
+}
+
+function read(path: string, what: string): string {
   try {
-    text = readFileSync(url.path, 'utf8').trim();
+    return readFileSync(path, 'utf8');
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code ?? 'unreadable';
-    throw new FareboxError('CONFIG_INVALID', `The address of the store cannot be read from ${url.path} (${code}).`, { cause });
+    throw new FareboxError('CONFIG_INVALID', `The ${what} of the store cannot be read from ${path} (${code}).`, { cause });
   }
-  if (isAddress(text)) return text;
-  throw new FareboxError('CONFIG_INVALID', `${url.path} does not hold the address of a store: one line such as postgres://user:password@host:5432/database`);
 }
 
 /** An address would show its password to everybody who can list processes. */

@@ -61,7 +61,7 @@ function hints(config: GatewayConfig): readonly string[] {
   return [
     ...(keys.kind === 'file' && !existsSync(keys.path) ? [`There is no ${keys.path} yet: it is made at the first start.`] : []),
     ...(store.kind === 'sqlite' && !existsSync(store.path) ? [`There is no ${store.path} yet: nothing has been sold.`] : []),
-    ...(store.kind === 'postgres' && store.url.kind === 'file' && !existsSync(store.url.path)
+    ...((store.kind === 'postgres' || store.kind === 'redis') && store.url.kind === 'file' && !existsSync(store.url.path)
       ? [`There is no ${store.url.path} yet: it is to hold the store's address.`]
       : []),
   ];

@@ -2,7 +2,7 @@
  * The instants at which a process may be killed without harm: before and after everything that is made durable and everything that is
  * sent. Each has a name; a part that is handed an observer tells it when one is reached, and a test may kill the process there.
  *
- * What is written to a file has two points, `<part>.<operation>.written` and `<part>.<operation>.committed`; the other points are named
+ * What is written to a file or a server has two points, `<part>.<operation>.written` and `<part>.<operation>.committed`; the other points are named
  * `<part>.<what>.<how far>`.
  *
  * @see docs/decisions/0013-crash-points.md
@@ -10,7 +10,7 @@
 
 /** What is written in one transaction, by part and operation. */
 export const writes = {
-  /** The seller's store, in a file or a database. */
+  /** The seller's store, in a file, a database or a server. */
   store: {
     migrate: 'The tables of a new file, or of an older version.',
     claim: 'A use is claimed, and its payment stands in the ledger as received.',
@@ -95,7 +95,7 @@ export type Operation<Part extends WritingPart> = keyof (typeof writes)[Part] & 
 type WritePoint = { [Part in WritingPart]: `${Part}.${Operation<Part>}.${'written' | 'committed'}` }[WritingPart];
 
 /**
- * A point. `written`: the work is done in a transaction that is still open, so that a process that dies here has done nothing.
+ * A point. `written`: the work is done in a transaction that is still open, or decided and not sent, so that a process that dies here has done nothing.
  * `committed`: the transaction is on disk, and nobody has been told.
  */
 export type CrashPoint = WritePoint | keyof typeof turns;

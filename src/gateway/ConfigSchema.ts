@@ -170,7 +170,7 @@ export const configSchema = z.strictObject({
   keys: field(Fields.readKeys).optional(),
   /** What the key file is sealed under: the file that holds the passphrase, or the passphrase itself out of the environment: `${FAREBOX_PASSPHRASE}`. Default: what the start is told by `FAREBOX_PASSPHRASE`, `FAREBOX_PASSPHRASE_FILE` or a person at the terminal; a key file that is not sealed needs none. */
   passphrase: field(readSecretWord).optional(),
-  /** Where claims, accounts, revocations and the ledger are kept: the path of a SQLite file, `postgres`, `memory` (lost at the end; for tests), `none` (passes alone, no revocation, no ledger). Default: `farebox.db`. */
+  /** Where claims, accounts, revocations and the ledger are kept: the path of a SQLite file, `postgres`, `redis`, `memory` (lost at the end; for tests), `none` (passes alone, no revocation, no ledger). Default: `farebox.db`. */
   store: storeSchema(field).optional(),
   /** How long an invoice can be paid. Default: `10m`. */
   invoiceExpiry: field(Fields.readDurationSeconds).optional(),

@@ -7,11 +7,12 @@
  *       postgres:
  *         url: file:/run/secrets/store
  *
- * A database's address may hold a password, which never stands in the configuration itself: it is named by its file, or comes out of the
+ * The address of a database or a server may hold a password, which never stands in the configuration itself: it is named by its file, or comes out of the
  * environment.
  */
 import { z } from 'zod';
-import { hasPassword, isAddress, placeOf } from '../store/postgres/address.ts';
+import * as Postgres from '../store/postgres/address.ts';
+import * as Redis from '../store/redis/address.ts';
 import * as Fields from './ConfigFields.ts';
 import type { Field } from './ConfigLightning.ts';
 import type { SecretChoice } from './ConfigSecrets.ts';
@@ -26,8 +27,29 @@ export type PostgresChoice = {
   readonly durability: 'flushed' | 'unflushed';
 };
 
+/** A Redis or Valkey server, as configured. */
+export type RedisChoice = {
+  readonly kind: 'redis';
+  /** The address is a secret. */
+  readonly url: SecretChoice;
+  readonly prefix: string;
+  readonly durability: 'flushed' | 'everysec' | 'unflushed';
+  /** The file of the certificate that the server's has to be signed by; undefined: what the machine's authorities vouch for. */
+  readonly certificatePath: string | undefined;
+};
+
+/** A store with an address, which is a secret. */
+export type ServerChoice = PostgresChoice | RedisChoice;
+
 /** Where what is counted is kept. */
-export type StoreChoice = { readonly kind: 'sqlite'; readonly path: string } | { readonly kind: 'memory' } | { readonly kind: 'none' } | PostgresChoice;
+export type StoreChoice = { readonly kind: 'sqlite'; readonly path: string } | { readonly kind: 'memory' } | { readonly kind: 'none' } | ServerChoice;
+
+/** Whether it has an address. */
+export function isServer(choice: StoreChoice): choice is ServerChoice {
+  return choice.kind === 'postgres' || choice.kind === 'redis';
+}
+
+const addresses = { postgres: Postgres, redis: Redis };
 
 /** The schema of a store. */
 export function storeSchema(field: Field) {
@@ -51,6 +73,19 @@ export function storeSchema(field: Field) {
           durability: field(Fields.readOneOf(['flushed', 'unflushed'])).optional(),
         })
         .optional(),
+      /** A Redis or Valkey server, for gateways on any number of machines. Needs the package `ioredis`. */
+      redis: z
+        .strictObject({
+          /** Its address out of the environment, `${FAREBOX_STORE}`, as `rediss://user:password@host:6379/0`; or the file that holds it. No default. */
+          url: field(Fields.readLine),
+          /** What the store's keys begin with. Default: `farebox:`. Another one for every gateway that keeps books of its own; in a cluster with a hash tag, `{farebox}:`. */
+          prefix: field(Fields.readLine).optional(),
+          /** The file of the certificate that the server's has to be signed by, with `rediss://`. Default: what the machine's own authorities vouch for. */
+          certificate: field(readPath).optional(),
+          /** `everysec` or `unflushed`: take a server that may lose what it acknowledged in its last second, or at all, after which a payment may be served twice. Default: `flushed`, which refuses both. */
+          durability: field(Fields.readOneOf(['flushed', 'everysec', 'unflushed'])).optional(),
+        })
+        .optional(),
     }),
   );
 }
@@ -58,7 +93,8 @@ export function storeSchema(field: Field) {
 /** `farebox.db`, `memory`, `none`, an address out of the environment. */
 function shorthand(value: string): object {
   if (value === 'memory' || value === 'none') return { [value]: true };
-  return /^[a-z]+:\/\//i.test(value) ? { postgres: { url: value } } : { sqlite: value };
+  if (!/^[a-z]+:\/\//i.test(value)) return { sqlite: value };
+  return /^(rediss?|unix):/i.test(value) ? { redis: { url: value } } : { postgres: { url: value } };
 }
 
 /** A store as it was read. */
@@ -66,38 +102,67 @@ export type StoreFile = z.output<ReturnType<typeof storeSchema>>;
 
 /** The store that a file names; `farebox.db` beside it where it names none. Mistakes go to `mistakes`. */
 export function readStore(found: StoreFile | undefined, text: ConfigText, absolute: (path: string) => string, mistakes: Mistakes): StoreChoice {
-  const { sqlite, memory, none, postgres } = found ?? { sqlite: 'farebox.db' };
+  const { sqlite, memory, none, postgres, redis } = found ?? { sqlite: 'farebox.db' };
   const named = Object.keys(found ?? { sqlite }).length;
-  if (named !== 1) mistakes.add(['store'], named === 0 ? 'names no store: write the path of a file, or "postgres"' : 'names several stores');
+  if (named !== 1) mistakes.add(['store'], named === 0 ? 'names no store: write the path of a file, "postgres" or "redis"' : 'names several stores');
   if (memory || none) return { kind: memory ? 'memory' : 'none' };
-  if (!postgres) return { kind: 'sqlite', path: absolute(sqlite ?? 'farebox.db') };
-  const { url, schema = 'farebox', durability = 'flushed' } = postgres;
-  return { kind: 'postgres', url: addressOf(url, text, absolute, mistakes), schema, durability };
+  const address = (kind: ServerChoice['kind'], written: string) => addressOf(kind, written, text, absolute, mistakes);
+  if (postgres) {
+    const { url, schema = 'farebox', durability = 'flushed' } = postgres;
+    return { kind: 'postgres', url: address('postgres', url), schema, durability };
+  }
+  if (redis) {
+    const { url, prefix = 'farebox:', durability = 'flushed', certificate } = redis;
+    const certificatePath = certificate === undefined ? undefined : absolute(certificate);
+    return { kind: 'redis', url: address('redis', url), prefix, durability, certificatePath };
+  }
+  return { kind: 'sqlite', path: absolute(sqlite ?? 'farebox.db') };
+}
+
+/** Where the server of an address is, without what lets somebody in; undefined where that is no address. */
+export function placeOf(kind: ServerChoice['kind'], address: string): string | undefined {
+  return addresses[kind].placeOf(address);
+}
+
+/** Whether a text is the address of such a server. */
+export function isAddress(kind: ServerChoice['kind'], text: string): boolean {
+  return addresses[kind].isAddress(text);
 }
 
 /** The store without what is secret in it. */
 export function withoutAddress(choice: StoreChoice): unknown {
-  if (choice.kind !== 'postgres' || choice.url.kind === 'file') return choice;
-  return { ...choice, url: { kind: 'text', place: placeOf(choice.url.text) } };
+  if (!isServer(choice) || choice.url.kind === 'file') return choice;
+  return { ...choice, url: { kind: 'text', place: placeOf(choice.kind, choice.url.text) } };
 }
 
 /** Of a store, in words. */
 export function explainStore(choice: StoreChoice): string {
   if (choice.kind === 'sqlite') return `SQLite, ${choice.path}`;
-  if (choice.kind !== 'postgres') return choice.kind === 'memory' ? 'in memory, lost at the end' : 'none: passes alone, no revocation, no ledger';
-  const { url, schema, durability } = choice;
-  const place = url.kind === 'file' ? `its address in ${url.path}` : `at ${placeOf(url.text)}`;
-  return `PostgreSQL, ${place}, schema ${schema}${durability === 'flushed' ? '' : '; its last commits may be lost when it fails'}`;
+  if (!isServer(choice)) return choice.kind === 'memory' ? 'in memory, lost at the end' : 'none: passes alone, no revocation, no ledger';
+  const { kind, url } = choice;
+  const place = url.kind === 'file' ? `its address in ${url.path}` : `at ${placeOf(kind, url.text)}`;
+  if (kind === 'redis') return `Redis, ${place}, keys ${choice.prefix}*${lossOf[choice.durability]}`;
+  return `PostgreSQL, ${place}, schema ${choice.schema}${choice.durability === 'flushed' ? '' : '; its last commits may be lost when it fails'}`;
 }
 
+/** What a weaker promise comes to. */
+const lossOf: Readonly<Record<RedisChoice['durability'], string>> = {
+  flushed: '',
+  everysec: '; its last second may be lost when it fails',
+  unflushed: '; what it acknowledged may be lost when it fails',
+};
+
 /** An address, or the path of its file; one that lets somebody in does not stand in the configuration itself. */
-function addressOf(written: string, text: ConfigText, absolute: (path: string) => string, mistakes: Mistakes): SecretChoice {
-  const path = ['store', 'postgres', 'url'];
+function addressOf(kind: ServerChoice['kind'], written: string, text: ConfigText, absolute: (path: string) => string, mistakes: Mistakes): SecretChoice {
+  const path = ['store', kind, 'url'];
   if (!written.includes('://')) return { kind: 'file', path: absolute(readPath(written)) };
   // Not repeated: it may hold a password.
-  if (!isAddress(written))
-    mistakes.add(path, 'this is no address of a store: write the path of a file, "memory", "none", or "postgres://user@host:5432/database"');
-  else if (hasPassword(written) && !text.isFromEnvironment(path)) {
+  if (!isAddress(kind, written)) {
+    mistakes.add(
+      path,
+      'this is no address of a store: write the path of a file, "memory", "none", "postgres://user@host:5432/database" or "redis://host:6379"',
+    );
+  } else if (addresses[kind].hasPassword(written) && !text.isFromEnvironment(path)) {
     mistakes.add(path, 'a password does not belong in a configuration file: name the file that holds the whole address, or an environment variable');
   }
   return { kind: 'text', text: written };

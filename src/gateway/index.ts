@@ -24,7 +24,7 @@ export {
 export { explainWallets, type PayeesConfig, type Wallets } from './ConfigPayees.ts';
 export { invoiceMsat, termsOf } from './ConfigRoutes.ts';
 export { type SecretChoice, secretOf } from './ConfigSecrets.ts';
-export { explainStore, type PostgresChoice, type StoreChoice } from './ConfigStore.ts';
+export { explainStore, isAddress, isServer, type PostgresChoice, placeOf, type RedisChoice, type ServerChoice, type StoreChoice } from './ConfigStore.ts';
 export { explain, toJson } from './Explain.ts';
 export { createGateway, type Gateway, type GatewayOptions } from './Gateway.ts';
 export { followKeyFile, type KeyFile, type KeyFollowing, type KeyFollowingOptions, openKeyText, type Passphrase, readKeyFile } from './KeyFile.ts';

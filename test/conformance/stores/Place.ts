@@ -3,15 +3,18 @@
  */
 import type { Clock } from '../../../src/core/Clock.ts';
 import { createPostgresStore } from '../../../src/store/postgres.ts';
+import { createRedisStore } from '../../../src/store/redis.ts';
 import type { Store } from '../../../src/store/Store.ts';
 import { createSqliteStore } from '../../../src/store/sqlite.ts';
 
 /** One place for one store. */
 export type Place =
   | { readonly kind: 'sqlite'; readonly path: string }
-  | { readonly kind: 'postgres'; readonly url: string; readonly schema: string; readonly timeoutMs?: number };
+  | { readonly kind: 'postgres'; readonly url: string; readonly schema: string; readonly timeoutMs?: number }
+  | { readonly kind: 'redis'; readonly url: string; readonly prefix: string };
 
 /** Opens the store that is there, or a new one. */
 export function openAt(place: Place, clock: Clock): Promise<Store> {
-  return place.kind === 'sqlite' ? createSqliteStore({ path: place.path, clock }) : createPostgresStore({ ...place, clock });
+  if (place.kind === 'sqlite') return createSqliteStore({ path: place.path, clock });
+  return place.kind === 'redis' ? createRedisStore({ url: place.url, prefix: place.prefix, clock }) : createPostgresStore({ ...place, clock });
 }

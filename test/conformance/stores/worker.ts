@@ -3,14 +3,16 @@
  *
  * Arguments: the store's place as JSON, and the Unix seconds at which its clock stands.
  */
+import { FareboxError } from '../../../src/core/Errors.ts';
 import type { Store } from '../../../src/store/Store.ts';
 import * as FixedClock from '../../../src/testing/FixedClock.ts';
-import { claimOf, digest, entryOf, expiresAt, leaseSeconds } from '../../../src/testing/storeContract/StoreCase.ts';
+import { claimOf, digest, entryOf, expiresAt, leaseSeconds, spendingOf } from '../../../src/testing/storeContract/StoreCase.ts';
 import { openAt, type Place } from './Place.ts';
 
 /** What the test asks for. */
 export type Order =
   | { readonly kind: 'open' | 'close' | 'sell' }
+  | { readonly kind: 'sell-through'; readonly name: string }
   | { readonly kind: 'claim' | 'claim-in-turn'; readonly keys: readonly string[] }
   | { readonly kind: 'commit'; readonly key: string; readonly fence: number }
   | { readonly kind: 'count'; readonly times: number; readonly ceiling: number }
@@ -51,6 +53,8 @@ async function obey(order: Order): Promise<unknown> {
       return Promise.all(order.names.map((reservation) => store.reserve({ reservation, leaseSeconds, debits: [{ account: 'a', units: 10n }] })));
     case 'sell':
       return sell();
+    case 'sell-through':
+      return sellThrough(order.name);
   }
 }
 
@@ -66,6 +70,34 @@ async function sell(): Promise<void> {
         if (outcome.kind !== 'granted') throw new Error(`${name} is ${outcome.kind}`);
         await store.commit({ key: digest(name), fence: outcome.fence, entry: entryOf('earned', name) });
         process.send?.({ answer: name });
+      }
+    }),
+  );
+}
+
+/**
+ * Sells without end, whatever becomes of the store: a use of its own each time, and a unit of an account that all share. Tells of each of both as
+ * soon as it has returned, and goes on with the next where it does not.
+ */
+async function sellThrough(who: string): Promise<void> {
+  let sold = 0;
+  await Promise.all(
+    Array.from({ length: 4 }, async () => {
+      for (;;) {
+        sold += 1;
+        const name = `${who} ${sold}`;
+        try {
+          const outcome = await store.claim(claimOf(name, { entry: entryOf('received', name) }));
+          if (outcome.kind !== 'granted') throw new Error(`${name} is ${outcome.kind}`);
+          if ((await store.commit({ key: digest(name), fence: outcome.fence, entry: entryOf('earned', name, { nonce: '1' }) })) === 'committed') {
+            process.send?.({ answer: `sold ${name}` });
+          }
+          await store.reserve({ reservation: name, leaseSeconds, debits: [{ account: 'shared', units: 1n }] });
+          if ((await store.settle({ reservation: name, entry: spendingOf(name) })) === 'settled') process.send?.({ answer: `spent ${name}` });
+        } catch (error) {
+          if (!FareboxError.is(error, 'STORE_UNAVAILABLE')) throw error;
+          await new Promise((resolve) => setImmediate(resolve));
+        }
       }
     }),
   );

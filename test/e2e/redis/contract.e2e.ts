@@ -1,0 +1,32 @@
+/**
+ * What every store does, done by one in a real Redis: the contract, whatever sequences of calls are drawn, the books after each, and several
+ * processes at once.
+ */
+import { afterAll, beforeAll, describe } from 'vitest';
+import { testBooks } from '../../conformance/stores/books.ts';
+import { testContract } from '../../conformance/stores/contract.ts';
+import { openAt, type Place } from '../../conformance/stores/Place.ts';
+import { testProcesses } from '../../conformance/stores/processes.ts';
+import { testProperties } from '../../conformance/stores/properties.ts';
+import { type Server, startServer, whyNot } from './Server.ts';
+
+describe.skipIf(whyNot())('redis', () => {
+  let server: Server;
+  let places = 0;
+
+  const newPlace = (): Place => {
+    places += 1;
+    return { kind: 'redis', url: server.url, prefix: `place ${places}:` };
+  };
+
+  beforeAll(async () => {
+    server = await startServer();
+  });
+
+  afterAll(() => server?.remove());
+
+  describe('contract', () => testContract((clock) => openAt(newPlace(), clock)));
+  describe('properties', () => testProperties(newPlace));
+  describe('books', () => testBooks(newPlace));
+  describe('processes', () => testProcesses(newPlace));
+});
