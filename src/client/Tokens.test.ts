@@ -48,8 +48,8 @@ describe('what a token says of itself', () => {
   });
 
   it.each([
-    ['bucket:1500', 'counted'],
-    ['credit:10000000', 'counted'],
+    ['bucket:1500', 'bucket'],
+    ['credit:10000000', 'credit'],
     ['bucket', 'unknown'],
     ['credit:many', 'unknown'],
   ])('sold as %s is %s', (terms, expected) => {
@@ -66,6 +66,18 @@ describe('what a token says of itself', () => {
     };
     expect([Tokens.isForAnother(credit, refusal('b')), Tokens.isForAnother(credit, refusal('a'))]).toEqual([true, false]);
     expect(Tokens.isForAnother(credit, new Response(null, { status: 402 }))).toBe(false);
+    const offer = (...caveats: readonly string[]) => {
+      const line = `L402 macaroon="${tokenOf(['services=a:0', ...caveats])}", invoice="lnbcrt500n1p4srxzesp"`;
+      return new Response(null, { status: 402, headers: { 'WWW-Authenticate': line } });
+    };
+    const shared = keptAs('bucket', tokenOf(['services=a:0', 'a_terms=bucket:5']));
+    const isKept = (...caveats: readonly string[]) => [credit, shared].map((kept) => Tokens.isForAnother(kept, offer(...caveats)));
+    expect(isKept('a_terms=credit:5')).toEqual([false, true]);
+    expect(isKept('a_terms=bucket:9')).toEqual([true, false]);
+    expect(isKept('a_method=GET', 'a_path=/x', 'a_terms=bucket:9')).toEqual([true, true]);
+    expect(isKept('a_method=GET', 'a_path=/x', 'a_terms=pass')).toEqual([true, true]);
+    expect(isKept('a_method=GET', 'a_path=/x', 'a_terms=per-request')).toEqual([false, true]);
+    expect(isKept('a_terms=anything')).toEqual([false, false]);
     const bound = keptAs('bound', tokenOf(['services=a:0', 'a_method=GET', 'a_path=/x', 'a_terms=bucket:5']));
     expect(Tokens.isForAnother(bound, refusal('b'))).toBe(false);
   });

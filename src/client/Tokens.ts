@@ -20,8 +20,8 @@ import type { Outgoing } from './Outgoing.ts';
 export type Reading = {
   /** The services that it names. */
   readonly services: readonly string[];
-  /** `per-request`: good for one answer. `counted`: for several, until they are used up. `unknown`: it does not say. */
-  readonly terms: 'per-request' | 'pass' | 'counted' | 'unknown';
+  /** `per-request`: good for one answer. `bucket`, `credit`: for several, until they are used up. `unknown`: it does not say. */
+  readonly terms: 'per-request' | 'pass' | 'bucket' | 'credit' | 'unknown';
   /** Unix seconds, the earliest that it names; undefined where it names none. */
   readonly validUntil: number | undefined;
   /** Patterns of paths, each of which must cover the request's; empty where it names none. */
@@ -43,7 +43,7 @@ export function read(token: string): Reading {
     .filter((at) => at !== undefined);
   return {
     services,
-    terms: terms === 'per-request' || terms === 'pass' ? terms : /^(?:bucket|credit):\d+$/.test(terms ?? '') ? 'counted' : 'unknown',
+    terms: terms === 'per-request' || terms === 'pass' ? terms : ((/^(bucket|credit):\d+$/.exec(terms ?? '')?.[1] as 'bucket' | 'credit') ?? 'unknown'),
     validUntil: times.length === 0 ? undefined : Math.min(...times),
     paths: values('path'),
     methods: values('method').map((value) => value.split(',').map((method) => method.trim())),
@@ -92,17 +92,23 @@ export function isExclusive(payment: Payment): boolean {
   return terms === 'per-request' || (terms === 'unknown' && payment.state === 'settled');
 }
 
-/** Whether a refusal says nothing of this credential: it was bought for a whole service, and what was asked for is another one's. */
+/**
+ * Whether a refusal says nothing of this credential: it was bought for a whole service, and what was asked for is another one's, or is sold there
+ * in another way.
+ */
 export function isForAnother(payment: Payment, response: Response): boolean {
   const reading = readingOf(payment);
-  if (!isForService(reading)) return false;
-  const asked = Challenge.choose(Challenge.parse(response.headers.get('WWW-Authenticate') ?? ''));
-  const services = asked === undefined ? [] : read(asked.token).services;
-  return services.length > 0 && !services.some((service) => reading.services.includes(service));
+  const asked = isForService(reading) ? Challenge.choose(Challenge.parse(response.headers.get('WWW-Authenticate') ?? '')) : undefined;
+  if (asked === undefined) return false;
+  const offered = read(asked.token);
+  if (offered.services.length > 0 && !offered.services.some((service) => reading.services.includes(service))) return true;
+  // A credit is spent on single requests too.
+  if (offered.terms === 'unknown' || (reading.terms === 'credit' && offered.terms === 'per-request')) return false;
+  return offered.terms !== reading.terms || !isForService(offered);
 }
 
 function isForService({ terms, methods, paths }: Reading): boolean {
-  return terms === 'counted' && methods.length === 0 && paths.length === 0;
+  return (terms === 'bucket' || terms === 'credit') && methods.length === 0 && paths.length === 0;
 }
 
 /** Whether the token has expired, by what it says. */

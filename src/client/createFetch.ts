@@ -203,6 +203,8 @@ async function tryKept(client: Client, outgoing: Outgoing.Outgoing, call: Call, 
   let refusal: { readonly kind: 'refused'; readonly response: Response } | undefined;
   let tries = 0;
   for (const kept of Tokens.candidates(credentials, outgoing, nowAt(clock))) {
+    // What is asked for is known from the first refusal.
+    if (refusal && Tokens.isForAnother(kept, refusal.response)) continue;
     const payment = Tokens.isExclusive(kept) ? await store.step(kept.paymentHash, { kind: 'take', ...leaseOf(client, call.owner) }, nowAt(clock)) : kept;
     if (!payment) continue;
     if (refusal) await drain(refusal.response, clock);

@@ -36,8 +36,38 @@ const stores: readonly (readonly [name: string, open: () => Promise<Store>])[] =
   ],
 ];
 
+/** Everything that a service can sell at once, and another service. */
+const everything = (upstream: string) => [
+  {
+    name: 'api',
+    upstream,
+    bucket: { units: 5, price: '100 sat' },
+    credit: { amount: '1000 sat', price: '900 sat' },
+    routes: [
+      { path: '/single', price: '10 sat' },
+      { path: '/pass', price: '100 sat', terms: 'pass: 1h' },
+      { path: '/bucket', price: '100 sat', terms: 'bucket: 3' },
+      { path: '/light', terms: 'bucket' },
+      { path: '/heavy', terms: 'bucket', weight: 3 },
+      { path: '/credit/*', price: '50 sat', terms: 'credit' },
+    ],
+  },
+  { name: 'other', upstream, routes: [{ path: '/other', price: '20 sat' }] },
+];
+
+/** Services side by side, each with a credit of its own. */
+const manyServices = (upstream: string) =>
+  ['a', 'b', 'c', 'd', 'e'].map((name) => ({
+    name,
+    upstream,
+    credit: { amount: '100 sat', price: '90 sat' },
+    routes: [{ path: `/${name}/*`, price: '10 sat', terms: 'credit' }],
+  }));
+
 /** What the guide shows, and a second service beside it where a test names one. */
 function configOf(example: string, upstream: string, other?: object): GatewayConfig {
+  const made = { everything, manyServices }[example];
+  if (made) return createConfig({ listen: '127.0.0.1:0', store: 'memory', services: made(upstream) });
   const text = readFileSync(new URL(`../../examples/selling/${example}.yaml`, import.meta.url), 'utf8');
   const { services } = parseYaml(text.replaceAll('http://localhost:3000', upstream)) as { services: object[] };
   return createConfig({ listen: '127.0.0.1:0', store: 'memory', services: [...services, ...(other ? [other] : [])] });
@@ -134,6 +164,26 @@ describe.each(stores)('on %s', (_, openStore) => {
     for (let call = 0; call < 6; call++) got.push(await get(translate));
     expect(got).toEqual([4, 3, 2, 1, 0].map((left) => `200 free ${left}`).concat('200 charged paid'));
     expect(payments()).toBe(1);
+  });
+
+  test('what one service sells in several ways is bought once each, and none of it is given up where another is asked for', async () => {
+    const { get, payments } = await open('everything');
+    expect(await get('/credit/a')).toBe('200 950 sat paid');
+    expect(await get('/light')).toBe('200 4 paid');
+    expect(await get('/pass')).toMatch(/^200 .* paid$/);
+    expect(await get('/bucket')).toBe('200 2 paid');
+    expect(await get('/other')).toBe('200 charged paid');
+    expect(payments()).toBe(5);
+    expect([await get('/heavy'), await get('/credit/b'), await get('/bucket')]).toEqual(['200 1 kept', '200 900 sat kept', '200 1 kept']);
+    expect([await get('/light'), await get('/single'), await get('/pass')]).toEqual(['200 0 kept', '200 890 sat kept', expect.stringMatching(/kept$/)]);
+    expect(payments()).toBe(5);
+  });
+
+  test('what is kept for many services of one origin is found, whichever is asked for', async () => {
+    const { get, payments } = await open('manyServices');
+    for (const left of ['90 sat paid', '80 sat kept', '70 sat kept'])
+      for (const service of ['a', 'b', 'c', 'd', 'e']) expect(await get(`/${service}/${left.slice(0, 2)}`), service).toBe(`200 ${left}`);
+    expect(payments()).toBe(5);
   });
 
   test('four helpers at once, each with a part of one credit, spend no more than their parts, and all no more than the credit', async () => {
