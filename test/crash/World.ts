@@ -50,7 +50,7 @@ export async function createWorld(spares: Spares, mine?: Mine): Promise<World> {
   };
   const look = async (name: string) => {
     await stage.up();
-    const { findings: all, outcomes } = check(await takeBooks(stage), sold, revoked);
+    const { findings: all, outcomes } = check(await takeBooks(stage), sold, revoked, deaths().length > 0);
     const findings = all.filter((finding) => !told.has(finding));
     for (const finding of findings) told.add(finding);
     return { findings, outcomes: outcomes.filter((outcome) => outcome.name === name || outcome.name.startsWith(`${name}-`)) };

@@ -4,12 +4,11 @@
  * Nothing here asks the programs whether they were right: payments are counted in the sandbox's book, answers in the buyer's hand, and work
  * at the upstream.
  */
-import { createHash } from 'node:crypto';
 import type { Payment, Spending } from '../../src/client/index.ts';
-import * as Macaroon from '../../src/core/Macaroon.ts';
 import type { SandboxAudit, SandboxPayment } from '../../src/lightning/sandbox.ts';
 import type { Verdict } from '../../src/store/Books.ts';
-import type { LedgerRow, LedgerTotals } from '../../src/store/Store.ts';
+import type { AccountBalance, LedgerRow, LedgerTotals } from '../../src/store/Store.ts';
+import { accountOf, type Call, callsOf, checkCounted, countedTermsOf, idempotencyKeyOf, judgeCounted } from './counted.ts';
 import type { Sold } from './Sale.ts';
 import type { Stage } from './Stage.ts';
 import type { Served } from './Upstream.ts';
@@ -20,6 +19,8 @@ export type Books = {
   readonly ledger: readonly LedgerRow[];
   readonly totals: LedgerTotals;
   readonly verdict: Verdict;
+  /** What a call would find in each account. */
+  readonly accounts: ReadonlyMap<string, AccountBalance>;
   readonly payments: readonly Payment[];
   readonly spending: Spending;
   readonly served: readonly Served[];
@@ -34,6 +35,8 @@ export type Outcome = {
   readonly answers: number;
   /** Of the payments, those whose answer went whole to a buyer that had gone before it could say so. */
   readonly gone: number;
+  /** Calls of a bucket or a credit that were spent on an answer which did not come: whoever sent it or read it was gone. */
+  readonly lost: number;
   /** Answers that the ledger says were given again. */
   readonly repeated: number;
   /** How often the buyer asked. */
@@ -48,7 +51,7 @@ export async function takeBooks({ sandbox, gateway, buyer, upstream }: Stage): P
     audit,
     ledger: await gateway.calls.ledger(),
     totals: await gateway.calls.totals(),
-    verdict: await gateway.calls.verify({ name: 'sandbox', balanced: audit.balanced, settlements }),
+    ...(await gateway.calls.verify({ name: 'sandbox', balanced: audit.balanced, settlements })),
     ...(await buyer.calls.journal()),
     served: upstream.served,
   };
@@ -58,20 +61,23 @@ export async function takeBooks({ sandbox, gateway, buyer, upstream }: Stage): P
  * Everything that is wrong, as sentences.
  * @param sold - all sales of this stage
  * @param revoked - payments that the seller took back on purpose
+ * @param died - whether anybody was killed on this stage: who was cannot say what he has sent or read
  */
 export function check(
   books: Books,
   sold: readonly Sold[],
   revoked: ReadonlySet<string>,
+  died: boolean,
 ): { readonly findings: readonly string[]; readonly outcomes: readonly Outcome[] } {
   const index = indexOf(books, sold);
-  const judged = sold.map((sale) => judge(sale, index, revoked));
+  const judged = sold.map((sale) => judge(sale, index, revoked, died));
   return {
     findings: [
       ...checkSandbox(books),
       ...checkJournal(books),
       ...checkLedger(books, index),
       ...checkUpstream(books, index),
+      ...checkCounted(books, index.calls, sold),
       ...judged.flatMap(({ findings }) => findings),
     ],
     outcomes: judged.map(({ outcome }) => outcome),
@@ -87,6 +93,8 @@ type Index = {
   readonly work: ReadonlyMap<string, readonly Served[]>;
   /** Whole answers in the buyer's hand, by payment. */
   readonly answers: ReadonlyMap<string, number>;
+  /** Of what is counted. */
+  readonly calls: readonly Call[];
 };
 
 function settledOf(audit: SandboxAudit): readonly SandboxPayment[] {
@@ -94,7 +102,7 @@ function settledOf(audit: SandboxAudit): readonly SandboxPayment[] {
 }
 
 function indexOf({ audit, payments, ledger, served }: Books, sold: readonly Sold[]): Index {
-  const hashOfKey = new Map(payments.map((payment) => [idempotencyKeyOf(payment.token), payment.paymentHash as string]));
+  const hashOfKey = new Map(payments.map((payment) => [idempotencyKeyOf(accountOf(payment.token)), payment.paymentHash as string]));
   const whole = sold.flatMap(({ brought }) =>
     brought.flatMap((got) => (got.kind === 'answered' && got.status === 200 && got.whole ? [got.paymentHash ?? ''] : [])),
   );
@@ -105,13 +113,8 @@ function indexOf({ audit, payments, ledger, served }: Books, sold: readonly Sold
     rows: Map.groupBy(ledger, ({ paymentHash }) => paymentHash as string),
     work: Map.groupBy(served, ({ idempotencyKey }) => hashOfKey.get(idempotencyKey ?? '') ?? ''),
     answers: new Map([...Map.groupBy(whole, (hash) => hash)].map(([hash, all]) => [hash, all.length])),
+    calls: callsOf({ ledger, served }),
   };
-}
-
-/** As docs/wire.md and the gateway derive it, computed here by other means. */
-function idempotencyKeyOf(token: string): string {
-  const hash = (...parts: readonly (string | Uint8Array)[]) => parts.reduce((sum, part) => sum.update(part), createHash('sha256')).digest('hex');
-  return hash(`farebox/idempotency/1/${hash('farebox/use/1/', Macaroon.parse(token).identifier)}`).slice(0, 32);
 }
 
 function checkSandbox({ audit }: Books): string[] {
@@ -153,6 +156,7 @@ function checkLedger({ audit, ledger, totals, verdict }: Books, { settled, rows,
     const count = (kind: LedgerRow['kind']) => entries.filter((entry) => entry.kind === kind).length;
     const paid = settled.get(hash);
     if (!paid) findings.push(`the ledger has payment ${hash}, which was never made`);
+    if (countedTermsOf(byHash.get(hash as never)?.path ?? '')) continue;
     if (entries.some(({ amountMsat }) => amountMsat !== paid?.amountMsat)) findings.push(`the ledger has another amount for payment ${hash}`);
     if (count('received') !== 1) findings.push(`payment ${hash} was received ${count('received')} times`);
     const earned = count('earned') - count('reversed');
@@ -185,25 +189,41 @@ function checkUpstream({ served }: Books, { work, settled }: Index): string[] {
 }
 
 /** One sale: one answer for one payment, or a reason why not. */
-function judge({ plan, brought }: Sold, index: Index, revoked: ReadonlySet<string>): { readonly outcome: Outcome; readonly findings: string[] } {
-  const { name, terms } = plan;
+function judge(sale: Sold, index: Index, revoked: ReadonlySet<string>, died: boolean): { readonly outcome: Outcome; readonly findings: readonly string[] } {
+  const { name, terms } = sale.plan;
+  const { brought } = sale;
   const findings: string[] = [];
   const last = brought.at(-1);
   const answered = last?.kind === 'answered' ? last : undefined;
   const paid = (index.byPath.get(`/${terms}/${name}`) ?? []).filter(({ paymentHash }) => index.settled.has(paymentHash));
-  const wasKilled = brought.some(({ kind }) => kind === 'killed');
-  const hungUp = brought.some((got) => got.kind === 'failed' && got.code === 'HUNG_UP');
   for (const got of brought) {
     if (got.kind === 'answered' && got.status >= 400 && got.charge === 'charged') findings.push(`${name}: the failure ${got.status} was charged`);
     if (got.kind === 'answered' && got.status === 402) findings.push(`${name}: the buyer was handed a challenge`);
   }
   const bought = index.byHash.get((answered?.paymentHash ?? '') as never);
   if (!bought || !index.settled.has(bought.paymentHash)) findings.push(`${name}: the answer was bought with no payment`);
-  const work = terms === 'item' && bought ? index.work.get(bought.paymentHash) : undefined;
-  if (terms === 'item' && !work?.some(({ item, body }) => item === name && body === answered?.body))
-    findings.push(`${name}: the answer is not what the upstream sent`);
+  const tries = brought.length;
+  if (countedTermsOf(`/${terms}/`)) {
+    const { lost, findings: more } = judgeCounted(sale, index.calls, died);
+    return { outcome: { name, payments: paid.length, answers: 1, gone: 0, lost, repeated: 0, tries }, findings: [...findings, ...more] };
+  }
+  const { gone, findings: more } = terms === 'item' ? judgeItem(sale, bought, paid, index, revoked) : { gone: 0, findings: [] };
+  const repeated = paid.reduce((sum, { paymentHash }) => sum + (index.rows.get(paymentHash) ?? []).filter(({ kind }) => kind === 'repeated').length, 0);
+  const answers = paid.reduce((sum, { paymentHash }) => sum + (index.answers.get(paymentHash) ?? 0), 0);
+  return { outcome: { name, payments: paid.length, answers, gone, lost: 0, repeated, tries }, findings: [...findings, ...more] };
+}
+
+/** What buys one answer: it is what the upstream sent, and whatever else was paid for it went whole to a buyer that had gone. */
+function judgeItem({ plan: { name }, brought }: Sold, bought: Payment | undefined, paid: readonly Payment[], index: Index, revoked: ReadonlySet<string>) {
+  const findings: string[] = [];
+  const last = brought.at(-1);
+  const body = last?.kind === 'answered' ? last.body : undefined;
+  const wasKilled = brought.some(({ kind }) => kind === 'killed');
+  const hungUp = brought.some((got) => got.kind === 'failed' && got.code === 'HUNG_UP');
+  const work = bought && index.work.get(bought.paymentHash);
+  if (!work?.some((served) => served.item === name && served.body === body)) findings.push(`${name}: the answer is not what the upstream sent`);
   let gone = 0;
-  for (const { paymentHash, state } of terms === 'item' ? paid : []) {
+  for (const { paymentHash, state } of paid) {
     if (paymentHash === bought?.paymentHash || revoked.has(paymentHash)) continue;
     const sentWhole = index.work.get(paymentHash)?.some(({ status, whole }) => status === 200 && whole) ?? false;
     // It was read to its end, or went out whole, and whoever had it is gone.
@@ -211,7 +231,5 @@ function judge({ plan, brought }: Sold, index: Index, revoked: ReadonlySet<strin
     if (isGone && sentWhole) gone += 1;
     else findings.push(`${name}: payment ${paymentHash} (${state}) bought nothing`);
   }
-  const repeated = paid.reduce((sum, { paymentHash }) => sum + (index.rows.get(paymentHash) ?? []).filter(({ kind }) => kind === 'repeated').length, 0);
-  const answers = paid.reduce((sum, { paymentHash }) => sum + (index.answers.get(paymentHash) ?? 0), 0);
-  return { outcome: { name, payments: paid.length, answers, gone, repeated, tries: brought.length }, findings };
+  return { gone, findings };
 }

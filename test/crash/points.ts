@@ -5,7 +5,7 @@ import { type CrashPoint, crashPoints } from '../../src/core/CrashPoint.ts';
 import type { Outcome } from './checks.ts';
 import { createDice } from './dice.ts';
 import type { Spares } from './Spares.ts';
-import { scenarios } from './scenarios.ts';
+import { isCounted, scenarios } from './scenarios.ts';
 import { createWorld, type Look, type World } from './World.ts';
 import type { Mine } from './worker.ts';
 
@@ -132,6 +132,9 @@ function choose(point: CrashPoint, reached: Reached, most: number): readonly { r
   for (let times = 1; chosen.length < most && order.some(([, counts]) => (counts.get(point) ?? 0) >= times); times++) {
     for (const [scenario, counts] of order) if (chosen.length < most && (counts.get(point) ?? 0) >= times) chosen.push({ scenario, times });
   }
+  // What is counted goes other ways than what is used once, and is tried at every point that it reaches.
+  const [other] = order.find(([scenario]) => isCounted(scenario)) ?? [];
+  if (other !== undefined && !chosen.some(({ scenario }) => isCounted(scenario))) chosen.splice(most - 1, 1, { scenario: other, times: 1 });
   return chosen;
 }
 

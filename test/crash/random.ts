@@ -9,7 +9,7 @@ import { createDice, type Dice } from './dice.ts';
 import { type Fault, type Plan, plain, type Sold, sell } from './Sale.ts';
 import type { Spares } from './Spares.ts';
 import { ownerOf } from './Stage.ts';
-import { surely } from './scenarios.ts';
+import { surely } from './surely.ts';
 import type { Behaviour } from './Upstream.ts';
 import { createWorld, type World } from './World.ts';
 import type { Mine, ProgramName } from './worker.ts';
@@ -33,6 +33,11 @@ export type Totals = {
   answers: number;
   /** Answers that went whole to a buyer that was killed, or had hung up. */
   gone: number;
+  /** Calls of buckets and credits that were spent on an answer which was lost. */
+  lost: number;
+  /** Sales off buckets and credits, and those of them by a part that was handed on. */
+  counted: number;
+  parts: number;
   /** Answers that were given again, by the ledger. */
   repeated: number;
   /** Requests of the buyer. */
@@ -106,13 +111,11 @@ export function throwWave(seed: string, number: number): Wave {
 const programNames: readonly ProgramName[] = ['sandbox', 'gateway', 'buyer'];
 
 /** Points that sales reach: not those of new files, and of what no sale does. */
-const minePoints = [...crashPoints().keys()].filter(
-  (point) => !/\.migrate\.|^sandbox\.(node|funds)\.|^store\.(count|credit|reserve|settle|cancel|deny|prune)\./.test(point),
-);
+const minePoints = [...crashPoints().keys()].filter((point) => !/\.migrate\.|^sandbox\.(node|funds)\.|^store\.(count|credit|deny|prune)\./.test(point));
 
-/** Points that every sale reaches. */
+/** Points that many sales reach. */
 const commonPoints = minePoints.filter(
-  (point) => !/\.(heartbeat|undelivered|append|extend|fail|doubt|take|reject|release|allow)\.|\.lookup\.|^sandbox\.settle/.test(point),
+  (point) => !/\.(heartbeat|undelivered|append|extend|cancel|fail|doubt|take|reject|release|allow)\.|\.lookup\.|^sandbox\.settle/.test(point),
 );
 
 /** So much is wrong that looking on would show no more. */
@@ -125,11 +128,18 @@ function throwPlan(dice: Dice, name: string, isFirst: boolean, isCalm: boolean):
   const method = dice.chance(30) ? 'POST' : 'GET';
   const answer = dice.chance(25) ? 'long' : 'answer';
   if (isFirst && dice.chance(8)) return plain(name, { terms: 'pass', answer });
-  if (!isCalm && dice.chance(12)) return plain(name, { method, answer, upstream: [dice.pick(['hold', 'stall'] as const)], hangsUp: dice.chance(80) });
+  const sold = throwTerms(dice);
+  if (!isCalm && dice.chance(12)) return plain(name, { ...sold, method, answer, upstream: [dice.pick(['hold', 'stall'] as const)], hangsUp: dice.chance(80) });
   const troubles: Behaviour[] = [];
   if (dice.chance(30)) troubles.push(dice.pick(['refuse', 'miss', 'reset', 'break', 'slow', 'late'] as const));
   if (dice.chance(10)) troubles.push(dice.pick(['refuse', 'miss', 'reset'] as const));
-  return plain(name, { method, answer, upstream: troubles });
+  return plain(name, { ...sold, method, answer, upstream: troubles });
+}
+
+/** One request in most sales; a call of a bucket or a credit in others, of a part that is handed on in some of them. */
+function throwTerms(dice: Dice): Pick<Plan, 'terms' | 'part'> {
+  if (!dice.chance(22)) return { terms: 'item', part: false };
+  return { terms: dice.pick(['bucket', 'credit'] as const), part: dice.chance(35) };
 }
 
 function throwFault(dice: Dice): Fault {
@@ -167,7 +177,11 @@ async function count(totals: Totals, world: World, wave: Wave, number: number, s
     ...findings.map((finding) => `wave ${number}: ${finding}\n  ${show(wave)}\n  ${show(sold.map(({ brought, byHand }) => ({ brought, byHand })))}`),
   );
   for (const outcome of outcomes) addOutcome(totals, outcome);
-  for (const { byHand } of sold) for (const what of byHand) bump(totals.byHand, what);
+  for (const { byHand, plan } of sold) {
+    for (const what of byHand) bump(totals.byHand, what);
+    if (plan.terms === 'bucket' || plan.terms === 'credit') totals.counted += 1;
+    if (plan.part) totals.parts += 1;
+  }
   for (const { upstream, hangsUp } of wave.plans) {
     for (const behaviour of upstream) bump(totals.faults, `upstream: ${behaviour}`);
     if (hangsUp) bump(totals.faults, 'buyer: hangs up');
@@ -184,17 +198,18 @@ async function endWorld(totals: Totals, world: World): Promise<void> {
   await world.close();
 }
 
-function addOutcome(totals: Totals, { payments, answers, gone, repeated, tries }: Outcome): void {
+function addOutcome(totals: Totals, { payments, answers, gone, lost, repeated, tries }: Outcome): void {
   totals.sales += 1;
   totals.payments += payments;
   totals.answers += answers;
   totals.gone += gone;
+  totals.lost += lost;
   totals.repeated += repeated;
   totals.tries += tries;
 }
 
 function noTotals(): Totals {
-  const sums = { sales: 0, waves: 0, kills: 0, payments: 0, answers: 0, gone: 0, repeated: 0, tries: 0 };
+  const sums = { sales: 0, waves: 0, kills: 0, payments: 0, answers: 0, gone: 0, lost: 0, counted: 0, parts: 0, repeated: 0, tries: 0 };
   return { ...sums, deaths: new Map(), faults: new Map(), byHand: new Map(), findings: [] };
 }
 

@@ -82,11 +82,14 @@ async function runSales(of: Spares, sales: number): Promise<void> {
 }
 
 function tellTotals(totals: Totals, seed: string): void {
-  const { sales, waves, payments, gone, repeated, tries, kills, deaths, faults, byHand, findings } = totals;
+  const { sales, waves, payments, gone, lost, repeated, tries, kills, deaths, faults, byHand, findings } = totals;
   say(
     `\n${sales} sales in ${waves} waves, ${tries} calls of the buyer, ${payments} payments; ${kills} kills at ${deaths.size} points; seed ${seed}. ${elapsed()}`,
   );
   say(`${repeated} answers given again after a kill or a buyer that left; ${gone} gone with a buyer that was killed, or had hung up, and bought anew.`);
+  say(
+    `${totals.counted} of the sales off buckets and credits, ${totals.parts} of them by parts that were handed on; ${lost} calls spent on an answer that was lost.`,
+  );
   say(`faults: ${list(faults)}`);
   say(`by hand: ${list(byHand)}`);
   say(findings.length === 0 ? 'The books balanced after every wave.' : `${findings.length} FINDINGS. Again: npm run crash -- --seed ${seed} --wave <number>`);
@@ -97,11 +100,13 @@ function describe({ outcomes, findings }: PointRow): string {
   if (findings.length > 0) return `FOUND: ${findings[0]}`;
   const gone = outcomes.filter((outcome) => outcome.gone > 0).length;
   const repeated = outcomes.filter((outcome) => outcome.gone === 0 && outcome.repeated > 0).length;
-  const rest = outcomes.length - gone - repeated;
+  const lost = outcomes.filter((outcome) => outcome.lost > 0).length;
+  const rest = outcomes.length - gone - repeated - lost;
   const parts = [
     rest > 0 ? `${rest} paid once, answered once` : '',
     repeated > 0 ? `${repeated} paid once, answered again` : '',
     gone > 0 ? `${gone} answered to a buyer that was gone, bought anew` : '',
+    lost > 0 ? `${lost} answered by another call of what was paid for` : '',
   ];
   return parts.filter((part) => part !== '').join('; ') || 'nothing lost, nothing done twice';
 }

@@ -18,6 +18,8 @@ export type Errand = {
   readonly url: string;
   readonly method: 'GET' | 'POST';
   readonly body?: string;
+  /** Shown instead of what the buyer has: what somebody handed to it. */
+  readonly authorization?: string;
   /** Told apart by it in `hangUp`. */
   readonly name: string;
 };
@@ -69,11 +71,12 @@ export async function openBuyer({ path, sandbox }: BuyerPlace, { clock, reached,
   return {
     url: async () => '',
     idle,
-    buy: async ({ url, method, body, name }) => {
+    buy: async ({ url, method, body, authorization, name }) => {
       const stop = new AbortController();
       errands.set(name, stop);
       try {
-        const response = await paying(url, { method, ...(body === undefined ? {} : { body }), signal: stop.signal });
+        const headers: Record<string, string> = authorization === undefined ? {} : { authorization };
+        const response = await paying(url, { method, headers, ...(body === undefined ? {} : { body }), signal: stop.signal });
         const read = await readWhole(response);
         const charge = response.headers.get('L402-Payment');
         return { kind: 'answered', status: response.status, charge, paymentHash: paymentOf(response)?.paymentHash, ...read };
