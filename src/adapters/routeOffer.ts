@@ -25,7 +25,7 @@ export type RouteOptions = {
   readonly exactMsat?: boolean;
   /** What each client has for nothing, by its address, before it is asked to pay; default: nothing. */
   readonly free?: { readonly requests: number; readonly seconds: number; readonly inAll?: number };
-  /** Who is paid for this route; default: the paywall's receiver. On the same network. */
+  /** Who is paid for this route; default: the paywall's receiver. On the same network. What is sold for a whole service is paid to whoever is named where it was bought, wherever it is spent. */
   readonly receiver?: Receiver;
   /** `settled`: the payee's wallet has to say that it was paid, and is asked once a payment; default: `preimage`, which proves the payment and asks nobody. */
   readonly verify?: Offer.Offer['verify'];

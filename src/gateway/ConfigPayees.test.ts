@@ -151,6 +151,20 @@ describe('who is paid', () => {
     expect(JSON.parse(JSON.stringify(toJson(config)))).toMatchObject({ payees: { alice: [{ kind: 'lnurl' }] } });
   });
 
+  test('may be others where what is sold for a whole service cannot be spent', () => {
+    const payees = `lightning: ${node}\npayees:\n  alice: ${away}\n`;
+    const bulk = '    credit: { amount: 9 sat }\n    bucket: { units: 9, price: 9 sat }\n';
+    const routes = [
+      '{ path: /a, price: 1 sat, terms: credit }',
+      '{ path: /b, terms: bucket, payee: alice }',
+      '{ path: /c, price: 1 sat, terms: "bucket: 5", payee: alice }',
+      '{ path: /d, price: 1 sat, terms: "pass: 1h", payee: alice }',
+      '{ path: /e, free: true }',
+    ];
+    const config = parseConfig(`${payees}${selling(routes.map((one) => `      - ${one}\n`).join(''), bulk)}`);
+    expect(config.routes.map(({ sale }) => sale?.payee)).toEqual([undefined, 'alice', 'alice', 'alice', undefined]);
+  });
+
   test('has to say that it was paid where that is asked for', () => {
     const config = parseConfig(`lightning: ${node}\n${selling(route(', verify: settled') + route(', verify: preimage') + route(), '    verify: settled\n')}`);
     expect(config.routes.map(({ sale }) => sale?.verify)).toEqual(['settled', 'preimage', 'settled']);
@@ -180,6 +194,21 @@ describe('who is paid', () => {
       'a wallet that need not tell what was paid to it',
       `lightning: ${away}\n${selling(route(', verify: settled'))}`,
       /you@127\.0\.0\.1:3000, regtest need not tell what was paid to it/,
+    ],
+    [
+      'a credit that could be spent where another is paid',
+      `lightning: ${node}\npayees: { a: ${away} }\n${selling(`${route(', terms: credit')}${route(', payee: a')}`, '    credit: { amount: 9 sat }\n')}`,
+      /^9:\d+: what \/p15 sells for the whole service is paid to the seller, and could be spent on \/p10, where "a" is paid/,
+    ],
+    [
+      'the same, the other way round',
+      `lightning: ${node}\npayees: { a: ${away} }\n${selling(`${route()}${route(', terms: credit, payee: a')}`, '    credit: { amount: 9 sat }\n')}`,
+      /what \/p25 sells for the whole service is paid to "a", and could be spent on \/p0, where the seller is paid/,
+    ],
+    [
+      'a bucket that could be spent where another is paid',
+      `lightning: ${node}\npayees: { a: ${away} }\n${selling('      - { path: /x, terms: bucket }\n      - { path: /y, terms: bucket, payee: a }\n', '    bucket: { units: 9, price: 9 sat }\n')}`,
+      /what \/x sells for the whole service .* could be spent on \/y/,
     ],
     [
       'a payee of what is free',

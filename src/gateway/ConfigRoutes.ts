@@ -35,6 +35,7 @@ export function readRoutes(services: readonly ServiceFile[], defaults: RouteDefa
       const read = readRoute(service, route, defaults.timeoutMs, fail);
       if (read.sale) checkSale(defaults.payees, read.name, read.sale, fail);
       checkAgainst(routes, read, at, mistakes);
+      checkPayee(routes, read, (message) => mistakes.add([...at, route.payee === undefined ? 'path' : 'payee'], message));
       routes.push(read);
     }
   }
@@ -178,4 +179,23 @@ function opensDearer(one: RouteConfig, other: RouteConfig): boolean {
   if (!Path.coversPattern(one.pattern, other.pattern) || one.pattern === other.pattern) return false;
   const same = other.sale.terms.kind === 'pass' && other.sale.priceMsat <= one.sale.priceMsat;
   return !same && haveCommon(one.methods ?? METHODS, other.methods ?? METHODS, true);
+}
+
+/** Names the route that sells, for the whole service, what could be spent on another whose payee is somebody else: he would see nothing of it. */
+function checkPayee(earlier: readonly RouteConfig[], route: RouteConfig, fail: (message: string) => void): void {
+  const other = earlier.find(
+    (one) => one.service === route.service && one.sale?.payee !== route.sale?.payee && (isSpentOn(one, route) || isSpentOn(route, one)),
+  );
+  if (other === undefined) return;
+  const [seller, place] = isSpentOn(other, route) ? [other, route] : [route, other];
+  const name = (payee: string | undefined) => (payee === undefined ? 'the seller' : `"${payee}"`);
+  const paid = `what ${seller.name} sells for the whole service is paid to ${name(seller.sale?.payee)}`;
+  fail(`${paid}, and could be spent on ${place.name}, where ${name(place.sale?.payee)} is paid: put one of them into another service`);
+}
+
+/** Whether what one route sells is good on another of its service. */
+function isSpentOn(seller: RouteConfig, place: RouteConfig): boolean {
+  const [sold, there] = [seller.sale?.terms, place.sale?.terms];
+  if (sold?.kind === 'credit') return there?.kind === 'credit' || there?.kind === 'per-request';
+  return sold?.kind === 'bucket' && there?.kind === 'bucket' && sold.servicePriceMsat !== undefined && there.servicePriceMsat !== undefined;
 }
