@@ -263,7 +263,7 @@ function give({ quotas, clock, emit }: Desk, { request, offer }: Asked): Decisio
 /** 402, under the limits on minting. `why`: what was wrong with the credential that came, where one came. */
 async function challenge(desk: Desk, asked: Asked, why: FareboxError | undefined): Promise<Decision> {
   const { request, offer } = asked;
-  const unsellable = whyNotSold(desk);
+  const unsellable = whyNotSold(desk, asked);
   if (unsellable !== undefined) return refuse(desk, unsellable, offer);
   const retryAfterSeconds = desk.limiter(request.clientAddress);
   if (retryAfterSeconds > 0) {
@@ -280,7 +280,14 @@ async function challenge(desk: Desk, asked: Asked, why: FareboxError | undefined
 }
 
 /** Why what is minted now would not be served afterwards; undefined where it would. */
-function whyNotSold({ denials, keys, clock, tellRevoked }: Desk): FareboxError | undefined {
+function whyNotSold({ denials, keys, clock, tellRevoked }: Desk, { offer, amountMsat }: Asked): FareboxError | undefined {
+  const { holds, takes } = offer.terms;
+  if (holds !== undefined && takes !== undefined && takes(amountMsat) > holds) {
+    return new FareboxError(
+      'REQUEST_TOO_DEAR',
+      'This request costs more than one payment buys here, so that none would be enough for it. Ask for less in one.',
+    );
+  }
   const mintedAt = nowAt(clock);
   const standing = denials.judge({ paymentHash: '', tokenId: '', fingerprint: keys.mintingAt(mintedAt), mintedAt });
   if (standing === 'good') return undefined;

@@ -40,6 +40,7 @@ export function bucket({ units, weight = 1, seconds = month, servicePriceMsat }:
     lastsSeconds: seconds,
     binds: isShared ? 'service' : 'route',
     ...(isShared && { priceMsat: servicePriceMsat }),
+    holds: BigInt(units),
     takes: () => BigInt(weight),
     describe: () => ({ terms: 'bucket', units, perRequest: weight, seconds }),
   };

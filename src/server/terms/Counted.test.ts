@@ -207,6 +207,21 @@ describe('a credit', () => {
     const held = await buy(dynamic);
     expect(await call(dynamic, held)).toBe('999 sat');
   });
+
+  test('is not sold for a request that it is not enough for', async () => {
+    const { buy, call, decide } = await openDesk();
+    const byHeader: Price.Price = { of: (request) => ({ amountMsat: Amount.parse(`${request.header('sats') ?? 1} sat`), inputs: [] }) };
+    const dynamic = Offer.create({ service: 'api', route: 'GET /m', pattern: '/m', price: byHeader, terms: thousand });
+    const said = async (sats: string, held?: Held) => {
+      const decision = await decide(dynamic, held, { sats });
+      return 'answer' in decision ? `${decision.answer.status} ${(JSON.parse(String(decision.answer.body)) as { code: string }).code}` : decision.kind;
+    };
+    expect([await said('1000'), await said('1001')]).toEqual(['402 PAYMENT_REQUIRED', '403 REQUEST_TOO_DEAR']);
+    const held = await buy(dynamic);
+    expect(await said('1001', held)).toBe('403 REQUEST_TOO_DEAR');
+    expect(await call(dynamic, held)).toBe('999 sat');
+    expect(await said('1000', held)).toBe('402 CREDENTIAL_USED');
+  });
 });
 
 describe('what a holder hands on', () => {

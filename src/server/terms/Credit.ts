@@ -33,6 +33,7 @@ export function credit({ creditMsat, priceMsat = creditMsat, seconds = month }: 
     lastsSeconds: seconds,
     binds: 'service',
     priceMsat,
+    holds: creditMsat,
     takes: (callMsat) => callMsat,
     describe: () => ({ terms: 'credit', credit: Amount.format(creditMsat), seconds }),
   };

@@ -19,6 +19,8 @@ export type Terms = {
   readonly binds: 'path' | 'route' | 'service';
   /** What the invoice asks, where that is not the route's price. */
   readonly priceMsat?: Msat;
+  /** How much one payment buys, where it is counted. */
+  readonly holds?: bigint;
   /** What a call takes off what was sold, where it is counted. @param priceMsat - what the route asks for this call */
   readonly takes?: (priceMsat: Msat) => bigint;
   /** What the 402's body says under `buys`. */
