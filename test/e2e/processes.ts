@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 const bin = fileURLToPath(new URL('../../src/cli/bin.ts', import.meta.url));
 
 /** A program that has ended. */
-export type Ended = { readonly code: number | null; readonly stdout: string; readonly stderr: string };
+export type Ended = { readonly code: number | null; readonly signal: NodeJS.Signals | null; readonly stdout: string; readonly stderr: string };
 
 /** A program that runs. */
 export type Running = {
@@ -88,7 +88,7 @@ export function follow(child: ChildProcess): Running {
     if (line.startsWith('{')) lines.push(JSON.parse(line) as { [key: string]: unknown });
     for (const listener of listeners) listener();
   });
-  const ended = new Promise<Ended>((resolve) => child.once('close', (code) => resolve({ code, stdout, stderr })));
+  const ended = new Promise<Ended>((resolve) => child.once('close', (code, signal) => resolve({ code, signal, stdout, stderr })));
   const found = <T>(find: () => T | undefined) =>
     new Promise<T>((resolve, reject) => {
       const look = () => {
@@ -98,7 +98,7 @@ export function follow(child: ChildProcess): Running {
         resolve(one);
       };
       listeners.add(look);
-      void ended.then(() => reject(new Error(`it ended without saying so: ${stdout}${stderr}`)));
+      void ended.then(({ code, signal }) => reject(new Error(`it ended (${signal ?? code}) without saying so: ${stdout}${stderr}`)));
       look();
     });
   return {

@@ -93,6 +93,8 @@ describe('sales between two lnd nodes', () => {
         relay.cut();
       }
     }
+    // One that has just been started does not listen yet: it would die of what it is asked.
+    await buyer.says(({ kind }) => kind === 'started');
     buyer.child.kill('SIGTERM');
     const journal = (await buyer.says(({ kind }) => kind === 'journal')).payments as readonly Json[];
     await buyer.ended;
