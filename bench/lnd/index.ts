@@ -2,8 +2,9 @@
  * What a purchase takes on real lnd nodes: two channels on regtest, everything on this machine. Every round measures each thing once, one after the
  * other, so that whatever the machine does meanwhile it does to all of them.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';

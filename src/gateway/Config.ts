@@ -55,6 +55,8 @@ export type SaleConfig = {
   readonly verify: 'preimage' | 'settled';
   /** What each client has for nothing before it is asked to pay. */
   readonly free: { readonly requests: number; readonly seconds: number; readonly inAll: number | undefined } | undefined;
+  /** For how many calls of one token units are reserved at once; undefined: each call by itself. */
+  readonly leased: number | undefined;
 };
 
 /** The effective configuration. */

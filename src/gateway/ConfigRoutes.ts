@@ -56,6 +56,7 @@ export function offerOf(route: RouteConfig, sale: SaleConfig, receiver?: Receive
     receiver,
     verify: sale.verify,
     free: sale.free,
+    leased: sale.leased,
   });
 }
 
@@ -124,10 +125,20 @@ function readSale(service: ServiceFile, route: RouteFile, fail: Fail): SaleConfi
     payee: route.payee ?? service.payee,
     verify: route.verify ?? service.verify ?? 'preimage',
     free: free && { requests: free.requests, seconds: free.seconds, inAll: free.inAll },
+    leased: readLeased(service, route, terms, fail),
   };
 }
 
-const onSale = ['price', 'terms', 'weight', 'exactMsat', 'payee', 'verify'] as const;
+const onSale = ['price', 'terms', 'weight', 'leased', 'exactMsat', 'payee', 'verify'] as const;
+
+/** Of what is not counted call by call, nothing is leased; said of the whole service, it is meant for those that are. */
+function readLeased(service: ServiceFile, route: RouteFile, { kind }: TermsConfig, fail: Fail): number | undefined {
+  const isCounted = kind === 'bucket' || kind === 'credit';
+  if (route.leased !== undefined && !isCounted) fail('leased', 'only what is counted request by request can be counted ahead: a bucket or a credit');
+  const leased = isCounted ? (route.leased ?? service.leased) : undefined;
+  if (leased !== undefined && leased > Offer.maxLeased) fail('leased', `at most ${Offer.maxLeased} requests are counted ahead`);
+  return leased;
+}
 
 const month = 30 * 86_400;
 

@@ -42,6 +42,8 @@ const route = z.strictObject({
   terms: field(Fields.readTerms).optional(),
   /** What a request takes off the service's bucket. Default: 1. Only with `terms: bucket`. */
   weight: field(Fields.readCount).optional(),
+  /** Reserves so many requests of one token at once and counts them in this process: faster, and a process that dies gives away that many for each token. Only with `terms: bucket` or `credit`. Default: the service's. */
+  leased: field(Fields.readCount).optional(),
   /** What is sold, in words: `Translation API`. The invoice says `Translation API - 1 request`. Default: the service's title. */
   title: field(Fields.readLine).optional(),
   /** Instead of title and units, word for word. Default: none. Not for secrets: invoices are public. */
@@ -91,6 +93,8 @@ const service = z.strictObject({
       lasts: field(Fields.readDurationSeconds).optional(),
     })
     .optional(),
+  /** For every route with `terms: bucket` or `credit`: see there. Default: each request is counted in the store, and nothing is given away. */
+  leased: field(Fields.readCount).optional(),
   /** Who is paid: a name under `payees`. Default: who `lightning` names. */
   payee: field(Fields.readLine).optional(),
   /** What a payment is known by, for every route: see there. Default: `preimage`. */

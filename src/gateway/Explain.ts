@@ -92,6 +92,7 @@ function priceOf({ sale }: RouteConfig): readonly string[] {
   if (sale.verify === 'settled') words.push('when its wallet says so');
   if (terms.kind === 'credit') words.push(`${Amount.format(sale.priceMsat)} a request`);
   if (terms.kind === 'bucket' && terms.weight > 1) words.push(`${terms.weight} units a request`);
+  if (sale.leased !== undefined) words.push(`${sale.leased} requests counted ahead`);
   return [Amount.format(invoiceMsat(sale)), termsOf(terms).units, words.join(', ')];
 }
 

@@ -32,6 +32,8 @@ export type Offer = {
   readonly verify: 'preimage' | 'settled';
   /** What each client has for nothing before it is asked to pay. */
   readonly free: FreeQuotaOptions | undefined;
+  /** For how many calls of one token units are reserved at once, and then counted in this process; undefined: each call by itself. */
+  readonly leased: number | undefined;
 };
 
 /** What an offer is made from. */
@@ -53,11 +55,13 @@ export type OfferOptions = {
   readonly verify?: Offer['verify'];
   /** Default: nothing. */
   readonly free?: FreeQuotaOptions | undefined;
+  /** Default: each call by itself. */
+  readonly leased?: number | undefined;
 };
 
 /**
  * Checks and completes an offer.
- * @throws RangeError – a service or capability that cannot stand in a caveat, a tier outside 0 to 255, names and description that make a 402's head longer than proxies take
+ * @throws RangeError – a service or capability that cannot stand in a caveat, a tier outside 0 to 255, calls to count ahead that are not counted, names and description that make a 402's head longer than proxies take
  */
 export function create(options: OfferOptions): Offer {
   const tier = options.tier ?? 0;
@@ -80,6 +84,7 @@ export function create(options: OfferOptions): Offer {
     receiver: options.receiver,
     verify: options.verify ?? 'preimage',
     free: options.free && checkQuota(options.free),
+    leased: checkLeased(options),
   };
 }
 
@@ -121,6 +126,16 @@ export type Part = {
   readonly unit: 'uses' | 'msat';
   readonly most: bigint;
 };
+
+/** Most calls that are counted ahead: what a process that dies gives away, for each token. */
+export const maxLeased = 10_000;
+
+function checkLeased({ leased, terms }: OfferOptions): number | undefined {
+  if (leased === undefined) return undefined;
+  if (!Number.isSafeInteger(leased) || leased < 1 || leased > maxLeased) throw new RangeError(`leased is a whole number from 1 to ${maxLeased}, not ${leased}`);
+  if (terms.holds === undefined) throw new RangeError(`what is sold as "${terms.kind}" is not counted call by call, and nothing of it can be leased`);
+  return leased;
+}
 
 /** nginx takes an upstream's head of 4 KB by default. */
 const maxHeadBytes = 4096;

@@ -30,7 +30,9 @@ import * as priced from './policies/priced.ts';
 import type { RootKeys } from './RootKeys.ts';
 import { receiptHeader } from './receipt.ts';
 import { createSettledCheck, type SettledCheck } from './Settled.ts';
-import { type CountedContext, count, isCounted, refusedByParts } from './terms/Counted.ts';
+import { count, isCounted, refusedByParts } from './terms/Counted.ts';
+import { type AheadContext, canCountAhead, countAhead } from './terms/CountedAhead.ts';
+import { createLeases } from './terms/Leases.ts';
 import { type ClaimContext, claim } from './terms/PerRequest.ts';
 import type { Sale } from './terms/Terms.ts';
 import type { VerifiedPrincipal } from './VerifiedTokens.ts';
@@ -97,6 +99,8 @@ export async function createPaywall(options: PaywallOptions): Promise<Paywall> {
   const trouble = (what: string) => (error: unknown) => emit({ kind: 'trouble', what, error });
   const nodeTimeoutMs = options.nodeTimeoutMs ?? 10_000;
   const skipUnknownCaveats = options.compat?.unknownCaveats === 'skip';
+  const random = options.random ?? systemRandom;
+  const leases = store && createLeases({ store, clock, random, leaseSeconds, onTrouble: trouble('counting ahead') });
   const ledger = store ? createLedger(store, clock, trouble('the ledger')) : noLedger;
   const desk: Desk = {
     clock,
@@ -110,7 +114,7 @@ export async function createPaywall(options: PaywallOptions): Promise<Paywall> {
       keys,
       receiver,
       clock,
-      random: options.random ?? systemRandom,
+      random,
       invoiceExpirySeconds: options.invoiceExpirySeconds ?? 600,
       nodeTimeoutMs,
       reached: options.reached ?? unwatched,
@@ -120,7 +124,7 @@ export async function createPaywall(options: PaywallOptions): Promise<Paywall> {
     isSettled: createSettledCheck({ clock, nodeTimeoutMs, settledWaitMs: options.settledWaitMs ?? 3000 }),
     ledger,
     denials: store ? await followDenials({ store, clock, staleMs, onTrouble: trouble('the list of what was revoked') }) : noDenials,
-    claiming: store && { store, clock, leaseSeconds, inUseWaitMs: options.inUseWaitMs ?? 2000, onNews: emit, random: options.random ?? systemRandom },
+    claiming: store && leases && { store, clock, leaseSeconds, inUseWaitMs: options.inUseWaitMs ?? 2000, onNews: emit, random, leases },
     invalidCredential: options.compat?.invalidCredential ?? 401,
   };
   return {
@@ -129,6 +133,7 @@ export async function createPaywall(options: PaywallOptions): Promise<Paywall> {
     introspect: createIntrospect({ keys, denials: desk.denials, store, clock, skipUnknownCaveats, takesOf }),
     close: async () => {
       await desk.denials.close();
+      await leases?.close();
       await ledger.flush().catch(trouble('the ledger'));
     },
   };
@@ -153,7 +158,7 @@ type Desk = {
   readonly ledger: Ledger;
   readonly denials: Denials;
   /** Undefined without a store: then nothing that is counted is served. */
-  readonly claiming: (ClaimContext & CountedContext) | undefined;
+  readonly claiming: (ClaimContext & AheadContext) | undefined;
   /** What is answered to a credential that is not valid. */
   readonly invalidCredential: 401 | 402;
 };
@@ -216,7 +221,9 @@ async function countCall(desk: Desk, asked: Asked, verified: VerifiedPrincipal, 
   try {
     const error = principal.terms === 'pass' ? refusedByParts(principal) : undefined;
     if (error !== undefined) return await answerInvalid(desk, asked, error);
-    const counted = await count(desk.claiming, principal, { request, route: offer.route, priceMsat, takes });
+    const call = { request, route: offer.route, priceMsat, takes };
+    const isAhead = offer.leased !== undefined && canCountAhead(principal, request);
+    const counted = await (isAhead ? countAhead(desk.claiming, principal, call, offer.leased) : count(desk.claiming, principal, call));
     if (counted.kind === 'refused') return await answerInvalid(desk, asked, counted.error);
     if (principal.terms === 'pass') letPass(desk, verified, offer);
     return { kind: 'pass', principal, sale: counted.sale, headers: [] };

@@ -1,6 +1,6 @@
 /**
  * From the headers of a request to the one principal behind it, by hashing alone: no store, no node. The credential is parsed once, and
- * everything after this uses what it returned. Passes that were verified are remembered by the text of their credential.
+ * everything after this uses what it returned. What is used more than once, and was verified, is remembered by the text of its credential.
  *
  * @see docs/wire.md, "The credential"
  */
@@ -109,7 +109,7 @@ function parse(lines: readonly string[], macaroons: readonly string[]): Credenti
 
 /** What is used once would push out what is used again and again. */
 function isWorthKeeping({ terms }: Principal): boolean {
-  return terms === 'pass';
+  return terms !== 'per-request';
 }
 
 /** Whether a line holds one token and nothing else: of several, the first that verifies counts, and that hangs on the demand. */

@@ -110,7 +110,7 @@ function debitsOf(context: CountedContext, principal: Principal, call: Call): re
 }
 
 /** What so many units were bought for. */
-function worthOf({ amountMsat, units }: Principal, takes: bigint, roundsUp = false): Amount.Msat {
+export function worthOf({ amountMsat, units }: Principal, takes: bigint, roundsUp = false): Amount.Msat {
   if (units === undefined || units === 0n) return amountMsat;
   return Amount.fromMsat((amountMsat * takes + (roundsUp ? units - 1n : 0n)) / units);
 }
@@ -160,11 +160,13 @@ async function mayComeBack(store: Store, debits: readonly Debit[], account: stri
   return balance !== undefined && units !== undefined && balance.available + balance.reserved >= units;
 }
 
-function setAside(): FareboxError {
+/** Others have set aside what would be enough. */
+export function setAside(): FareboxError {
   return new FareboxError('CREDENTIAL_IN_USE', 'What is left of this token is set aside for requests under way. Ask again in a moment; do not pay again.');
 }
 
-function used(): FareboxError {
+/** There is not so much left. */
+export function used(): FareboxError {
   return new FareboxError('CREDENTIAL_USED', 'Less is left of this token than this request takes. Buy a new one.');
 }
 
