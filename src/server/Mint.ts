@@ -5,7 +5,7 @@
  */
 import * as Amount from '../core/Amount.ts';
 import * as Bolt11 from '../core/Bolt11.ts';
-import { type Clock, nowAt, type Random } from '../core/Clock.ts';
+import { type Clock, nowAt, type Random, within } from '../core/Clock.ts';
 import type { Reached } from '../core/CrashPoint.ts';
 import { FareboxError } from '../core/Errors.ts';
 import * as Identifier from '../core/Identifier.ts';
@@ -117,14 +117,11 @@ function boundTo({ terms, pattern }: Offer, path: string): string {
 /** One invoice, or a coded error: what a driver throws otherwise is its own fault and says nothing to a buyer. */
 async function createInvoice(options: MintOptions, receiver: Receiver, amountMsat: Amount.Msat, description: string): Promise<CreatedInvoice> {
   const { clock, nodeTimeoutMs, invoiceExpirySeconds, reached } = options;
-  const timeout = new AbortController();
-  const cancel = clock.after(nodeTimeoutMs, () => timeout.abort());
-  const timedOut = new Promise<never>((_, reject) => {
-    timeout.signal.addEventListener('abort', () => reject(unavailable('did not answer in time')), { once: true });
-  });
   try {
     reached('paywall.invoice.asking');
-    const created = await Promise.race([receiver.createInvoice({ amountMsat, description, expirySeconds: invoiceExpirySeconds }, timeout.signal), timedOut]);
+    const deadline = { clock, ms: nodeTimeoutMs, late: () => unavailable('did not answer in time') };
+    const request = { amountMsat, description, expirySeconds: invoiceExpirySeconds };
+    const created = await within(deadline, (signal) => receiver.createInvoice(request, signal));
     reached('paywall.invoice.answered');
     const { amountMsat: asked, paymentHash } = Bolt11.peek(created.invoice);
     if (asked !== amountMsat || paymentHash !== created.paymentHash) throw unavailable('gave an invoice for something else');
@@ -132,8 +129,6 @@ async function createInvoice(options: MintOptions, receiver: Receiver, amountMsa
     return created;
   } catch (error) {
     throw FareboxError.is(error) && error.status >= 500 ? error : unavailable('gave no invoice', error);
-  } finally {
-    cancel();
   }
 }
 
