@@ -3,10 +3,9 @@
  * other, so that whatever the machine does meanwhile it does to all of them.
  */
 
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { type AddressInfo, connect } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createFetch } from '../../src/client/index.ts';
@@ -22,6 +21,8 @@ import { buildNodes } from '../../test/e2e/lnd/Binaries.ts';
 import { startNodes } from '../../test/e2e/lnd/Nodes.ts';
 import type { Run } from '../harness/Bench.ts';
 import { quantile } from '../harness/Comparison.ts';
+import { openLine } from '../harness/Line.ts';
+import { getBytes } from '../harness/Load.ts';
 import { printRows } from '../harness/Table.ts';
 
 export const summary = 'a purchase on real lnd nodes: the invoice, the 402 with and without ready invoices, the payment, the whole of it (needs Go)';
@@ -78,6 +79,7 @@ export const run: Run = async ({ isQuick }) => {
   const [bare, ready] = [await open('bare', receiver), await open('ready', kept)];
   const buy = createFetch({ payer, store: createMemoryClientStore(), maxPerRequest: '100 sat' });
   const [toBare, toReady] = [await openLine(bare.url), await openLine(ready.url)];
+  const host = { Host: 'localhost' };
   const times = new Map<string, number[]>();
   const timed = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
     const from = performance.now();
@@ -91,15 +93,18 @@ export const run: Run = async ({ isQuick }) => {
   try {
     // Warm: connections, code, and what is kept ready.
     for (let turn = 0; turn < 5; turn++) {
-      for (const path of ['/item', '/free']) for (const line of [toBare, toReady]) await line.ask(path);
+      for (const line of [toBare, toReady]) {
+        await line.ask(getBytes('/item', host), 402);
+        await line.ask(getBytes('/free', host), 200);
+      }
       await (await buy(`${ready.url}/item`)).arrayBuffer();
     }
     await (await buy(`${ready.url}/pass`)).arrayBuffer();
     const answers = [
-      () => timed('a free answer', () => toReady.ask('/free')),
+      () => timed('a free answer', () => toReady.ask(getBytes('/free', host), 200)),
       () => timed('AddInvoice', invoice),
-      () => timed('a 402 that waits for the node', () => toBare.ask('/item')),
-      () => timed('a 402 with invoices ready', () => toReady.ask('/item')),
+      () => timed('a 402 that waits for the node', () => toBare.ask(getBytes('/item', host), 402)),
+      () => timed('a 402 with invoices ready', () => toReady.ask(getBytes('/item', host), 402)),
       () => timed('the same, as fetch sees it', async () => (await fetch(`${ready.url}/item`)).arrayBuffer()),
     ];
     // A burst of each in turn, as a busy server has them; the first quarter of the rounds warms.
@@ -141,31 +146,4 @@ function report(times: ReadonlyMap<string, readonly number[]>): void {
   const ready = at('a 402 with invoices ready', 0.5) - at('a free answer', 0.5);
   console.log(`\nOf a purchase, ${added.toFixed(2)} ms are neither the payment nor a free answer (p50).`);
   console.log(`Over a free answer, a 402 with invoices ready costs ${(ready / one).toFixed(3)} of AddInvoice (p50).`);
-}
-
-/** A connection that is kept and asks for one thing after the other: as little of a client as there can be, so that what is timed is the gateway. */
-async function openLine(url: string) {
-  const { port, host } = new URL(url);
-  const socket = connect({ port: Number(port), host: '127.0.0.1', noDelay: true });
-  await once(socket, 'connect');
-  socket.setEncoding('latin1');
-  return {
-    ask: (path: string) =>
-      new Promise<void>((resolve, reject) => {
-        let read = '';
-        const take = (chunk: string) => {
-          read += chunk;
-          const head = read.indexOf('\r\n\r\n');
-          const length = /\r\ncontent-length: *(\d+)\r\n/i.exec(read.slice(0, head + 2))?.[1];
-          if (head < 0) return;
-          if (length === undefined) return reject(new Error(`no length: ${read.slice(0, head)}`));
-          if (read.length < head + 4 + Number(length)) return;
-          socket.off('data', take);
-          resolve();
-        };
-        socket.on('data', take);
-        socket.write(`GET ${path} HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
-      }),
-    close: () => socket.destroy(),
-  };
 }
