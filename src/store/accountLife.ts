@@ -11,6 +11,8 @@
 import type { Msat } from '../core/Amount.ts';
 import type { PaymentHash } from '../core/Preimage.ts';
 import { leaseEnd } from './claimLife.ts';
+import * as Closings from './closings.ts';
+import type { Closing } from './Standing.ts';
 import type { AccountBalance, CancelRequest, Credit, Debit, LedgerEntry, ReserveOutcome, ReserveRequest, Spending } from './Store.ts';
 
 /** What is kept of an account. */
@@ -68,6 +70,8 @@ export type Kept = {
   /** In the order in which they were credited. */
   readonly lots: (account: string) => readonly Lot[];
   readonly hasLot: (source: string) => boolean;
+  /** How a payment ended whose account has been forgotten. */
+  readonly closing: (paymentHash: string) => Closing | undefined;
   /** Puts a lot in the place of the one of its source, or behind all others. */
   readonly setLot: (account: string, lot: Lot) => void;
   /** What reservations that are held, but for this one, hold on an account now. */
@@ -79,7 +83,7 @@ export type Kept = {
 
 /** Credits an account, once a source. */
 export function credit(kept: Kept, { account, source, units, expiresAt, entry }: Credit & { readonly account: string }): 'credited' | 'already' {
-  if (kept.hasLot(source)) return 'already';
+  if (kept.hasLot(source) || hasEarned(kept, entry)) return 'already';
   const before = kept.account(account) ?? { units: 0n, spent: 0n, forgotten: 0n, givenBack: {}, expiresAt: 0 };
   kept.setAccount(account, { ...before, units: before.units + units, expiresAt: Math.max(before.expiresAt, expiresAt) });
   kept.setLot(account, { source, units, spent: 0n, paidMsat: entry?.amountMsat ?? 0n, earnedMsat: 0n, paymentHash: entry?.paymentHash, expiresAt });
@@ -182,11 +186,19 @@ function standing({ units, spent }: AccountLife, reserved: bigint): AccountBalan
   return { units, available: units - spent - reserved, reserved, spent };
 }
 
-/** What an account has for a debit, with what opens it where it is not there. A source that has credited before opens nothing. */
+/**
+ * What an account has for a debit, with what opens it where it is not there. A source that has credited before opens nothing, and neither does a
+ * payment that has bought something.
+ */
 function availableFor(kept: Kept, { account, opens }: Debit, reservation: string): bigint | undefined {
   const found = kept.account(account);
   if (found) return standing(found, kept.reserved(account, reservation)).available;
-  return opens && !kept.hasLot(opens.source) ? opens.units : undefined;
+  return opens && !kept.hasLot(opens.source) && !hasEarned(kept, opens.entry) ? opens.units : undefined;
+}
+
+/** Whether a payment was earned off an account that has been forgotten: a clock was ahead, and has been set back. */
+function hasEarned(kept: Kept, entry: LedgerEntry | undefined): boolean {
+  return entry !== undefined && Closings.isEarnedByAccount(kept.closing(entry.paymentHash));
 }
 
 /** Whether so many units are not spent yet: a lease that had ended runs again where a clock is set back, and its units may have gone to others. */

@@ -8,7 +8,7 @@ import type { Asking } from './asking.ts';
 import { type AccountCell, formatCell, type Hold, parseAccount, parseReservation, type ReservationCell } from './cells.ts';
 import type { Keys } from './keys.ts';
 import type { Draft } from './page.ts';
-import { addHolder } from './payments.ts';
+import { addHolder, holdersOf } from './payments.ts';
 import type { Step, Steps } from './steps.ts';
 
 /** Accounts, what was credited to them and what is reserved on them. */
@@ -103,6 +103,7 @@ function createKept(draft: Draft, keys: Keys, now: () => number): { readonly kep
       setAccount,
       lots: (account) => accounts.get(account)?.lots ?? [],
       hasLot: (source) => draft.read(keys.source(source)) !== undefined,
+      closing: (paymentHash) => holdersOf(draft, keys, paymentHash).closing,
       setLot,
       reserved: (account, but) => reservedOn(accounts.get(account) ?? { holds: {} }, now(), but),
       reservation: reservations.get,

@@ -16,7 +16,9 @@ import {
   toLotRow,
   toReservationRow,
 } from '../accountRow.ts';
+import type { Closing } from '../Standing.ts';
 import type { LedgerEntry, Store } from '../Store.ts';
+import type { ClosingRow } from '../standingRows.ts';
 import type { Connection } from './connection.ts';
 
 /** Accounts, what was credited to them and what is reserved on them; entries go to `append`. Every function but `balance` runs inside a writing transaction. */
@@ -44,6 +46,7 @@ function createRows(connection: Connection, now: () => number) {
     `INSERT INTO lots (source, account, units, spent, paid_msat, earned_msat, payment_hash, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (source) DO UPDATE SET spent = excluded.spent, earned_msat = excluded.earned_msat`,
   );
+  const selectClosing = connection.prepare('SELECT kind, amount_msat, earned_msat FROM closings WHERE payment_hash = ?');
   const selectHeld = connection.prepare('SELECT reservation, units FROM debits WHERE account = ? AND held_until > ?');
   return {
     account: (name: string): AccountLife.AccountLife | undefined => {
@@ -56,6 +59,10 @@ function createRows(connection: Connection, now: () => number) {
     },
     lots: (account: string): readonly AccountLife.Lot[] => (selectLots.all(account) as LotRow[]).map((row) => fromLotRow(row)),
     hasLot: (source: string): boolean => selectLot.get(source) !== undefined,
+    closing: (paymentHash: string): Closing | undefined => {
+      const row = selectClosing.get(paymentHash) as Omit<ClosingRow, 'payment_hash'> | undefined;
+      return row && { kind: row.kind, amountMsat: BigInt(row.amount_msat), earnedMsat: BigInt(row.earned_msat) };
+    },
     setLot: (account: string, lot: AccountLife.Lot): void => {
       const { source, units, spent, paid_msat, earned_msat, payment_hash, expires_at } = toLotRow(account, lot);
       upsertLot.run(source, account, units, spent, paid_msat, earned_msat, payment_hash, expires_at);
