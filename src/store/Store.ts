@@ -168,6 +168,8 @@ export type Debit = {
   readonly units: bigint;
   /** Opens the account in the same step where it is not there yet. */
   readonly opens?: Credit;
+  /** Debits that stand behind this one in their reservations open so many accounts at most, over all time; left out: any number. */
+  readonly mostBehind?: number;
 };
 
 /** Takes units off accounts for a while; off all of them or none. */
@@ -184,7 +186,9 @@ export type ReserveRequest = {
 export type ReserveOutcome =
   | { readonly kind: 'reserved'; readonly available: readonly bigint[] }
   | { readonly kind: 'insufficient'; readonly account: string; readonly available: bigint }
-  | { readonly kind: 'absent'; readonly account: string };
+  | { readonly kind: 'absent'; readonly account: string }
+  /** An account would be opened behind this one, and as many have been as may be. */
+  | { readonly kind: 'crowded'; readonly account: string };
 
 /** What the ledger says of units that are spent; which payment they were bought with, and for how much, the account knows. */
 export type Spending = Pick<LedgerEntry, 'nonce' | 'service' | 'route' | 'at' | 'note'>;

@@ -24,6 +24,8 @@ export type AccountLife = {
   readonly forgotten: bigint;
   /** How often something was given back for a reason that is limited. */
   readonly givenBack: Readonly<Record<string, number>>;
+  /** How many accounts were opened by debits behind one of its own. */
+  readonly opened: number;
   /** Unix seconds. */
   readonly expiresAt: number;
 };
@@ -84,7 +86,7 @@ export type Kept = {
 /** Credits an account, once a source. */
 export function credit(kept: Kept, { account, source, units, expiresAt, entry }: Credit & { readonly account: string }): 'credited' | 'already' {
   if (kept.hasLot(source) || hasEarned(kept, entry)) return 'already';
-  const before = kept.account(account) ?? { units: 0n, spent: 0n, forgotten: 0n, givenBack: {}, expiresAt: 0 };
+  const before = kept.account(account) ?? { units: 0n, spent: 0n, forgotten: 0n, givenBack: {}, opened: 0, expiresAt: 0 };
   kept.setAccount(account, { ...before, units: before.units + units, expiresAt: Math.max(before.expiresAt, expiresAt) });
   kept.setLot(account, { source, units, spent: 0n, paidMsat: entry?.amountMsat ?? 0n, earnedMsat: 0n, paymentHash: entry?.paymentHash, expiresAt });
   if (entry) kept.append([entry]);
@@ -115,7 +117,8 @@ export function reserve(kept: Kept, { reservation, debits, leaseSeconds }: Reser
     available.push(before - debit.units);
   }
   if (isOurs) return { kind: 'reserved', available };
-  for (const { account, opens } of debits) if (opens && kept.account(account) === undefined) credit(kept, { account, ...opens });
+  const crowded = open(kept, debits);
+  if (crowded !== undefined) return { kind: 'crowded', account: crowded };
   const begun = debits.map(({ account, units }): DebitLife => ({ account, units, spent: 0n, taken: [] }));
   kept.setReservation(reservation, { state: 'held', leaseEndsAt: leaseEnd(now, leaseSeconds), debits: begun });
   return { kind: 'reserved', available };
@@ -194,6 +197,23 @@ function availableFor(kept: Kept, { account, opens }: Debit, reservation: string
   const found = kept.account(account);
   if (found) return standing(found, kept.reserved(account, reservation)).available;
   return opens && !kept.hasLot(opens.source) && !hasEarned(kept, opens.entry) ? opens.units : undefined;
+}
+
+/** Opens the accounts that are not there yet, and counts them on every account before them; none of them where that would be too many on one, which is named. */
+function open(kept: Kept, debits: readonly Debit[]): string | undefined {
+  const isNew = debits.map(({ account }) => kept.account(account) === undefined);
+  const behind = debits.map((_, place) => isNew.filter((one, other) => one && other > place).length);
+  const crowded = debits.find(({ account, mostBehind }, place) => {
+    const more = behind[place] ?? 0;
+    return more > 0 && mostBehind !== undefined && (kept.account(account)?.opened ?? 0) + more > mostBehind;
+  });
+  if (crowded) return crowded.account;
+  for (const [place, { account, opens }] of debits.entries()) {
+    if (isNew[place] && opens) credit(kept, { account, ...opens });
+    const found = kept.account(account);
+    if (found && behind[place]) kept.setAccount(account, { ...found, opened: found.opened + behind[place] });
+  }
+  return undefined;
 }
 
 /** Whether a payment was earned off an account that has been forgotten: a clock was ahead, and has been set back. */

@@ -88,10 +88,10 @@ function createKept(draft: Draft, keys: Keys, now: () => number): { readonly kep
   }
 
   /** A step hands back what it read, changed: lots and holds are as they are by now. */
-  function setAccount(name: string, { units, spent, forgotten, givenBack, expiresAt }: AccountLife.AccountLife): void {
+  function setAccount(name: string, { units, spent, forgotten, givenBack, opened, expiresAt }: AccountLife.AccountLife): void {
     const before = accounts.get(name);
     const { lots, holds } = before ?? { lots: [], holds: {} };
-    accounts.set(name, { units, spent, forgotten, givenBack, expiresAt, lots, holds });
+    accounts.set(name, { units, spent, forgotten, givenBack, opened, expiresAt, lots, holds });
     if (!before) draft.run('ZADD', keys.accounts, '0', name);
     if (before?.expiresAt !== expiresAt) draft.run('ZADD', keys.expiring('accounts'), `${expiresAt}`, name);
   }

@@ -36,9 +36,9 @@ export function createAccounts(connection: Connection, now: () => number, append
 
 /** Accounts and their lots. */
 function createRows(connection: Connection, now: () => number) {
-  const selectAccount = connection.prepare('SELECT units, spent, forgotten, given_back, expires_at FROM accounts WHERE account = ?');
+  const selectAccount = connection.prepare('SELECT units, spent, forgotten, given_back, opened, expires_at FROM accounts WHERE account = ?');
   const upsertAccount = connection.prepare(
-    'INSERT OR REPLACE INTO accounts (account, units, spent, forgotten, given_back, expires_at) VALUES (?, ?, ?, ?, ?, ?)',
+    'INSERT OR REPLACE INTO accounts (account, units, spent, forgotten, given_back, opened, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?)',
   );
   const selectLots = connection.prepare('SELECT * FROM lots WHERE account = ? ORDER BY number');
   const selectLot = connection.prepare('SELECT 1 FROM lots WHERE source = ?');
@@ -54,8 +54,8 @@ function createRows(connection: Connection, now: () => number) {
       return row && fromAccountRow(row);
     },
     setAccount: (name: string, account: AccountLife.AccountLife): void => {
-      const { units, spent, forgotten, given_back, expires_at } = toAccountRow(account);
-      upsertAccount.run(name, units, spent, forgotten, given_back, expires_at);
+      const { units, spent, forgotten, given_back, opened, expires_at } = toAccountRow(account);
+      upsertAccount.run(name, units, spent, forgotten, given_back, opened, expires_at);
     },
     lots: (account: string): readonly AccountLife.Lot[] => (selectLots.all(account) as LotRow[]).map((row) => fromLotRow(row)),
     hasLot: (source: string): boolean => selectLot.get(source) !== undefined,

@@ -92,7 +92,13 @@ const play = fc.record({
 });
 
 /** Something that is counted: how much there is of it, how much is gone, and how much calls under way may take. */
-type Counter = { readonly unit: 'units' | 'uses' | 'msat'; readonly most: bigint; spent: bigint; held: bigint; readonly givenBack: Map<string, number> };
+type Counter = {
+  readonly unit: 'nothing' | 'units' | 'uses' | 'msat';
+  readonly most: bigint;
+  spent: bigint;
+  held: bigint;
+  readonly givenBack: Map<string, number>;
+};
 /** A part: what it says, and everything that its calls are counted on, the first first. `isRefused`: it allows nothing, whatever is asked. */
 type Part = { readonly depth: number; readonly caveats: readonly string[]; readonly counters: readonly Counter[]; readonly isRefused: boolean };
 
@@ -125,13 +131,15 @@ function narrow(part: Part, { word, condition, most }: Limit, root: Root, counte
   // A pass is worth what was paid for it, and costs nothing more with each call.
   const isPass = root.units === undefined;
   const isTooLittle = isPass && (unit === 'msat' ? limit < root.paidMsat : limit === 0n);
-  const counters = isPass && unit === 'msat' ? part.counters : [...part.counters, counterOf(caveats.join('|'), unit, limit)];
+  // Of a pass nothing is taken, and what is given back is counted all the same.
+  const whole = isPass && part.counters.length === 0 ? [counterOf('', 'nothing', 0n)] : part.counters;
+  const counters = isPass && unit === 'msat' ? part.counters : [...whole, counterOf(caveats.join('|'), unit, limit)];
   return { ...part, caveats, counters, isRefused: part.isRefused || isWider || isTooLittle };
 }
 
 /** What one call takes of a counter. */
 function takes({ unit }: Counter, { takes: units, costMsat }: Route): bigint {
-  return unit === 'uses' ? 1n : unit === 'units' ? units : costMsat;
+  return { nothing: 0n, units, uses: 1n, msat: costMsat }[unit];
 }
 
 /** What is said to a call now: nothing where it is let through. */
