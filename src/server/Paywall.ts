@@ -31,6 +31,7 @@ import type { RootKeys } from './RootKeys.ts';
 import { receiptHeader } from './receipt.ts';
 import { createSettledCheck, type SettledCheck } from './Settled.ts';
 import { type CountedContext, count, isCounted, refusedByParts } from './terms/Counted.ts';
+import { createOwed } from './terms/Owed.ts';
 import { type ClaimContext, claim } from './terms/PerRequest.ts';
 import type { Sale } from './terms/Terms.ts';
 import type { VerifiedPrincipal } from './VerifiedTokens.ts';
@@ -97,6 +98,7 @@ export async function createPaywall(options: PaywallOptions): Promise<Paywall> {
   const trouble = (what: string) => (error: unknown) => emit({ kind: 'trouble', what, error });
   const nodeTimeoutMs = options.nodeTimeoutMs ?? 10_000;
   const skipUnknownCaveats = options.compat?.unknownCaveats === 'skip';
+  const owed = createOwed(clock);
   const ledger = store ? createLedger(store, clock, trouble('the ledger')) : noLedger;
   const desk: Desk = {
     clock,
@@ -120,7 +122,15 @@ export async function createPaywall(options: PaywallOptions): Promise<Paywall> {
     isSettled: createSettledCheck({ clock, nodeTimeoutMs, settledWaitMs: options.settledWaitMs ?? 3000 }),
     ledger,
     denials: store ? await followDenials({ store, clock, staleMs, onTrouble: trouble('the list of what was revoked') }) : noDenials,
-    claiming: store && { store, clock, leaseSeconds, inUseWaitMs: options.inUseWaitMs ?? 2000, onNews: emit, random: options.random ?? systemRandom },
+    claiming: store && {
+      store,
+      clock,
+      leaseSeconds,
+      inUseWaitMs: options.inUseWaitMs ?? 2000,
+      onNews: emit,
+      owe: owed.add,
+      random: options.random ?? systemRandom,
+    },
     invalidCredential: options.compat?.invalidCredential ?? 401,
   };
   return {
@@ -129,6 +139,7 @@ export async function createPaywall(options: PaywallOptions): Promise<Paywall> {
     introspect: createIntrospect({ keys, denials: desk.denials, store, clock, skipUnknownCaveats, takesOf }),
     close: async () => {
       await desk.denials.close();
+      await owed.close();
       await ledger.flush().catch(trouble('the ledger'));
     },
   };

@@ -124,10 +124,13 @@ export function reserve(kept: Kept, { reservation, debits, leaseSeconds }: Reser
   return { kind: 'reserved', available };
 }
 
-/** Holds it for longer. False: it is not held any more. What was settled is remembered for longer, since an answer that goes on may still break off. */
+/**
+ * Holds it for longer, also where its lease has ended and its units are there still. False: it is not held any more. What was settled is remembered
+ * for longer, since an answer that goes on may still break off.
+ */
 export function extend(kept: Kept, { reservation, leaseSeconds }: { readonly reservation: string; readonly leaseSeconds: number }): boolean {
   const life = kept.reservation(reservation);
-  const held = life !== undefined && isHeld(life, kept.now());
+  const held = life?.state === 'held' && life.debits.every((debit) => isThere(kept, reservation, life, debit.account, debit.units));
   if (!held && life?.state !== 'settled') return false;
   const leaseEndsAt = leaseEnd(kept.now(), leaseSeconds);
   if (leaseEndsAt > life.leaseEndsAt) kept.setReservation(reservation, { ...life, leaseEndsAt });
@@ -141,18 +144,21 @@ export function settle(kept: Kept, request: { readonly reservation: string; read
   if (life === undefined) return 'lost';
   const wanted = (debit: DebitLife) => (units === undefined || units > debit.units ? debit.units : units);
   if (life.state === 'settled') return life.debits.every((debit) => debit.spent === wanted(debit)) ? 'settled' : 'lost';
-  if (!isHeld(life, kept.now()) || !life.debits.every((debit) => isThere(kept, debit.account, wanted(debit)))) return 'lost';
+  if (life.state !== 'held' || !life.debits.every((debit) => isThere(kept, reservation, life, debit.account, wanted(debit)))) return 'lost';
   const debits = life.debits.map((debit) => spend(kept, debit, wanted(debit)));
   kept.setReservation(reservation, { ...life, state: 'settled', debits });
   if (entry) kept.append(entriesOf(kept, debits, 'earned', entry));
   return 'settled';
 }
 
-/** Gives back what is held, or what was settled; where the limit is reached, what is held is settled. Cancelling twice is cancelling once. */
+/**
+ * Gives back what is held, or what was settled; where the limit is reached, what is held is settled. What a lease that ended gave back is given
+ * back. Cancelling twice is cancelling once.
+ */
 export function cancel(kept: Kept, { reservation, reason, limit, entry }: CancelRequest): 'cancelled' | 'settled' | 'lost' {
   const life = kept.reservation(reservation);
   if (life?.state === 'cancelled' || life?.state === 'reversed') return 'cancelled';
-  if (life === undefined || (life.state === 'held' && !isHeld(life, kept.now()))) return 'lost';
+  if (life === undefined) return 'lost';
   if (limit !== undefined && !countGivenBack(kept, life, reason, limit)) {
     return life.state === 'settled' ? 'settled' : settle(kept, { reservation, ...(entry && { entry }) });
   }
@@ -221,10 +227,14 @@ function hasEarned(kept: Kept, entry: LedgerEntry | undefined): boolean {
   return entry !== undefined && Closings.isEarnedByAccount(kept.closing(entry.paymentHash));
 }
 
-/** Whether so many units are not spent yet: a lease that had ended runs again where a clock is set back, and its units may have gone to others. */
-function isThere(kept: Kept, account: string, units: bigint): boolean {
+/**
+ * Whether so many units are there for a reservation to hold or spend. Of one whose lease runs: not spent yet, since a lease that had ended runs again
+ * where a clock is set back, and its units may have gone to others. Of one whose lease has ended: available.
+ */
+function isThere(kept: Kept, reservation: string, life: ReservationLife, account: string, units: bigint): boolean {
   const found = kept.account(account);
-  return found === undefined || found.spent + units <= found.units;
+  if (isHeld(life, kept.now())) return found === undefined || found.spent + units <= found.units;
+  return found !== undefined && standing(found, kept.reserved(account, reservation)).available >= units;
 }
 
 /** Spends so much of a debit, lot after lot. */

@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import { cancelOf, credit, reservationOf, standing } from './bookings.ts';
-import { expiresAt, leaseSeconds, type StoreCase } from './StoreCase.ts';
+import { expiresAt, leaseSeconds, type StoreCase, spendingOf } from './StoreCase.ts';
 
 const balances: readonly StoreCase[] = [
   {
@@ -174,7 +174,7 @@ const reservations: readonly StoreCase[] = [
     },
   },
   {
-    name: 'units come back by themselves when the lease ends, and the reservation is lost',
+    name: 'units come back by themselves when the lease ends, and the reservation is lost to whoever takes them',
     run: async (store, clock) => {
       await credit(store, 'a', 100n);
       await store.reserve(reservationOf('r', { a: 100n }));
@@ -182,11 +182,66 @@ const reservations: readonly StoreCase[] = [
       assert.deepEqual(await standing(store, 'a'), [100n, 0n, 100n, 0n]);
       clock.advance(1);
       assert.deepEqual(await standing(store, 'a'), [100n, 100n, 0n, 0n]);
+      await store.reserve(reservationOf('s', { a: 1n }));
       assert.equal(await store.settle({ reservation: 'r' }), 'lost');
-      assert.equal(await store.cancel(cancelOf('r')), 'lost');
       assert.equal(await store.extend({ reservation: 'r', leaseSeconds }), false);
-      assert.deepEqual(await store.reserve(reservationOf('r', { a: 80n })), { kind: 'reserved', available: [20n] });
-      assert.deepEqual(await standing(store, 'a'), [100n, 20n, 80n, 0n]);
+      assert.equal(await store.cancel(cancelOf('r')), 'cancelled');
+      assert.equal(await store.settle({ reservation: 'r', units: 1n }), 'lost');
+      assert.deepEqual(await standing(store, 'a'), [100n, 99n, 1n, 0n]);
+      assert.deepEqual(await store.reserve(reservationOf('r', { a: 80n })), { kind: 'reserved', available: [19n] });
+      assert.deepEqual(await standing(store, 'a'), [100n, 19n, 81n, 0n]);
+    },
+  },
+  {
+    name: 'units that nobody took when the lease ended are settled all the same, on every account or on none',
+    run: async (store, clock) => {
+      await credit(store, 'a', 100n);
+      await credit(store, 'b', 10n);
+      for (const name of ['r', 's', 't']) await store.reserve(reservationOf(name, { a: 20n, b: 3n }));
+      clock.advance(leaseSeconds * 1000);
+      await store.reserve(reservationOf('other', { b: 5n }));
+      assert.equal(await store.settle({ reservation: 'r', entry: spendingOf('r') }), 'settled');
+      assert.deepEqual(await standing(store, 'b'), [10n, 2n, 5n, 3n]);
+      assert.equal(await store.settle({ reservation: 's' }), 'lost');
+      assert.deepEqual(await standing(store, 'a'), [100n, 80n, 0n, 20n]);
+      assert.equal(await store.settle({ reservation: 't', units: 2n }), 'settled');
+      assert.equal(await store.settle({ reservation: 't', units: 2n }), 'settled');
+      assert.deepEqual(await standing(store, 'a'), [100n, 78n, 0n, 22n]);
+      assert.deepEqual(await standing(store, 'b'), [10n, 0n, 5n, 5n]);
+      assert.equal(await store.cancel(cancelOf('t')), 'cancelled');
+      assert.deepEqual(await standing(store, 'a'), [100n, 80n, 0n, 20n]);
+    },
+  },
+  {
+    name: 'units that nobody took when the lease ended can be held again, by one of those that had them',
+    run: async (store, clock) => {
+      await credit(store, 'a', 100n);
+      await store.reserve(reservationOf('r', { a: 60n }));
+      clock.advance(leaseSeconds * 1000);
+      await store.reserve(reservationOf('s', { a: 50n }));
+      clock.advance(leaseSeconds * 1000);
+      assert.equal(await store.extend({ reservation: 'r', leaseSeconds }), true);
+      assert.deepEqual(await standing(store, 'a'), [100n, 40n, 60n, 0n]);
+      assert.equal(await store.extend({ reservation: 's', leaseSeconds }), false);
+      assert.equal(await store.settle({ reservation: 's' }), 'lost');
+      assert.deepEqual(await store.reserve(reservationOf('t', { a: 41n })), { kind: 'insufficient', account: 'a', available: 40n });
+      clock.advance(leaseSeconds * 1000 - 1);
+      assert.deepEqual(await standing(store, 'a'), [100n, 40n, 60n, 0n]);
+      assert.equal(await store.settle({ reservation: 'r' }), 'settled');
+      assert.deepEqual(await standing(store, 'a'), [100n, 40n, 0n, 60n]);
+    },
+  },
+  {
+    name: 'of callers at once whose leases have ended, as many settle as there are units',
+    run: async (store, clock) => {
+      await credit(store, 'a', 30n);
+      for (let i = 0; i < 9; i++) {
+        await store.reserve(reservationOf(`r${i}`, { a: 10n }));
+        if (i % 3 === 2) clock.advance(leaseSeconds * 1000);
+      }
+      const outcomes = await Promise.all(Array.from({ length: 9 }, (_, i) => store.settle({ reservation: `r${i}` })));
+      assert.equal(outcomes.filter((outcome) => outcome === 'settled').length, 3);
+      assert.deepEqual(await standing(store, 'a'), [30n, 0n, 0n, 30n]);
     },
   },
   {
