@@ -115,7 +115,7 @@ export type Principal = {
   readonly isBound: boolean;
   /** What those who held it allow, the first of them first. */
   readonly parts: readonly Part[];
-  /** SHA-256 of the identifier under a label, 64 hex digits: what use is counted on, and the name of its account. Undefined for a pass, whose uses nobody counts. */
+  /** SHA-256 of the identifier under a label, 64 hex digits: what use is counted on, and the name of its account. Undefined for a pass that no holder has limited, whose uses nobody counts. */
   readonly useKey: string | undefined;
 };
 

@@ -33,6 +33,7 @@ import { createSettledCheck, type SettledCheck } from './Settled.ts';
 import { count, isCounted, refusedByParts } from './terms/Counted.ts';
 import { type AheadContext, canCountAhead, countAhead } from './terms/CountedAhead.ts';
 import { createLeases } from './terms/Leases.ts';
+import { createOwed } from './terms/Owed.ts';
 import { type ClaimContext, claim } from './terms/PerRequest.ts';
 import type { Sale } from './terms/Terms.ts';
 import type { VerifiedPrincipal } from './VerifiedTokens.ts';
@@ -101,6 +102,7 @@ export async function createPaywall(options: PaywallOptions): Promise<Paywall> {
   const skipUnknownCaveats = options.compat?.unknownCaveats === 'skip';
   const random = options.random ?? systemRandom;
   const leases = store && createLeases({ store, clock, random, leaseSeconds, onTrouble: trouble('counting ahead') });
+  const owed = createOwed(clock);
   const ledger = store ? createLedger(store, clock, trouble('the ledger')) : noLedger;
   const desk: Desk = {
     clock,
@@ -124,7 +126,7 @@ export async function createPaywall(options: PaywallOptions): Promise<Paywall> {
     isSettled: createSettledCheck({ clock, nodeTimeoutMs, settledWaitMs: options.settledWaitMs ?? 3000 }),
     ledger,
     denials: store ? await followDenials({ store, clock, staleMs, onTrouble: trouble('the list of what was revoked') }) : noDenials,
-    claiming: store && leases && { store, clock, leaseSeconds, inUseWaitMs: options.inUseWaitMs ?? 2000, onNews: emit, random, leases },
+    claiming: store && leases && { store, clock, leaseSeconds, inUseWaitMs: options.inUseWaitMs ?? 2000, onNews: emit, owe: owed.add, random, leases },
     invalidCredential: options.compat?.invalidCredential ?? 401,
   };
   return {
@@ -134,6 +136,7 @@ export async function createPaywall(options: PaywallOptions): Promise<Paywall> {
     close: async () => {
       await desk.denials.close();
       await leases?.close();
+      await owed.close();
       await ledger.flush().catch(trouble('the ledger'));
     },
   };

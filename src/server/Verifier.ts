@@ -195,7 +195,7 @@ export function principalOf(token: ProvenToken, demand: Demand, skipUnknown: boo
     units: caveats.terms.units,
     isBound: caveats.isBound,
     parts: caveats.limits.length === 0 ? noLimits : caveats.limits.map(({ unit, most, index }): Part => ({ key: token.partKeys.get(index) ?? '', unit, most })),
-    useKey: caveats.terms.kind === 'pass' ? undefined : useKeyOf(token.identifier),
+    useKey: caveats.terms.kind === 'pass' && caveats.limits.length === 0 ? undefined : useKeyOf(token.identifier),
   };
 }
 

@@ -168,6 +168,8 @@ export type Debit = {
   readonly units: bigint;
   /** Opens the account in the same step where it is not there yet. */
   readonly opens?: Credit;
+  /** Debits that stand behind this one in their reservations open so many accounts at most, over all time; left out: any number. */
+  readonly mostBehind?: number;
 };
 
 /** Takes units off accounts for a while; off all of them or none. */
@@ -184,7 +186,9 @@ export type ReserveRequest = {
 export type ReserveOutcome =
   | { readonly kind: 'reserved'; readonly available: readonly bigint[] }
   | { readonly kind: 'insufficient'; readonly account: string; readonly available: bigint }
-  | { readonly kind: 'absent'; readonly account: string };
+  | { readonly kind: 'absent'; readonly account: string }
+  /** An account would be opened behind this one, and as many have been as may be. */
+  | { readonly kind: 'crowded'; readonly account: string };
 
 /** What the ledger says of units that are spent; which payment they were bought with, and for how much, the account knows. */
 export type Spending = Pick<LedgerEntry, 'nonce' | 'service' | 'route' | 'at' | 'note'>;
@@ -235,14 +239,18 @@ export type Store = {
   /** Adds to an account, opened where there is none. */
   readonly credit: (request: Credit & { readonly account: string }) => Promise<'credited' | 'already'>;
   readonly reserve: (request: ReserveRequest) => Promise<ReserveOutcome>;
-  /** Holds what was reserved for longer. False: it is not held any more. What was settled is then remembered for longer, and can be given back. */
+  /**
+   * Holds what was reserved for longer, also where the lease has ended and nobody has taken its units. False: it is not held any more. What was
+   * settled is then remembered for longer, and can be given back.
+   */
   readonly extend: (request: { readonly reservation: string; readonly leaseSeconds: number }) => Promise<boolean>;
   /**
    * Spends what was reserved, or the same smaller number of every debit; the rest goes back. What was credited first is spent first.
-   * `lost`: unknown, ended or settled otherwise before. With `entry`, what is earned is written in the same step, once.
+   * `lost`: unknown, given back, settled otherwise before, or its lease has ended and others have taken its units. With `entry`, what is earned is
+   * written in the same step, once.
    */
   readonly settle: (request: { readonly reservation: string; readonly units?: bigint; readonly entry?: Spending }) => Promise<'settled' | 'lost'>;
-  /** Gives back what was reserved or settled; `settled` where the limit was reached. */
+  /** Gives back what was reserved or settled, also where a lease that ended has done so; `settled` where the limit was reached. */
   readonly cancel: (request: CancelRequest) => Promise<'cancelled' | 'settled' | 'lost'>;
   readonly balance: (account: string) => Promise<AccountBalance | undefined>;
 

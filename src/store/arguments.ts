@@ -124,10 +124,11 @@ function assertReserve(request: ReserveRequest): void {
   if (request.debits.length === 0) throw new TypeError('debits: expected at least one');
   const accounts = new Set<string>();
   const sources = new Set<string>();
-  for (const { account, units, opens } of request.debits) {
+  for (const { account, units, opens, mostBehind } of request.debits) {
     assertName('debits.account', account);
     assertUnits('debits.units', units);
     if (opens) assertLot('debits.opens.', opens);
+    if (mostBehind !== undefined) assertWhole('debits.mostBehind', mostBehind);
     if (accounts.has(account) || (opens && sources.has(opens.source))) throw new TypeError(`debits: "${account}" or its source is named twice`);
     accounts.add(account);
     if (opens) sources.add(opens.source);

@@ -24,7 +24,7 @@ export function createMemoryStore(options: { readonly clock?: Clock } = {}): Sto
   const changed = new Set<Change['kind']>();
   const book = createBook(now, (kind) => changed.add(kind));
   const closings = createClosings();
-  const accounts = createAccounts(now, book.append, closings.close);
+  const accounts = createAccounts(now, book.append, closings);
   const claims = createClaims(now, book.append, closings);
   const counters = createCounters(now);
   const latest = () => {

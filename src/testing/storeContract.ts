@@ -11,6 +11,7 @@ import { denialCases } from './storeContract/denials.ts';
 import { feedCases } from './storeContract/feed.ts';
 import { ledgerCases } from './storeContract/ledger.ts';
 import { lifetimeCases } from './storeContract/lifetime.ts';
+import { lotCases } from './storeContract/lots.ts';
 import { releaseCases } from './storeContract/releases.ts';
 import { repetitionCases } from './storeContract/repetitions.ts';
 import type { StoreCase } from './storeContract/StoreCase.ts';
@@ -27,6 +28,7 @@ export const storeContract: readonly StoreCase[] = [
   ...releaseCases,
   ...counterCases,
   ...accountCases,
+  ...lotCases,
   ...denialCases,
   ...ledgerCases,
   ...auditCases,

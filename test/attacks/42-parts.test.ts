@@ -14,7 +14,7 @@ import type * as FixedClock from '../../src/testing/FixedClock.ts';
 import type { Bought, Shop } from '../conformance/shop/shop.ts';
 import { calls, enterCounted, spendRest } from './counted.ts';
 import { leaks, type Secret, type Trace, traceOf } from './secrets.ts';
-import { auth, changed, codeOf, expectRefused, expectServed, names, narrowed } from './thief.ts';
+import { askUntilFree, auth, changed, codeOf, expectRefused, expectServed, names, narrowed } from './thief.ts';
 
 const purse = { path: '/purse/a' };
 /** A helper's part, of which another helper has a part. */
@@ -91,6 +91,34 @@ describe.each(names)('%s', (name) => {
         }
       }
       expect(shop.asked().length).toBe(asks);
+    });
+
+    test('parts are made without end, with failures that cost nothing: they are counted so far and no further, and no helper takes what is the others’', async () => {
+      const shop = await enterCounted(name, {}, { store: stores[kind] });
+      const bought = await shop.buy(purse.path);
+      let words = 0;
+      const fresh = (count: number, uses = 1) => Array.from({ length: count }, () => [`part=${words++}`, `n_uses=${uses}`]).flat();
+      /** As many new parts as a token holds, again and again, until that is refused. */
+      const flood = async (...before: readonly string[]): Promise<string> => {
+        for (let asks = 0; asks < 100; asks++) {
+          const got = await askUntilFree(shop, `${purse.path}?do=status-404`, auth(narrowed(bought, ...before, ...fresh(15))));
+          if (got.status !== 404) return `${got.status} ${codeOf(got)}`;
+        }
+        return 'without end';
+      };
+      const accounts = async () => (await tracesOf(shop)).filter(({ where }) => where === 'the books: account').length;
+      expect(await flood(...helper)).toBe('403 CREDENTIAL_NARROWED');
+      expect(await accounts()).toBeLessThanOrEqual(2 + 256);
+      const other = narrowed(bought, 'part=other', 'n_uses=3', ...fresh(10, 3));
+      await expectServed(shop, () => shop.get(purse.path, auth(other)));
+      expect(await flood()).toBe('403 CREDENTIAL_NARROWED');
+      expect(await accounts()).toBeLessThanOrEqual(1 + 1024);
+      // What was counted before is good as ever, and what never was is served to nobody.
+      for (const authorization of [other, narrowed(bought, ...helper), bought.authorization]) {
+        await expectServed(shop, () => shop.get(purse.path, auth(authorization)));
+      }
+      const one = narrowed(bought, ...fresh(15));
+      await expectRefused(shop, () => shop.get(purse.path, auth(one)), { status: 403, code: 'CREDENTIAL_NARROWED', asks: ['reserve'] });
     });
 
     test('equal limits under two words are two parts, under one word one, and in other hands others', async () => {

@@ -23,6 +23,14 @@ export type Limit = {
 /** Most of them in a token: each is debited with every call. */
 export const maxLimits = 16;
 
+/**
+ * Most parts that may be opened below a token, or below a part of it that so many parts stand before: a quarter of those below the one before it,
+ * so that whoever makes parts without end leaves enough to the others; and never fewer than one token can hold.
+ */
+export function maxPartsBelow(depth: number): number {
+  return Math.max(maxLimits, 1024 >> (2 * depth));
+}
+
 /** A count of calls or of whole satoshis. */
 export const counted: Policy = {
   check: (value) => (read(value) === undefined ? 'unreadable' : undefined),

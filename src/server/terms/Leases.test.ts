@@ -219,17 +219,31 @@ describe('units that are counted ahead', () => {
     expect(troubles).toEqual([]);
   });
 
-  test('are told of where they could not be written down in time', async () => {
+  test('are written down after their lease has ended too, where nobody else has taken them', async () => {
     const { call, pass, setAway, troubles, store, books } = openDesk(100n);
     await call();
     setAway(true);
     await pass(2000);
     for (let second = 0; second < 40; second++) await pass(1000);
     setAway(false);
-    for (let second = 0; second < 3; second++) await pass(1000);
-    expect(troubles).toContainEqual(expect.objectContaining({ code: 'STORE_UNAVAILABLE', message: expect.stringContaining('1 units were served on GET /x') }));
-    expect(await store.balance(account)).toMatchObject({ spent: 0n, available: 100n });
-    expect((await books()).unspent.amountMsat).toBe(100_000n);
+    await pass(1000);
+    expect(troubles).toEqual([]);
+    expect(await store.balance(account)).toMatchObject({ spent: 1n, available: 99n });
+    expect((await books()).earned.amountMsat).toBe(1000n);
+  });
+
+  test('are told of where others have spent them meanwhile', async () => {
+    const { call, pass, setAway, troubles, store, books } = openDesk(100n);
+    await call();
+    setAway(true);
+    await pass(2000);
+    for (let second = 0; second < 40; second++) await pass(1000);
+    await store.reserve({ reservation: 'other', debits: [{ account, units: 100n }], leaseSeconds });
+    await store.settle({ reservation: 'other', entry: { nonce: 'other', service: 'api', route: 'GET /x', at: 1_800_000_000, note: '' } });
+    setAway(false);
+    await pass(1000);
+    expect(troubles).toEqual([expect.objectContaining({ code: 'STORE_UNAVAILABLE', message: expect.stringContaining('1 units were served on GET /x') })]);
+    expect((await books()).earned.amountMsat).toBe(100_000n);
   });
 
   test('are not served any more when their lease may have ended', async () => {

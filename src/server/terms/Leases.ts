@@ -70,8 +70,9 @@ export type Leases = {
 const openMs = 2000;
 const graceMs = 2000;
 
-/** How long after the store was away it is asked again. */
+/** How long after the store was away it is asked again, and for how long in all: then it may have forgotten what was reserved. */
 const retryMs = 1000;
+const retriedMs = 3_600_000;
 
 /** How often a block of another size is tried where others take from the account at the same time. */
 const attempts = 4;
@@ -347,12 +348,12 @@ class Block {
     }
   }
 
-  /** Asks until it is known what came of it, or nothing can come of it any more. */
+  /** Asks until it is known what came of it: units whose lease has ended can still be spent where nobody else has. */
   async #write(used: bigint): Promise<'settled' | 'lost'> {
-    const { store, clock, leaseSeconds, onTrouble } = this.#context;
+    const { store, clock, onTrouble } = this.#context;
     const { reservation, service, route } = this.#facts;
     const entry: Spending = { nonce: reservation, service, route, at: nowAt(clock), note: 'counted ahead' };
-    for (let leftMs = leaseSeconds * 1000; ; leftMs -= retryMs) {
+    for (let leftMs = retriedMs; ; leftMs -= retryMs) {
       try {
         if (used > 0n) return await store.settle({ reservation, units: used, entry });
         await store.cancel({ reservation, reason: 'unused' });

@@ -140,6 +140,9 @@ const migrations: readonly string[] = [
   );
   INSERT INTO book VALUES (1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
   `,
+  `
+  ALTER TABLE accounts ADD COLUMN opened bigint NOT NULL DEFAULT 0;
+  `,
 ];
 
 /**

@@ -226,6 +226,9 @@ const migrations: readonly string[] = [
   ALTER TABLE debits ADD COLUMN number INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE debits ADD COLUMN taken TEXT NOT NULL DEFAULT '[]';
   `,
+  `
+  ALTER TABLE accounts ADD COLUMN opened INTEGER NOT NULL DEFAULT 0;
+  `,
 ];
 
 /**
