@@ -21,6 +21,7 @@ const principal = (number: number): Principal => ({
   isBound: true,
   parts: [],
   useKey: undefined,
+  topUp: undefined,
 });
 
 const turns = async () => {

@@ -112,6 +112,8 @@ export type Principal = {
   readonly parts: readonly Part[];
   /** SHA-256 of the identifier under a label, 64 hex digits: what use is counted on, and the name of its account. Undefined for a pass, whose uses nobody counts. */
   readonly useKey: string | undefined;
+  /** The account that it adds to, of a top-up: it opens nothing. */
+  readonly topUp: string | undefined;
 };
 
 /** A limit that a holder set, and what it is counted on. */
@@ -125,11 +127,15 @@ export type Part = {
 /** nginx takes an upstream's head of 4 KB by default. */
 const maxHeadBytes = 4096;
 
+/** What the token of a top-up has more than that of what it adds to, and its invoice in its description. */
+const topUpBytes = { token: 80, invoice: 16 };
+
 /** The head of a 402 holds the token three times and the invoice, with its description, twice. */
-function assertHeadFits({ service, capabilities = [], pattern }: OfferOptions, description: string): void {
-  const pathLength = Math.max(path.maxLength, pattern?.endsWith('/*') ? pattern.length : 0);
-  const tokenBytes = 250 + 8 * service.length + capabilities.join(',').length + pathLength;
-  const invoiceLength = 300 + Math.ceil((new TextEncoder().encode(description).length * 8) / 5);
+function assertHeadFits({ service, capabilities = [], pattern, terms }: OfferOptions, description: string): void {
+  const more = terms.holds === undefined ? { token: 0, invoice: 0 } : topUpBytes;
+  const pathLength = terms.binds === 'service' ? 0 : Math.max(path.maxLength, pattern?.endsWith('/*') ? pattern.length : 0);
+  const tokenBytes = 250 + 8 * service.length + capabilities.join(',').length + pathLength + more.token;
+  const invoiceLength = 300 + more.invoice + Math.ceil((new TextEncoder().encode(description).length * 8) / 5);
   const longest = 500 + 3 * Math.ceil(tokenBytes / 3) * 4 + 2 * invoiceLength;
   if (longest <= maxHeadBytes) return;
   throw new RangeError(

@@ -196,6 +196,7 @@ export function principalOf(token: ProvenToken, demand: Demand, skipUnknown: boo
     isBound: caveats.isBound,
     parts: caveats.limits.length === 0 ? noLimits : caveats.limits.map(({ unit, most, index }): Part => ({ key: token.partKeys.get(index) ?? '', unit, most })),
     useKey: caveats.terms.kind === 'pass' ? undefined : useKeyOf(token.identifier),
+    topUp: caveats.topUp,
   };
 }
 

@@ -162,6 +162,16 @@ export type Credit = {
   readonly entry?: LedgerEntry;
 };
 
+/** Adds to an account. */
+export type CreditRequest = Credit & {
+  readonly account: string;
+  /** Opens none: for what only makes sense beside what was there before. */
+  readonly onlyOpen?: boolean;
+};
+
+/** What came of adding. `already`: its source has credited before. `absent`: there is no such account, and none was to be opened. */
+export type CreditOutcome = 'credited' | 'already' | 'absent';
+
 /** Something to take off an account. */
 export type Debit = {
   readonly account: string;
@@ -233,7 +243,7 @@ export type Store = {
   }) => Promise<{ readonly counted: boolean; readonly value: number }>;
 
   /** Adds to an account, opened where there is none. */
-  readonly credit: (request: Credit & { readonly account: string }) => Promise<'credited' | 'already'>;
+  readonly credit: (request: CreditRequest) => Promise<CreditOutcome>;
   readonly reserve: (request: ReserveRequest) => Promise<ReserveOutcome>;
   /** Holds what was reserved for longer. False: it is not held any more. What was settled is then remembered for longer, and can be given back. */
   readonly extend: (request: { readonly reservation: string; readonly leaseSeconds: number }) => Promise<boolean>;

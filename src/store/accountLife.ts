@@ -11,7 +11,7 @@
 import type { Msat } from '../core/Amount.ts';
 import type { PaymentHash } from '../core/Preimage.ts';
 import { leaseEnd } from './claimLife.ts';
-import type { AccountBalance, CancelRequest, Credit, Debit, LedgerEntry, ReserveOutcome, ReserveRequest, Spending } from './Store.ts';
+import type { AccountBalance, CancelRequest, CreditOutcome, CreditRequest, Debit, LedgerEntry, ReserveOutcome, ReserveRequest, Spending } from './Store.ts';
 
 /** What is kept of an account. */
 export type AccountLife = {
@@ -78,8 +78,9 @@ export type Kept = {
 };
 
 /** Credits an account, once a source. */
-export function credit(kept: Kept, { account, source, units, expiresAt, entry }: Credit & { readonly account: string }): 'credited' | 'already' {
+export function credit(kept: Kept, { account, source, units, expiresAt, entry, onlyOpen }: CreditRequest): CreditOutcome {
   if (kept.hasLot(source)) return 'already';
+  if (onlyOpen && kept.account(account) === undefined) return 'absent';
   const before = kept.account(account) ?? { units: 0n, spent: 0n, forgotten: 0n, givenBack: {}, expiresAt: 0 };
   kept.setAccount(account, { ...before, units: before.units + units, expiresAt: Math.max(before.expiresAt, expiresAt) });
   kept.setLot(account, { source, units, spent: 0n, paidMsat: entry?.amountMsat ?? 0n, earnedMsat: 0n, paymentHash: entry?.paymentHash, expiresAt });

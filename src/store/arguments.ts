@@ -8,6 +8,7 @@ import type {
   ClaimRequest,
   CommitRequest,
   Credit,
+  CreditRequest,
   Denial,
   LedgerEntry,
   ReleaseRequest,
@@ -106,7 +107,7 @@ function assertCount(request: Parameters<Store['count']>[0]): void {
   assertWhole('expiresAt', request.expiresAt);
 }
 
-function assertCredit({ account, ...credit }: Parameters<Store['credit']>[0]): void {
+function assertCredit({ account, onlyOpen: _, ...credit }: CreditRequest): void {
   assertName('account', account);
   assertLot('', credit);
 }

@@ -14,6 +14,7 @@ import { lifetimeCases } from './storeContract/lifetime.ts';
 import { releaseCases } from './storeContract/releases.ts';
 import { repetitionCases } from './storeContract/repetitions.ts';
 import type { StoreCase } from './storeContract/StoreCase.ts';
+import { topUpCases } from './storeContract/topUps.ts';
 
 export type { StoreCase } from './storeContract/StoreCase.ts';
 
@@ -27,6 +28,7 @@ export const storeContract: readonly StoreCase[] = [
   ...releaseCases,
   ...counterCases,
   ...accountCases,
+  ...topUpCases,
   ...denialCases,
   ...ledgerCases,
   ...auditCases,

@@ -25,6 +25,7 @@ const principal: Principal = {
   isBound: true,
   parts: [],
   useKey,
+  topUp: undefined,
 };
 
 /** A sale whose store says what the test wants, and writes down what it is asked. */

@@ -2,7 +2,7 @@
  * Accounts in PostgreSQL: the steps of `accountLife.ts` over rows that were read under their locks.
  */
 import * as AccountLife from '../accountLife.ts';
-import type { AccountBalance, Store } from '../Store.ts';
+import type { AccountBalance, CreditOutcome, Store } from '../Store.ts';
 import type { Read } from './book.ts';
 import type { Group, Work } from './group.ts';
 import { readBalance } from './holdingsSql.ts';
@@ -17,7 +17,7 @@ export function createAccounts(now: () => number) {
       take: (group) => step(keptIn(group), request),
     });
   return {
-    credit: (request: Parameters<Store['credit']>[0]): Work<'credited' | 'already'> => ({
+    credit: (request: Parameters<Store['credit']>[0]): Work<CreditOutcome> => ({
       want: ({ holdings }) => {
         holdings.wantAccount(request.account);
         holdings.wantSource(request.source);
