@@ -21,6 +21,7 @@ const principal = (number: number): Principal => ({
   isBound: true,
   parts: [],
   useKey: undefined,
+  branches: [],
   topUp: undefined,
 });
 

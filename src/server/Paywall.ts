@@ -330,7 +330,7 @@ function whyNotSold({ denials, keys, clock, tellRevoked }: Desk, { offer, amount
     );
   }
   const mintedAt = nowAt(clock);
-  const standing = denials.judge({ paymentHash: '', tokenId: '', fingerprint: keys.mintingAt(mintedAt), mintedAt });
+  const standing = denials.judge({ paymentHash: '', tokenId: '', fingerprint: keys.mintingAt(mintedAt), mintedAt, branches: [] });
   if (standing === 'good') return undefined;
   if (standing === 'unknown') return unreadDenials();
   tellRevoked();

@@ -135,8 +135,11 @@ export type LedgerTotals = {
 
 /** What is refused from now on. */
 export type Denial = {
-  /** `token` by token id (64 hex digits), `payment` by payment hash, `key` by master key fingerprint (8 hex digits), `minted-before` by Unix seconds in decimal. */
-  readonly kind: 'token' | 'payment' | 'key' | 'minted-before';
+  /**
+   * `token` by token id (64 hex digits), `part` by the name of what a holder handed on (64 hex digits, never a signature), `payment` by payment hash,
+   * `key` by master key fingerprint (8 hex digits), `minted-before` by Unix seconds in decimal.
+   */
+  readonly kind: 'token' | 'part' | 'payment' | 'key' | 'minted-before';
   readonly value: string;
   /** Unix seconds; after it the denied thing has expired by itself. */
   readonly expiresAt: number;

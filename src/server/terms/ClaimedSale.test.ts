@@ -25,6 +25,7 @@ const principal: Principal = {
   isBound: true,
   parts: [],
   useKey,
+  branches: [],
   topUp: undefined,
 };
 

@@ -140,6 +140,11 @@ const migrations: readonly string[] = [
   );
   INSERT INTO book VALUES (1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
   `,
+  // What a holder handed on can be refused by itself.
+  `
+  ALTER TABLE denials DROP CONSTRAINT denials_kind_check;
+  ALTER TABLE denials ADD CONSTRAINT denials_kind_check CHECK (kind IN ('token', 'part', 'payment', 'key', 'minted-before'));
+  `,
 ];
 
 /**

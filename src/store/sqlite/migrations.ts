@@ -226,6 +226,19 @@ const migrations: readonly string[] = [
   ALTER TABLE debits ADD COLUMN number INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE debits ADD COLUMN taken TEXT NOT NULL DEFAULT '[]';
   `,
+  // What a holder handed on can be refused by itself. A check of a column cannot be changed: the denials are written anew.
+  `
+  CREATE TABLE denials_4 (
+    kind TEXT NOT NULL CHECK (kind IN ('token', 'part', 'payment', 'key', 'minted-before')),
+    value TEXT NOT NULL,
+    expires_at INTEGER NOT NULL,
+    seq INTEGER NOT NULL UNIQUE,
+    PRIMARY KEY (kind, value)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO denials_4 SELECT kind, value, expires_at, seq FROM denials;
+  DROP TABLE denials;
+  ALTER TABLE denials_4 RENAME TO denials;
+  `,
 ];
 
 /**
