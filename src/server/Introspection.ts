@@ -109,7 +109,8 @@ export function createIntrospect(options: IntrospectionOptions): Introspect {
 async function use({ store, takesOf }: IntrospectionOptions, principal: Principal, request: AskedRequest | undefined): Promise<Use> {
   const takes = request && takesOf(principal, request.offer, request.priceMsat);
   if (request === undefined ? !isSoldHere(principal) : takes === undefined) {
-    const why = new FareboxError('CREDENTIAL_WRONG_SERVICE', `This token was sold as "${principal.terms}", which is not served here.`);
+    const says = principal.topUp === undefined ? `was sold as "${principal.terms}", which is not served here` : 'adds to a balance, and opens nothing';
+    const why = new FareboxError('CREDENTIAL_WRONG_SERVICE', `This token ${says}.`);
     return { why, left: undefined, isInUse: false };
   }
   if (isCounted(principal)) {

@@ -17,6 +17,7 @@ import type { Debit, Spending, Store } from '../../store/Store.ts';
 import { entryOf } from '../Ledger.ts';
 import type { Part, Principal } from '../Offer.ts';
 import { createClaimedSale, type SaleContext, type Use } from './ClaimedSale.ts';
+import * as Delegation from './Delegation.ts';
 import type { Sale } from './Terms.ts';
 
 /** What counting needs of the paywall. */
@@ -99,10 +100,11 @@ export async function look(store: Pick<Store, 'balance'>, principal: Principal, 
 function debitsOf(context: CountedContext, principal: Principal, call: Call): readonly Debit[] {
   const { useKey, units, parts, mintedUntil: expiresAt, terms } = principal;
   const costMsat = terms === 'bucket' ? worthOf(principal, call.takes, true) : call.priceMsat;
-  const limited = parts.flatMap(({ key, unit, most }): Debit[] => {
+  const sources = Delegation.sourcesOf(principal);
+  const limited = parts.flatMap(({ key, unit, most }, index): Debit[] => {
     // A pass costs nothing more with each call.
     if (unit === 'msat' && terms === 'pass') return [];
-    return [{ account: key, units: unit === 'uses' ? 1n : costMsat, opens: { source: key, units: most, expiresAt } }];
+    return [{ account: key, units: unit === 'uses' ? 1n : costMsat, opens: { source: sources[index] ?? key, units: most, expiresAt } }];
   });
   if (useKey === undefined || units === undefined) return limited;
   const entry = entryOf('received', principal, call.route, context.clock, '', terms);
