@@ -212,9 +212,10 @@ function logEvent(terminal: Terminal, event: PaywallEvent): void {
     return terminal.note(terminal.tone('bad', `trouble with ${event.what}: ${message}`));
   }
   terminal.data({ ...news, at: time.toISOString() });
-  if (event.kind !== 'charged' && event.kind !== 'settled') return;
+  if (event.kind !== 'charged' && event.kind !== 'settled' && event.kind !== 'topped-up') return;
   const amount = Amount.format(event.amountMsat);
-  const sold = event.kind === 'charged' ? terminal.tone('money', `+ ${amount}`) : terminal.tone('quiet', `⚡ ${amount} arrived`);
+  const words = { charged: `+ ${amount}`, settled: `⚡ ${amount} arrived`, 'topped-up': `${amount} for a top-up` };
+  const sold = terminal.tone(event.kind === 'charged' ? 'money' : 'quiet', words[event.kind]);
   terminal.line(
     `${terminal.tone('quiet', time.toTimeString().slice(0, 8))}  ${sold}  ${event.route}  ${terminal.tone('quiet', event.paymentHash.slice(0, 16))}`,
   );

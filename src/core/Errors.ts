@@ -56,6 +56,7 @@ export const codes = {
   SANDBOX_UNAVAILABLE: 503,
   STORE_UNAVAILABLE: 503,
   STORE_VERSION: 0,
+  TOPUP_REFUSED: 403,
   UPSTREAM_TIMEOUT: 504,
   UPSTREAM_UNREACHABLE: 502,
 } as const satisfies Record<string, number>;

@@ -11,6 +11,7 @@ import { createPaywall, type Paywall } from '../server/Paywall.ts';
 import { startPruning } from '../server/Pruning.ts';
 import type { RootKeys } from '../server/RootKeys.ts';
 import { followSettlements, type SettlementsOptions, type Watched } from '../server/Settlements.ts';
+import * as TopUps from '../server/TopUps.ts';
 import type { Store } from '../store/Store.ts';
 import { createTrust } from './ClientAddress.ts';
 import type { GatewayConfig, RouteConfig } from './Config.ts';
@@ -220,10 +221,12 @@ function wordsOf(routes: readonly ServedRoute[]): SettlementsOptions['soldAs'] {
   for (const { offer } of routes) {
     if (offer === undefined) continue;
     const { description, service, route } = offer;
-    const other = known.get(description);
-    if (other === undefined) known.set(description, { service, route });
-    else if (other.service === service) known.set(description, { service, route: '' });
-    else known.set(description, { service: '', route: '' });
+    for (const words of [description, ...(offer.terms.holds === undefined ? [] : [TopUps.describe(offer)])]) {
+      const other = known.get(words);
+      if (other === undefined) known.set(words, { service, route });
+      else if (other.service === service) known.set(words, { service, route: '' });
+      else known.set(words, { service: '', route: '' });
+    }
   }
   return (description) => known.get(description);
 }

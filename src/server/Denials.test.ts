@@ -8,7 +8,13 @@ import { type Deniable, type Denials, followDenials } from './Denials.ts';
 const expiresAt = 2_000_000_000;
 const digits = (digit: string) => digit.repeat(64);
 const payment = (digit: string): Denial => ({ kind: 'payment', value: digits(digit), expiresAt });
-const paidWith = (digit: string): Deniable => ({ paymentHash: digits(digit), tokenId: digits('0'), fingerprint: '00000000', mintedAt: 1_800_000_000 });
+const paidWith = (digit: string): Deniable => ({
+  paymentHash: digits(digit),
+  tokenId: digits('0'),
+  fingerprint: '00000000',
+  mintedAt: 1_800_000_000,
+  branches: [],
+});
 
 /** The feed of a store that is silent. */
 const silent: Store['changes'] = async function* ({ signal }) {
@@ -78,10 +84,11 @@ async function openGated(is: 'open' | 'shut' | 'silent' = 'open', before: readon
 }
 
 test('every kind of denial is held against a token, and nothing else', async () => {
-  const token = { paymentHash: digits('1'), tokenId: digits('2'), fingerprint: '01020304', mintedAt: 1000 };
+  const token = { paymentHash: digits('1'), tokenId: digits('2'), fingerprint: '01020304', mintedAt: 1000, branches: [digits('4'), digits('5')] };
   const all: readonly (readonly [Denial, Partial<Deniable>])[] = [
     [{ kind: 'payment', value: digits('1'), expiresAt }, { paymentHash: digits('3') }],
     [{ kind: 'token', value: digits('2'), expiresAt }, { tokenId: digits('3') }],
+    [{ kind: 'part', value: digits('4'), expiresAt }, { branches: [digits('1'), digits('2'), digits('5')] }],
     [{ kind: 'key', value: '01020304', expiresAt }, { fingerprint: '01020305' }],
     [{ kind: 'minted-before', value: '1001', expiresAt }, { mintedAt: 1001 }],
   ];

@@ -12,7 +12,7 @@ import type { Denial, Store } from '../store/Store.ts';
 import type { Principal } from './Offer.ts';
 
 /** What a list is held against. */
-export type Deniable = Pick<Principal, 'paymentHash' | 'tokenId' | 'fingerprint' | 'mintedAt'>;
+export type Deniable = Pick<Principal, 'paymentHash' | 'tokenId' | 'fingerprint' | 'mintedAt' | 'branches'>;
 
 /** The list as it stands. */
 export type Denials = {
@@ -88,7 +88,7 @@ export async function followDenials(options: DenialsOptions): Promise<Denials> {
 
 /** What is denied. Nothing is ever taken off: a clock that was ahead and is set back frees nobody. */
 function createList(): { readonly add: (denial: Denial) => void; readonly has: (token: Deniable) => boolean } {
-  const denied = { token: new Set<string>(), payment: new Set<string>(), key: new Set<string>() };
+  const denied = { token: new Set<string>(), part: new Set<string>(), payment: new Set<string>(), key: new Set<string>() };
   let mintedBefore = 0;
   return {
     add: ({ kind, value }) => {
@@ -96,8 +96,13 @@ function createList(): { readonly add: (denial: Denial) => void; readonly has: (
       if (kind === 'minted-before') mintedBefore = Math.max(mintedBefore, /^\d+$/.test(value) ? Number(value) : Number.POSITIVE_INFINITY);
       else denied[kind].add(value);
     },
-    has: ({ paymentHash, tokenId, fingerprint, mintedAt }) =>
-      mintedAt < mintedBefore || denied.key.has(fingerprint) || denied.payment.has(paymentHash) || denied.token.has(tokenId),
+    has: ({ paymentHash, tokenId, fingerprint, mintedAt, branches }) =>
+      mintedAt < mintedBefore ||
+      denied.key.has(fingerprint) ||
+      denied.payment.has(paymentHash) ||
+      denied.token.has(tokenId) ||
+      // Whoever has a part has what was handed on to him, and cannot take it off what he hands on.
+      branches.some((branch) => denied.part.has(branch)),
   };
 }
 

@@ -42,6 +42,8 @@ export type MintRequest = {
   readonly priced: string;
   /** Before rounding. */
   readonly amountMsat: Amount.Msat;
+  /** The account that is added to, and the Unix seconds until which what it holds can be spent; left out where something new is sold. */
+  readonly topUp?: { readonly account: string; readonly until: number } | undefined;
 };
 
 /** Mints a challenge. @throws LIGHTNING_UNAVAILABLE – the node gave no invoice in time, or one for something else */
@@ -66,7 +68,7 @@ export function createMint(options: MintOptions): Mint {
   const { keys, clock } = options;
   const draw = createDraw(options.random, Identifier.randomLength);
   return async (request) => {
-    const { offer } = request;
+    const { offer, topUp } = request;
     const { binds, priceMsat = request.amountMsat } = offer.terms;
     const amountMsat = offer.exactMsat ? priceMsat : Amount.ceilToSat(priceMsat);
     const receiver = offer.receiver ?? options.receiver;
@@ -86,9 +88,10 @@ export function createMint(options: MintOptions): Mint {
       pattern: binds === 'service' ? undefined : boundTo(offer, request.path),
       priced: binds === 'service' ? '' : request.priced,
       // A node may let an invoice live longer than it was asked to.
-      validUntil: Math.max(mintedAt + options.invoiceExpirySeconds, created.expiresAt) + offer.terms.lastsSeconds,
+      validUntil: topUp?.until ?? Math.max(mintedAt + options.invoiceExpirySeconds, created.expiresAt) + offer.terms.lastsSeconds,
       amountMsat,
       terms: offer.terms.caveat,
+      topUp: topUp?.account,
     });
     const token = Macaroon.format(Macaroon.mint(rootKey, bytes, caveats));
     return { token, invoice: created.invoice, paymentHash: created.paymentHash, amountMsat, expiresAt: created.expiresAt };

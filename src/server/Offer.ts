@@ -115,8 +115,12 @@ export type Principal = {
   readonly isBound: boolean;
   /** What those who held it allow, the first of them first. */
   readonly parts: readonly Part[];
+  /** What was handed on on the way to its bearer: a name for each caveat that a holder added, as those of {@link parts} are. The first is the first holder's. */
+  readonly branches: readonly string[];
   /** SHA-256 of the identifier under a label, 64 hex digits: what use is counted on, and the name of its account. Undefined for a pass that no holder has limited, whose uses nobody counts. */
   readonly useKey: string | undefined;
+  /** The account that it adds to, of a top-up: it opens nothing. */
+  readonly topUp: string | undefined;
 };
 
 /** A limit that a holder set, and what it is counted on. */
@@ -140,11 +144,15 @@ function checkLeased({ leased, terms }: OfferOptions): number | undefined {
 /** nginx takes an upstream's head of 4 KB by default. */
 const maxHeadBytes = 4096;
 
+/** What the token of a top-up has more than that of what it adds to, and its invoice in its description. */
+const topUpBytes = { token: 80, invoice: 16 };
+
 /** The head of a 402 holds the token three times and the invoice, with its description, twice. */
-function assertHeadFits({ service, capabilities = [], pattern }: OfferOptions, description: string): void {
-  const pathLength = Math.max(path.maxLength, pattern?.endsWith('/*') ? pattern.length : 0);
-  const tokenBytes = 250 + 8 * service.length + capabilities.join(',').length + pathLength;
-  const invoiceLength = 300 + Math.ceil((new TextEncoder().encode(description).length * 8) / 5);
+function assertHeadFits({ service, capabilities = [], pattern, terms }: OfferOptions, description: string): void {
+  const more = terms.holds === undefined ? { token: 0, invoice: 0 } : topUpBytes;
+  const pathLength = terms.binds === 'service' ? 0 : Math.max(path.maxLength, pattern?.endsWith('/*') ? pattern.length : 0);
+  const tokenBytes = 250 + 8 * service.length + capabilities.join(',').length + pathLength + more.token;
+  const invoiceLength = 300 + more.invoice + Math.ceil((new TextEncoder().encode(description).length * 8) / 5);
   const longest = 500 + 3 * Math.ceil(tokenBytes / 3) * 4 + 2 * invoiceLength;
   if (longest <= maxHeadBytes) return;
   throw new RangeError(

@@ -30,6 +30,7 @@ import * as priced from './policies/priced.ts';
 import type { RootKeys } from './RootKeys.ts';
 import { receiptHeader } from './receipt.ts';
 import { createSettledCheck, type SettledCheck } from './Settled.ts';
+import * as TopUps from './TopUps.ts';
 import { count, isCounted, refusedByParts } from './terms/Counted.ts';
 import { type AheadContext, canCountAhead, countAhead } from './terms/CountedAhead.ts';
 import { createLeases } from './terms/Leases.ts';
@@ -99,6 +100,7 @@ export async function createPaywall(options: PaywallOptions): Promise<Paywall> {
   };
   const trouble = (what: string) => (error: unknown) => emit({ kind: 'trouble', what, error });
   const nodeTimeoutMs = options.nodeTimeoutMs ?? 10_000;
+  const invoiceSeconds = options.invoiceExpirySeconds ?? 600;
   const skipUnknownCaveats = options.compat?.unknownCaveats === 'skip';
   const random = options.random ?? systemRandom;
   const leases = store && createLeases({ store, clock, random, leaseSeconds, onTrouble: trouble('counting ahead') });
@@ -117,7 +119,7 @@ export async function createPaywall(options: PaywallOptions): Promise<Paywall> {
       receiver,
       clock,
       random,
-      invoiceExpirySeconds: options.invoiceExpirySeconds ?? 600,
+      invoiceExpirySeconds: invoiceSeconds,
       nodeTimeoutMs,
       reached: options.reached ?? unwatched,
     }),
@@ -128,6 +130,7 @@ export async function createPaywall(options: PaywallOptions): Promise<Paywall> {
     denials: store ? await followDenials({ store, clock, staleMs, onTrouble: trouble('the list of what was revoked') }) : noDenials,
     claiming: store && leases && { store, clock, leaseSeconds, inUseWaitMs: options.inUseWaitMs ?? 2000, onNews: emit, owe: owed.add, random, leases },
     invalidCredential: options.compat?.invalidCredential ?? 401,
+    invoiceSeconds,
   };
   return {
     events,
@@ -164,6 +167,8 @@ type Desk = {
   readonly claiming: (ClaimContext & AheadContext) | undefined;
   /** What is answered to a credential that is not valid. */
   readonly invalidCredential: 401 | 402;
+  /** How long an invoice can be paid. */
+  readonly invoiceSeconds: number;
 };
 
 /** See the head of this file. For a pass, nothing is awaited: what decides is known. */
@@ -184,13 +189,13 @@ function decide(desk: Desk, request: RequestView, target: Path.Target, offer: Of
     nowAt: nowAt(desk.clock),
     capabilities: offer.capabilities,
   });
-  if (verified.kind === 'none') return give(desk, asked) ?? challenge(desk, asked, undefined);
+  if (verified.kind === 'none') return TopUps.isAsked(request) ? refuse(desk, nobody(), offer) : (give(desk, asked) ?? challenge(desk, asked, undefined));
   if (verified.kind === 'failed') return answerInvalid(desk, asked, verified.error);
   const { principal } = verified;
   const standing = desk.denials.judge(principal);
   if (standing === 'unknown') return refuse(desk, unreadDenials(), offer);
   if (standing === 'denied') return answerInvalid(desk, asked, new FareboxError('CREDENTIAL_REVOKED', 'This token was revoked. Buy a new one.'));
-  const takes = takesOf(principal, offer, amountMsat);
+  const takes = isTopUp(asked, principal) ? 0n : takesOf(principal, offer, amountMsat);
   if (takes === undefined) {
     return answerInvalid(desk, asked, new FareboxError('CREDENTIAL_WRONG_SERVICE', `This token was sold as "${principal.terms}", which is not served here.`));
   }
@@ -211,6 +216,7 @@ function takesOf({ terms, isBound, units }: Principal, offer: Offer, priceMsat: 
 
 function serve(desk: Desk, asked: Asked, verified: VerifiedPrincipal, takes: bigint): Decision | Promise<Decision> {
   const { principal } = verified;
+  if (isTopUp(asked, principal)) return topUp(desk, asked, principal);
   if (isCounted(principal)) return countCall(desk, asked, verified, takes);
   const error = refusedByParts(principal);
   if (error !== undefined) return answerInvalid(desk, asked, error);
@@ -248,6 +254,32 @@ async function serveSettled(desk: Desk, asked: Asked, verified: VerifiedPrincipa
   return serve(desk, asked, verified, takes);
 }
 
+/** Whether a request is about a balance, and gets nothing else: it asks for a top-up, or presents one. */
+function isTopUp({ request }: Asked, { topUp: account }: Principal): boolean {
+  return account !== undefined || TopUps.isAsked(request);
+}
+
+/** Adds what was paid for, or sells what can be added. */
+async function topUp(desk: Desk, asked: Asked, principal: Principal): Promise<Decision> {
+  const { claiming, clock } = desk;
+  const { offer, request } = asked;
+  if (claiming === undefined) return answerUnavailable(desk, uncountable(), offer, 'STORE_UNAVAILABLE');
+  try {
+    if (principal.topUp === undefined) {
+      const header = request.header(TopUps.header) ?? '';
+      const sold = await TopUps.toSell(claiming.store, principal, { offer, clock, header }, desk.invoiceSeconds);
+      return sold instanceof FareboxError ? refuse(desk, sold, offer) : await challenge(desk, { ...asked, offer: sold.offer }, undefined, sold);
+    }
+    const added = await TopUps.add(claiming.store, principal, offer.route, clock);
+    if (added instanceof FareboxError) return refuse(desk, added, offer);
+    const { paymentHash, service, amountMsat } = principal;
+    if (added === 'credited') desk.emit({ kind: 'topped-up', paymentHash, service, route: offer.route, amountMsat });
+    return { kind: 'answer', answer: Answers.toppedUp(principal, added, clock) };
+  } catch (error) {
+    return answerUnavailable(desk, error, offer, 'STORE_UNAVAILABLE');
+  }
+}
+
 function letPass({ ledger, events, emit, clock }: Desk, verified: VerifiedPrincipal, offer: Offer): Decision {
   const { principal } = verified;
   if (!verified.isTold) ledger.sawPass(principal, offer.route);
@@ -270,10 +302,10 @@ function give({ quotas, clock, emit }: Desk, { request, offer }: Asked): Decisio
   return { kind: 'pass', principal: undefined, sale: undefined, headers: [['L402-Free', String(left)]] };
 }
 
-/** 402, under the limits on minting. `why`: what was wrong with the credential that came, where one came. */
-async function challenge(desk: Desk, asked: Asked, why: FareboxError | undefined): Promise<Decision> {
+/** 402, under the limits on minting. `why`: what was wrong with the credential that came, where one came. `toppedUp`: what it adds to, where it does. */
+async function challenge(desk: Desk, asked: Asked, why: FareboxError | undefined, toppedUp?: TopUps.TopUp): Promise<Decision> {
   const { request, offer } = asked;
-  const unsellable = whyNotSold(desk, asked);
+  const unsellable = whyNotSold(desk, asked, toppedUp !== undefined);
   if (unsellable !== undefined) return refuse(desk, unsellable, offer);
   const retryAfterSeconds = desk.limiter(request.clientAddress);
   if (retryAfterSeconds > 0) {
@@ -281,7 +313,16 @@ async function challenge(desk: Desk, asked: Asked, why: FareboxError | undefined
     return refuse(desk, new FareboxError('RATE_LIMITED', message, { details: { retryAfterSeconds } }), offer);
   }
   try {
-    const minted = await desk.mint({ offer, method: request.method, path: asked.target.path, priced: asked.priced, amountMsat: asked.amountMsat });
+    const minted = await desk.mint({
+      offer,
+      method: request.method,
+      path: asked.target.path,
+      priced: asked.priced,
+      amountMsat: asked.amountMsat,
+      topUp: toppedUp,
+    });
+    const tooLate = toppedUp && TopUps.whyNotHandedOut(toppedUp, minted.expiresAt);
+    if (tooLate !== undefined) return refuse(desk, tooLate, offer);
     desk.emit({ kind: 'challenged', paymentHash: minted.paymentHash, service: offer.service, route: offer.route, amountMsat: minted.amountMsat });
     return { kind: 'challenge', answer: Answers.challenge(request, offer, minted, why) };
   } catch (error) {
@@ -290,16 +331,16 @@ async function challenge(desk: Desk, asked: Asked, why: FareboxError | undefined
 }
 
 /** Why what is minted now would not be served afterwards; undefined where it would. */
-function whyNotSold({ denials, keys, clock, tellRevoked }: Desk, { offer, amountMsat }: Asked): FareboxError | undefined {
+function whyNotSold({ denials, keys, clock, tellRevoked }: Desk, { offer, amountMsat }: Asked, isTopUp: boolean): FareboxError | undefined {
   const { holds, takes } = offer.terms;
-  if (holds !== undefined && takes !== undefined && takes(amountMsat) > holds) {
+  if (!isTopUp && holds !== undefined && takes !== undefined && takes(amountMsat) > holds) {
     return new FareboxError(
       'REQUEST_TOO_DEAR',
       'This request costs more than one payment buys here, so that none would be enough for it. Ask for less in one.',
     );
   }
   const mintedAt = nowAt(clock);
-  const standing = denials.judge({ paymentHash: '', tokenId: '', fingerprint: keys.mintingAt(mintedAt), mintedAt });
+  const standing = denials.judge({ paymentHash: '', tokenId: '', fingerprint: keys.mintingAt(mintedAt), mintedAt, branches: [] });
   if (standing === 'good') return undefined;
   if (standing === 'unknown') return unreadDenials();
   tellRevoked();
@@ -308,6 +349,7 @@ function whyNotSold({ denials, keys, clock, tellRevoked }: Desk, { offer, amount
 
 /** A credential that does not do: a new challenge where paying again is the remedy, a refusal where it is not. */
 function answerInvalid(desk: Desk, asked: Asked, error: FareboxError): Decision | Promise<Decision> {
+  if (TopUps.isAsked(asked.request)) return refuse(desk, TopUps.refusedFor(error), asked.offer);
   const paysAgain = error.status === 402 || (error.status === 401 && desk.invalidCredential === 402);
   if (!paysAgain) return refuse(desk, error, asked.offer);
   desk.emit({ kind: 'refused', code: error.code, status: 402, route: asked.offer.route });
@@ -347,6 +389,11 @@ function answerUnavailable(desk: Desk, error: unknown, offer: Offer, code: keyof
 /** Nothing is served that may have been revoked, and nothing is sold that would not be served. */
 function unreadDenials(): FareboxError {
   return new FareboxError('STORE_UNAVAILABLE', 'It could not be found out what was revoked. Ask again in a moment; do not pay again.');
+}
+
+/** Whoever asks for a top-up without a credential: it would be nobody's. */
+function nobody(): FareboxError {
+  return TopUps.refused('A top-up is sold to whoever shows the credential of its balance, and none came with this request.');
 }
 
 /** Sold without a store, what is counted would be paid for and never served. */

@@ -135,8 +135,11 @@ export type LedgerTotals = {
 
 /** What is refused from now on. */
 export type Denial = {
-  /** `token` by token id (64 hex digits), `payment` by payment hash, `key` by master key fingerprint (8 hex digits), `minted-before` by Unix seconds in decimal. */
-  readonly kind: 'token' | 'payment' | 'key' | 'minted-before';
+  /**
+   * `token` by token id (64 hex digits), `part` by the name of what a holder handed on (64 hex digits, never a signature), `payment` by payment hash,
+   * `key` by master key fingerprint (8 hex digits), `minted-before` by Unix seconds in decimal.
+   */
+  readonly kind: 'token' | 'part' | 'payment' | 'key' | 'minted-before';
   readonly value: string;
   /** Unix seconds; after it the denied thing has expired by itself. */
   readonly expiresAt: number;
@@ -161,6 +164,16 @@ export type Credit = {
   /** The payment that bought it, seen now: written in the same step. As its units are spent, the payment is earned, in proportion and to the millisatoshi. */
   readonly entry?: LedgerEntry;
 };
+
+/** Adds to an account. */
+export type CreditRequest = Credit & {
+  readonly account: string;
+  /** Opens none: for what only makes sense beside what was there before. */
+  readonly onlyOpen?: boolean;
+};
+
+/** What came of adding. `already`: its source has credited before. `absent`: there is no such account, and none was to be opened. */
+export type CreditOutcome = 'credited' | 'already' | 'absent';
 
 /** Something to take off an account. */
 export type Debit = {
@@ -237,7 +250,7 @@ export type Store = {
   }) => Promise<{ readonly counted: boolean; readonly value: number }>;
 
   /** Adds to an account, opened where there is none. */
-  readonly credit: (request: Credit & { readonly account: string }) => Promise<'credited' | 'already'>;
+  readonly credit: (request: CreditRequest) => Promise<CreditOutcome>;
   readonly reserve: (request: ReserveRequest) => Promise<ReserveOutcome>;
   /**
    * Holds what was reserved for longer, also where the lease has ended and nobody has taken its units. False: it is not held any more. What was

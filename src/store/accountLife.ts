@@ -12,8 +12,8 @@ import type { Msat } from '../core/Amount.ts';
 import type { PaymentHash } from '../core/Preimage.ts';
 import { leaseEnd } from './claimLife.ts';
 import * as Closings from './closings.ts';
-import type { Closing } from './Standing.ts';
-import type { AccountBalance, CancelRequest, Credit, Debit, LedgerEntry, ReserveOutcome, ReserveRequest, Spending } from './Store.ts';
+import type { AccountStanding, Closing } from './Standing.ts';
+import type { AccountBalance, CancelRequest, CreditOutcome, CreditRequest, Debit, LedgerEntry, ReserveOutcome, ReserveRequest, Spending } from './Store.ts';
 
 /** What is kept of an account. */
 export type AccountLife = {
@@ -84,8 +84,9 @@ export type Kept = {
 };
 
 /** Credits an account, once a source. */
-export function credit(kept: Kept, { account, source, units, expiresAt, entry }: Credit & { readonly account: string }): 'credited' | 'already' {
+export function credit(kept: Kept, { account, source, units, expiresAt, entry, onlyOpen }: CreditRequest): CreditOutcome {
   if (kept.hasLot(source) || hasEarned(kept, entry)) return 'already';
+  if (onlyOpen && kept.account(account) === undefined) return 'absent';
   const before = kept.account(account) ?? { units: 0n, spent: 0n, forgotten: 0n, givenBack: {}, opened: 0, expiresAt: 0 };
   kept.setAccount(account, { ...before, units: before.units + units, expiresAt: Math.max(before.expiresAt, expiresAt) });
   kept.setLot(account, { source, units, spent: 0n, paidMsat: entry?.amountMsat ?? 0n, earnedMsat: 0n, paymentHash: entry?.paymentHash, expiresAt });
@@ -180,15 +181,19 @@ export function heldMsat(lots: readonly Lot[], reserved: bigint): ReadonlyMap<st
   return new Map(take(lots, reserved).map(({ source, msat }) => [source, msat]));
 }
 
-/** The sums of an account's lots, and those that cannot be as they are; for the books. */
-export function checkLots(lots: readonly Lot[]): { readonly lots: { readonly units: bigint; readonly spent: bigint }; readonly brokenLots: readonly string[] } {
+/** The sums of an account's lots, what they come from, and those that cannot be as they are; for the books. */
+export function checkLots(lots: readonly Lot[]): Pick<AccountStanding, 'lots' | 'sources' | 'brokenLots'> {
   const sum = (of: 'units' | 'spent') => lots.reduce((all, lot) => all + lot[of], 0n);
   const isBroken = ({ units, spent, paidMsat, earnedMsat, paymentHash }: Lot) => {
     if (units < 0n || spent < 0n || spent > units || earnedMsat < 0n || earnedMsat > paidMsat) return true;
     // All of it earns all of it, nothing earns nothing, and what was no payment earns nothing.
     return (spent === units && units > 0n && earnedMsat !== paidMsat) || (spent === 0n && earnedMsat !== 0n) || (paymentHash === undefined && paidMsat !== 0n);
   };
-  return { lots: { units: sum('units'), spent: sum('spent') }, brokenLots: lots.filter(isBroken).map(({ source }) => source) };
+  return {
+    lots: { units: sum('units'), spent: sum('spent') },
+    sources: lots.map(({ source }) => source),
+    brokenLots: lots.filter(isBroken).map(({ source }) => source),
+  };
 }
 
 function standing({ units, spent }: AccountLife, reserved: bigint): AccountBalance {

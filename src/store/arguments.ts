@@ -8,6 +8,7 @@ import type {
   ClaimRequest,
   CommitRequest,
   Credit,
+  CreditRequest,
   Denial,
   LedgerEntry,
   ReleaseRequest,
@@ -106,7 +107,7 @@ function assertCount(request: Parameters<Store['count']>[0]): void {
   assertWhole('expiresAt', request.expiresAt);
 }
 
-function assertCredit({ account, ...credit }: Parameters<Store['credit']>[0]): void {
+function assertCredit({ account, onlyOpen: _, ...credit }: CreditRequest): void {
   assertName('account', account);
   assertLot('', credit);
 }
@@ -156,6 +157,7 @@ function assertCancel(request: CancelRequest): void {
 /** How what is denied is spelt: in another spelling it would match nothing. */
 const denialValues: { readonly [kind in Denial['kind']]: RegExp } = {
   token: /^[0-9a-f]{64}$/,
+  part: /^[0-9a-f]{64}$/,
   payment: /^[0-9a-f]{64}$/,
   key: /^[0-9a-f]{8}$/,
   'minted-before': /^\d{1,10}$/,
@@ -163,13 +165,14 @@ const denialValues: { readonly [kind in Denial['kind']]: RegExp } = {
 
 const denialNames: { readonly [kind in Denial['kind']]: string } = {
   token: 'a token id: 64 lower-case hex digits',
+  part: 'a part: 64 lower-case hex digits',
   payment: 'a payment hash: 64 lower-case hex digits',
   key: 'a fingerprint: 8 lower-case hex digits',
   'minted-before': 'whole Unix seconds',
 };
 
 function assertDenial(denial: Denial): void {
-  assertOneOf('kind', denial.kind, ['token', 'payment', 'key', 'minted-before']);
+  assertOneOf('kind', denial.kind, ['token', 'part', 'payment', 'key', 'minted-before']);
   if (!denialValues[denial.kind].test(denial.value)) throw new TypeError(`value: a denial of ${denial.kind} names ${denialNames[denial.kind]}`);
   assertWhole('expiresAt', denial.expiresAt);
 }

@@ -15,6 +15,7 @@ import { lotCases } from './storeContract/lots.ts';
 import { releaseCases } from './storeContract/releases.ts';
 import { repetitionCases } from './storeContract/repetitions.ts';
 import type { StoreCase } from './storeContract/StoreCase.ts';
+import { topUpCases } from './storeContract/topUps.ts';
 
 export type { StoreCase } from './storeContract/StoreCase.ts';
 
@@ -29,6 +30,7 @@ export const storeContract: readonly StoreCase[] = [
   ...counterCases,
   ...accountCases,
   ...lotCases,
+  ...topUpCases,
   ...denialCases,
   ...ledgerCases,
   ...auditCases,

@@ -6,8 +6,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { read } from '../../src/cli/token/tree.ts';
+import * as Identifier from '../../src/core/Identifier.ts';
 import { fromHex } from '../../src/core/internal/bytes.ts';
 import * as Macaroon from '../../src/core/Macaroon.ts';
+import { useKeyOf } from '../../src/server/Verifier.ts';
 import { createMemoryStore } from '../../src/store/memory.ts';
 import { createSqliteStore } from '../../src/store/sqlite.ts';
 import type * as FixedClock from '../../src/testing/FixedClock.ts';
@@ -48,6 +51,12 @@ async function tracesOf({ store }: Shop): Promise<readonly Trace[]> {
   return traces;
 }
 
+/** What an operator is shown of all that was handed on. */
+function treeOf({ store }: Shop, { macaroon }: Pick<Bought, 'macaroon'>) {
+  const { tokenId } = Identifier.decode(macaroon.identifier);
+  return read(store, { kind: 'token', account: useKeyOf(macaroon.identifier), tokenId, given: undefined });
+}
+
 describe.each(names)('%s', (name) => {
   // What a store keeps is the store's own; one stand shows that of the second.
   describe.each(name === 'gateway' ? (['memory', 'sqlite'] as const) : (['memory'] as const))('%s', (kind) => {
@@ -68,7 +77,7 @@ describe.each(names)('%s', (name) => {
         told.push(traceOf('an answer', got));
       }
       told.push(traceOf('what is said when it is used up', [await spendRest(shop, purse, { authorization: shown }), await shop.get(purse.path, auth(shown))]));
-      told.push(traceOf('the upstream', shop.upstream.seen), ...(await tracesOf(shop)));
+      told.push(traceOf('the upstream', shop.upstream.seen), ...(await tracesOf(shop)), traceOf('the tree', await treeOf(shop, bought)));
       expect(leaks(told, signaturesOf(bought, caveats))).toEqual([]);
       // The search would find one.
       expect(leaks([...told, traceOf('planted', { key: bought.macaroon.signature })], signaturesOf(bought, caveats))).toHaveLength(1);

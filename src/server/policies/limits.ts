@@ -51,11 +51,6 @@ export function limitOf(condition: keyof typeof units, value: string, index: num
   return { unit, most: unit === 'msat' ? number * 1000n : number, index };
 }
 
-/** Whether a caveat's text may set a limit; what it says is another matter. */
-export function isLimit(text: string): boolean {
-  return /^\s*(?:n_uses|max_sats)\s*=/.test(text);
-}
-
 function read(value: string): bigint | undefined {
   return /^\d{1,15}$/.test(value) ? BigInt(value) : undefined;
 }

@@ -26,6 +26,8 @@ const principal: Principal = {
   isBound: true,
   parts: [],
   useKey,
+  branches: [],
+  topUp: undefined,
 };
 
 /** A sale whose store says what the test wants, and writes down what it is asked. */

@@ -18,6 +18,7 @@ import { entryOf } from '../Ledger.ts';
 import type { Part, Principal } from '../Offer.ts';
 import { maxPartsBelow } from '../policies/limits.ts';
 import { createClaimedSale, type SaleContext, type Use } from './ClaimedSale.ts';
+import * as Delegation from './Delegation.ts';
 import type { Sale } from './Terms.ts';
 
 /** What counting needs of the paywall. */
@@ -106,12 +107,14 @@ export async function look(store: Pick<Store, 'balance'>, principal: Principal, 
 function debitsOf(context: CountedContext, principal: Principal, call: Call): readonly Debit[] {
   const { useKey, units, parts, mintedUntil: expiresAt, terms } = principal;
   const costMsat = terms === 'bucket' ? worthOf(principal, call.takes, true) : call.priceMsat;
-  // A pass costs nothing more with each call.
-  const counted = parts.filter(({ unit }) => unit === 'uses' || terms !== 'pass');
-  const limited = counted.map(({ key, unit, most }, index): Debit => {
-    const opens = { source: key, units: most, expiresAt };
-    return { account: key, units: unit === 'uses' ? 1n : costMsat, opens, mostBehind: maxPartsBelow(index + 1) };
-  });
+  const sources = Delegation.sourcesOf(principal);
+  const limited: Debit[] = [];
+  for (const [index, { key, unit, most }] of parts.entries()) {
+    // A pass costs nothing more with each call.
+    if (unit === 'msat' && terms === 'pass') continue;
+    const opens = { source: sources[index] ?? key, units: most, expiresAt };
+    limited.push({ account: key, units: unit === 'uses' ? 1n : costMsat, opens, mostBehind: maxPartsBelow(limited.length + 1) });
+  }
   if (useKey === undefined) return limited;
   const root = { account: useKey, mostBehind: maxPartsBelow(0) };
   if (units === undefined) return [{ ...root, units: 0n, opens: { source: useKey, units: 0n, expiresAt } }, ...limited];

@@ -3,7 +3,7 @@
  */
 import * as AccountLife from '../accountLife.ts';
 import type { Closing } from '../Standing.ts';
-import type { AccountBalance, Store } from '../Store.ts';
+import type { AccountBalance, CreditOutcome, Store } from '../Store.ts';
 import type { Read } from './book.ts';
 import type { Group, Work } from './group.ts';
 import { readBalance } from './holdingsSql.ts';
@@ -24,7 +24,7 @@ export function createAccounts(now: () => number) {
       take: (group) => step(keptIn(group), request),
     });
   return {
-    credit: (request: Parameters<Store['credit']>[0]): Work<'credited' | 'already'> => ({
+    credit: (request: Parameters<Store['credit']>[0]): Work<CreditOutcome> => ({
       want: ({ holdings, closings }) => {
         holdings.wantAccount(request.account);
         holdings.wantSource(request.source);

@@ -143,6 +143,11 @@ const migrations: readonly string[] = [
   `
   ALTER TABLE accounts ADD COLUMN opened bigint NOT NULL DEFAULT 0;
   `,
+  // What a holder handed on can be refused by itself.
+  `
+  ALTER TABLE denials DROP CONSTRAINT denials_kind_check;
+  ALTER TABLE denials ADD CONSTRAINT denials_kind_check CHECK (kind IN ('token', 'part', 'payment', 'key', 'minted-before'));
+  `,
 ];
 
 /**

@@ -229,6 +229,19 @@ const migrations: readonly string[] = [
   `
   ALTER TABLE accounts ADD COLUMN opened INTEGER NOT NULL DEFAULT 0;
   `,
+  // What a holder handed on can be refused by itself. A check of a column cannot be changed: the denials are written anew.
+  `
+  CREATE TABLE denials_4 (
+    kind TEXT NOT NULL CHECK (kind IN ('token', 'part', 'payment', 'key', 'minted-before')),
+    value TEXT NOT NULL,
+    expires_at INTEGER NOT NULL,
+    seq INTEGER NOT NULL UNIQUE,
+    PRIMARY KEY (kind, value)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO denials_4 SELECT kind, value, expires_at, seq FROM denials;
+  DROP TABLE denials;
+  ALTER TABLE denials_4 RENAME TO denials;
+  `,
 ];
 
 /**

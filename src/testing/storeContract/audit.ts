@@ -278,6 +278,20 @@ const accounts: readonly StoreCase[] = [
     },
   },
   {
+    name: 'of every account is said what was credited to it, in its order',
+    run: async (store) => {
+      await store.credit({ account: 'a', source: 'second', units: 1n, expiresAt });
+      await store.credit({ account: 'a', source: 'first', units: 1n, expiresAt });
+      const opens = { source: 'uses part of a', units: 3n, expiresAt };
+      await store.reserve({ reservation: 'r', leaseSeconds: 30, debits: [{ account: 'part', units: 1n, opens }] });
+      const sources = (await read(store)).flatMap((one) => (one.kind === 'account' ? [[one.account, ...one.sources]] : []));
+      assert.deepEqual(sources, [
+        ['a', 'second', 'first'],
+        ['part', 'uses part of a'],
+      ]);
+    },
+  },
+  {
     name: 'an account outlives the reservations that name it, and both stay in the books when they are forgotten',
     run: async (store, clock) => {
       await open(store, 'a');
