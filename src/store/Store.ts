@@ -76,6 +76,8 @@ export type CommitRequest = ClaimRef & {
   readonly bodyDigest?: string;
   /** Kept for a repetition. */
   readonly answer?: StoredAnswer;
+  /** Settled in the same step: where either is lost, both are, and nothing is written. */
+  readonly settles?: SettleRequest;
 };
 
 /** Gives a claim back, before or after its commit (but never after `deliver`). */
@@ -90,6 +92,8 @@ export type ReleaseRequest = ClaimRef & {
   readonly entryIfCommitted?: LedgerEntry;
   /** SHA-256 hex of the request's body, where it is known; kept when it was committed instead. */
   readonly bodyDigest?: string;
+  /** Cancelled in the same step, and then it alone says how both end: where it is settled instead, the claim is committed. */
+  readonly cancels?: CancelRequest;
 };
 
 /** What happened to money. `paymentHash` and `kind` name an entry together with `nonce`: appending one twice keeps one. */
@@ -206,6 +210,9 @@ export type ReserveOutcome =
 /** What the ledger says of units that are spent; which payment they were bought with, and for how much, the account knows. */
 export type Spending = Pick<LedgerEntry, 'nonce' | 'service' | 'route' | 'at' | 'note'>;
 
+/** Spends what a reservation holds. */
+export type SettleRequest = { readonly reservation: string; readonly units?: bigint; readonly entry?: Spending };
+
 /** Gives a reservation back, before or after it was settled. */
 export type CancelRequest = {
   readonly reservation: string;
@@ -262,7 +269,7 @@ export type Store = {
    * `lost`: unknown, given back, settled otherwise before, or its lease has ended and others have taken its units. With `entry`, what is earned is
    * written in the same step, once.
    */
-  readonly settle: (request: { readonly reservation: string; readonly units?: bigint; readonly entry?: Spending }) => Promise<'settled' | 'lost'>;
+  readonly settle: (request: SettleRequest) => Promise<'settled' | 'lost'>;
   /** Gives back what was reserved or settled, also where a lease that ended has done so; `settled` where the limit was reached. */
   readonly cancel: (request: CancelRequest) => Promise<'cancelled' | 'settled' | 'lost'>;
   readonly balance: (account: string) => Promise<AccountBalance | undefined>;

@@ -13,7 +13,18 @@ import type { PaymentHash } from '../core/Preimage.ts';
 import { leaseEnd } from './claimLife.ts';
 import * as Closings from './closings.ts';
 import type { AccountStanding, Closing } from './Standing.ts';
-import type { AccountBalance, CancelRequest, CreditOutcome, CreditRequest, Debit, LedgerEntry, ReserveOutcome, ReserveRequest, Spending } from './Store.ts';
+import type {
+  AccountBalance,
+  CancelRequest,
+  CreditOutcome,
+  CreditRequest,
+  Debit,
+  LedgerEntry,
+  ReserveOutcome,
+  ReserveRequest,
+  SettleRequest,
+  Spending,
+} from './Store.ts';
 
 /** What is kept of an account. */
 export type AccountLife = {
@@ -139,7 +150,7 @@ export function extend(kept: Kept, { reservation, leaseSeconds }: { readonly res
 }
 
 /** Spends so much of every debit, or all of each, unless somebody else has spent it meanwhile. Settling twice alike is settling once. */
-export function settle(kept: Kept, request: { readonly reservation: string; readonly units?: bigint; readonly entry?: Spending }): 'settled' | 'lost' {
+export function settle(kept: Kept, request: SettleRequest): 'settled' | 'lost' {
   const { reservation, units, entry } = request;
   const life = kept.reservation(reservation);
   if (life === undefined) return 'lost';

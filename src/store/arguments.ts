@@ -87,6 +87,7 @@ function assertHeartbeat(request: Parameters<Store['heartbeat']>[0]): void {
 function assertCommit(request: CommitRequest): void {
   assertRef(request);
   if (request.entry) assertEntry(request.entry);
+  if (request.settles) assertSettle(request.settles);
   if (!request.answer) return;
   assertWhole('answer.status', request.answer.status);
   if (!(request.answer.body instanceof Uint8Array)) throw new TypeError('answer.body: expected bytes');
@@ -98,6 +99,7 @@ function assertRelease(request: ReleaseRequest): void {
   if (request.limit !== undefined) assertWhole('limit', request.limit);
   if (request.entryIfReleased) assertEntry(request.entryIfReleased);
   if (request.entryIfCommitted) assertEntry(request.entryIfCommitted);
+  if (request.cancels) assertCancel(request.cancels);
 }
 
 function assertCount(request: Parameters<Store['count']>[0]): void {

@@ -25,7 +25,7 @@ export function createMemoryStore(options: { readonly clock?: Clock } = {}): Sto
   const book = createBook(now, (kind) => changed.add(kind));
   const closings = createClosings();
   const accounts = createAccounts(now, book.append, closings);
-  const claims = createClaims(now, book.append, closings);
+  const claims = createClaims(accounts.kept, closings);
   const counters = createCounters(now);
   const latest = () => {
     assertOpen(closed);

@@ -48,9 +48,9 @@ export async function createSqliteStore({ path, clock = systemClock, reached = u
   );
   const { read, write, changedElsewhere } = connection;
   const book = createBook(connection, now, (kind) => changed.add(kind));
-  const claims = createClaims(connection, now, book.append);
   const counters = createCounters(connection, now);
   const accounts = createAccounts(connection, now, book.append);
+  const claims = createClaims(connection, accounts.kept);
   const source: FeedSource = { read: (after, limit, kind) => read(() => book.changes(after, limit, kind)), latest: () => read(book.latest), changedElsewhere };
   const feed = createFeed(source, clock);
 

@@ -5,6 +5,7 @@
  */
 import { accountCases } from './storeContract/accounts.ts';
 import { auditCases } from './storeContract/audit.ts';
+import { callCases } from './storeContract/calls.ts';
 import { claimCases } from './storeContract/claims.ts';
 import { counterCases } from './storeContract/counters.ts';
 import { denialCases } from './storeContract/denials.ts';
@@ -31,6 +32,7 @@ export const storeContract: readonly StoreCase[] = [
   ...accountCases,
   ...lotCases,
   ...topUpCases,
+  ...callCases,
   ...denialCases,
   ...ledgerCases,
   ...auditCases,

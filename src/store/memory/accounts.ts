@@ -39,6 +39,8 @@ export function createAccounts(now: () => number, append: (entries: readonly Led
   };
 
   return {
+    /** For steps that take a claim with them. */
+    kept,
     credit: (request: Parameters<Store['credit']>[0]) => AccountLife.credit(kept, request),
     reserve: (request: Parameters<Store['reserve']>[0]) => AccountLife.reserve(kept, request),
     extend: (request: Parameters<Store['extend']>[0]) => AccountLife.extend(kept, request),

@@ -25,6 +25,8 @@ import type { Connection } from './connection.ts';
 export function createAccounts(connection: Connection, now: () => number, append: (entries: readonly LedgerEntry[]) => void) {
   const kept: AccountLife.Kept = { now, append, ...createRows(connection, now), ...createReservations(connection) };
   return {
+    /** For steps that take a claim with them. */
+    kept,
     balance: (account: string) => AccountLife.balance(kept, account),
     credit: (request: Parameters<Store['credit']>[0]) => AccountLife.credit(kept, request),
     reserve: (request: Parameters<Store['reserve']>[0]) => AccountLife.reserve(kept, request),
