@@ -11,6 +11,7 @@ import { denialCases } from './storeContract/denials.ts';
 import { feedCases } from './storeContract/feed.ts';
 import { ledgerCases } from './storeContract/ledger.ts';
 import { lifetimeCases } from './storeContract/lifetime.ts';
+import { movingCases } from './storeContract/moving.ts';
 import { releaseCases } from './storeContract/releases.ts';
 import { repetitionCases } from './storeContract/repetitions.ts';
 import type { StoreCase } from './storeContract/StoreCase.ts';
@@ -31,5 +32,6 @@ export const storeContract: readonly StoreCase[] = [
   ...ledgerCases,
   ...auditCases,
   ...feedCases,
+  ...movingCases,
   ...lifetimeCases,
 ];

@@ -51,6 +51,8 @@ export function createClaims(now: () => number, append: (entries: readonly Ledge
       );
     },
     all: (): Iterable<ClaimLife.ClaimLife> => lives.values(),
+    byKey: (): ReadonlyMap<string, ClaimLife.ClaimLife> => lives,
+    load: (key: string, life: ClaimLife.ClaimLife): void => void lives.set(key, life),
   };
 }
 

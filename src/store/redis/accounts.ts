@@ -49,7 +49,7 @@ export function reservedOn({ holds }: Pick<AccountCell, 'holds'>, at: number, bu
 }
 
 /** What is kept, as the steps of accounts see it: each cell is read once, and written when all is done. */
-function createKept(draft: Draft, keys: Keys, now: () => number): { readonly kept: AccountLife.Kept; readonly flush: () => void } {
+export function createKept(draft: Draft, keys: Keys, now: () => number): { readonly kept: AccountLife.Kept; readonly flush: () => void } {
   const accounts = createCells((name: string) => parseAccount(draft.read(keys.account(name))));
   const reservations = createCells((name: string) => parseReservation(draft.read(keys.reservation(name))));
 
