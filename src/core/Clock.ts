@@ -68,3 +68,14 @@ export type Random = (length: number) => Uint8Array;
 
 /** The runtime's cryptographic randomness. */
 export const systemRandom: Random = (length) => crypto.getRandomValues(new Uint8Array(length));
+
+/** Waits for something, and for so long at most. */
+export function atMost(clock: Clock, ms: number, what: Promise<void>): Promise<void> {
+  return new Promise((resolve) => {
+    const cancel = clock.after(ms, resolve);
+    void what.then(() => {
+      cancel();
+      resolve();
+    });
+  });
+}

@@ -176,6 +176,8 @@ export const configSchema = z.strictObject({
   passphrase: field(readSecretWord).optional(),
   /** Where claims, accounts, revocations and the ledger are kept: the path of a SQLite file, `postgres`, `redis`, `memory` (lost at the end; for tests), `none` (passes alone, no revocation, no ledger). Default: `farebox.db`. */
   store: storeSchema(field).optional(),
+  /** How many processes of this machine serve: a number, or `auto` for one a core. They share the store, which cannot be `memory` then. Default: 1. */
+  workers: field(Fields.readWorkers).optional(),
   /** How long an invoice can be paid. Default: `10m`. */
   invoiceExpiry: field(Fields.readDurationSeconds).optional(),
   /** What is sold. At least one. */

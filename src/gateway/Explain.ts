@@ -42,6 +42,7 @@ export function explain(config: GatewayConfig): string {
     ['realm', config.realm],
     ['keys', explainKeys(config)],
     ['store', explainStore(store)],
+    ...(config.workers === 1 ? [] : [['workers', config.workers === 'auto' ? 'a process a core' : `${config.workers} processes`] as const]),
     [
       'invoices',
       `can be paid for ${formatMs(config.invoiceExpirySeconds * 1000)}; ${limits.invoicesPerClientPerMinute} a minute a client, ${limits.invoicesPerMinute} in all`,

@@ -19,14 +19,15 @@ import * as Answers from './Answers.ts';
 import type { Decision } from './Decision.ts';
 import { type Denials, followDenials, noDenials } from './Denials.ts';
 import { createEvents, type Events, type PaywallNews } from './Events.ts';
-import { createFreeQuota, type FreeQuota } from './FreeQuota.ts';
+import type { FreeQuotaOptions } from './FreeQuota.ts';
 import { createIntrospect, type Introspect } from './Introspection.ts';
 import { createLedger, type Ledger, noLedger } from './Ledger.ts';
-import { createMintLimiter, type MintLimiter, type MintLimits } from './Limits.ts';
+import type { MintLimits } from './Limits.ts';
 import { createMint, type Mint } from './Mint.ts';
 import type { Offer, Principal } from './Offer.ts';
 import * as method from './policies/method.ts';
 import * as priced from './policies/priced.ts';
+import { createRates, type Rates } from './Rates.ts';
 import type { RootKeys } from './RootKeys.ts';
 import { receiptHeader } from './receipt.ts';
 import { createSettledCheck, type SettledCheck } from './Settled.ts';
@@ -51,6 +52,8 @@ export type PaywallOptions = {
   readonly random?: Random;
   readonly events?: Events;
   readonly mintLimits?: MintLimits;
+  /** Where invoices and what is given away are counted; default: here, under `mintLimits`. */
+  readonly rates?: Rates | undefined;
   /** How long an invoice can be paid; default 600. */
   readonly invoiceExpirySeconds?: number;
   /** How long to wait for the node; default 10,000. */
@@ -110,7 +113,7 @@ export async function createPaywall(options: PaywallOptions): Promise<Paywall> {
     clock,
     events,
     emit,
-    limiter: createMintLimiter(options.mintLimits ?? {}, clock),
+    rates: options.rates ?? createRates(options.mintLimits ?? {}, clock),
     verify: createVerifier(keys, { skipUnknownCaveats }),
     keys,
     tellRevoked: seldom(clock, () => trouble('minting')(new FareboxError('KEYS_REVOKED', revokedAdvice))),
@@ -123,7 +126,6 @@ export async function createPaywall(options: PaywallOptions): Promise<Paywall> {
       nodeTimeoutMs,
       reached: options.reached ?? unwatched,
     }),
-    quotas: new Map(),
     receiver,
     isSettled: createSettledCheck({ clock, nodeTimeoutMs, settledWaitMs: options.settledWaitMs ?? 3000 }),
     ledger,
@@ -150,14 +152,12 @@ type Desk = {
   readonly clock: Clock;
   readonly events: Events;
   readonly emit: (news: PaywallNews) => void;
-  readonly limiter: MintLimiter;
+  readonly rates: Rates;
   readonly verify: Verifier;
   readonly keys: RootKeys;
   /** Tells, now and then, that what would be minted is revoked. */
   readonly tellRevoked: () => void;
   readonly mint: Mint;
-  /** By service and route: those of the offers that give something away. */
-  readonly quotas: Map<string, FreeQuota>;
   /** Who is paid where an offer names nobody. */
   readonly receiver: Receiver;
   readonly isSettled: SettledCheck;
@@ -189,7 +189,8 @@ function decide(desk: Desk, request: RequestView, target: Path.Target, offer: Of
     nowAt: nowAt(desk.clock),
     capabilities: offer.capabilities,
   });
-  if (verified.kind === 'none') return TopUps.isAsked(request) ? refuse(desk, nobody(), offer) : (give(desk, asked) ?? challenge(desk, asked, undefined));
+  if (verified.kind === 'none' && TopUps.isAsked(request)) return refuse(desk, nobody(), offer);
+  if (verified.kind === 'none') return offer.free === undefined ? challenge(desk, asked, undefined) : give(desk, asked, offer.free);
   if (verified.kind === 'failed') return answerInvalid(desk, asked, verified.error);
   const { principal } = verified;
   const standing = desk.denials.judge(principal);
@@ -290,15 +291,12 @@ function letPass({ ledger, events, emit, clock }: Desk, verified: VerifiedPrinci
   return { kind: 'pass', principal, sale: undefined, headers: [receiptHeader(principal, clock)] };
 }
 
-/** Lets a request through for nothing, where its client still has a share of what the route gives away. */
-function give({ quotas, clock, emit }: Desk, { request, offer }: Asked): Decision | undefined {
-  if (offer.free === undefined) return undefined;
-  const name = `${offer.service} ${offer.route}`;
-  const quota = quotas.get(name) ?? createFreeQuota(offer.free, clock);
-  quotas.set(name, quota);
-  const left = quota(request.clientAddress);
-  if (left === undefined) return undefined;
-  emit({ kind: 'given', service: offer.service, route: offer.route });
+/** Lets a request through for nothing, where its client still has a share of what the route gives away; otherwise it is asked to pay. */
+async function give(desk: Desk, asked: Asked, free: FreeQuotaOptions): Promise<Decision> {
+  const { request, offer } = asked;
+  const left = await desk.rates.give(`${offer.service} ${offer.route}`, free, request.clientAddress);
+  if (left === undefined) return challenge(desk, asked, undefined);
+  desk.emit({ kind: 'given', service: offer.service, route: offer.route });
   return { kind: 'pass', principal: undefined, sale: undefined, headers: [['L402-Free', String(left)]] };
 }
 
@@ -307,7 +305,7 @@ async function challenge(desk: Desk, asked: Asked, why: FareboxError | undefined
   const { request, offer } = asked;
   const unsellable = whyNotSold(desk, asked, toppedUp !== undefined);
   if (unsellable !== undefined) return refuse(desk, unsellable, offer);
-  const retryAfterSeconds = desk.limiter(request.clientAddress);
+  const retryAfterSeconds = await desk.rates.mint(request.clientAddress);
   if (retryAfterSeconds > 0) {
     const message = 'Too many invoices were asked for and not paid. Pay one, or ask again later.';
     return refuse(desk, new FareboxError('RATE_LIMITED', message, { details: { retryAfterSeconds } }), offer);

@@ -6,6 +6,7 @@
  */
 import type { Msat } from '../core/Amount.ts';
 import type { PaymentHash } from '../core/Preimage.ts';
+import type { Piece } from './pieces.ts';
 import type { Standing } from './Standing.ts';
 
 /** What a store promises beyond the contract. */
@@ -17,6 +18,9 @@ export type StoreCapabilities = {
   /** Survives the end of the machine as well: every call is on disk when it returns. */
   readonly flushed: boolean;
 };
+
+/** From which version to which a store's tables were brought when it was opened; from 0 where they were made. */
+export type Versions = { readonly from: number; readonly to: number };
 
 /** The request that a claim is made for: what makes a later request the same one. Digests, never the request itself. */
 export type ClaimedRequest = {
@@ -291,6 +295,19 @@ export type Store = {
   readonly totals: () => Promise<LedgerTotals>;
   /** Everything that is kept about money, of the one moment at which the first is asked for, whatever is written meanwhile; see `Books.verify`. */
   readonly audit: () => AsyncIterable<Standing>;
+
+  /**
+   * Everything that has to outlive a move to another store, of the one moment at which the first is asked for; answers kept for a repetition are
+   * not among it. Redis keeps no older moment of its counters: these are as they are when they are read.
+   * @throws STORE_UNAVAILABLE – it cannot be read
+   */
+  readonly export: () => AsyncIterable<Piece>;
+  /**
+   * Fills an empty store with what another one has told: all of it or nothing. In Redis it is locked until all of it is there, since nothing
+   * is taken back: whoever opens a store whose import was cut off is refused.
+   * @throws STORE_NOT_EMPTY; EXPORT_MALFORMED – no store holds that; STORE_VERSION – this kind of store cannot; STORE_UNAVAILABLE; whatever the pieces throw
+   */
+  readonly import: (pieces: AsyncIterable<Piece>) => Promise<void>;
 
   /**
    * Changes behind `after` (from now on where there is none), in this and every other process, within a second; until `signal` aborts.

@@ -2,6 +2,7 @@
  * What every store asks of its arguments before it touches anything, so that a caller's mistake is the same `TypeError` or `RangeError`
  * from all of them, and no store meets a value that its tables cannot hold.
  */
+import { bookFirst } from './pieces.ts';
 import type {
   CancelRequest,
   ClaimRef,
@@ -50,6 +51,7 @@ export function withCheckedArguments(store: Store): Store {
     },
     bookmark: checked((reader) => assertName('reader', reader), store.bookmark),
     ledger: checked(assertQuery, store.ledger),
+    import: (pieces) => store.import(bookFirst(pieces)),
     changes: (options) => {
       if (options.after !== undefined) assertWhole('after', options.after);
       return store.changes(options);

@@ -11,6 +11,8 @@ import { createBook } from './memory/book.ts';
 import { createClaims } from './memory/claims.ts';
 import { createClosings } from './memory/closings.ts';
 import { createCounters } from './memory/counters.ts';
+import { exportKept, importKept } from './memory/moving.ts';
+import type { Piece } from './pieces.ts';
 import type { Change, Store } from './Store.ts';
 
 /**
@@ -67,6 +69,16 @@ export function createMemoryStore(options: { readonly clock?: Clock } = {}): Sto
     totals: () => step(book.totals),
     audit: async function* () {
       yield* await step(() => audit({ book, claims, accounts, closings }, now()));
+    },
+    export: async function* () {
+      yield* await step(() => exportKept({ book, claims, accounts, closings, counters }));
+    },
+    import: async (pieces) => {
+      assertOpen(closed);
+      const all: Piece[] = [];
+      for await (const piece of pieces) all.push(piece);
+      await step(() => importKept({ book, claims, accounts, closings, counters }, all));
+      feed.wake();
     },
     changes: feed.changes,
     prune: () => step(() => claims.prune() + counters.prune() + accounts.prune() + book.prune()),

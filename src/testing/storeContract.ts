@@ -13,6 +13,7 @@ import { feedCases } from './storeContract/feed.ts';
 import { ledgerCases } from './storeContract/ledger.ts';
 import { lifetimeCases } from './storeContract/lifetime.ts';
 import { lotCases } from './storeContract/lots.ts';
+import { movingCases } from './storeContract/moving.ts';
 import { releaseCases } from './storeContract/releases.ts';
 import { repetitionCases } from './storeContract/repetitions.ts';
 import type { StoreCase } from './storeContract/StoreCase.ts';
@@ -37,5 +38,6 @@ export const storeContract: readonly StoreCase[] = [
   ...ledgerCases,
   ...auditCases,
   ...feedCases,
+  ...movingCases,
   ...lifetimeCases,
 ];

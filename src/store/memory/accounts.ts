@@ -67,6 +67,7 @@ export function createAccounts(now: () => number, append: (entries: readonly Led
       return goneReservations + goneAccounts + goneLots;
     },
     all: () => ({ accounts, lots, lotsOf, reserved: reservations.heldOn, reservations: reservations.all() }),
+    load: { account: kept.setAccount, lot: kept.setLot, reservation: kept.setReservation },
   };
 }
 

@@ -58,6 +58,8 @@ export function createClaims(kept: AccountLife.Kept, closings: ReturnType<typeof
       );
     },
     all: (): Iterable<ClaimLife.ClaimLife> => lives.values(),
+    byKey: (): ReadonlyMap<string, ClaimLife.ClaimLife> => lives,
+    load: (key: string, life: ClaimLife.ClaimLife): void => void lives.set(key, life),
   };
 }
 

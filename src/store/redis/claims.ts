@@ -99,7 +99,8 @@ export function forgettableAt({ expiresAt, leaseEndsAt = 0 }: ClaimLife.ClaimLif
   return Math.max(expiresAt + ClaimLife.graceSeconds, leaseEndsAt);
 }
 
-function writeClaim(draft: Draft, keys: Keys, key: string, before: ClaimLife.ClaimLife | undefined, next: ClaimLife.ClaimLife): void {
+/** Puts a claim in place of what there was, with what else is kept of it. */
+export function writeClaim(draft: Draft, keys: Keys, key: string, before: ClaimLife.ClaimLife | undefined, next: ClaimLife.ClaimLife): void {
   draft.write(keys.claim(key), formatCell(next));
   if (!before || forgettableAt(before) !== forgettableAt(next)) draft.run('ZADD', keys.expiring('claims'), `${forgettableAt(next)}`, key);
   if (next.payment && !before?.payment) addHolder(draft, keys, next.payment.paymentHash, 'claims', key);
