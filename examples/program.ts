@@ -32,6 +32,13 @@ export function networkSetting(name: string) {
   return network;
 }
 
+/** Where the sandbox of this machine is. @throws WrongSetting – none runs */
+export function sandboxSetting(): { readonly url: string; readonly token: string } {
+  const file = join(process.env.FAREBOX_HOME ?? join(homedir(), '.farebox'), 'sandbox.json');
+  if (!existsSync(file)) throw new WrongSetting('No sandbox runs on this machine. A gateway on the sandbox runs one, and so does: farebox sandbox.');
+  return JSON.parse(readFileSync(file, 'utf8')) as { readonly url: string; readonly token: string };
+}
+
 /** A file in `~/.farebox/examples`, or in `examples` of the folder that `FAREBOX_HOME` names. */
 export function kept(name: string): string {
   const folder = join(process.env.FAREBOX_HOME ?? join(homedir(), '.farebox'), 'examples');

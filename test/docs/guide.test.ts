@@ -5,6 +5,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { parseConfig } from '../../src/gateway/index.ts';
+import { rows } from '../conformance/selling/rows.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const services = 'services: [{ name: a, upstream: "http://localhost:3000", routes: [{ path: /*, price: 10 sat }] }]\n';
@@ -18,8 +19,14 @@ test.each(['README.md', 'docs/wallets.md'])('every piece of farebox.yaml in %s i
   }
 });
 
-test.each(readdirSync(join(root, 'examples', 'selling')))('examples/selling/%s is read, and the guide names it', (file) => {
-  const path = `examples/selling/${file}`;
-  expect(() => parseConfig(readFileSync(join(root, path), 'utf8'), { file: path, folder: root, environment: {} })).not.toThrow();
-  expect(readFileSync(join(root, 'docs', 'guide', 'selling.md'), 'utf8')).toContain(`](../../${path})`);
+test('every row of the guide to selling is tried as its configuration stands, and every configuration has its row', () => {
+  const tables = readFileSync(join(root, 'docs', 'guide', 'selling.md'), 'utf8').match(/^\|.*$/gm) ?? [];
+  const shown = tables.flatMap((row) => /\]\(\.\.\/\.\.\/examples\/([\w/-]+)\.yaml\)/.exec(row)?.[1] ?? []);
+  expect(rows.map(({ file }) => file)).toEqual(shown);
+  const there = ['selling', 'handing-on'].flatMap((folder) => readdirSync(join(root, 'examples', folder)).map((file) => `${folder}/${file}`));
+  expect(there.filter((file) => file.endsWith('.yaml')).sort()).toEqual(shown.map((file) => `${file}.yaml`).sort());
+  for (const file of shown) {
+    const path = `examples/${file}.yaml`;
+    expect(() => parseConfig(readFileSync(join(root, path), 'utf8'), { file: path, folder: root, environment: {} }), path).not.toThrow();
+  }
 });

@@ -88,7 +88,7 @@ describe('examples/cln', () => {
     const { sell } = await openNodes();
     const desk = openDesk({ program: join(root, 'examples', 'run.ts'), environment: { ...sell, ...wrong } });
     closing.push(desk.close);
-    expect(await desk.run('cln/server')).toEqual({ code: 1, stdout: '', stderr: `${said}\n` });
+    expect(await desk.run('cln/server')).toEqual({ code: 1, signal: null, stdout: '', stderr: `${said}\n` });
   });
 });
 
