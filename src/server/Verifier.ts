@@ -111,7 +111,7 @@ function parse(lines: readonly string[], macaroons: readonly string[]): Credenti
 
 /** What is used once would push out what is used again and again. */
 function isWorthKeeping({ terms }: Principal): boolean {
-  return terms !== 'per-request';
+  return terms === 'pass' || terms === 'bucket' || terms === 'credit';
 }
 
 /** Whether a line holds one token and nothing else: of several, the first that verifies counts, and that hangs on the demand. */
