@@ -55,6 +55,7 @@ export function offerOf(route: RouteConfig, sale: SaleConfig, receiver?: Receive
     exactMsat: sale.exactMsat,
     receiver,
     verify: sale.verify,
+    outage: sale.outage,
     free: sale.free,
   });
 }
@@ -123,11 +124,12 @@ function readSale(service: ServiceFile, route: RouteFile, fail: Fail): SaleConfi
     exactMsat: route.exactMsat ?? false,
     payee: route.payee ?? service.payee,
     verify: route.verify ?? service.verify ?? 'preimage',
+    outage: route.outage ?? service.outage ?? 'refuse',
     free: free && { requests: free.requests, seconds: free.seconds, inAll: free.inAll },
   };
 }
 
-const onSale = ['price', 'terms', 'weight', 'exactMsat', 'payee', 'verify'] as const;
+const onSale = ['price', 'terms', 'weight', 'exactMsat', 'payee', 'verify', 'outage'] as const;
 
 const month = 30 * 86_400;
 
