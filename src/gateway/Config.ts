@@ -53,6 +53,8 @@ export type SaleConfig = {
   readonly payee: string | undefined;
   /** What a payment is known by: its preimage alone, or its wallet's word as well. */
   readonly verify: 'preimage' | 'settled';
+  /** What is served while the store does not answer. */
+  readonly outage: 'refuse' | 'passes-only';
   /** What each client has for nothing before it is asked to pay. */
   readonly free: { readonly requests: number; readonly seconds: number; readonly inAll: number | undefined } | undefined;
   /** For how many calls of one token units are reserved at once; undefined: each call by itself. */

@@ -54,6 +54,8 @@ const route = z.strictObject({
   payee: field(Fields.readLine).optional(),
   /** `settled`: serve what was paid once its wallet says that it was; a request more to the wallet for each payment. Default: the service's, or `preimage`: what proves a payment is its preimage, and nobody is asked. For wallets whose owner is not to be let in unpaid. */
   verify: field(Fields.readOneOf(['preimage', 'settled'])).optional(),
+  /** What is served while the store does not answer. `passes-only`: passes, by the last list of what was revoked, for as long as `revocation.stale` says. Default: the service's, or `refuse`: nothing that is sold. For what had better be served to somebody whose pass was revoked a moment ago than to nobody. */
+  outage: field(Fields.readOneOf(['refuse', 'passes-only'])).optional(),
   /** How long to wait for the upstream to begin its answer. Default: the service's. */
   timeout: field(Fields.readTimeoutMs).optional(),
 });
@@ -99,6 +101,8 @@ const service = z.strictObject({
   payee: field(Fields.readLine).optional(),
   /** What a payment is known by, for every route: see there. Default: `preimage`. */
   verify: field(Fields.readOneOf(['preimage', 'settled'])).optional(),
+  /** What is served while the store does not answer, for every route: see there. Default: `refuse`. */
+  outage: field(Fields.readOneOf(['refuse', 'passes-only'])).optional(),
   /** What tokens of this service allow; a holder can narrow a token to some of them. Default: none. */
   capabilities: z.array(field(Fields.readName)).optional(),
   /** What is served of it, in any order: the most specific route wins. At least one. */
@@ -140,7 +144,7 @@ const limits = z.strictObject({
 });
 
 const revocation = z.strictObject({
-  /** How long passes are served by the last list of what was revoked while the store does not answer; then everything that is sold is answered 503 until it does. Default: `60s`, and at least `1s`. Longer where an outage is worse than a revoked pass that is served a while longer. */
+  /** How long passes are served by the last list of what was revoked while the store does not answer, on routes that say `outage: passes-only`; then they are answered 503 until it does. Default: `60s`, and at least `1s`. Longer where an outage is worse than a revoked pass that is served a while longer. */
   stale: field(Fields.readStale).optional(),
 });
 

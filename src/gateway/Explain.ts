@@ -91,6 +91,7 @@ function priceOf({ sale }: RouteConfig): readonly string[] {
   if (sale.free !== undefined) words.push(`${sale.free.requests} free each ${formatMs(sale.free.seconds * 1000)} for a client`);
   if (sale.payee !== undefined) words.push(`paid to ${sale.payee}`);
   if (sale.verify === 'settled') words.push('when its wallet says so');
+  if (sale.outage === 'passes-only') words.push('passes also while the store is away');
   if (terms.kind === 'credit') words.push(`${Amount.format(sale.priceMsat)} a request`);
   if (terms.kind === 'bucket' && terms.weight > 1) words.push(`${terms.weight} units a request`);
   if (sale.leased !== undefined) words.push(`${sale.leased} requests counted ahead`);

@@ -55,7 +55,8 @@ async function open(change: (store: Store) => Partial<Store> = () => ({}), befor
     expect(clock.timers()).toBe(0);
   });
   const judge = (digit: string) => (denials ? denials.judge(paidWith(digit)) : 'not open');
-  return { clock, memory, told, pass, judge };
+  const judgeStrictly = (digit: string) => denials?.judge(paidWith(digit), 'refuse');
+  return { clock, memory, told, pass, judge, judgeStrictly };
 }
 
 /** A store whose answers about what was revoked a test may hold up, or refuse. */
@@ -183,6 +184,36 @@ describe('a store that is away', () => {
     door.is = 'open';
     await pass(500);
     expect(['1', '2'].map(judge)).toEqual(['denied', 'good']);
+  });
+
+  test('where an outage refuses, nothing is known from the first question that fails until one is answered', async () => {
+    const { door, judge, judgeStrictly, pass } = await openGated('open', [payment('1')]);
+    expect(['1', '2'].map((digit) => judgeStrictly(digit))).toEqual(['denied', 'good']);
+    door.is = 'shut';
+    await pass(500);
+    expect(['1', '2'].map((digit) => judgeStrictly(digit))).toEqual(['unknown', 'unknown']);
+    expect(['1', '2'].map((digit) => judge(digit))).toEqual(['denied', 'good']);
+    door.is = 'open';
+    await pass(500);
+    expect(['1', '2'].map((digit) => judgeStrictly(digit))).toEqual(['denied', 'good']);
+  });
+
+  test('where an outage refuses, one that is silent is away after two seconds, and back with an answer; one that is slow is not away', async () => {
+    const { door, held, judgeStrictly, pass } = await openGated();
+    door.is = 'silent';
+    await pass(1900);
+    expect(judgeStrictly('1')).toBe('good');
+    await pass(1000);
+    expect(judgeStrictly('1')).toBe('unknown');
+    for (const answer of held.splice(0)) answer();
+    await turns();
+    expect(judgeStrictly('1')).toBe('good');
+    for (let slow = 0; slow < 10; slow++) {
+      await pass(1000);
+      for (const answer of held.splice(0)) answer();
+      await turns();
+      expect(judgeStrictly('1')).toBe('good');
+    }
   });
 
   test('silent at the start: it is not waited for, and asked again', async () => {

@@ -4,6 +4,7 @@
 import type { Msat } from '../core/Amount.ts';
 import * as Caveat from '../core/Caveat.ts';
 import type { Receiver } from '../lightning/Lightning.ts';
+import type { Outage } from './Denials.ts';
 import { checked as checkQuota, type FreeQuotaOptions } from './FreeQuota.ts';
 import type { Price } from './Price.ts';
 import * as path from './policies/path.ts';
@@ -30,6 +31,8 @@ export type Offer = {
   readonly receiver: Receiver | undefined;
   /** What a payment is known by: its preimage alone, or the word of its wallet as well, which is then asked once a payment. */
   readonly verify: 'preimage' | 'settled';
+  /** What is served while the store does not answer. */
+  readonly outage: Outage;
   /** What each client has for nothing before it is asked to pay. */
   readonly free: FreeQuotaOptions | undefined;
   /** For how many calls of one token units are reserved at once, and then counted in this process; undefined: each call by itself. */
@@ -53,6 +56,8 @@ export type OfferOptions = {
   readonly receiver?: Receiver | undefined;
   /** Default: `preimage`. */
   readonly verify?: Offer['verify'];
+  /** Default: `refuse`. */
+  readonly outage?: Outage;
   /** Default: nothing. */
   readonly free?: FreeQuotaOptions | undefined;
   /** Default: each call by itself. */
@@ -83,6 +88,7 @@ export function create(options: OfferOptions): Offer {
     exactMsat: options.exactMsat ?? false,
     receiver: options.receiver,
     verify: options.verify ?? 'preimage',
+    outage: options.outage ?? 'refuse',
     free: options.free && checkQuota(options.free),
     leased: checkLeased(options),
   };

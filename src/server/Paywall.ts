@@ -193,7 +193,7 @@ function decide(desk: Desk, request: RequestView, target: Path.Target, offer: Of
   if (verified.kind === 'none') return offer.free === undefined ? challenge(desk, asked, undefined) : give(desk, asked, offer.free);
   if (verified.kind === 'failed') return answerInvalid(desk, asked, verified.error);
   const { principal } = verified;
-  const standing = desk.denials.judge(principal);
+  const standing = desk.denials.judge(principal, offer.outage);
   if (standing === 'unknown') return refuse(desk, unreadDenials(), offer);
   if (standing === 'denied') return answerInvalid(desk, asked, new FareboxError('CREDENTIAL_REVOKED', 'This token was revoked. Buy a new one.'));
   const takes = isTopUp(asked, principal) ? 0n : takesOf(principal, offer, amountMsat);
@@ -338,7 +338,7 @@ function whyNotSold({ denials, keys, clock, tellRevoked }: Desk, { offer, amount
     );
   }
   const mintedAt = nowAt(clock);
-  const standing = denials.judge({ paymentHash: '', tokenId: '', fingerprint: keys.mintingAt(mintedAt), mintedAt, branches: [] });
+  const standing = denials.judge({ paymentHash: '', tokenId: '', fingerprint: keys.mintingAt(mintedAt), mintedAt, branches: [] }, offer.outage);
   if (standing === 'good') return undefined;
   if (standing === 'unknown') return unreadDenials();
   tellRevoked();

@@ -2,7 +2,7 @@
  * A gateway in several processes of this machine: this one starts and supervises them, and serves nothing itself. Their listening socket is one, which
  * the system gives each connection from to whoever takes it.
  *
- * @see docs/decisions/0032-workers.md
+ * @see docs/decisions/0032-workers-and-outages.md
  */
 import cluster from 'node:cluster';
 import { type AddressInfo, createServer } from 'node:net';
