@@ -15,8 +15,9 @@ import { createMemoryStore } from '../../src/store/memory.ts';
 import { createSqliteStore } from '../../src/store/sqlite.ts';
 import type * as FixedClock from '../../src/testing/FixedClock.ts';
 import type { Bought, Shop } from '../conformance/shop/shop.ts';
-import { calls, enterCounted, spendRest } from './counted.ts';
+import { calls, enterCounted, expectEnded, spendRest } from './counted.ts';
 import { leaks, type Secret, type Trace, traceOf } from './secrets.ts';
+import { soon } from './soon.ts';
 import { askUntilFree, auth, changed, codeOf, expectRefused, expectServed, names, narrowed } from './thief.ts';
 
 const purse = { path: '/purse/a' };
@@ -72,7 +73,7 @@ describe.each(names)('%s', (name) => {
         [`${purse.path}?do=status-500`, 500],
         [`${purse.path}?do=status-422`, 422],
       ] as const) {
-        const got = await shop.get(ask, auth(shown, { 'idempotency-key': 'mine' }));
+        const got = await shop.get(ask, auth(shown, { 'idempotency-key': ask }));
         expect(got.status).toBe(status);
         told.push(traceOf('an answer', got));
       }
@@ -128,6 +129,24 @@ describe.each(names)('%s', (name) => {
       }
       const one = narrowed(bought, ...fresh(15));
       await expectRefused(shop, () => shop.get(purse.path, auth(one)), { status: 403, code: 'CREDENTIAL_NARROWED', asks: ['reserve'] });
+    });
+
+    test('no holder is given the answer of another, whose name for a call he has guessed', async () => {
+      const shop = await enterCounted(name, {}, { store: stores[kind] });
+      const bought = await shop.buy(purse.path, { method: 'POST', body: 'one' });
+      const asking = (authorization: string) => ({ method: 'POST', body: 'one', ...auth(authorization, { 'idempotency-key': 'mine' }) });
+      const target = `${purse.path}?do=hold`;
+      await shop.leave(target, asking(narrowed(bought, ...helper)), 'seen');
+      shop.upstream.release();
+      await expectEnded(shop, 'left');
+      for (const [index, other] of [narrowed(bought, 'part=other', 'max_sats=500'), narrowed(bought, ...helper, ...below), bought.authorization].entries()) {
+        const asked = shop.get(target, asking(other));
+        expect(await soon(shop.upstream.sees(index + 2)), 'a call of its own').toBeUndefined();
+        shop.upstream.release();
+        expect((await asked).headers['l402-payment']).toBe('charged');
+      }
+      const got = await shop.get(target, asking(narrowed(bought, ...helper)));
+      expect([got.status, shop.upstream.seen.length]).toEqual([200, 4]);
     });
 
     test('equal limits under two words are two parts, under one word one, and in other hands others', async () => {
