@@ -91,8 +91,9 @@ function print(tried: readonly Tried[]): void {
     const one = tried.find((each) => each.row === row);
     const start = `${String(row.row).padStart(3)}  ${row.what.padEnd(width)}`;
     if (one === undefined) {
-      const tried = row.triedBy === undefined ? '' : `tried by ${row.triedBy}; the rest `;
-      console.log(`${start}  ${tried}waits for: ${row.waitsFor}`);
+      const tried = row.triedBy === undefined ? [] : [`tried by ${row.triedBy}`];
+      const waits = row.waitsFor === undefined ? [] : [`${row.triedBy === undefined ? '' : 'the rest '}waits for: ${row.waitsFor}`];
+      console.log(`${start}  ${[...tried, ...waits].join('; ')}`);
       continue;
     }
     const all = patchesOf(root, row.test ?? '').length;
@@ -107,7 +108,7 @@ function print(tried: readonly Tried[]): void {
     (sum, { defended, patches }) => sum + Number(defended.kind === 'green') + [...patches.values()].filter(({ kind }) => kind === 'red').length,
     0,
   );
-  const waiting = chosen.filter(({ test }) => test === undefined).length;
+  const waiting = chosen.filter(({ test, triedBy }) => test === undefined && triedBy === undefined).length;
   console.log(`\n${tried.length} rows tried, ${waiting} rows wait for a part that is to come.`);
   console.log(`${passed} passed, ${failures.length} failed, ${skipped} skipped`);
   process.exitCode = failures.length === 0 ? 0 : 1;

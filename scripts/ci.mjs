@@ -30,6 +30,11 @@ const suites = [
   { name: 'browser', what: 'npm run test:browser: a wallet on a page in Chromium', run: runBrowser },
   { name: 'postgres', what: 'npm run e2e:postgres: a real PostgreSQL, installed here where it is missing', run: runPostgres },
   { name: 'redis', what: 'npm run e2e:redis: a real Redis, installed here where it is missing', run: runRedis },
+  {
+    name: 'crash-stores',
+    what: 'npm run crash:stores: 20,000 calls of four gateways on PostgreSQL and on Redis, with faults and kills',
+    run: () => runCounted('crash:stores'),
+  },
   { name: 'start', what: 'npm start -- --once in a fresh clone, on the Node of this machine', run: () => runStart(machine) },
   { name: 'start-24', what: 'npm start -- --once in a fresh clone, on Node 24', unless: /^24\./, run: async () => runStart(await fetchOther('24')) },
   { name: 'test-22', what: 'the tests on the oldest Node that we promise', run: async () => runTests(await fetchOther('22.19.0')) },

@@ -30,6 +30,8 @@ const words = {
   soak: { run: ['test/crash/run.ts', '--soak'], atRoot: true },
   check: { run: ['scripts/check.ts'], atRoot: true },
   format: { run: ['node_modules/@biomejs/biome/bin/biome', 'check', '--write', '.'], atRoot: true },
+  'crash:stores': { run: ['test/crash/stores/run.ts'], atRoot: true },
+  'soak:stores': { run: ['test/crash/stores/run.ts', '--soak'], atRoot: true },
   bench: { run: ['bench/run.ts'], atRoot: true },
   generate: { run: ['scripts/generate-exports.ts'], atRoot: true },
   build: { run: ['scripts/build.ts'], atRoot: true },

@@ -71,6 +71,17 @@ test('passes that are seen while the store writes are written together', async (
   expect(ledger.batches.map(({ length }) => length)).toEqual([2, 8]);
 });
 
+test('what is flushed while it is being written leaves no timer behind', async () => {
+  let done = () => {};
+  const ledger = open(() => new Promise((resolve) => (done = resolve)));
+  ledger.sawPass(principal(1), 'GET /x');
+  const flushed = ledger.flush();
+  done();
+  await flushed;
+  await turns();
+  expect([ledger.payments().length, ledger.clock.timers()]).toEqual([2, 0]);
+});
+
 test('the store is left alone for a moment after each write, and what came meanwhile is written together', async () => {
   const ledger = open(async () => {});
   for (let i = 0; i < 4; i++) {

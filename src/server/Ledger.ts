@@ -63,6 +63,10 @@ export function createLedger(store: Store, clock: Clock, onTrouble: (error: unkn
       if (waiting.length > 0) writeAndRest();
     });
   };
+  const endRest = () => {
+    wakeUp?.();
+    wakeUp = undefined;
+  };
   const writeAndRest = () => {
     const failed = (error: unknown) => {
       onTrouble(error);
@@ -83,10 +87,14 @@ export function createLedger(store: Store, clock: Clock, onTrouble: (error: unkn
       waiting.push(entryOf('received', principal, route, clock, '', 'pass'), entryOf('earned', principal, route, clock, '', 'pass'));
       if (!isWriting && wakeUp === undefined) writeAndRest();
     },
-    flush: () => {
-      wakeUp?.();
-      wakeUp = undefined;
-      return flush();
+    flush: async () => {
+      endRest();
+      try {
+        await flush();
+      } finally {
+        // Whoever had begun to write rests now; nobody waits for that.
+        endRest();
+      }
     },
   };
 }

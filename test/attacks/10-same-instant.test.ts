@@ -3,15 +3,14 @@
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { StandName } from '../conformance/shop/shop.ts';
 import { startUpstream, type Upstream } from '../conformance/shop/upstream.ts';
+import type { Place } from '../conformance/stores/Place.ts';
 import { buyThing, calls, enterCounted, fewThings, spendRest, things } from './counted.ts';
+import { newPlace } from './stores.ts';
 import { askUntilFree, auth, codeOf, enter, mintWith, names, narrowed, path, standing } from './thief.ts';
 
 const many = 16;
@@ -111,14 +110,13 @@ describe.each(names)('in one process: %s', (name) => {
 });
 
 describe('across processes', () => {
-  let folder: string;
   let upstream: Upstream;
   let sellers: readonly { readonly process: ChildProcess; readonly urls: Readonly<Record<StandName, string>> }[];
 
   beforeAll(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'farebox-thief-'));
     upstream = await startUpstream();
-    sellers = await Promise.all([1, 2].map(() => startSeller(join(folder, 'farebox.db'), upstream.url)));
+    const place = newPlace();
+    sellers = await Promise.all([1, 2].map(() => startSeller(place, upstream.url)));
   });
 
   afterAll(async () => {
@@ -128,7 +126,6 @@ describe('across processes', () => {
       await gone;
     }
     await upstream.close();
-    rmSync(folder, { recursive: true });
   });
 
   test.each(names)('many at once at two sellers on one store: one is served, each time: %s', async (name) => {
@@ -171,9 +168,9 @@ describe('across processes', () => {
   });
 });
 
-async function startSeller(store: string, upstream: string) {
+async function startSeller(place: Place, upstream: string) {
   const script = fileURLToPath(new URL('sellers.ts', import.meta.url));
-  const child = fork(script, [store, upstream], { execPath: process.execPath, execArgv: [] });
+  const child = fork(script, [JSON.stringify(place), upstream], { execPath: process.execPath, execArgv: [] });
   const open = await Promise.race([once(child, 'message'), once(child, 'exit').then(() => Promise.reject(new Error('the seller has ended')))]);
   return { process: child, urls: (open[0] as { urls: Record<StandName, string> }).urls };
 }

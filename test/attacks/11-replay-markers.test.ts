@@ -1,32 +1,16 @@
 /**
  * A replay marker that expires before its token does: what is kept about a use is kept for as long as any form of its token is good.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createMemoryStore } from '../../src/store/memory.ts';
-import { createSqliteStore } from '../../src/store/sqlite.ts';
-import type * as FixedClock from '../../src/testing/FixedClock.ts';
+import { describe, expect, test } from 'vitest';
+import type { Clock } from '../../src/core/Clock.ts';
 import type { Bought, Shop } from '../conformance/shop/shop.ts';
 import { buyThing, calls, enterCounted, spendRest, things } from './counted.ts';
+import { kindsAt, opening } from './stores.ts';
 import { auth, codeOf, enter, expectServed, names, narrowed, path } from './thief.ts';
 
 const now = 1_800_000_000;
 /** How long a token is good: its invoice's ten minutes, and a day. */
 const lifeSeconds = 600 + 86_400;
-
-let folder: string;
-let files = 0;
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'farebox-thief-'));
-});
-afterAll(() => rmSync(folder, { recursive: true }));
-
-const stores = {
-  memory: async (clock: FixedClock.FixedClock) => createMemoryStore({ clock }),
-  sqlite: (clock: FixedClock.FixedClock) => createSqliteStore({ path: join(folder, `${++files}.db`), clock }),
-} as const;
 
 /** A bucket of a route lasts thirty times as long. */
 const lasting = things.filter(({ path }) => path !== '/pail/a');
@@ -54,8 +38,8 @@ async function comesBack(shop: Shop, bought: Bought, fromSeconds: number, others
 
 describe.each(names)('%s', (name) => {
   // What a store forgets is the store's own; one stand shows that of the second store.
-  describe.each(name === 'gateway' ? (['memory', 'sqlite'] as const) : (['memory'] as const))('%s', (kind) => {
-    const open = () => enter(name, { mintLimits: { perClientPerMinute: 10_000 } }, { store: stores[kind] });
+  describe.each(kindsAt(name))('%s', (kind) => {
+    const open = () => enter(name, { mintLimits: { perClientPerMinute: 10_000 } }, { store: opening(kind) });
 
     test('used: used until it expires', async () => {
       const shop = await open();
@@ -105,7 +89,7 @@ describe.each(names)('%s', (name) => {
     });
 
     test.each(lasting)('what is counted is counted until it expires: $what', async (thing) => {
-      const shop = await enterCounted(name, {}, { store: stores[kind] });
+      const shop = await enterCounted(name, {}, { store: opening(kind) });
       const held = await buyThing(shop, thing);
       // Half of it in a form that ends in a second.
       await expectCounted(shop, 2, () => shop.get(thing.path, auth(narrowed(held, `valid_until=${now + 1}`))));
@@ -124,7 +108,7 @@ describe.each(names)('%s', (name) => {
 
     test.each(paid)('what a clock that was months ahead has had forgotten is not served again when it is set back: $what', async (thing) => {
       let aheadMs = 0;
-      const behind = (clock: FixedClock.FixedClock) => stores[kind]({ ...clock, nowMs: () => clock.nowMs() + aheadMs });
+      const behind = (clock: Clock) => opening(kind)({ ...clock, nowMs: () => clock.nowMs() + aheadMs });
       const shop = await enterCounted(name, {}, { store: behind });
       const held = await buyThing(shop, thing);
       await expectCounted(shop, 1, () => shop.get(thing.path, auth(held.authorization)));
@@ -137,7 +121,7 @@ describe.each(names)('%s', (name) => {
     });
 
     test.each(lasting)('and what is left of it stays until then: $what', async (thing) => {
-      const shop = await enterCounted(name, {}, { store: stores[kind] });
+      const shop = await enterCounted(name, {}, { store: opening(kind) });
       const held = await buyThing(shop, thing);
       await expectCounted(shop, 1, () => shop.get(thing.path, auth(held.authorization)));
       expect((await shop.get(`${thing.path}?do=status-500`, auth(held.authorization))).status).toBe(500);

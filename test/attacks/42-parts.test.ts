@@ -2,40 +2,23 @@
  * A sub-agent that learns its parent's signature from a counter key, a log or a tree view; equal limits in two parts that share one counter.
  * A part is named by a digest of the signature at its limit, which hangs on all that stands before it, and every part of a token is counted.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { read } from '../../src/cli/token/tree.ts';
 import * as Identifier from '../../src/core/Identifier.ts';
 import { fromHex } from '../../src/core/internal/bytes.ts';
 import * as Macaroon from '../../src/core/Macaroon.ts';
 import { useKeyOf } from '../../src/server/Verifier.ts';
-import { createMemoryStore } from '../../src/store/memory.ts';
-import { createSqliteStore } from '../../src/store/sqlite.ts';
-import type * as FixedClock from '../../src/testing/FixedClock.ts';
 import type { Bought, Shop } from '../conformance/shop/shop.ts';
 import { calls, enterCounted, expectEnded, spendRest } from './counted.ts';
 import { leaks, type Secret, type Trace, traceOf } from './secrets.ts';
 import { soon } from './soon.ts';
+import { kindsAt, opening } from './stores.ts';
 import { askUntilFree, auth, changed, codeOf, expectRefused, expectServed, names, narrowed } from './thief.ts';
 
 const purse = { path: '/purse/a' };
 /** A helper's part, of which another helper has a part. */
 const helper = ['part=helper', 'max_sats=500'];
 const below = ['part=below', 'n_uses=3'];
-
-let folder: string;
-let files = 0;
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'farebox-thief-'));
-});
-afterAll(() => rmSync(folder, { recursive: true }));
-
-const stores = {
-  memory: async (clock: FixedClock.FixedClock) => createMemoryStore({ clock }),
-  sqlite: (clock: FixedClock.FixedClock) => createSqliteStore({ path: join(folder, `${++files}.db`), clock }),
-} as const;
 
 /** The token's signature as each of its holders had it: whoever has one has the token as it was then. */
 function signaturesOf({ macaroon }: Pick<Bought, 'macaroon'>, caveats: readonly string[]): readonly Secret[] {
@@ -60,10 +43,10 @@ function treeOf({ store }: Shop, { macaroon }: Pick<Bought, 'macaroon'>) {
 
 describe.each(names)('%s', (name) => {
   // What a store keeps is the store's own; one stand shows that of the second.
-  describe.each(name === 'gateway' ? (['memory', 'sqlite'] as const) : (['memory'] as const))('%s', (kind) => {
+  describe.each(kindsAt(name))('%s', (kind) => {
     test('nothing that a seller keeps, tells, logs, forwards or answers holds the signature of anybody before', async () => {
       const told: Trace[] = [];
-      const shop = await enterCounted(name, {}, { store: stores[kind], log: (outcome) => told.push(traceOf('the log', outcome)) });
+      const shop = await enterCounted(name, {}, { store: opening(kind), log: (outcome) => told.push(traceOf('the log', outcome)) });
       shop.paywall.events.on((event) => told.push(traceOf(`the event ${event.kind}`, event)));
       const bought = await shop.buy(purse.path);
       const caveats = [...helper, ...below];
@@ -85,7 +68,7 @@ describe.each(names)('%s', (name) => {
     });
 
     test('no name of a counter is a signature: put under the token of anybody before, it signs nothing', async () => {
-      const shop = await enterCounted(name, {}, { store: stores[kind] });
+      const shop = await enterCounted(name, {}, { store: opening(kind) });
       const bought = await shop.buy(purse.path);
       const caveats = [...helper, ...below];
       expect((await shop.get(purse.path, auth(narrowed(bought, ...caveats)))).status).toBe(200);
@@ -104,7 +87,7 @@ describe.each(names)('%s', (name) => {
     });
 
     test('parts are made without end, with failures that cost nothing: they are counted so far and no further, and no helper takes what is the others’', async () => {
-      const shop = await enterCounted(name, {}, { store: stores[kind] });
+      const shop = await enterCounted(name, {}, { store: opening(kind) });
       const bought = await shop.buy(purse.path);
       let words = 0;
       const fresh = (count: number, uses = 1) => Array.from({ length: count }, () => [`part=${words++}`, `n_uses=${uses}`]).flat();
@@ -132,7 +115,7 @@ describe.each(names)('%s', (name) => {
     });
 
     test('no holder is given the answer of another, whose name for a call he has guessed', async () => {
-      const shop = await enterCounted(name, {}, { store: stores[kind] });
+      const shop = await enterCounted(name, {}, { store: opening(kind) });
       const bought = await shop.buy(purse.path, { method: 'POST', body: 'one' });
       const asking = (authorization: string) => ({ method: 'POST', body: 'one', ...auth(authorization, { 'idempotency-key': 'mine' }) });
       const target = `${purse.path}?do=hold`;
@@ -150,7 +133,7 @@ describe.each(names)('%s', (name) => {
     });
 
     test('equal limits under two words are two parts, under one word one, and in other hands others', async () => {
-      const shop = await enterCounted(name, {}, { store: stores[kind] });
+      const shop = await enterCounted(name, {}, { store: opening(kind) });
       const [bought, another] = [await shop.buy(purse.path), await shop.buy(purse.path)];
       const rest = (of: Bought, ...caveats: readonly string[]) => spendRest(shop, purse, { authorization: narrowed(of, ...caveats) });
       const used = [calls, 'CREDENTIAL_NARROWED'];

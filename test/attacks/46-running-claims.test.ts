@@ -1,46 +1,32 @@
 /**
  * A reaper that frees a claim whose stream is still running: a claim is held for as long as its holder lives, and not for longer.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { useKeyOf } from '../../src/server/Verifier.ts';
-import { createMemoryStore } from '../../src/store/memory.ts';
-import { createSqliteStore } from '../../src/store/sqlite.ts';
 import type * as FixedClock from '../../src/testing/FixedClock.ts';
 import { type Bought, type Shop, timeoutMs } from '../conformance/shop/shop.ts';
 import { buyThing, calls, enterCounted, expectEnded, fewThings, spendRest } from './counted.ts';
+import { isFar, kindsAt, opening, type StoreKind } from './stores.ts';
 import { auth, codeOf, enter, expectServed, mintWith, names, path, refusalOf, standing } from './thief.ts';
 
 const doing = (what: string) => `${path}&do=${what}`;
 const leaseSeconds = 3;
-
-let folder: string;
-let files = 0;
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'farebox-thief-'));
-});
-afterAll(() => rmSync(folder, { recursive: true }));
-
-const stores = {
-  memory: async (clock: FixedClock.FixedClock) => createMemoryStore({ clock }),
-  sqlite: (clock: FixedClock.FixedClock) => createSqliteStore({ path: join(folder, `${++files}.db`), clock }),
-} as const;
 
 /** Lets time go by in steps in which everybody does what is due, and sweeps the store after each. */
 async function wait(shop: Shop, steps: number, secondsEach = 1): Promise<void> {
   for (let step = 0; step < steps; step++) {
     shop.clock.advance(secondsEach * 1000);
     for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
+    // What others have asked of a server is done when what is asked behind it is.
+    for (let turn = 0; turn < (isFar ? 3 : 0); turn++) await shop.store.count({ key: 'step', by: 1, ceiling: 1_000_000, expiresAt: 4_000_000_000 });
     await shop.store.prune();
   }
 }
 
 /** A store that hears of no renewal: as if the process slept that should send them. */
-function asleep(kind: keyof typeof stores) {
+function asleep(kind: StoreKind) {
   const unheard = () => new Promise<boolean>(() => {});
-  return async (clock: FixedClock.FixedClock) => ({ ...(await stores[kind](clock)), heartbeat: unheard, extend: unheard });
+  return async (clock: FixedClock.FixedClock) => ({ ...(await opening(kind)(clock)), heartbeat: unheard, extend: unheard });
 }
 
 /** Finds the claim taken, for the same request and for another one. */
@@ -53,11 +39,11 @@ async function expectTaken(shop: Shop, bought: Pick<Bought, 'authorization'>, sa
 
 describe.each(names)('%s', (name) => {
   // Both stores keep the same claims; one stand shows that of the second.
-  describe.each(name === 'gateway' ? (['memory', 'sqlite'] as const) : (['memory'] as const))('%s', (kind) => {
-    const open = () => enter(name, { leaseSeconds }, { store: stores[kind] });
+  describe.each(kindsAt(name))('%s', (kind) => {
+    const open = () => enter(name, { leaseSeconds }, { store: opening(kind) });
 
     test('an upstream that works for longer than a lease: nobody else gets in before its head', async () => {
-      const shop = await enter(name, { leaseSeconds: 1 }, { store: stores[kind] });
+      const shop = await enter(name, { leaseSeconds: 1 }, { store: opening(kind) });
       const bought = await shop.buy(path);
       const first = shop.get(doing('hold'), auth(bought.authorization));
       await shop.upstream.sees(1);
@@ -92,7 +78,7 @@ describe.each(names)('%s', (name) => {
       // The gateway alone waits for as long as it is told to; the others stop at the handler's own limit.
       const upstream = name === 'gateway' ? '5h' : `${timeoutMs}ms`;
       const hours = name === 'gateway' ? 2 : 0;
-      const shop = await enter(name, { leaseSeconds: 600 }, { store: stores[kind], gateway: { timeouts: { upstream, idle: '5h' } } });
+      const shop = await enter(name, { leaseSeconds: 600 }, { store: opening(kind), gateway: { timeouts: { upstream, idle: '5h' } } });
       const caveats = [
         'services=library:0',
         'library_method=GET',
@@ -161,7 +147,7 @@ describe.each(names)('%s', (name) => {
     });
 
     test.each(fewThings)('the last units of what is counted are held for as long as their upstream works: $what', async (thing) => {
-      const shop = await enterCounted(name, { leaseSeconds: 1 }, { store: stores[kind] });
+      const shop = await enterCounted(name, { leaseSeconds: 1 }, { store: opening(kind) });
       const held = await buyThing(shop, thing);
       for (let call = 1; call < calls; call++) expect((await shop.get(thing.path, auth(held.authorization))).status).toBe(200);
       const last = shop.get(`${thing.path}?do=hold`, auth(held.authorization));
@@ -189,7 +175,7 @@ describe.each(names)('%s', (name) => {
     });
 
     test('units set aside by whoever was killed are waited for until the lease ends, and for no longer', async () => {
-      const shop = await enterCounted(name, { leaseSeconds }, { store: stores[kind] });
+      const shop = await enterCounted(name, { leaseSeconds }, { store: opening(kind) });
       const bought = await shop.buy('/credit/a');
       await expectServed(shop, () => shop.get('/credit/a', auth(bought.authorization)));
       const account = useKeyOf(bought.macaroon.identifier);
@@ -207,7 +193,7 @@ describe.each(names)('%s', (name) => {
       // The gateway alone waits for as long as it is told to; the others stop at the handler's own limit.
       const upstream = name === 'gateway' ? '5h' : `${timeoutMs}ms`;
       const hours = name === 'gateway' ? 2 : 0;
-      const shop = await enterCounted(name, { leaseSeconds: 600 }, { store: stores[kind], gateway: { timeouts: { upstream, idle: '5h' } } });
+      const shop = await enterCounted(name, { leaseSeconds: 600 }, { store: opening(kind), gateway: { timeouts: { upstream, idle: '5h' } } });
       const caveats = ['services=credit:0', 'credit_valid_until=1800000001', 'credit_price=90 sat', 'credit_terms=credit:150000'];
       const { authorization } = mintWith([...caveats, 'n_uses=5']);
       const answers = [shop.get('/credit/a?do=hold', auth(authorization)), shop.get('/credit/a?do=break', auth(authorization))];

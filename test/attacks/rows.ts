@@ -46,7 +46,7 @@ export const rows: readonly Row[] = [
   { row: 15, what: "A session's opening, topping up or closing, used as a free request or twice", test: '15-top-ups', waitsFor: bulk },
   { row: 16, what: 'A payment for one account or amount, spent on another', test: '16-other-balances' },
   { row: 17, what: 'A failure of the upstream that burns the payment; a payment refunded and served', test: '17-burnt-payments', waitsFor: bulk },
-  { row: 18, what: 'A crash between two steps of a sale', test: '18-lost-steps', triedBy: 'npm run crash', waitsFor: bulk },
+  { row: 18, what: 'A crash between two steps of a sale', test: '18-lost-steps', triedBy: 'npm run crash, npm run crash:stores' },
   { row: 19, what: 'A usage report lost, sent twice or never settled', waitsFor: bulk },
   { row: 20, what: 'A price that changes between quote and redemption', waitsFor: bulk },
   { row: 21, what: 'A budget or store that is missing, read as "allowed"', test: '21-missing-stores', waitsFor: bulk },

@@ -9,6 +9,8 @@ import type { Clock } from '../../src/core/Clock.ts';
 /** A clock that can be moved on while others use it. */
 export type MovedClock = Clock & {
   readonly move: (ms: number) => void;
+  /** Sets the hour on or back, as a machine's clock is set: timers go on as they were. */
+  readonly step: (ms: number) => void;
 };
 
 /** A clock that is so far ahead of the machine's. */
@@ -46,7 +48,11 @@ export function create(aheadMs = 0): MovedClock {
         else set(timer);
       }
     },
+    step: (ms) => {
+      ahead += ms;
+      for (const timer of timers) timer.dueMs += ms;
+    },
   };
 }
 
-type Timer = { readonly dueMs: number; readonly then: () => void; readonly keepAlive: boolean; handle: NodeJS.Timeout | undefined };
+type Timer = { dueMs: number; readonly then: () => void; readonly keepAlive: boolean; handle: NodeJS.Timeout | undefined };

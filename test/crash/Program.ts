@@ -4,11 +4,11 @@
 import type { CrashPoint } from '../../src/core/CrashPoint.ts';
 import type { Actor, News } from './actors/Surroundings.ts';
 import { Killed, type Life, type Spares } from './Spares.ts';
-import type { Mine, ProgramName } from './worker.ts';
+import type { AnyProgram, Mine } from './worker.ts';
 
 /** A program that runs, or is about to run again. */
 export type Program<Calls extends Actor> = {
-  readonly name: ProgramName;
+  readonly name: AnyProgram;
   /** Asks whichever process there is. Rejects with {@link Killed} where it dies before it has answered. */
   readonly calls: Calls;
   /** Resolves when it runs. */
@@ -16,6 +16,8 @@ export type Program<Calls extends Actor> = {
   /** It dies when it reaches this point for the n-th time from now on; undefined: it does not. */
   readonly lay: (mine: Mine | undefined) => void;
   readonly move: (ms: number) => void;
+  /** Sets its own hour on or back, and nobody else's. */
+  readonly step: (ms: number) => void;
   /** Ends it without a chance to say so; it is started again. */
   readonly kill: () => void;
   /** Where it was killed, in order; '' for a kill from outside. */
@@ -27,7 +29,7 @@ export type Program<Calls extends Actor> = {
 
 /** How a program is run. */
 export type ProgramOptions<Calls> = {
-  readonly name: ProgramName;
+  readonly name: AnyProgram;
   readonly spares: Spares;
   /** What it is opened with; asked anew for every start. */
   readonly place: () => unknown;
@@ -92,6 +94,7 @@ export async function startProgram<Calls extends Actor>(options: ProgramOptions<
       life.say({ kind: 'mine', mine: next });
     },
     move: (ms) => life.say({ kind: 'move', ms }),
+    step: (ms) => life.say({ kind: 'step', ms }),
     kill: () => life.kill(),
     deaths,
     reached,

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { CrashPoint } from '../../src/core/CrashPoint.ts';
 import type { News } from './actors/Surroundings.ts';
-import type { Mine, ProgramName, Said, Told } from './worker.ts';
+import type { AnyProgram, Mine, Said, Told } from './worker.ts';
 
 /** Processes in stock. */
 export type Spares = {
@@ -20,7 +20,7 @@ export type Spares = {
 
 /** Who hears from a process. */
 export type Use = {
-  readonly name: ProgramName;
+  readonly name: AnyProgram;
   readonly onNews: (news: News) => void;
   readonly onReached: (point: CrashPoint, times: number) => void;
   /** It threw where nobody catches. */

@@ -48,7 +48,7 @@ export type UpstreamOptions = {
   /** Called by what is slow or late; it answers when that resolves. */
   readonly onSlow: (behaviour: 'slow' | 'late') => Promise<void>;
   /** Called with every request that has come whole. */
-  readonly onServed: () => void;
+  readonly onServed: (served: Served) => void;
 };
 
 /** Starts it on a port that is free. */
@@ -74,7 +74,7 @@ export async function startUpstream({ onSlow, onServed }: UpstreamOptions): Prom
     const key = request.headers['idempotency-key'];
     const record: Served = { terms, item, idempotencyKey: typeof key === 'string' ? key : undefined, behaviour, body, status: 0, whole: false };
     served.push(record);
-    onServed();
+    onServed(record);
     if (behaviour === 'slow' || behaviour === 'late') await onSlow(behaviour);
     if (behaviour === 'hold') await hold(item, response);
     if (behaviour === 'reset') return void response.socket?.destroy();

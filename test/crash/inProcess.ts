@@ -70,6 +70,7 @@ export async function setStageInProcess(see: (name: ProgramName, step: Step) => 
       calls,
       up: async () => {},
       lay: () => {},
+      step: () => undefined,
       move: () => {},
       kill: () => {},
       deaths: [],

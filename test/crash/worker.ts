@@ -7,19 +7,23 @@ import type { CrashPoint } from '../../src/core/CrashPoint.ts';
 import { openBuyer } from './actors/BuyerActor.ts';
 import { openGateway } from './actors/GatewayActor.ts';
 import { openSandbox } from './actors/SandboxActor.ts';
+import { openSeller } from './actors/SellerActor.ts';
 import type { News } from './actors/Surroundings.ts';
 import * as MovedClock from './MovedClock.ts';
 
-const programs = { sandbox: openSandbox, gateway: openGateway, buyer: openBuyer };
+const programs = { sandbox: openSandbox, gateway: openGateway, buyer: openBuyer, seller: openSeller };
 
 /** Which of them. */
-export type ProgramName = keyof typeof programs;
+export type AnyProgram = keyof typeof programs;
+
+/** Those of a stage. */
+export type ProgramName = Exclude<AnyProgram, 'seller'>;
 
 /** What the runner says. */
 export type Said =
-  | { readonly kind: 'open'; readonly name: ProgramName; readonly place: unknown; readonly aheadMs: number; readonly mine: Mine | undefined }
+  | { readonly kind: 'open'; readonly name: AnyProgram; readonly place: unknown; readonly aheadMs: number; readonly mine: Mine | undefined }
   | { readonly kind: 'mine'; readonly mine: Mine | undefined }
-  | { readonly kind: 'move'; readonly ms: number }
+  | { readonly kind: 'move' | 'step'; readonly ms: number }
   | { readonly kind: 'ask'; readonly number: number; readonly call: string; readonly args: readonly unknown[] };
 
 /** Die when the point is reached for the n-th time from now on. */
@@ -58,6 +62,9 @@ process.on('message', (said: Said) => {
     case 'move':
       clock?.move(said.ms);
       break;
+    case 'step':
+      clock?.step(said.ms);
+      break;
     case 'ask':
       obey(said.call, said.args).then(
         (answer) => tell({ kind: 'answer', number: said.number, answer, reached: takeCounts() }),
@@ -71,7 +78,7 @@ process.on('disconnect', () => process.exit());
 flushCompileCache();
 tell({ kind: 'ready' });
 
-async function open(name: ProgramName, place: unknown): Promise<void> {
+async function open(name: AnyProgram, place: unknown): Promise<void> {
   const surroundings = { clock, reached: reach, tell: (news: News) => tell({ kind: 'news', news }) };
   actor = (await programs[name](place as never, surroundings)) as never;
 }
