@@ -22,6 +22,7 @@ const principal = (number: number): Principal => ({
   parts: [],
   useKey: undefined,
   branches: [],
+  carved: undefined,
   topUp: undefined,
 });
 

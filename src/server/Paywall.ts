@@ -16,6 +16,7 @@ import type { RequestView } from '../http/RequestView.ts';
 import type { Receiver } from '../lightning/Lightning.ts';
 import type { Store, StoredAnswer } from '../store/Store.ts';
 import * as Answers from './Answers.ts';
+import * as Carvings from './Carvings.ts';
 import type { Decision } from './Decision.ts';
 import { type Denials, followDenials, noDenials } from './Denials.ts';
 import { createEvents, type Events, type PaywallNews } from './Events.ts';
@@ -181,13 +182,14 @@ function decide(desk: Desk, request: RequestView, target: Path.Target, offer: Of
     nowAt: nowAt(desk.clock),
     capabilities: offer.capabilities,
   });
-  if (verified.kind === 'none') return TopUps.isAsked(request) ? refuse(desk, nobody(), offer) : (give(desk, asked) ?? challenge(desk, asked, undefined));
+  if (verified.kind === 'none')
+    return isAboutBalance(request) ? refuse(desk, nobody(request), offer) : (give(desk, asked) ?? challenge(desk, asked, undefined));
   if (verified.kind === 'failed') return answerInvalid(desk, asked, verified.error);
   const { principal } = verified;
   const standing = desk.denials.judge(principal);
   if (standing === 'unknown') return refuse(desk, unreadDenials(), offer);
   if (standing === 'denied') return answerInvalid(desk, asked, new FareboxError('CREDENTIAL_REVOKED', 'This token was revoked. Buy a new one.'));
-  const takes = isTopUp(asked, principal) ? 0n : takesOf(principal, offer, amountMsat);
+  const takes = principal.topUp !== undefined || isAboutBalance(request) ? 0n : takesOf(principal, offer, amountMsat);
   if (takes === undefined) {
     return answerInvalid(desk, asked, new FareboxError('CREDENTIAL_WRONG_SERVICE', `This token was sold as "${principal.terms}", which is not served here.`));
   }
@@ -208,7 +210,8 @@ function takesOf({ terms, isBound, units }: Principal, offer: Offer, priceMsat: 
 
 function serve(desk: Desk, asked: Asked, verified: VerifiedPrincipal, takes: bigint): Decision | Promise<Decision> {
   const { principal } = verified;
-  if (isTopUp(asked, principal)) return topUp(desk, asked, principal);
+  if (principal.topUp !== undefined || TopUps.isAsked(asked.request)) return topUp(desk, asked, principal);
+  if (Carvings.isAsked(asked.request)) return carve(desk, asked, principal);
   if (isCounted(principal)) return countCall(desk, asked, verified, takes);
   const error = refusedByParts(principal);
   if (error !== undefined) return answerInvalid(desk, asked, error);
@@ -244,9 +247,21 @@ async function serveSettled(desk: Desk, asked: Asked, verified: VerifiedPrincipa
   return serve(desk, asked, verified, takes);
 }
 
-/** Whether a request is about a balance, and gets nothing else: it asks for a top-up, or presents one. */
-function isTopUp({ request }: Asked, { topUp: account }: Principal): boolean {
-  return account !== undefined || TopUps.isAsked(request);
+/** Whether a request is about a balance, and gets nothing else. */
+function isAboutBalance(request: RequestView): boolean {
+  return TopUps.isAsked(request) || Carvings.isAsked(request);
+}
+
+/** Sets aside what was carved out of a balance, or gives back what is left of it. */
+async function carve(desk: Desk, { request, offer }: Asked, principal: Principal): Promise<Decision> {
+  const { claiming, clock } = desk;
+  if (claiming === undefined) return answerUnavailable(desk, uncountable(), offer, 'STORE_UNAVAILABLE');
+  try {
+    const outcome = await Carvings.carve(claiming.store, principal, { value: request.header(Carvings.header) ?? '', route: offer.route, clock });
+    return outcome instanceof FareboxError ? refuse(desk, outcome, offer) : { kind: 'answer', answer: Answers.carved(principal, outcome) };
+  } catch (error) {
+    return answerUnavailable(desk, error, offer, 'STORE_UNAVAILABLE');
+  }
 }
 
 /** Adds what was paid for, or sells what can be added. */
@@ -340,6 +355,7 @@ function whyNotSold({ denials, keys, clock, tellRevoked }: Desk, { offer, amount
 /** A credential that does not do: a new challenge where paying again is the remedy, a refusal where it is not. */
 function answerInvalid(desk: Desk, asked: Asked, error: FareboxError): Decision | Promise<Decision> {
   if (TopUps.isAsked(asked.request)) return refuse(desk, TopUps.refusedFor(error), asked.offer);
+  if (Carvings.isAsked(asked.request)) return refuse(desk, error.status === 402 ? Carvings.refused(error.message) : error, asked.offer);
   const paysAgain = error.status === 402 || (error.status === 401 && desk.invalidCredential === 402);
   if (!paysAgain) return refuse(desk, error, asked.offer);
   desk.emit({ kind: 'refused', code: error.code, status: 402, route: asked.offer.route });
@@ -381,8 +397,9 @@ function unreadDenials(): FareboxError {
   return new FareboxError('STORE_UNAVAILABLE', 'It could not be found out what was revoked. Ask again in a moment; do not pay again.');
 }
 
-/** Whoever asks for a top-up without a credential: it would be nobody's. */
-function nobody(): FareboxError {
+/** Whoever asks for something of a balance without a credential: it would be nobody's. */
+function nobody(request: RequestView): FareboxError {
+  if (!TopUps.isAsked(request)) return Carvings.refused('What was carved out of a balance is set aside for whoever shows its credential, and none came.');
   return TopUps.refused('A top-up is sold to whoever shows the credential of its balance, and none came with this request.');
 }
 

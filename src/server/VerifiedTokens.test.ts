@@ -22,6 +22,7 @@ const principal: Principal = {
   parts: [],
   useKey: undefined,
   branches: [],
+  carved: undefined,
   topUp: undefined,
 };
 const verified: VerifiedPrincipal = { kind: 'verified', principal, isTold: false };

@@ -206,6 +206,7 @@ export function principalOf(token: ProvenToken, demand: Demand, skipUnknown: boo
     units: caveats.terms.units,
     isBound: caveats.isBound,
     parts: caveats.limits.length === 0 ? noLimits : caveats.limits.map(({ unit, most, index }): Part => ({ key: token.partKeys.get(index) ?? '', unit, most })),
+    carved: caveats.carved && { key: token.partKeys.get(caveats.carved.index) ?? '', units: caveats.carved.units },
     branches: token.partKeys.size === 0 ? noBranches : [...token.partKeys.values()],
     useKey: caveats.terms.kind === 'pass' ? undefined : useKeyOf(token.identifier),
     topUp: caveats.topUp,

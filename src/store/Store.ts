@@ -181,6 +181,8 @@ export type Debit = {
   readonly units: bigint;
   /** Opens the account in the same step where it is not there yet. */
   readonly opens?: Credit;
+  /** A reservation that is held over this account, and is drawn from first: what it holds there becomes this debit's. No other debit draws from it. */
+  readonly from?: string;
 };
 
 /** Takes units off accounts for a while; off all of them or none. */
@@ -197,6 +199,7 @@ export type ReserveRequest = {
 export type ReserveOutcome =
   | { readonly kind: 'reserved'; readonly available: readonly bigint[] }
   | { readonly kind: 'insufficient'; readonly account: string; readonly available: bigint }
+  /** There is no such account; or, by its name, no such reservation to draw from. */
   | { readonly kind: 'absent'; readonly account: string };
 
 /** What the ledger says of units that are spent; which payment they were bought with, and for how much, the account knows. */
@@ -211,6 +214,8 @@ export type CancelRequest = {
   readonly limit?: number;
   /** What was settled is `reversed` under this; what is settled instead is `earned` under it. */
   readonly entry?: Spending;
+  /** The reservation that it was drawn from, and goes back to as long as that is held. */
+  readonly to?: string;
 };
 
 /** An account's standing, in its own unit: units = available + reserved + spent. */

@@ -8,6 +8,7 @@ import { auditCases } from './storeContract/audit.ts';
 import { claimCases } from './storeContract/claims.ts';
 import { counterCases } from './storeContract/counters.ts';
 import { denialCases } from './storeContract/denials.ts';
+import { drawingCases } from './storeContract/drawing.ts';
 import { feedCases } from './storeContract/feed.ts';
 import { ledgerCases } from './storeContract/ledger.ts';
 import { lifetimeCases } from './storeContract/lifetime.ts';
@@ -29,6 +30,7 @@ export const storeContract: readonly StoreCase[] = [
   ...counterCases,
   ...accountCases,
   ...topUpCases,
+  ...drawingCases,
   ...denialCases,
   ...ledgerCases,
   ...auditCases,

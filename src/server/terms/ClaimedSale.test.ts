@@ -26,6 +26,7 @@ const principal: Principal = {
   parts: [],
   useKey,
   branches: [],
+  carved: undefined,
   topUp: undefined,
 };
 

@@ -14,6 +14,7 @@ import { fromUtf8, toHex } from '../../core/internal/bytes.ts';
 import { sha256 } from '../../core/internal/sha256.ts';
 import type { RequestView } from '../../http/RequestView.ts';
 import type { Debit, Spending, Store } from '../../store/Store.ts';
+import { asideOf, reservationOf } from '../Carvings.ts';
 import { entryOf } from '../Ledger.ts';
 import type { Part, Principal } from '../Offer.ts';
 import { createClaimedSale, type SaleContext, type Use } from './ClaimedSale.ts';
@@ -60,11 +61,15 @@ export async function count(context: CountedContext, principal: Principal, call:
   const debits = debitsOf(context, principal, call);
   const outcome = await store.reserve({ reservation, debits, leaseSeconds });
   if (outcome.kind === 'reserved') {
-    const use = countedUse(context, principal, call, reservation, remaining(principal, outcome.available));
+    // Of the whole nothing is said to whoever has a part that was carved out of it.
+    const left = remaining(principal, principal.carved === undefined ? outcome.available : outcome.available.slice(1));
+    const use = countedUse(context, principal, call, reservation, left);
     return { kind: 'counted', sale: createClaimedSale(context, use) };
   }
-  const isUnderWay = outcome.kind === 'insufficient' && (await mayComeBack(store, debits, outcome.account));
-  return { kind: 'refused', error: isUnderWay ? setAside() : outcome.account === principal.useKey ? used() : narrowed() };
+  if (principal.carved !== undefined && outcome.account === reservationOf(principal.carved.key)) return { kind: 'refused', error: notSetAside() };
+  const isUnderWay = outcome.kind === 'insufficient' && (await mayComeBack(store, debits, outcome.account, principal));
+  const isUsed = outcome.account === principal.useKey && principal.carved === undefined;
+  return { kind: 'refused', error: isUnderWay ? setAside() : isUsed ? used() : narrowed() };
 }
 
 /** What is left of something that is counted, and why a call would not be served with it; undefined where it would. */
@@ -76,10 +81,11 @@ export type Left = { readonly text: string | undefined; readonly error: FareboxE
  * @throws STORE_UNAVAILABLE – it could not be found out
  */
 export async function look(store: Pick<Store, 'balance'>, principal: Principal, call?: Pick<Call, 'priceMsat' | 'takes'>): Promise<Left> {
-  const { useKey, units, parts, terms } = principal;
+  const { useKey, units, parts, terms, carved } = principal;
   const takes = call?.takes ?? 1n;
   const costMsat = call === undefined ? 1n : terms === 'bucket' ? worthOf(principal, takes, true) : call.priceMsat;
-  const root = useKey === undefined || units === undefined ? [] : [{ account: useKey, most: units, takes }];
+  const own = carved ?? { key: useKey, units };
+  const root = own.key === undefined || own.units === undefined ? [] : [{ account: own.key, most: own.units, takes }];
   const counted = parts.filter(({ unit }) => unit === 'uses' || terms !== 'pass');
   const accounts = [...root, ...counted.map(({ key, unit, most }) => ({ account: key, most, takes: unit === 'uses' ? 1n : costMsat }))];
   // What nothing has been taken off yet has not been opened.
@@ -91,14 +97,15 @@ export async function look(store: Pick<Store, 'balance'>, principal: Principal, 
   );
   if (lacking < 0) return { text, error: undefined, isInUse: false };
   const { available = 0n, reserved = 0n } = balances[lacking] ?? {};
-  // What others have set aside may come back.
-  if (available + reserved >= (accounts[lacking]?.takes ?? 0n)) return { text, error: undefined, isInUse: true };
-  return { text, error: lacking < root.length ? used() : narrowed(), isInUse: false };
+  // What others have set aside may come back; what was carved out does not, in a moment.
+  const aside = lacking < root.length && useKey !== undefined && carved === undefined ? ((await store.balance(asideOf(useKey)))?.reserved ?? 0n) : 0n;
+  if (available + reserved - aside >= (accounts[lacking]?.takes ?? 0n)) return { text, error: undefined, isInUse: true };
+  return { text, error: lacking < root.length && carved === undefined ? used() : narrowed(), isInUse: false };
 }
 
 /** The account first, since what is given back is counted there; then each part, the first that was limited first. */
 function debitsOf(context: CountedContext, principal: Principal, call: Call): readonly Debit[] {
-  const { useKey, units, parts, mintedUntil: expiresAt, terms } = principal;
+  const { useKey, units, parts, mintedUntil: expiresAt, terms, carved } = principal;
   const costMsat = terms === 'bucket' ? worthOf(principal, call.takes, true) : call.priceMsat;
   const sources = Delegation.sourcesOf(principal);
   const limited = parts.flatMap(({ key, unit, most }, index): Debit[] => {
@@ -108,7 +115,10 @@ function debitsOf(context: CountedContext, principal: Principal, call: Call): re
   });
   if (useKey === undefined || units === undefined) return limited;
   const entry = entryOf('received', principal, call.route, context.clock, '', terms);
-  return [{ account: useKey, units: call.takes, opens: { source: useKey, units, expiresAt, entry } }, ...limited];
+  const whole: Debit = { account: useKey, units: call.takes, opens: { source: useKey, units, expiresAt, entry } };
+  if (carved === undefined) return [whole, ...limited];
+  const own = { source: Delegation.sourceOfCarved(principal), units: carved.units, expiresAt };
+  return [{ ...whole, from: reservationOf(carved.key) }, { account: carved.key, units: call.takes, opens: own }, ...limited];
 }
 
 /** What so many units were bought for. */
@@ -119,8 +129,9 @@ function worthOf({ amountMsat, units }: Principal, takes: bigint, roundsUp = fal
 
 function countedUse(context: CountedContext, principal: Principal, call: Call, reservation: string, left: string | undefined): Use {
   const { store, clock, leaseSeconds } = context;
-  const { paymentHash, service } = principal;
+  const { paymentHash, service, carved } = principal;
   const { route, request } = call;
+  const to = carved === undefined ? {} : { to: reservationOf(carved.key) };
   const spending = (note: string): Spending => ({ nonce: reservation, service, route, at: nowAt(clock), note });
   const clientKey = request.header('idempotency-key');
   // One holder's key is no other's: they would be given each other's answers.
@@ -134,7 +145,7 @@ function countedUse(context: CountedContext, principal: Principal, call: Call, r
     hold: () => store.extend({ reservation, leaseSeconds }),
     commit: async ({ note }) => ((await store.settle({ reservation, entry: spending(note) })) === 'settled' ? 'committed' : 'lost'),
     release: async ({ note, limit }) => {
-      const outcome = await store.cancel({ reservation, reason: note, entry: spending(note), ...(limit === undefined ? {} : { limit }) });
+      const outcome = await store.cancel({ reservation, reason: note, entry: spending(note), ...to, ...(limit === undefined ? {} : { limit }) });
       return { cancelled: 'released', settled: 'committed', lost: 'lost' }[outcome] as 'released' | 'committed' | 'lost';
     },
     deliver: async () => {},
@@ -155,11 +166,13 @@ function remaining({ terms, parts, useKey }: Principal, available: readonly bigi
   return unit === 'msat' ? Amount.format(Amount.fromMsat(least)) : `${least}`;
 }
 
-/** Whether what others have set aside on an account would be enough: it may come back. */
-async function mayComeBack(store: Store, debits: readonly Debit[], account: string): Promise<boolean> {
+/** Whether what requests under way have set aside on an account would be enough: it may come back. What was carved out of it does not, in a moment. */
+async function mayComeBack(store: Store, debits: readonly Debit[], account: string, { useKey }: Principal): Promise<boolean> {
   const balance = await store.balance(account);
   const units = debits.find((debit) => debit.account === account)?.units;
-  return balance !== undefined && units !== undefined && balance.available + balance.reserved >= units;
+  if (balance === undefined || units === undefined || balance.available + balance.reserved < units) return false;
+  const carved = account === useKey ? ((await store.balance(asideOf(account)))?.reserved ?? 0n) : 0n;
+  return balance.available + balance.reserved - carved >= units;
 }
 
 function setAside(): FareboxError {
@@ -168,6 +181,10 @@ function setAside(): FareboxError {
 
 function used(): FareboxError {
   return new FareboxError('CREDENTIAL_USED', 'Less is left of this token than this request takes. Buy a new one.');
+}
+
+function notSetAside(): FareboxError {
+  return new FareboxError('CREDENTIAL_NARROWED', 'Nothing is set aside for this token: it has not been asked for (L402-Carve: open), or was given back.');
 }
 
 function narrowed(): FareboxError {
