@@ -44,3 +44,13 @@ export type Random = (length: number) => Uint8Array;
 
 /** The runtime's cryptographic randomness. */
 export const systemRandom: Random = (length) => crypto.getRandomValues(new Uint8Array(length));
+
+/** Does something at most once a minute. */
+export function seldom(clock: Clock, act: () => void): () => void {
+  let didAtMs = Number.NEGATIVE_INFINITY;
+  return () => {
+    if (clock.nowMs() - didAtMs < 60_000) return;
+    didAtMs = clock.nowMs();
+    act();
+  };
+}

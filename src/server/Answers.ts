@@ -92,6 +92,11 @@ export function carved({ terms, carved, validUntil }: Principal, outcome: 'opene
   };
 }
 
+/** A browser asking whether it may ask: the one request that is answered without payment. */
+export function isPreflight(request: RequestView): boolean {
+  return request.method === 'OPTIONS' && request.header('access-control-request-method') !== undefined && request.header('origin') !== undefined;
+}
+
 /** A browser asking whether it may ask: answered here, so that nothing behind the paywall runs unpaid. */
 export function preflight(request: RequestView): Answer {
   const asked = request.header('access-control-request-headers');

@@ -15,6 +15,7 @@ import type { RequestView } from '../http/RequestView.ts';
 import type { Store } from '../store/Store.ts';
 import { entryOf } from './Ledger.ts';
 import type { Principal } from './Offer.ts';
+import * as TopUps from './TopUps.ts';
 
 /** The header that asks for it, and says what came of it, in lower case. */
 export const header = 'l402-carve';
@@ -22,6 +23,11 @@ export const header = 'l402-carve';
 /** Whether a request asks to set something aside, or to give it back, and for nothing else. */
 export function isAsked(request: RequestView): boolean {
   return request.headerLines(header).length > 0;
+}
+
+/** Whether a request is about a balance, and gets nothing else: a top-up, or this. */
+export function isAboutBalance(request: RequestView): boolean {
+  return TopUps.isAsked(request) || isAsked(request);
 }
 
 /** What came of it. */

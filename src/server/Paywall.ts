@@ -8,7 +8,7 @@
  * @see docs/wire.md, sections 1, 2 and 4
  */
 import type { Msat } from '../core/Amount.ts';
-import { type Clock, nowAt, type Random, systemClock, systemRandom } from '../core/Clock.ts';
+import { type Clock, nowAt, type Random, seldom, systemClock, systemRandom } from '../core/Clock.ts';
 import { type Reached, unwatched } from '../core/CrashPoint.ts';
 import { FareboxError } from '../core/Errors.ts';
 import type * as Path from '../http/Path.ts';
@@ -28,6 +28,7 @@ import { createMint, type Mint } from './Mint.ts';
 import type { Offer, Principal } from './Offer.ts';
 import * as method from './policies/method.ts';
 import * as priced from './policies/priced.ts';
+import * as Refusals from './Refusals.ts';
 import type { RootKeys } from './RootKeys.ts';
 import { receiptHeader } from './receipt.ts';
 import { createSettledCheck, type SettledCheck } from './Settled.ts';
@@ -108,7 +109,7 @@ export async function createPaywall(options: PaywallOptions): Promise<Paywall> {
     limiter: createMintLimiter(options.mintLimits ?? {}, clock),
     verify: createVerifier(keys, { skipUnknownCaveats }),
     keys,
-    tellRevoked: seldom(clock, () => trouble('minting')(new FareboxError('KEYS_REVOKED', revokedAdvice))),
+    tellRevoked: seldom(clock, () => trouble('minting')(Refusals.revokedKeys())),
     mint: createMint({
       keys,
       receiver,
@@ -166,8 +167,8 @@ type Desk = {
 
 /** See the head of this file. For a pass, nothing is awaited: what decides is known. */
 function decide(desk: Desk, request: RequestView, target: Path.Target, offer: Offer): Decision | Promise<Decision> {
-  if (isPreflight(request)) return { kind: 'answer', answer: Answers.preflight(request) };
-  if (desk.claiming === undefined && offer.terms.kind !== 'pass') return answerUnavailable(desk, uncountable(), offer, 'STORE_UNAVAILABLE');
+  if (Answers.isPreflight(request)) return { kind: 'answer', answer: Answers.preflight(request) };
+  if (desk.claiming === undefined && offer.terms.kind !== 'pass') return answerUnavailable(desk, Refusals.uncountable(), offer, 'STORE_UNAVAILABLE');
   const counted = method.countsAs(request.method);
   if (!method.isMethod(counted)) return refuse(desk, new FareboxError('REQUEST_MALFORMED', 'No token can name this method.'), offer);
   const { amountMsat, inputs } = offer.price.of(request);
@@ -183,13 +184,13 @@ function decide(desk: Desk, request: RequestView, target: Path.Target, offer: Of
     capabilities: offer.capabilities,
   });
   if (verified.kind === 'none')
-    return isAboutBalance(request) ? refuse(desk, nobody(request), offer) : (give(desk, asked) ?? challenge(desk, asked, undefined));
+    return Carvings.isAboutBalance(request) ? refuse(desk, Refusals.nobody(request), offer) : (give(desk, asked) ?? challenge(desk, asked, undefined));
   if (verified.kind === 'failed') return answerInvalid(desk, asked, verified.error);
   const { principal } = verified;
   const standing = desk.denials.judge(principal);
-  if (standing === 'unknown') return refuse(desk, unreadDenials(), offer);
+  if (standing === 'unknown') return refuse(desk, Refusals.unreadDenials(), offer);
   if (standing === 'denied') return answerInvalid(desk, asked, new FareboxError('CREDENTIAL_REVOKED', 'This token was revoked. Buy a new one.'));
-  const takes = principal.topUp !== undefined || isAboutBalance(request) ? 0n : takesOf(principal, offer, amountMsat);
+  const takes = principal.topUp !== undefined || Carvings.isAboutBalance(request) ? 0n : takesOf(principal, offer, amountMsat);
   if (takes === undefined) {
     return answerInvalid(desk, asked, new FareboxError('CREDENTIAL_WRONG_SERVICE', `This token was sold as "${principal.terms}", which is not served here.`));
   }
@@ -221,7 +222,7 @@ function serve(desk: Desk, asked: Asked, verified: VerifiedPrincipal, takes: big
 async function countCall(desk: Desk, asked: Asked, verified: VerifiedPrincipal, takes: bigint): Promise<Decision> {
   const { principal } = verified;
   const { request, offer, amountMsat: priceMsat } = asked;
-  if (desk.claiming === undefined) return answerUnavailable(desk, uncountable(), offer, 'STORE_UNAVAILABLE');
+  if (desk.claiming === undefined) return answerUnavailable(desk, Refusals.uncountable(), offer, 'STORE_UNAVAILABLE');
   try {
     const error = principal.terms === 'pass' ? refusedByParts(principal) : undefined;
     if (error !== undefined) return await answerInvalid(desk, asked, error);
@@ -247,15 +248,10 @@ async function serveSettled(desk: Desk, asked: Asked, verified: VerifiedPrincipa
   return serve(desk, asked, verified, takes);
 }
 
-/** Whether a request is about a balance, and gets nothing else. */
-function isAboutBalance(request: RequestView): boolean {
-  return TopUps.isAsked(request) || Carvings.isAsked(request);
-}
-
 /** Sets aside what was carved out of a balance, or gives back what is left of it. */
 async function carve(desk: Desk, { request, offer }: Asked, principal: Principal): Promise<Decision> {
   const { claiming, clock } = desk;
-  if (claiming === undefined) return answerUnavailable(desk, uncountable(), offer, 'STORE_UNAVAILABLE');
+  if (claiming === undefined) return answerUnavailable(desk, Refusals.uncountable(), offer, 'STORE_UNAVAILABLE');
   try {
     const outcome = await Carvings.carve(claiming.store, principal, { value: request.header(Carvings.header) ?? '', route: offer.route, clock });
     return outcome instanceof FareboxError ? refuse(desk, outcome, offer) : { kind: 'answer', answer: Answers.carved(principal, outcome) };
@@ -268,7 +264,7 @@ async function carve(desk: Desk, { request, offer }: Asked, principal: Principal
 async function topUp(desk: Desk, asked: Asked, principal: Principal): Promise<Decision> {
   const { claiming, clock } = desk;
   const { offer, request } = asked;
-  if (claiming === undefined) return answerUnavailable(desk, uncountable(), offer, 'STORE_UNAVAILABLE');
+  if (claiming === undefined) return answerUnavailable(desk, Refusals.uncountable(), offer, 'STORE_UNAVAILABLE');
   try {
     if (principal.topUp === undefined) {
       const header = request.header(TopUps.header) ?? '';
@@ -347,7 +343,7 @@ function whyNotSold({ denials, keys, clock, tellRevoked }: Desk, { offer, amount
   const mintedAt = nowAt(clock);
   const standing = denials.judge({ paymentHash: '', tokenId: '', fingerprint: keys.mintingAt(mintedAt), mintedAt, branches: [] });
   if (standing === 'good') return undefined;
-  if (standing === 'unknown') return unreadDenials();
+  if (standing === 'unknown') return Refusals.unreadDenials();
   tellRevoked();
   return new FareboxError('KEYS_REVOKED', 'Nothing can be sold here for the moment: what is made now is revoked already. Try again later.');
 }
@@ -364,7 +360,7 @@ function answerInvalid(desk: Desk, asked: Asked, error: FareboxError): Decision 
 
 async function claimUse(desk: Desk, asked: Asked, principal: Principal): Promise<Decision> {
   const { claiming } = desk;
-  if (claiming === undefined) return answerUnavailable(desk, uncountable(), asked.offer, 'STORE_UNAVAILABLE');
+  if (claiming === undefined) return answerUnavailable(desk, Refusals.uncountable(), asked.offer, 'STORE_UNAVAILABLE');
   try {
     const claimed = await claim(claiming, principal, asked.request, asked.target, asked.offer.route);
     if (claimed.kind === 'refused') return answerInvalid(desk, asked, claimed.error);
@@ -386,29 +382,10 @@ function refuse({ emit }: Desk, error: FareboxError, offer: Offer): Decision {
   return { kind: 'refuse', answer: Answers.refusal(error) };
 }
 
-function answerUnavailable(desk: Desk, error: unknown, offer: Offer, code: keyof typeof unavailable): Decision {
-  const { what, message } = unavailable[code];
+function answerUnavailable(desk: Desk, error: unknown, offer: Offer, code: keyof typeof Refusals.unavailable): Decision {
+  const { what, message } = Refusals.unavailable[code];
   desk.emit({ kind: 'trouble', what, error });
   return refuse(desk, FareboxError.is(error) && error.status >= 500 ? error : new FareboxError(code, message, { cause: error }), offer);
-}
-
-/** Nothing is served that may have been revoked, and nothing is sold that would not be served. */
-function unreadDenials(): FareboxError {
-  return new FareboxError('STORE_UNAVAILABLE', 'It could not be found out what was revoked. Ask again in a moment; do not pay again.');
-}
-
-/** Whoever asks for something of a balance without a credential: it would be nobody's. */
-function nobody(request: RequestView): FareboxError {
-  if (!TopUps.isAsked(request)) return Carvings.refused('What was carved out of a balance is set aside for whoever shows its credential, and none came.');
-  return TopUps.refused('A top-up is sold to whoever shows the credential of its balance, and none came with this request.');
-}
-
-/** Sold without a store, what is counted would be paid for and never served. */
-function uncountable(): FareboxError {
-  return new FareboxError(
-    'STORE_UNAVAILABLE',
-    'What is sold here is counted, and the seller has nowhere to count it: a paywall without a store sells passes alone.',
-  );
 }
 
 /** A request with what was found out about it. */
@@ -419,28 +396,3 @@ type Asked = {
   readonly amountMsat: Msat;
   readonly priced: string;
 };
-
-const revokedAdvice = 'The key that mints is revoked, or all that is minted up to a time that is still to come. Make another key: farebox keys rotate';
-
-/** Does something at most once a minute. */
-function seldom(clock: Clock, act: () => void): () => void {
-  let didAtMs = Number.NEGATIVE_INFINITY;
-  return () => {
-    if (clock.nowMs() - didAtMs < 60_000) return;
-    didAtMs = clock.nowMs();
-    act();
-  };
-}
-
-const unavailable = {
-  STORE_UNAVAILABLE: {
-    what: 'the store',
-    message: 'It could not be found out whether this credential is still good. Ask again in a moment; do not pay again.',
-  },
-  LIGHTNING_UNAVAILABLE: { what: 'the node', message: "The seller's Lightning node gave no invoice. Try again in a moment; nothing was paid." },
-} as const;
-
-/** A browser asking whether it may ask: the one request that is answered without payment. */
-function isPreflight(request: RequestView): boolean {
-  return request.method === 'OPTIONS' && request.header('access-control-request-method') !== undefined && request.header('origin') !== undefined;
-}
