@@ -47,8 +47,8 @@ export function asideOf(account: string): string {
  * Sets aside, or gives back.
  * @throws STORE_UNAVAILABLE – not known whether it was: asking again finds out
  */
-export async function carve(store: Store, principal: Principal, { value, route, clock }: AskedCarving): Promise<Carved | FareboxError> {
-  const { carved, branches, useKey, units } = principal;
+export async function carve(store: Store, principal: Principal, { value, branches, route, clock }: AskedCarving): Promise<Carved | FareboxError> {
+  const { carved, useKey, units } = principal;
   const wanted = value.trim().toLowerCase();
   if (wanted !== 'open' && wanted !== 'close') return new FareboxError('REQUEST_MALFORMED', 'It is asked for with the header "L402-Carve: open", or "close".');
   if (carved === undefined || useKey === undefined || units === undefined) return refused('Nothing is carved out for this token: it has no caveat "carved".');
@@ -63,8 +63,8 @@ export async function carve(store: Store, principal: Principal, { value, route, 
   return open(store, principal, { carved, useKey, units, route, clock });
 }
 
-/** Who asks where. */
-export type AskedCarving = { readonly value: string; readonly route: string; readonly clock: Clock };
+/** Who asks where: with which names on the way to him, the last of which is his. */
+export type AskedCarving = { readonly value: string; readonly branches: readonly string[]; readonly route: string; readonly clock: Clock };
 
 type Opening = {
   readonly carved: NonNullable<Principal['carved']>;

@@ -187,7 +187,7 @@ function decide(desk: Desk, request: RequestView, target: Path.Target, offer: Of
     return Carvings.isAboutBalance(request) ? refuse(desk, Refusals.nobody(request), offer) : (give(desk, asked) ?? challenge(desk, asked, undefined));
   if (verified.kind === 'failed') return answerInvalid(desk, asked, verified.error);
   const { principal } = verified;
-  const standing = desk.denials.judge(principal);
+  const standing = desk.denials.judge(principal, verified.branches);
   if (standing === 'unknown') return refuse(desk, Refusals.unreadDenials(), offer);
   if (standing === 'denied') return answerInvalid(desk, asked, new FareboxError('CREDENTIAL_REVOKED', 'This token was revoked. Buy a new one.'));
   const takes = principal.topUp !== undefined || Carvings.isAboutBalance(request) ? 0n : takesOf(principal, offer, amountMsat);
@@ -212,7 +212,7 @@ function takesOf({ terms, isBound, units }: Principal, offer: Offer, priceMsat: 
 function serve(desk: Desk, asked: Asked, verified: VerifiedPrincipal, takes: bigint): Decision | Promise<Decision> {
   const { principal } = verified;
   if (principal.topUp !== undefined || TopUps.isAsked(asked.request)) return topUp(desk, asked, principal);
-  if (Carvings.isAsked(asked.request)) return carve(desk, asked, principal);
+  if (Carvings.isAsked(asked.request)) return carve(desk, asked, verified);
   if (isCounted(principal)) return countCall(desk, asked, verified, takes);
   const error = refusedByParts(principal);
   if (error !== undefined) return answerInvalid(desk, asked, error);
@@ -249,11 +249,11 @@ async function serveSettled(desk: Desk, asked: Asked, verified: VerifiedPrincipa
 }
 
 /** Sets aside what was carved out of a balance, or gives back what is left of it. */
-async function carve(desk: Desk, { request, offer }: Asked, principal: Principal): Promise<Decision> {
+async function carve(desk: Desk, { request, offer }: Asked, { principal, branches }: VerifiedPrincipal): Promise<Decision> {
   const { claiming, clock } = desk;
   if (claiming === undefined) return answerUnavailable(desk, Refusals.uncountable(), offer, 'STORE_UNAVAILABLE');
   try {
-    const outcome = await Carvings.carve(claiming.store, principal, { value: request.header(Carvings.header) ?? '', route: offer.route, clock });
+    const outcome = await Carvings.carve(claiming.store, principal, { value: request.header(Carvings.header) ?? '', branches, route: offer.route, clock });
     return outcome instanceof FareboxError ? refuse(desk, outcome, offer) : { kind: 'answer', answer: Answers.carved(principal, outcome) };
   } catch (error) {
     return answerUnavailable(desk, error, offer, 'STORE_UNAVAILABLE');
@@ -341,7 +341,7 @@ function whyNotSold({ denials, keys, clock, tellRevoked }: Desk, { offer, amount
     );
   }
   const mintedAt = nowAt(clock);
-  const standing = denials.judge({ paymentHash: '', tokenId: '', fingerprint: keys.mintingAt(mintedAt), mintedAt, branches: [] });
+  const standing = denials.judge({ paymentHash: '', tokenId: '', fingerprint: keys.mintingAt(mintedAt), mintedAt }, []);
   if (standing === 'good') return undefined;
   if (standing === 'unknown') return Refusals.unreadDenials();
   tellRevoked();

@@ -25,7 +25,6 @@ const principal: Principal = {
   isBound: true,
   parts: [],
   useKey,
-  branches: [],
   carved: undefined,
   topUp: undefined,
 };
