@@ -272,6 +272,26 @@ describe('attenuate', () => {
     expect(cli.out()).toContain('for 200 sat of requests at most');
   });
 
+  test('what is carved out stands last, behind a word of its own, and beside no limit', async () => {
+    const cli = withToken({ terms: 'credit:1000000' });
+    await cli.run('token', 'attenuate', cli.token, '--carve', '200', '--expires', '1h', '--caveat', 'token_id=mine');
+    expect(Macaroon.parse(last(cli)).caveats.slice(-4)).toEqual([
+      `valid_until=${now + 3600}`,
+      'token_id=mine',
+      expect.stringMatching(/^part=[0-9a-f]{16}$/),
+      'carved=200',
+    ]);
+    const child = last(cli);
+    await cli.run('token', 'inspect', child);
+    expect(cli.out()).toContain('for 200 sat or units that are set aside out of the whole');
+    for (const [token, message] of [
+      [child, 'carved'],
+      [withToken().token, 'cannot be read'],
+    ] as const)
+      await expect(cli.run('token', 'attenuate', token, '--carve', '100')).rejects.toThrow(message);
+    await expect(cli.run('token', 'attenuate', cli.token, '--carve', '100', '--uses', '3')).rejects.toThrow('hand on with one of them');
+  });
+
   test('of a credential it prints a credential, ready to be sent', async () => {
     const cli = withToken();
     await cli.run('token', 'attenuate', ...cli.credential.split(' '), '--method', 'GET');

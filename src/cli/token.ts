@@ -44,6 +44,7 @@ export function registerToken(program: Command, context: CliContext): void {
     .option('--expires <when>', 'only for so long (10m, 1h, 1d) or until then (2030-12-31T23:59:00Z)')
     .option('--uses <count>', 'only for so many requests, counted wherever this token is handed on')
     .option('--max-sats <sats>', 'only for so much of what requests cost, counted likewise')
+    .option('--carve <number>', 'so many satoshis of a credit, or units of a bucket, that are set aside for it (L402-Carve: open), and come back when it ends')
     .option('--caveat <condition=value>', 'any other caveat; may repeat', (text: string, all: readonly string[] = []) => [...all, text])
     .option('--json', 'print JSON instead of the bare token')
     .addHelpText('after', attenuateHelp)

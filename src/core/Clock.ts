@@ -79,3 +79,13 @@ export function atMost(clock: Clock, ms: number, what: Promise<void>): Promise<v
     });
   });
 }
+
+/** Does something at most once a minute. */
+export function seldom(clock: Clock, act: () => void): () => void {
+  let didAtMs = Number.NEGATIVE_INFINITY;
+  return () => {
+    if (clock.nowMs() - didAtMs < 60_000) return;
+    didAtMs = clock.nowMs();
+    act();
+  };
+}

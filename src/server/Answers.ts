@@ -7,6 +7,7 @@ import * as Amount from '../core/Amount.ts';
 import * as Challenge from '../core/Challenge.ts';
 import type { Clock } from '../core/Clock.ts';
 import { FareboxError } from '../core/Errors.ts';
+import { isoAt } from '../core/Time.ts';
 import * as Problem from '../http/Problem.ts';
 import type { Answer, RequestView } from '../http/RequestView.ts';
 import type { MintedChallenge } from './Mint.ts';
@@ -14,7 +15,8 @@ import type { Offer, Principal } from './Offer.ts';
 import { receiptHeader } from './receipt.ts';
 
 /** What a browser's script may read of our answers. */
-export const exposedHeaders = 'WWW-Authenticate, L402-Price, L402-Payment, L402-Remaining, L402-Free, L402-Topup, Payment-Receipt, Retry-After, Link';
+export const exposedHeaders =
+  'WWW-Authenticate, L402-Price, L402-Payment, L402-Remaining, L402-Free, L402-Topup, L402-Carve, Payment-Receipt, Retry-After, Link';
 
 /** Seconds after which to ask again, where nothing better is known. */
 const retrySeconds: { readonly [status: number]: number | undefined } = { 409: 1, 503: 5 };
@@ -70,6 +72,29 @@ export function toppedUp(principal: Principal, outcome: 'credited' | 'already', 
     ],
     body: `${JSON.stringify({ message, toppedUp: outcome === 'credited', ...added })}\n`,
   };
+}
+
+/** 200: what was carved out is set aside, or what was left of it given back. */
+export function carved({ terms, carved, validUntil }: Principal, outcome: 'opened' | 'closed'): Answer {
+  const units = carved?.units ?? 0n;
+  const much = terms === 'credit' ? { credit: Amount.format(Amount.fromMsat(units)) } : { units: `${units}` };
+  const body =
+    outcome === 'opened' ? { message: 'Set aside for this token.', ...much, until: isoAt(validUntil) } : { message: 'What was left of it is given back.' };
+  return {
+    status: 200,
+    headers: [
+      ['L402-Carve', outcome],
+      ['Cache-Control', 'no-store'],
+      ['Access-Control-Expose-Headers', exposedHeaders],
+      ['Content-Type', 'application/json'],
+    ],
+    body: `${JSON.stringify(body)}\n`,
+  };
+}
+
+/** A browser asking whether it may ask: the one request that is answered without payment. */
+export function isPreflight(request: RequestView): boolean {
+  return request.method === 'OPTIONS' && request.header('access-control-request-method') !== undefined && request.header('origin') !== undefined;
 }
 
 /** A browser asking whether it may ask: answered here, so that nothing behind the paywall runs unpaid. */

@@ -129,6 +129,10 @@ const fromHolders: ReadonlyMap<string, Reader> = new Map<string, Reader>([
   ['part', () => ({ means: 'a word that tells this part from others with the same limits' })],
   ['token_id', label],
   ['budget_id', label],
+  [
+    'carved',
+    (value) => ({ means: /^\d+$/.test(value) ? `for ${value} sat or units that are set aside out of the whole, once that is asked for` : unreadable }),
+  ],
   [topUp.condition, (value) => ({ means: `for nothing but adding to the balance ${value.slice(0, 8)}…, once` })],
 ]);
 

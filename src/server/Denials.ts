@@ -12,7 +12,7 @@ import type { Denial, Store } from '../store/Store.ts';
 import type { Principal } from './Offer.ts';
 
 /** What a list is held against. */
-export type Deniable = Pick<Principal, 'paymentHash' | 'tokenId' | 'fingerprint' | 'mintedAt' | 'branches'>;
+export type Deniable = Pick<Principal, 'paymentHash' | 'tokenId' | 'fingerprint' | 'mintedAt'>;
 
 /**
  * What is served while the store does not answer. `refuse`: nothing that is sold. `passes-only`: passes, by the last list, for as long as that is good.
@@ -21,8 +21,11 @@ export type Outage = 'refuse' | 'passes-only';
 
 /** The list as it stands. */
 export type Denials = {
-  /** Whether a token was revoked. `unknown`: there is no list yet, or it is too old to say; or the store is away, and `outage` is `refuse`. */
-  readonly judge: (token: Deniable, outage?: Outage) => 'good' | 'denied' | 'unknown';
+  /**
+   * Whether a token was revoked. `unknown`: there is no list yet, or it is too old to say; or the store is away, and `outage` is `refuse`.
+   * @param branches - the names of what was handed on on the way to its bearer
+   */
+  readonly judge: (token: Deniable, branches: readonly string[], outage?: Outage) => 'good' | 'denied' | 'unknown';
   readonly close: () => Promise<void>;
 };
 
@@ -85,9 +88,9 @@ export async function followDenials(options: DenialsOptions): Promise<Denials> {
   await within(clock, patienceMs, ask(), signal);
   const beating = beat();
   return {
-    judge: (token, outage = 'passes-only') => {
+    judge: (token, branches, outage = 'passes-only') => {
       if (!isKnown() || (outage === 'refuse' && isAway())) return 'unknown';
-      return list.has(token) ? 'denied' : 'good';
+      return list.has(token, branches) ? 'denied' : 'good';
     },
     close: async () => {
       stop.abort();
@@ -98,7 +101,7 @@ export async function followDenials(options: DenialsOptions): Promise<Denials> {
 }
 
 /** What is denied. Nothing is ever taken off: a clock that was ahead and is set back frees nobody. */
-function createList(): { readonly add: (denial: Denial) => void; readonly has: (token: Deniable) => boolean } {
+function createList(): { readonly add: (denial: Denial) => void; readonly has: (token: Deniable, branches: readonly string[]) => boolean } {
   const denied = { token: new Set<string>(), part: new Set<string>(), payment: new Set<string>(), key: new Set<string>() };
   let mintedBefore = 0;
   return {
@@ -107,7 +110,7 @@ function createList(): { readonly add: (denial: Denial) => void; readonly has: (
       if (kind === 'minted-before') mintedBefore = Math.max(mintedBefore, /^\d+$/.test(value) ? Number(value) : Number.POSITIVE_INFINITY);
       else denied[kind].add(value);
     },
-    has: ({ paymentHash, tokenId, fingerprint, mintedAt, branches }) =>
+    has: ({ paymentHash, tokenId, fingerprint, mintedAt }, branches) =>
       mintedAt < mintedBefore ||
       denied.key.has(fingerprint) ||
       denied.payment.has(paymentHash) ||

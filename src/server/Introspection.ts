@@ -90,7 +90,7 @@ export function createIntrospect(options: IntrospectionOptions): Introspect {
     const preimage = presented.preimage ?? preimageWithin(macaroon);
     const isPaid = preimage !== undefined && Preimage.proves(preimage, paymentHash);
     const named = { paymentHash, tokenId, ...Identifier.readTokenId(tokenId) };
-    const standing = denials.judge({ ...named, branches }, request?.offer.outage);
+    const standing = denials.judge(named, branches, request?.offer.outage);
     if (standing === 'unknown') throw new FareboxError('STORE_UNAVAILABLE', 'It could not be found out what was revoked. Ask again in a moment.');
     const isRevoked = standing === 'denied';
     const allows = describe(macaroon.caveats, { nowAt: now, paymentHash }).map(({ means }) => means);

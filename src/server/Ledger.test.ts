@@ -21,7 +21,7 @@ const principal = (number: number): Principal => ({
   isBound: true,
   parts: [],
   useKey: undefined,
-  branches: [],
+  carved: undefined,
   topUp: undefined,
 });
 

@@ -121,8 +121,8 @@ export type Principal = {
   readonly isBound: boolean;
   /** What those who held it allow, the first of them first. */
   readonly parts: readonly Part[];
-  /** What was handed on on the way to its bearer: a name for each caveat that a holder added, as those of {@link parts} are. The first is the first holder's. */
-  readonly branches: readonly string[];
+  /** What was carved out of the whole for him: the name of its account, and how many units. */
+  readonly carved: { readonly key: string; readonly units: bigint } | undefined;
   /** SHA-256 of the identifier under a label, 64 hex digits: what use is counted on, and the name of its account. Undefined for a pass that no holder has limited, whose uses nobody counts. */
   readonly useKey: string | undefined;
   /** The account that it adds to, of a top-up: it opens nothing. */

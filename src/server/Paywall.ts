@@ -8,7 +8,7 @@
  * @see docs/wire.md, sections 1, 2 and 4
  */
 import type { Msat } from '../core/Amount.ts';
-import { type Clock, nowAt, type Random, systemClock, systemRandom } from '../core/Clock.ts';
+import { type Clock, nowAt, type Random, seldom, systemClock, systemRandom } from '../core/Clock.ts';
 import { type Reached, unwatched } from '../core/CrashPoint.ts';
 import { FareboxError } from '../core/Errors.ts';
 import type * as Path from '../http/Path.ts';
@@ -16,6 +16,7 @@ import type { RequestView } from '../http/RequestView.ts';
 import type { Receiver } from '../lightning/Lightning.ts';
 import type { Store, StoredAnswer } from '../store/Store.ts';
 import * as Answers from './Answers.ts';
+import * as Carvings from './Carvings.ts';
 import type { Decision } from './Decision.ts';
 import { type Denials, followDenials, noDenials } from './Denials.ts';
 import { createEvents, type Events, type PaywallNews } from './Events.ts';
@@ -28,6 +29,7 @@ import type { Offer, Principal } from './Offer.ts';
 import * as method from './policies/method.ts';
 import * as priced from './policies/priced.ts';
 import { createRates, type Rates } from './Rates.ts';
+import * as Refusals from './Refusals.ts';
 import type { RootKeys } from './RootKeys.ts';
 import { receiptHeader } from './receipt.ts';
 import { createSettledCheck, type SettledCheck } from './Settled.ts';
@@ -116,7 +118,7 @@ export async function createPaywall(options: PaywallOptions): Promise<Paywall> {
     rates: options.rates ?? createRates(options.mintLimits ?? {}, clock),
     verify: createVerifier(keys, { skipUnknownCaveats }),
     keys,
-    tellRevoked: seldom(clock, () => trouble('minting')(new FareboxError('KEYS_REVOKED', revokedAdvice))),
+    tellRevoked: seldom(clock, () => trouble('minting')(Refusals.revokedKeys())),
     mint: createMint({
       keys,
       receiver,
@@ -173,8 +175,8 @@ type Desk = {
 
 /** See the head of this file. For a pass, nothing is awaited: what decides is known. */
 function decide(desk: Desk, request: RequestView, target: Path.Target, offer: Offer): Decision | Promise<Decision> {
-  if (isPreflight(request)) return { kind: 'answer', answer: Answers.preflight(request) };
-  if (desk.claiming === undefined && offer.terms.kind !== 'pass') return answerUnavailable(desk, uncountable(), offer, 'STORE_UNAVAILABLE');
+  if (Answers.isPreflight(request)) return { kind: 'answer', answer: Answers.preflight(request) };
+  if (desk.claiming === undefined && offer.terms.kind !== 'pass') return answerUnavailable(desk, Refusals.uncountable(), offer, 'STORE_UNAVAILABLE');
   const counted = method.countsAs(request.method);
   if (!method.isMethod(counted)) return refuse(desk, new FareboxError('REQUEST_MALFORMED', 'No token can name this method.'), offer);
   const { amountMsat, inputs } = offer.price.of(request);
@@ -189,14 +191,14 @@ function decide(desk: Desk, request: RequestView, target: Path.Target, offer: Of
     nowAt: nowAt(desk.clock),
     capabilities: offer.capabilities,
   });
-  if (verified.kind === 'none' && TopUps.isAsked(request)) return refuse(desk, nobody(), offer);
+  if (verified.kind === 'none' && Carvings.isAboutBalance(request)) return refuse(desk, Refusals.nobody(request), offer);
   if (verified.kind === 'none') return offer.free === undefined ? challenge(desk, asked, undefined) : give(desk, asked, offer.free);
   if (verified.kind === 'failed') return answerInvalid(desk, asked, verified.error);
   const { principal } = verified;
-  const standing = desk.denials.judge(principal, offer.outage);
-  if (standing === 'unknown') return refuse(desk, unreadDenials(), offer);
+  const standing = desk.denials.judge(principal, verified.branches, offer.outage);
+  if (standing === 'unknown') return refuse(desk, Refusals.unreadDenials(), offer);
   if (standing === 'denied') return answerInvalid(desk, asked, new FareboxError('CREDENTIAL_REVOKED', 'This token was revoked. Buy a new one.'));
-  const takes = isTopUp(asked, principal) ? 0n : takesOf(principal, offer, amountMsat);
+  const takes = principal.topUp !== undefined || Carvings.isAboutBalance(request) ? 0n : takesOf(principal, offer, amountMsat);
   if (takes === undefined) {
     return answerInvalid(desk, asked, new FareboxError('CREDENTIAL_WRONG_SERVICE', `This token was sold as "${principal.terms}", which is not served here.`));
   }
@@ -217,7 +219,8 @@ function takesOf({ terms, isBound, units }: Principal, offer: Offer, priceMsat: 
 
 function serve(desk: Desk, asked: Asked, verified: VerifiedPrincipal, takes: bigint): Decision | Promise<Decision> {
   const { principal } = verified;
-  if (isTopUp(asked, principal)) return topUp(desk, asked, principal);
+  if (principal.topUp !== undefined || TopUps.isAsked(asked.request)) return topUp(desk, asked, principal);
+  if (Carvings.isAsked(asked.request)) return carve(desk, asked, verified);
   if (isCounted(principal)) return countCall(desk, asked, verified, takes);
   const error = refusedByParts(principal);
   if (error !== undefined) return answerInvalid(desk, asked, error);
@@ -227,7 +230,7 @@ function serve(desk: Desk, asked: Asked, verified: VerifiedPrincipal, takes: big
 async function countCall(desk: Desk, asked: Asked, verified: VerifiedPrincipal, takes: bigint): Promise<Decision> {
   const { principal } = verified;
   const { request, target, offer, amountMsat: priceMsat } = asked;
-  if (desk.claiming === undefined) return answerUnavailable(desk, uncountable(), offer, 'STORE_UNAVAILABLE');
+  if (desk.claiming === undefined) return answerUnavailable(desk, Refusals.uncountable(), offer, 'STORE_UNAVAILABLE');
   try {
     const error = principal.terms === 'pass' ? refusedByParts(principal) : undefined;
     if (error !== undefined) return await answerInvalid(desk, asked, error);
@@ -256,16 +259,23 @@ async function serveSettled(desk: Desk, asked: Asked, verified: VerifiedPrincipa
   return serve(desk, asked, verified, takes);
 }
 
-/** Whether a request is about a balance, and gets nothing else: it asks for a top-up, or presents one. */
-function isTopUp({ request }: Asked, { topUp: account }: Principal): boolean {
-  return account !== undefined || TopUps.isAsked(request);
+/** Sets aside what was carved out of a balance, or gives back what is left of it. */
+async function carve(desk: Desk, { request, offer }: Asked, { principal, branches }: VerifiedPrincipal): Promise<Decision> {
+  const { claiming, clock } = desk;
+  if (claiming === undefined) return answerUnavailable(desk, Refusals.uncountable(), offer, 'STORE_UNAVAILABLE');
+  try {
+    const outcome = await Carvings.carve(claiming.store, principal, { value: request.header(Carvings.header) ?? '', branches, route: offer.route, clock });
+    return outcome instanceof FareboxError ? refuse(desk, outcome, offer) : { kind: 'answer', answer: Answers.carved(principal, outcome) };
+  } catch (error) {
+    return answerUnavailable(desk, error, offer, 'STORE_UNAVAILABLE');
+  }
 }
 
 /** Adds what was paid for, or sells what can be added. */
 async function topUp(desk: Desk, asked: Asked, principal: Principal): Promise<Decision> {
   const { claiming, clock } = desk;
   const { offer, request } = asked;
-  if (claiming === undefined) return answerUnavailable(desk, uncountable(), offer, 'STORE_UNAVAILABLE');
+  if (claiming === undefined) return answerUnavailable(desk, Refusals.uncountable(), offer, 'STORE_UNAVAILABLE');
   try {
     if (principal.topUp === undefined) {
       const header = request.header(TopUps.header) ?? '';
@@ -339,9 +349,9 @@ function whyNotSold({ denials, keys, clock, tellRevoked }: Desk, { offer, amount
     );
   }
   const mintedAt = nowAt(clock);
-  const standing = denials.judge({ paymentHash: '', tokenId: '', fingerprint: keys.mintingAt(mintedAt), mintedAt, branches: [] }, offer.outage);
+  const standing = denials.judge({ paymentHash: '', tokenId: '', fingerprint: keys.mintingAt(mintedAt), mintedAt }, [], offer.outage);
   if (standing === 'good') return undefined;
-  if (standing === 'unknown') return unreadDenials();
+  if (standing === 'unknown') return Refusals.unreadDenials();
   tellRevoked();
   return new FareboxError('KEYS_REVOKED', 'Nothing can be sold here for the moment: what is made now is revoked already. Try again later.');
 }
@@ -349,6 +359,7 @@ function whyNotSold({ denials, keys, clock, tellRevoked }: Desk, { offer, amount
 /** A credential that does not do: a new challenge where paying again is the remedy, a refusal where it is not. */
 function answerInvalid(desk: Desk, asked: Asked, error: FareboxError): Decision | Promise<Decision> {
   if (TopUps.isAsked(asked.request)) return refuse(desk, TopUps.refusedFor(error), asked.offer);
+  if (Carvings.isAsked(asked.request)) return refuse(desk, error.status === 402 ? Carvings.refused(error.message) : error, asked.offer);
   const paysAgain = error.status === 402 || (error.status === 401 && desk.invalidCredential === 402);
   if (!paysAgain) return refuse(desk, error, asked.offer);
   desk.emit({ kind: 'refused', code: error.code, status: 402, route: asked.offer.route });
@@ -357,7 +368,7 @@ function answerInvalid(desk: Desk, asked: Asked, error: FareboxError): Decision 
 
 async function claimUse(desk: Desk, asked: Asked, principal: Principal): Promise<Decision> {
   const { claiming } = desk;
-  if (claiming === undefined) return answerUnavailable(desk, uncountable(), asked.offer, 'STORE_UNAVAILABLE');
+  if (claiming === undefined) return answerUnavailable(desk, Refusals.uncountable(), asked.offer, 'STORE_UNAVAILABLE');
   try {
     const claimed = await claim(claiming, principal, asked.request, asked.target, asked.offer.route);
     if (claimed.kind === 'refused') return answerInvalid(desk, asked, claimed.error);
@@ -379,28 +390,10 @@ function refuse({ emit }: Desk, error: FareboxError, offer: Offer): Decision {
   return { kind: 'refuse', answer: Answers.refusal(error) };
 }
 
-function answerUnavailable(desk: Desk, error: unknown, offer: Offer, code: keyof typeof unavailable): Decision {
-  const { what, message } = unavailable[code];
+function answerUnavailable(desk: Desk, error: unknown, offer: Offer, code: keyof typeof Refusals.unavailable): Decision {
+  const { what, message } = Refusals.unavailable[code];
   desk.emit({ kind: 'trouble', what, error });
   return refuse(desk, FareboxError.is(error) && error.status >= 500 ? error : new FareboxError(code, message, { cause: error }), offer);
-}
-
-/** Nothing is served that may have been revoked, and nothing is sold that would not be served. */
-function unreadDenials(): FareboxError {
-  return new FareboxError('STORE_UNAVAILABLE', 'It could not be found out what was revoked. Ask again in a moment; do not pay again.');
-}
-
-/** Whoever asks for a top-up without a credential: it would be nobody's. */
-function nobody(): FareboxError {
-  return TopUps.refused('A top-up is sold to whoever shows the credential of its balance, and none came with this request.');
-}
-
-/** Sold without a store, what is counted would be paid for and never served. */
-function uncountable(): FareboxError {
-  return new FareboxError(
-    'STORE_UNAVAILABLE',
-    'What is sold here is counted, and the seller has nowhere to count it: a paywall without a store sells passes alone.',
-  );
 }
 
 /** A request with what was found out about it. */
@@ -411,28 +404,3 @@ type Asked = {
   readonly amountMsat: Msat;
   readonly priced: string;
 };
-
-const revokedAdvice = 'The key that mints is revoked, or all that is minted up to a time that is still to come. Make another key: farebox keys rotate';
-
-/** Does something at most once a minute. */
-function seldom(clock: Clock, act: () => void): () => void {
-  let didAtMs = Number.NEGATIVE_INFINITY;
-  return () => {
-    if (clock.nowMs() - didAtMs < 60_000) return;
-    didAtMs = clock.nowMs();
-    act();
-  };
-}
-
-const unavailable = {
-  STORE_UNAVAILABLE: {
-    what: 'the store',
-    message: 'It could not be found out whether this credential is still good. Ask again in a moment; do not pay again.',
-  },
-  LIGHTNING_UNAVAILABLE: { what: 'the node', message: "The seller's Lightning node gave no invoice. Try again in a moment; nothing was paid." },
-} as const;
-
-/** A browser asking whether it may ask: the one request that is answered without payment. */
-function isPreflight(request: RequestView): boolean {
-  return request.method === 'OPTIONS' && request.header('access-control-request-method') !== undefined && request.header('origin') !== undefined;
-}

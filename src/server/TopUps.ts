@@ -20,9 +20,9 @@ import * as topUpCaveat from './policies/topUp.ts';
 /** The header that asks for one, and says what came of it, in lower case. */
 export const header = 'l402-topup';
 
-/** Whether a request asks for a top-up, and for nothing else. */
+/** Whether a request asks for a top-up, and for nothing else. By its lines: every request is looked at, and nothing else is made of its headers for it. */
 export function isAsked(request: RequestView): boolean {
-  return request.header(header) !== undefined;
+  return request.headerLines(header).length > 0;
 }
 
 /** What is added to which balance, until when that can be spent. */
@@ -47,12 +47,13 @@ const maxTopUps = 256;
  */
 export async function toSell(store: Store, principal: Principal, asked: AskedTopUp, invoiceSeconds: number): Promise<TopUp | FareboxError> {
   const { offer, clock, header: value } = asked;
-  const { useKey, units, terms, parts, isBound, mintedUntil } = principal;
+  const { useKey, units, terms, parts, carved, isBound, mintedUntil } = principal;
   if (value.trim().toLowerCase() !== 'ask') return new FareboxError('REQUEST_MALFORMED', 'A top-up is asked for with the header "L402-Topup: ask".');
   if (useKey === undefined || units === undefined || (terms !== 'bucket' && terms !== 'credit')) {
     return refused(`This token was sold as "${terms}": there is no balance to top up. Buy another one when it is used up.`);
   }
-  if (parts.length > 0) return refused('This token is a part of a balance, and its limit stays what its holder set. Ask him for another part.');
+  if (parts.length > 0 || carved !== undefined)
+    return refused('This token is a part of a balance, and its limit stays what its holder set. Ask him for another part.');
   if (offer.terms.kind !== terms || offer.terms.holds === undefined || (offer.terms.binds === 'service') === isBound) {
     return refused(`This balance is a ${terms}, and here none of its kind is sold. Ask where it was bought.`);
   }

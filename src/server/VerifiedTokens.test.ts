@@ -21,10 +21,10 @@ const principal: Principal = {
   isBound: true,
   parts: [],
   useKey: undefined,
-  branches: [],
+  carved: undefined,
   topUp: undefined,
 };
-const verified: VerifiedPrincipal = { kind: 'verified', principal, isTold: false };
+const verified: VerifiedPrincipal = { kind: 'verified', branches: [], principal, isTold: false };
 
 /** A credential whose token ends in this. */
 const line = (token: string) => `L402 ${token.padStart(40, 'A')}:${'0'.repeat(64)}`;
@@ -36,7 +36,7 @@ function open(limits: VerifiedTokensLimits = {}) {
     ...limits,
     recheck: (_, { path }) => {
       rechecks++;
-      return path === '/denied' ? undefined : { kind: 'verified', principal: { ...principal, paymentHash: path }, isTold: false };
+      return path === '/denied' ? undefined : { kind: 'verified', branches: [], principal: { ...principal, paymentHash: path }, isTold: false };
     },
     markOf: (token) => [...token].reduce((sum, character) => (31 * sum + character.charCodeAt(0)) % 2 ** 32, 7),
   });

@@ -23,6 +23,8 @@ export type Demand = Omit<PolicyContext, 'preimage'>;
 export type VerifiedPrincipal = {
   readonly kind: 'verified';
   readonly principal: Principal;
+  /** What was handed on on the way to him: a name for each caveat that a holder added, the first holder's first. Nothing of it is told to anybody. */
+  readonly branches: readonly string[];
   /** Set by whoever has told the ledger, so that a pass that is remembered is looked up there once. */
   isTold: boolean;
 };

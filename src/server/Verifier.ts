@@ -43,7 +43,7 @@ export function createVerifier(keys: RootKeys, { skipUnknownCaveats = false, lim
     ...limits,
     recheck: (token, demand) => {
       const principal = principalOf(token, demand, skipUnknownCaveats);
-      return principal instanceof FareboxError ? undefined : { kind: 'verified', principal, isTold: false };
+      return principal instanceof FareboxError ? undefined : { kind: 'verified', principal, branches: branchesOf(token), isTold: false };
     },
     markOf: ({ identifier }) => new DataView(identifier.buffer, identifier.byteOffset, identifier.byteLength).getUint32(randomAt),
   });
@@ -70,9 +70,9 @@ export function createVerifier(keys: RootKeys, { skipUnknownCaveats = false, lim
           if (best === undefined || usefulness(principal) > usefulness(best)) best = principal;
           continue;
         }
-        const verified: VerifiedPrincipal = { kind: 'verified', principal, isTold: false };
+        const verified: VerifiedPrincipal = { kind: 'verified', principal, branches: branchesOf(token as ProvenToken), isTold: false };
         if (only !== undefined && isWorthKeeping(principal) && isAlone(credentials, malformed)) {
-          known.add(only, demand, verified, token as ProvenToken, 2 * bytes.length + partBytes * principal.branches.length);
+          known.add(only, demand, verified, token as ProvenToken, 2 * bytes.length + partBytes * verified.branches.length);
         }
         return verified;
       }
@@ -160,6 +160,10 @@ const noLimits: readonly Part[] = [];
 const noParts: ReadonlyMap<number, string> = new Map();
 const noBranches: readonly string[] = [];
 
+function branchesOf({ partKeys }: ProvenToken): readonly string[] {
+  return partKeys.size === 0 ? noBranches : [...partKeys.values()];
+}
+
 /** The name of what whoever holds this signature has: a digest of it, since the signature itself is what he needs to use it. */
 export function partKeyOf(signature: Uint8Array): string {
   return toHex(sha256(fromUtf8('farebox/part/1/'), signature));
@@ -206,7 +210,7 @@ export function principalOf(token: ProvenToken, demand: Demand, skipUnknown: boo
     units: caveats.terms.units,
     isBound: caveats.isBound,
     parts: caveats.limits.length === 0 ? noLimits : caveats.limits.map(({ unit, most, index }): Part => ({ key: token.partKeys.get(index) ?? '', unit, most })),
-    branches: token.partKeys.size === 0 ? noBranches : [...token.partKeys.values()],
+    carved: caveats.carved && { key: token.partKeys.get(caveats.carved.index) ?? '', units: caveats.carved.units },
     useKey: caveats.terms.kind === 'pass' && caveats.limits.length === 0 ? undefined : useKeyOf(token.identifier),
     topUp: caveats.topUp,
   };

@@ -191,6 +191,8 @@ export type Debit = {
   readonly opens?: Credit;
   /** Debits that stand behind this one in their reservations open so many accounts at most, over all time; left out: any number. */
   readonly mostBehind?: number;
+  /** A reservation that is held over this account, and is drawn from first: what it holds there becomes this debit's. No other debit draws from it. */
+  readonly from?: string;
 };
 
 /** Takes units off accounts for a while; off all of them or none. */
@@ -207,6 +209,7 @@ export type ReserveRequest = {
 export type ReserveOutcome =
   | { readonly kind: 'reserved'; readonly available: readonly bigint[] }
   | { readonly kind: 'insufficient'; readonly account: string; readonly available: bigint }
+  /** There is no such account; or, by its name, no such reservation to draw from. */
   | { readonly kind: 'absent'; readonly account: string }
   /** An account would be opened behind this one, and as many have been as may be. */
   | { readonly kind: 'crowded'; readonly account: string };
@@ -226,6 +229,8 @@ export type CancelRequest = {
   readonly limit?: number;
   /** What was settled is `reversed` under this; what is settled instead is `earned` under it. */
   readonly entry?: Spending;
+  /** The reservation that it was drawn from, and goes back to as long as that is held. */
+  readonly to?: string;
 };
 
 /** An account's standing, in its own unit: units = available + reserved + spent. */

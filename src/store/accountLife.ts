@@ -12,6 +12,7 @@ import type { Msat } from '../core/Amount.ts';
 import type { PaymentHash } from '../core/Preimage.ts';
 import { leaseEnd } from './claimLife.ts';
 import * as Closings from './closings.ts';
+import * as Drawing from './drawing.ts';
 import type { AccountStanding, Closing } from './Standing.ts';
 import type {
   AccountBalance,
@@ -123,6 +124,7 @@ export function reserve(kept: Kept, { reservation, debits, leaseSeconds }: Reser
   if (isOurs && !isSame(life.debits, debits)) throw new RangeError(`reservation: "${reservation}" is held over other debits`);
   const available: bigint[] = [];
   for (const debit of debits) {
+    if (debit.from !== undefined && Drawing.heldOver(kept, debit.from, debit.account) === undefined) return { kind: 'absent', account: debit.from };
     const before = availableFor(kept, debit, reservation);
     if (before === undefined) return { kind: 'absent', account: debit.account };
     if (before < debit.units) return { kind: 'insufficient', account: debit.account, available: before };
@@ -131,6 +133,7 @@ export function reserve(kept: Kept, { reservation, debits, leaseSeconds }: Reser
   if (isOurs) return { kind: 'reserved', available };
   const crowded = open(kept, debits);
   if (crowded !== undefined) return { kind: 'crowded', account: crowded };
+  for (const { account, units, from } of debits) if (from !== undefined) Drawing.draw(kept, from, account, units);
   const begun = debits.map(({ account, units }): DebitLife => ({ account, units, spent: 0n, taken: [] }));
   kept.setReservation(reservation, { state: 'held', leaseEndsAt: leaseEnd(now, leaseSeconds), debits: begun });
   return { kind: 'reserved', available };
@@ -167,10 +170,12 @@ export function settle(kept: Kept, request: SettleRequest): 'settled' | 'lost' {
  * Gives back what is held, or what was settled; where the limit is reached, what is held is settled. What a lease that ended gave back is given
  * back. Cancelling twice is cancelling once.
  */
-export function cancel(kept: Kept, { reservation, reason, limit, entry }: CancelRequest): 'cancelled' | 'settled' | 'lost' {
+export function cancel(kept: Kept, { reservation, reason, limit, entry, to }: CancelRequest): 'cancelled' | 'settled' | 'lost' {
   const life = kept.reservation(reservation);
   if (life?.state === 'cancelled' || life?.state === 'reversed') return 'cancelled';
   if (life === undefined) return 'lost';
+  // What a lease that ended gave back is everybody's already, and nobody's alone again.
+  const hasLapsed = life.state === 'held' && !isHeld(life, kept.now());
   if (limit !== undefined && !countGivenBack(kept, life, reason, limit)) {
     return life.state === 'settled' ? 'settled' : settle(kept, { reservation, ...(entry && { entry }) });
   }
@@ -179,6 +184,7 @@ export function cancel(kept: Kept, { reservation, reason, limit, entry }: Cancel
     if (entry) kept.append(entriesOf(kept, life.debits, 'reversed', entry));
     kept.setReservation(reservation, { ...life, state: 'reversed', debits: life.debits.map((debit) => unspend(kept, debit)) });
   }
+  if (to !== undefined && !hasLapsed) Drawing.giveBack(kept, to, life);
   return 'cancelled';
 }
 
@@ -215,9 +221,10 @@ function standing({ units, spent }: AccountLife, reserved: bigint): AccountBalan
  * What an account has for a debit, with what opens it where it is not there. A source that has credited before opens nothing, and neither does a
  * payment that has bought something.
  */
-function availableFor(kept: Kept, { account, opens }: Debit, reservation: string): bigint | undefined {
+function availableFor(kept: Kept, { account, opens, from }: Debit, reservation: string): bigint | undefined {
   const found = kept.account(account);
-  if (found) return standing(found, kept.reserved(account, reservation)).available;
+  const drawn = from === undefined ? 0n : (Drawing.heldOver(kept, from, account) ?? 0n);
+  if (found) return standing(found, kept.reserved(account, reservation)).available + drawn;
   return opens && !kept.hasLot(opens.source) && !hasEarned(kept, opens.entry) ? opens.units : undefined;
 }
 

@@ -129,7 +129,11 @@ function assertReserve(request: ReserveRequest): void {
   if (request.debits.length === 0) throw new TypeError('debits: expected at least one');
   const accounts = new Set<string>();
   const sources = new Set<string>();
-  for (const { account, units, opens, mostBehind } of request.debits) {
+  for (const { account, units, opens, from, mostBehind } of request.debits) {
+    if (from !== undefined) assertName('debits.from', from);
+    if (from !== undefined && request.debits.filter((other) => other.from === from).length > 1)
+      throw new TypeError('debits.from: one debit draws from a reservation');
+    if (from === request.reservation) throw new TypeError('debits.from: a reservation is not drawn from itself');
     assertName('debits.account', account);
     assertUnits('debits.units', units);
     if (opens) assertLot('debits.opens.', opens);
@@ -154,6 +158,7 @@ function assertSettle(request: Parameters<Store['settle']>[0]): void {
 function assertCancel(request: CancelRequest): void {
   assertName('reservation', request.reservation);
   assertName('reason', request.reason);
+  if (request.to !== undefined) assertName('to', request.to);
   if (request.limit !== undefined) assertWhole('limit', request.limit);
   if (request.entry) assertSpending(request.entry);
 }

@@ -9,6 +9,7 @@ import { callCases } from './storeContract/calls.ts';
 import { claimCases } from './storeContract/claims.ts';
 import { counterCases } from './storeContract/counters.ts';
 import { denialCases } from './storeContract/denials.ts';
+import { drawingCases } from './storeContract/drawing.ts';
 import { feedCases } from './storeContract/feed.ts';
 import { ledgerCases } from './storeContract/ledger.ts';
 import { lifetimeCases } from './storeContract/lifetime.ts';
@@ -34,6 +35,7 @@ export const storeContract: readonly StoreCase[] = [
   ...lotCases,
   ...topUpCases,
   ...callCases,
+  ...drawingCases,
   ...denialCases,
   ...ledgerCases,
   ...auditCases,

@@ -47,7 +47,7 @@ describe.each(names)('%s', (name) => {
     const shop = await enterCounted(name);
     const [purse, club] = [await shop.buy('/purse/a'), await shop.buy('/club/a')];
     await expectRefused(shop, () => shop.get('/club/a', asking(club.authorization)), refused, 'a pass');
-    for (const part of [['n_uses=3'], ['part=a', 'max_sats=500'], ['max_sats=500', 'part=b', 'n_uses=1']])
+    for (const part of [['n_uses=3'], ['carved=100'], ['part=a', 'max_sats=500'], ['max_sats=500', 'part=b', 'n_uses=1']])
       await expectRefused(shop, () => shop.get('/purse/a', asking(narrowed(purse, ...part))), refused, part.join());
     await expectRefused(shop, () => shop.get('/credit/a', asking(purse.authorization)), refused, 'of another service');
     await expectRefused(shop, () => shop.get('/purse/a', { headers: { ...asking(purse.authorization).headers, 'l402-topup': 'now' } }), {

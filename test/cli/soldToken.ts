@@ -14,7 +14,7 @@ export type SoldOptions = {
   readonly mintedAt: number;
   readonly validUntil?: number;
   readonly pattern?: string;
-  readonly terms?: 'per-request' | 'pass';
+  readonly terms?: 'per-request' | 'pass' | 'credit:1000000';
 };
 
 /** A token with the proof of its payment. */

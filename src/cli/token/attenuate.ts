@@ -22,6 +22,7 @@ export type Wishes = {
   readonly expires?: string;
   readonly uses?: string;
   readonly maxSats?: string;
+  readonly carve?: string;
   readonly caveat?: readonly string[];
 };
 
@@ -42,7 +43,8 @@ export type Narrowed = {
 export function narrow(presented: Presented, wishes: Wishes, nowAt: number, random: Random = systemRandom): Narrowed {
   const { macaroon } = presented;
   const added = caveatsOf(wishes, nowAt, random);
-  if (added.length === 0) throw wrong('There is nothing to narrow to. Name one or more of --path, --method, --expires, --uses, --max-sats and --caveat.');
+  if (added.length === 0)
+    throw wrong('There is nothing to narrow to. Name one or more of --path, --method, --expires, --uses, --max-sats, --carve and --caveat.');
   const moment = { nowAt, preimage: preimageOf(presented) };
   const standing = judge(macaroon.caveats, moment, true);
   const isForeign = !describe(macaroon.caveats, { nowAt, paymentHash: undefined }).some(({ by }) => by === 'minted');
@@ -62,7 +64,8 @@ function attenuate(macaroon: Macaroon.Macaroon, added: readonly string[]): Macar
   }
 }
 
-function caveatsOf({ path, method, expires, uses, maxSats, caveat = [] }: Wishes, nowAt: number, random: Random): readonly string[] {
+function caveatsOf({ path, method, expires, uses, maxSats, carve, caveat = [] }: Wishes, nowAt: number, random: Random): readonly string[] {
+  if (carve !== undefined && (uses ?? maxSats) !== undefined) throw wrong('--carve sets aside, and --uses and --max-sats limit: hand on with one of them.');
   return [
     ...(path === undefined ? [] : [write('path_prefix', readPath(path))]),
     ...(method === undefined ? [] : [write('method', readMethod(method))]),
@@ -72,6 +75,8 @@ function caveatsOf({ path, method, expires, uses, maxSats, caveat = [] }: Wishes
     ...(uses === undefined ? [] : [write('n_uses', readCount('--uses', uses))]),
     ...(maxSats === undefined ? [] : [write('max_sats', readCount('--max-sats', maxSats))]),
     ...caveat.map(readCaveat),
+    // Last: whoever has the token as it is then opens and closes it.
+    ...(carve === undefined ? [] : [write('part', toHex(random(8))), write('carved', readCount('--carve', carve))]),
   ];
 }
 

@@ -108,6 +108,28 @@ test('whichever of its tokens is given, or its payment, the tree is the same; an
     for (const fake of shown) expect(fake.out() + fake.notes()).not.toContain(toHex(signature));
 });
 
+test('what was carved out is shown as that, in the units of the whole, and what was handed on of it below', async () => {
+  const { shop, run, use } = await open();
+  const bought = await shop.buy(path);
+  const child = Macaroon.attenuate(bought.macaroon, ['part=child', 'carved=200']);
+  const authorization = `L402 ${Macaroon.format(child)}:${bought.preimage}`;
+  expect((await shop.get(path, { headers: { authorization, 'l402-carve': 'open' } })).status).toBe(200);
+  await use(path, bought, Macaroon.attenuate(child, ['n_uses=2']));
+  expect((await run([bought.token, '--json'])).json()).toMatchObject([
+    { kind: 'credit', spent: '50000', underWay: '150000', left: '800000' },
+    {
+      kind: 'carved',
+      name: partKeyOf(child.signature),
+      above: useKeyOf(bought.macaroon.identifier),
+      unit: 'msat',
+      of: '200000',
+      spent: '50000',
+      left: '150000',
+    },
+    { kind: 'part', above: partKeyOf(child.signature), unit: 'uses', of: '2', spent: '1' },
+  ]);
+});
+
 test('a pass is counted by its parts alone; a bucket that was topped up and never handed on stands by itself', async () => {
   const { shop, run, use } = await open();
   const club = await shop.buy('/club/a');

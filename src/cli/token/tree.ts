@@ -23,8 +23,8 @@ export type Node = {
   readonly name: string;
   /** The part or the whole that it was handed on of; undefined of the whole. */
   readonly above: string | undefined;
-  /** `credit` or `bucket` for a balance, `pass` for what is not counted as a whole, `part`. */
-  readonly kind: 'credit' | 'bucket' | 'pass' | 'part';
+  /** `credit` or `bucket` for a balance, `pass` for what is not counted as a whole, `part`; `carved` for one that was carved out of the whole. */
+  readonly kind: 'credit' | 'bucket' | 'pass' | 'part' | 'carved';
   /** Requests or units; or millisatoshi. */
   readonly unit: 'uses' | 'msat';
   /** Undefined of what is not counted as a whole. */
@@ -59,7 +59,17 @@ export async function read(store: Store, wanted: Wanted): Promise<readonly Node[
   const nodes = [top];
   const add = (above: string, depth: number) => {
     for (const { place, balance } of found.below.get(above) ?? []) {
-      nodes.push({ name: place.part, above, kind: 'part', unit: place.unit, counted: balance, topUps: 0, isRevoked: denied.has(place.part), depth });
+      const unit = place.unit === 'carved' ? top.unit : place.unit;
+      nodes.push({
+        name: place.part,
+        above,
+        kind: place.unit === 'carved' ? 'carved' : 'part',
+        unit,
+        counted: balance,
+        topUps: 0,
+        isRevoked: denied.has(place.part),
+        depth,
+      });
       add(place.part, depth + 1);
     }
   };
@@ -73,7 +83,7 @@ export function print(terminal: Terminal, nodes: readonly Node[], wanted: Wanted
   for (const node of nodes) terminal.data(toData(node));
   const rows = nodes.map((node) => {
     const { depth, kind, name, isRevoked } = node;
-    const what = depth === 0 ? titles[kind] : `part ${name.slice(0, 12)}`;
+    const what = depth === 0 ? titles[kind] : `${kind} ${name.slice(0, 12)}`;
     const marks = [isRevoked ? tone('bad', 'revoked') : '', wanted.kind === 'token' && wanted.given === name ? tone('quiet', '← what was given') : ''];
     return [`${'  '.repeat(depth)}${depth === 0 ? tone('strong', what) : what}`, ...columnsOf(node), marks.filter(Boolean).join('  ')];
   });
@@ -81,7 +91,13 @@ export function print(terminal: Terminal, nodes: readonly Node[], wanted: Wanted
   if (nodes.length === 1) terminal.line(tone('quiet', 'Nothing that was handed on of it has been used.'));
 }
 
-const titles: { readonly [kind in Node['kind']]: string } = { credit: 'a credit', bucket: 'a bucket', pass: 'a token that is not counted', part: 'a part' };
+const titles: { readonly [kind in Node['kind']]: string } = {
+  credit: 'a credit',
+  bucket: 'a bucket',
+  pass: 'a token that is not counted',
+  part: 'a part',
+  carved: 'a part that was carved out',
+};
 
 function columnsOf({ counted, unit }: Node): readonly string[] {
   if (counted === undefined) return ['', '', '', ''];

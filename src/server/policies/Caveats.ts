@@ -7,6 +7,7 @@
 import type { Msat } from '../../core/Amount.ts';
 import * as Caveat from '../../core/Caveat.ts';
 import * as capabilities from './capabilities.ts';
+import * as carving from './carved.ts';
 import * as limits from './limits.ts';
 import * as method from './method.ts';
 import type { Author, Failure, Policy, PolicyContext } from './Policy.ts';
@@ -37,7 +38,12 @@ export type CaveatFacts = {
   readonly limits: readonly limits.Limit[];
   /** The account that it adds to, of a top-up. */
   readonly topUp: string | undefined;
+  /** What a holder has carved out of the whole. */
+  readonly carved: Carved | undefined;
 };
+
+/** So many units of what was sold, and which of the token's caveats says it. */
+export type Carved = { readonly units: bigint; readonly index: number };
 
 /** The first caveat that does not hold. */
 export type CaveatFailure = {
@@ -97,6 +103,7 @@ export function check(caveats: readonly string[], context: PolicyContext, skipUn
   let grants = false;
   let counted: limits.Limit[] | undefined;
   let isBound = false;
+  let carved: Carved | undefined;
   for (let index = 0; index < caveats.length; index++) {
     const text = caveats[index] as string;
     const caveat = parse(text);
@@ -122,6 +129,11 @@ export function check(caveats: readonly string[], context: PolicyContext, skipUn
       const limit = limits.limitOf(place === places.nUses ? 'n_uses' : 'max_sats', value, index);
       if (limit === undefined || counted.push(limit) > limits.maxLimits) return { kind: 'fails', failure: 'unreadable', by, condition };
     }
+    if (place === places.carved) {
+      const units = counted === undefined ? carving.unitsOf(value, sold.readTerms(last[places.terms] ?? '')?.kind ?? '') : undefined;
+      if (units === undefined) return { kind: 'fails', failure: 'unreadable', by, condition };
+      carved = { units, index };
+    }
     if (place === places.validUntil) mintedUntil ??= validUntil.read(value);
     if (by === 'minted' && place === places.terms) {
       if (saysTooLittle(last, context)) return { kind: 'fails', failure: 'elsewhere', by, condition };
@@ -133,7 +145,7 @@ export function check(caveats: readonly string[], context: PolicyContext, skipUn
     }
   }
   return (
-    facts(last, { mintedUntil, grants, isBound, limits: counted ?? [] }, service) ?? {
+    facts(last, { mintedUntil, grants, isBound, carved, limits: counted ?? [] }, service) ?? {
       kind: 'fails',
       failure: 'elsewhere',
       by: 'minted',
@@ -151,11 +163,12 @@ type Seen = {
   /** Whether the seller minted capabilities. */
   readonly grants: boolean;
   readonly isBound: boolean;
+  readonly carved: Carved | undefined;
   readonly limits: readonly limits.Limit[];
 };
 
 /** What a token that holds says of itself; undefined where something that every token of ours carries is missing. */
-function facts(last: Last, { mintedUntil, grants, isBound, limits: set }: Seen, service: string): CaveatFacts | undefined {
+function facts(last: Last, { mintedUntil, grants, isBound, carved, limits: set }: Seen, service: string): CaveatFacts | undefined {
   const said = last[places.terms];
   const terms = said === undefined ? undefined : sold.readTerms(said);
   const price = last[places.price];
@@ -181,6 +194,7 @@ function facts(last: Last, { mintedUntil, grants, isBound, limits: set }: Seen, 
     isBound,
     limits: set,
     topUp: last[places.topUp],
+    carved,
   };
 }
 
@@ -220,6 +234,7 @@ const places = {
   maxSats: 17,
   part: 18,
   topUp: 19,
+  carved: 20,
 } as const;
 
 const slotCount = Object.keys(places).length;
@@ -243,6 +258,7 @@ const ofAnyService: readonly (readonly [string, Slot])[] = [
   ['token_id', { policy: holds, place: places.tokenId }],
   ['budget_id', { policy: holds, place: places.budgetId }],
   [preimage.condition, { policy: preimage.preimage, place: places.preimage }],
+  [carving.condition, { policy: carving.carved, place: places.carved }],
   [topUp.condition, { policy: topUp.topUp, place: places.topUp }],
 ];
 

@@ -26,7 +26,7 @@ const principal: Principal = {
   isBound: true,
   parts: [],
   useKey,
-  branches: [],
+  carved: undefined,
   topUp: undefined,
 };
 

@@ -14,6 +14,7 @@ import { toHex } from '../../core/internal/bytes.ts';
 import type * as Path from '../../http/Path.ts';
 import type { RequestView } from '../../http/RequestView.ts';
 import type { ClaimRef, Debit, Spending, Store, StoredAnswer } from '../../store/Store.ts';
+import { asideOf, reservationOf } from '../Carvings.ts';
 import { entryOf } from '../Ledger.ts';
 import type { Part, Principal } from '../Offer.ts';
 import { maxPartsBelow } from '../policies/limits.ts';
@@ -89,15 +90,17 @@ async function setUnitsAside(context: CountedContext, principal: Principal, call
   const debits = debitsOf(context, principal, call);
   const outcome = await store.reserve({ reservation, debits, leaseSeconds });
   if (outcome.kind === 'reserved') {
-    // Of a pass nothing is left or used up: its account counts parts alone.
-    const available = principal.units === undefined ? outcome.available.slice(1) : outcome.available;
-    const left = remaining(principal, available);
+    // Of a pass nothing is left or used up: its account counts parts alone. Of the whole nothing is said to whoever has what was carved out of it.
+    const isWhole = principal.units !== undefined && principal.carved === undefined;
+    const left = remaining(principal, isWhole ? outcome.available : outcome.available.slice(1));
     const sale = createClaimedSale(context, countedUse(context, principal, call, { reservation, left, claim }));
     return { kind: 'counted', sale, isRepeat: false, kept: undefined };
   }
   if (outcome.kind === 'crowded') return { kind: 'refused', error: crowded() };
-  const isUnderWay = outcome.kind === 'insufficient' && (await mayComeBack(store, debits, outcome.account));
-  return { kind: 'refused', error: isUnderWay ? setAside() : outcome.account === principal.useKey ? used() : narrowed() };
+  if (principal.carved !== undefined && outcome.account === reservationOf(principal.carved.key)) return { kind: 'refused', error: notSetAside() };
+  const isUnderWay = outcome.kind === 'insufficient' && (await mayComeBack(store, debits, outcome.account, principal));
+  const isUsed = outcome.account === principal.useKey && principal.carved === undefined;
+  return { kind: 'refused', error: isUnderWay ? setAside() : isUsed ? used() : narrowed() };
 }
 
 /** What is left of something that is counted, and why a call would not be served with it; undefined where it would. */
@@ -109,10 +112,11 @@ export type Left = { readonly text: string | undefined; readonly error: FareboxE
  * @throws STORE_UNAVAILABLE – it could not be found out
  */
 export async function look(store: Pick<Store, 'balance'>, principal: Principal, call?: Pick<Call, 'priceMsat' | 'takes'>): Promise<Left> {
-  const { useKey, units, parts, terms } = principal;
+  const { useKey, units, parts, terms, carved } = principal;
   const takes = call?.takes ?? 1n;
   const costMsat = call === undefined ? 1n : terms === 'bucket' ? worthOf(principal, takes, true) : call.priceMsat;
-  const root = useKey === undefined || units === undefined ? [] : [{ account: useKey, most: units, takes }];
+  const own = carved ?? { key: useKey, units };
+  const root = own.key === undefined || own.units === undefined ? [] : [{ account: own.key, most: own.units, takes }];
   const counted = parts.filter(({ unit }) => unit === 'uses' || terms !== 'pass');
   const accounts = [...root, ...counted.map(({ key, unit, most }) => ({ account: key, most, takes: unit === 'uses' ? 1n : costMsat }))];
   // What nothing has been taken off yet has not been opened.
@@ -124,9 +128,10 @@ export async function look(store: Pick<Store, 'balance'>, principal: Principal, 
   );
   if (lacking < 0) return { text, error: undefined, isInUse: false };
   const { available = 0n, reserved = 0n } = balances[lacking] ?? {};
-  // What others have set aside may come back.
-  if (available + reserved >= (accounts[lacking]?.takes ?? 0n)) return { text, error: undefined, isInUse: true };
-  return { text, error: lacking < root.length ? used() : narrowed(), isInUse: false };
+  // What others have set aside may come back; what was carved out does not, in a moment.
+  const aside = lacking < root.length && useKey !== undefined && carved === undefined ? ((await store.balance(asideOf(useKey)))?.reserved ?? 0n) : 0n;
+  if (available + reserved - aside >= (accounts[lacking]?.takes ?? 0n)) return { text, error: undefined, isInUse: true };
+  return { text, error: lacking < root.length && carved === undefined ? used() : narrowed(), isInUse: false };
 }
 
 /**
@@ -134,21 +139,25 @@ export async function look(store: Pick<Store, 'balance'>, principal: Principal, 
  * opened below it: anybody can write new ones, and asking with them costs nothing where the answer is a failure.
  */
 function debitsOf(context: CountedContext, principal: Principal, call: Call): readonly Debit[] {
-  const { useKey, units, parts, mintedUntil: expiresAt, terms } = principal;
+  const { useKey, units, parts, mintedUntil: expiresAt, terms, carved } = principal;
   const costMsat = terms === 'bucket' ? worthOf(principal, call.takes, true) : call.priceMsat;
   const sources = Delegation.sourcesOf(principal);
   const limited: Debit[] = [];
+  const above = carved === undefined ? 1 : 2;
   for (const [index, { key, unit, most }] of parts.entries()) {
     // A pass costs nothing more with each call.
     if (unit === 'msat' && terms === 'pass') continue;
     const opens = { source: sources[index] ?? key, units: most, expiresAt };
-    limited.push({ account: key, units: unit === 'uses' ? 1n : costMsat, opens, mostBehind: maxPartsBelow(limited.length + 1) });
+    limited.push({ account: key, units: unit === 'uses' ? 1n : costMsat, opens, mostBehind: maxPartsBelow(limited.length + above) });
   }
   if (useKey === undefined) return limited;
   const root = { account: useKey, mostBehind: maxPartsBelow(0) };
   if (units === undefined) return [{ ...root, units: 0n, opens: { source: useKey, units: 0n, expiresAt } }, ...limited];
   const entry = entryOf('received', principal, call.route, context.clock, '', terms);
-  return [{ ...root, units: call.takes, opens: { source: useKey, units, expiresAt, entry } }, ...limited];
+  const whole: Debit = { ...root, units: call.takes, opens: { source: useKey, units, expiresAt, entry } };
+  if (carved === undefined) return [whole, ...limited];
+  const own = { source: Delegation.sourceOfCarved(principal), units: carved.units, expiresAt };
+  return [{ ...whole, from: reservationOf(carved.key) }, { account: carved.key, units: call.takes, opens: own, mostBehind: maxPartsBelow(1) }, ...limited];
 }
 
 /** What so many units were bought for. */
@@ -158,9 +167,9 @@ export function worthOf({ amountMsat, units }: Principal, takes: bigint, roundsU
 }
 
 /** What its client calls it; undefined where that has no name for it. One holder's name is no other's: they would be given each other's answers. */
-function nameOf({ parts, useKey }: Principal, { request }: Call): string | undefined {
+function nameOf({ parts, carved, useKey }: Principal, { request }: Call): string | undefined {
   const key = request.header('idempotency-key');
-  return key === undefined ? undefined : `${parts.at(-1)?.key ?? useKey}/${key}`;
+  return key === undefined ? undefined : `${parts.at(-1)?.key ?? carved?.key ?? useKey}/${key}`;
 }
 
 /** What is the same of every use of a call. */
@@ -178,9 +187,10 @@ function countedUse(context: CountedContext, principal: Principal, call: Call, {
   const { store, clock, leaseSeconds } = context;
   const facts = factsOf(principal, call, nameOf(principal, call) ?? reservation);
   const spending = (note: string): Spending => ({ nonce: reservation, service: principal.service, route: call.route, at: nowAt(clock), note });
+  const to = principal.carved === undefined ? {} : { to: reservationOf(principal.carved.key) };
   const settles = (note: string) => ({ reservation, entry: spending(note) });
   const cancels = ({ note, limit }: { readonly note: string; readonly limit?: number }) => {
-    return { reservation, reason: note, entry: spending(note), ...(limit === undefined ? {} : { limit }) };
+    return { reservation, reason: note, entry: spending(note), ...to, ...(limit === undefined ? {} : { limit }) };
   };
   const common = { ...facts, isRepeat: false, headers: left === undefined ? [] : [['L402-Remaining', left] as const] };
   if (claim === undefined) {
@@ -241,11 +251,13 @@ function remaining({ terms, parts, units }: Principal, available: readonly bigin
   return unit === 'msat' ? Amount.format(Amount.fromMsat(least)) : `${least}`;
 }
 
-/** Whether what others have set aside on an account would be enough: it may come back. */
-async function mayComeBack(store: Store, debits: readonly Debit[], account: string): Promise<boolean> {
+/** Whether what requests under way have set aside on an account would be enough: it may come back. What was carved out of it does not, in a moment. */
+async function mayComeBack(store: Store, debits: readonly Debit[], account: string, { useKey }: Principal): Promise<boolean> {
   const balance = await store.balance(account);
   const units = debits.find((debit) => debit.account === account)?.units;
-  return balance !== undefined && units !== undefined && balance.available + balance.reserved >= units;
+  if (balance === undefined || units === undefined || balance.available + balance.reserved < units) return false;
+  const carved = account === useKey ? ((await store.balance(asideOf(account)))?.reserved ?? 0n) : 0n;
+  return balance.available + balance.reserved - carved >= units;
 }
 
 /** It is the same call, and it has had its answer. */
@@ -267,6 +279,10 @@ function crowded(): FareboxError {
   const message =
     'This token, or a part of it, was handed on in as many parts as may be counted. Use a part that has been used before, or what it is a part of.';
   return new FareboxError('CREDENTIAL_NARROWED', message);
+}
+
+function notSetAside(): FareboxError {
+  return new FareboxError('CREDENTIAL_NARROWED', 'Nothing is set aside for this token: it has not been asked for (L402-Carve: open), or was given back.');
 }
 
 function narrowed(): FareboxError {

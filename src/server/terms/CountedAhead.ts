@@ -18,8 +18,8 @@ import type { LeasedUnits, Leases } from './Leases.ts';
 export type AheadContext = CountedContext & { readonly leases: Leases };
 
 /** Whether a call with this credential can be counted ahead. */
-export function canCountAhead({ useKey, units, parts }: Principal, request: RequestView): boolean {
-  return useKey !== undefined && units !== undefined && parts.length === 0 && request.header('idempotency-key') === undefined;
+export function canCountAhead({ useKey, units, parts, carved }: Principal, request: RequestView): boolean {
+  return useKey !== undefined && units !== undefined && parts.length === 0 && carved === undefined && request.header('idempotency-key') === undefined;
 }
 
 /**

@@ -28,8 +28,9 @@ export function createAccounts(now: () => number) {
     reserve: (request: Parameters<Store['reserve']>[0]): Work<Awaited<ReturnType<Store['reserve']>>> => ({
       want: ({ holdings, closings }) => {
         holdings.wantReservation(request.reservation);
-        for (const { account, opens } of request.debits) {
+        for (const { account, opens, from } of request.debits) {
           holdings.wantAccount(account);
+          if (from !== undefined) holdings.wantReservation(from);
           if (opens) holdings.wantSource(opens.source);
           if (opens?.entry) closings.want(opens.entry.paymentHash);
         }
@@ -38,7 +39,13 @@ export function createAccounts(now: () => number) {
     }),
     extend: ofReservation(AccountLife.extend),
     settle: ofReservation(AccountLife.settle),
-    cancel: ofReservation(AccountLife.cancel),
+    cancel: (request: Parameters<Store['cancel']>[0]): Work<Awaited<ReturnType<Store['cancel']>>> => ({
+      want: ({ holdings }) => {
+        holdings.wantReservation(request.reservation);
+        if (request.to !== undefined) holdings.wantReservation(request.to);
+      },
+      take: (group) => AccountLife.cancel(keptIn(group, now), request),
+    }),
   };
 }
 

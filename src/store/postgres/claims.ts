@@ -66,13 +66,14 @@ function step<Outcome>(
 }
 
 /** The same, where a reservation ends with it. */
-function withReservation<Outcome>(ends: { readonly reservation: string } | undefined, work: Work<Outcome>): Work<Outcome> {
+function withReservation<Outcome>(ends: { readonly reservation: string; readonly to?: string | undefined } | undefined, work: Work<Outcome>): Work<Outcome> {
   if (ends === undefined) return work;
   return {
     ...work,
     want: (group) => {
       work.want(group);
       group.holdings.wantReservation(ends.reservation);
+      if (ends.to !== undefined) group.holdings.wantReservation(ends.to);
     },
   };
 }

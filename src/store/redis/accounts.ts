@@ -25,16 +25,22 @@ export function createAccounts(steps: Steps, asking: Asking, keys: Keys, now: ()
       },
     });
 
+  const reservationsOf = ({ reservation, debits }: Parameters<Store['reserve']>[0]) =>
+    [...new Set([reservation, ...debits.flatMap(({ from }) => from ?? [])])].map(keys.reservation);
+
   return {
     credit: (request: Parameters<Store['credit']>[0]) =>
       take('credit', [keys.account(request.account), keys.source(request.source)], (kept) => AccountLife.credit(kept, request)),
     reserve: (request: Parameters<Store['reserve']>[0]) =>
-      take('reserve', [keys.reservation(request.reservation), ...request.debits.map(({ account }) => keys.account(account))], (kept) =>
+      take('reserve', [...reservationsOf(request), ...request.debits.map(({ account }) => keys.account(account))], (kept) =>
         AccountLife.reserve(kept, request),
       ),
     extend: (request: Parameters<Store['extend']>[0]) => take('extend', [keys.reservation(request.reservation)], (kept) => AccountLife.extend(kept, request)),
     settle: (request: Parameters<Store['settle']>[0]) => take('settle', [keys.reservation(request.reservation)], (kept) => AccountLife.settle(kept, request)),
-    cancel: (request: Parameters<Store['cancel']>[0]) => take('cancel', [keys.reservation(request.reservation)], (kept) => AccountLife.cancel(kept, request)),
+    cancel: (request: Parameters<Store['cancel']>[0]) =>
+      take('cancel', [request.reservation, ...(request.to === undefined ? [] : [request.to])].map(keys.reservation), (kept) =>
+        AccountLife.cancel(kept, request),
+      ),
     balance: async (account: string): Promise<AccountBalance | undefined> => {
       const [text] = await asking.ask([['GET', keys.account(account)]]);
       const draft: Draft = { read: () => (typeof text === 'string' ? text : undefined), write: () => {}, append: () => {}, run: () => {} };

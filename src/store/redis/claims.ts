@@ -18,14 +18,14 @@ import type { Step, Steps } from './steps.ts';
 export function createClaims(steps: Steps, asking: Asking, keys: Keys, now: () => number) {
   function take<Outcome>(
     operation: Step<Outcome>['operation'],
-    { key, ends }: { readonly key: string; readonly ends?: { readonly reservation: string } | undefined },
+    { key, ends }: { readonly key: string; readonly ends?: { readonly reservation: string; readonly to?: string | undefined } | undefined },
     decide: (life: ClaimLife.ClaimLife | undefined, draft: Draft) => ClaimLife.Step<Outcome>,
     answer?: StoredAnswer,
   ): Promise<Outcome> {
     const cell = keys.claim(key);
     return steps.take({
       operation,
-      cells: [cell, ...(ends ? [keys.reservation(ends.reservation)] : [])],
+      cells: [cell, ...[ends?.reservation, ends?.to].filter((name) => name !== undefined).map(keys.reservation)],
       decide: (draft) => {
         const life = parseClaim(draft.read(cell));
         const step = decide(life, draft);
