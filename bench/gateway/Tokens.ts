@@ -10,8 +10,11 @@ import * as Caveats from '../../src/server/policies/Caveats.ts';
 import { createRootKeys, type RootKeys } from '../../src/server/RootKeys.ts';
 import { getBytes } from '../harness/Load.ts';
 
-/** The routes of the measured gateway. `free` and `pass` have names of one length, so that their requests have too. */
-export const paths = { free: '/free', pass: '/pass', once: '/once', unknown: '/none' } as const;
+/** The routes of the measured gateway. Their names have one length, so that their requests have too. */
+export const paths = { free: '/free', pass: '/pass', once: '/once', bucket: '/many', leased: '/held', unknown: '/none' } as const;
+
+/** What the caveat says of what each of them sells. */
+const sold = { pass: 'pass', once: 'per-request', bucket: 'bucket:1000000000', leased: 'bucket:1000000000' } as const;
 
 /** Tokens are sold at this price. */
 export const priceMsat = Amount.fromSat(10);
@@ -22,7 +25,7 @@ export function keysOf(master: Uint8Array): RootKeys {
 }
 
 /** That many credentials, no two alike, for one of the routes. */
-export function mintCredentials(keys: RootKeys, terms: 'pass' | 'once', count: number): readonly string[] {
+export function mintCredentials(keys: RootKeys, terms: keyof typeof sold, count: number): readonly string[] {
   return Array.from({ length: count }, () => {
     const preimage = Preimage.fromBytes(randomBytes(32));
     const mintedAt = Math.floor(Date.now() / 1000);
@@ -38,7 +41,7 @@ export function mintCredentials(keys: RootKeys, terms: 'pass' | 'once', count: n
       priced: '',
       validUntil: mintedAt + 4200,
       amountMsat: priceMsat,
-      terms: terms === 'once' ? 'per-request' : 'pass',
+      terms: sold[terms],
     });
     return `L402 ${Macaroon.format(Macaroon.mint(rootKey, identifier, caveats))}:${preimage}`;
   });

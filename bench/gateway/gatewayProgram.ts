@@ -80,11 +80,18 @@ async function openStore(kind: GatewayProgramOptions['store'], folder: string | 
   return kind === 'memory' ? createMemoryStore() : undefined;
 }
 
+/** What needs a store. */
+const counted = [
+  { path: paths.once, methods: 'GET', price: '10 sat' },
+  { path: paths.bucket, methods: 'GET', price: '10 sat', terms: { bucket: 1_000_000_000 } },
+  { path: paths.leased, methods: 'GET', price: '10 sat', terms: { bucket: 1_000_000_000 }, leased: 100 },
+];
+
 function configFor(upstreamPort: number, trustsLoad: boolean, counts: boolean) {
   const routes = [
     { path: paths.free, methods: 'GET', free: true },
     { path: paths.pass, methods: 'GET', price: '10 sat', terms: 'pass 1h' },
-    ...(counts ? [{ path: paths.once, methods: 'GET', price: '10 sat' }] : []),
+    ...(counts ? counted : []),
   ];
   return createConfig({
     listen: '127.0.0.1:0',

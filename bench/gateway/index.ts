@@ -24,12 +24,18 @@ type Kind = {
 
 /** Tokens that have been presented before, as many as have clients at once. */
 const seenTokens = 256;
-const seen = new WeakMap<Stage, readonly string[]>();
+const seenCredentials = keptOf('pass');
+const bucketCredentials = keptOf('bucket');
+const leasedCredentials = keptOf('leased');
 
-function seenCredentials(stage: Stage): readonly string[] {
-  const credentials = seen.get(stage) ?? mintCredentials(stage.keys, 'pass', seenTokens);
-  seen.set(stage, credentials);
-  return credentials;
+/** The same tokens for all runs on one stage. */
+function keptOf(terms: 'pass' | 'bucket' | 'leased'): (stage: Stage) => readonly string[] {
+  const kept = new WeakMap<Stage, readonly string[]>();
+  return (stage) => {
+    const credentials = kept.get(stage) ?? mintCredentials(stage.keys, terms, seenTokens);
+    kept.set(stage, credentials);
+    return credentials;
+  };
 }
 
 const kinds = {
@@ -56,6 +62,10 @@ const kinds = {
     expect: 200,
     requests: (stage, count) => mintCredentials(stage.keys, 'once', count).map((one) => requestFor(paths.once, one)),
   },
+  bucket: { store: 'memory', expect: 200, requests: (stage) => bucketCredentials(stage).map((one) => requestFor(paths.bucket, one)) },
+  'bucket-sqlite': { store: 'sqlite', expect: 200, requests: (stage) => bucketCredentials(stage).map((one) => requestFor(paths.bucket, one)) },
+  leased: { store: 'memory', expect: 200, requests: (stage) => leasedCredentials(stage).map((one) => requestFor(paths.leased, one)) },
+  'leased-sqlite': { store: 'sqlite', expect: 200, requests: (stage) => leasedCredentials(stage).map((one) => requestFor(paths.leased, one)) },
   unknown: { store: 'memory', expect: 404, requests: () => [requestFor(paths.unknown)] },
   challenge: { store: 'memory', expect: 402, requests: () => [requestFor(paths.pass)] },
   'challenge-sandbox': { store: 'memory', onSandbox: true, expect: 402, requests: () => [requestFor(paths.pass)] },
@@ -70,6 +80,10 @@ const comparisons = {
   'unseen-hashed': { name: 'the same, nothing written down', a: 'free-unseen', b: 'unseen-hashed', bound: { atMost: 1.2 } },
   'once-memory': { name: 'single use, memory', a: 'free', b: 'once-memory', bound: undefined },
   'once-sqlite': { name: 'single use, SQLite', a: 'free', b: 'once-sqlite', bound: undefined },
+  bucket: { name: 'bucket, memory', a: 'seen', b: 'bucket', bound: undefined },
+  'bucket-sqlite': { name: 'bucket, SQLite', a: 'seen', b: 'bucket-sqlite', bound: { atMost: 1 / 0.8 } },
+  leased: { name: 'bucket, counted ahead, memory', a: 'seen', b: 'leased', bound: undefined },
+  'leased-sqlite': { name: 'bucket, counted ahead, SQLite', a: 'seen', b: 'leased-sqlite', bound: { atMost: 1 / 0.95 } },
   challenge: { name: '402 beside 404, invoices ready', a: 'unknown', b: 'challenge', bound: { atMost: 2 } },
   'challenge-sandbox': { name: '402 beside 404, on the sandbox', a: 'unknown', b: 'challenge-sandbox', bound: { atMost: 2 } },
 } as const;

@@ -38,5 +38,5 @@ function microseconds(value: number): string {
 
 function formatBound(bound: Bound | undefined): string {
   if (bound === undefined) return '-';
-  return 'atMost' in bound ? `≤ ${bound.atMost}` : `≥ ${bound.atLeast}`;
+  return 'atMost' in bound ? `≤ ${Number(bound.atMost.toFixed(3))}` : `≥ ${Number(bound.atLeast.toFixed(3))}`;
 }

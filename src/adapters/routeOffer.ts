@@ -29,6 +29,8 @@ export type RouteOptions = {
   readonly receiver?: Receiver;
   /** `settled`: the payee's wallet has to say that it was paid, and is asked once a payment; default: `preimage`, which proves the payment and asks nobody. */
   readonly verify?: Offer.Offer['verify'];
+  /** `passes-only`: passes are served by the last list of what was revoked while the store does not answer. Default: `refuse`, nothing is. */
+  readonly outage?: Offer.Offer['outage'];
 };
 
 /** The offer of a route, by its method and pattern. */
@@ -43,7 +45,7 @@ const maxRoutes = 1000;
  */
 export function routeOffer(options: RouteOptions): RouteOffer {
   const price = typeof options.price === 'object' ? options.price : Price.fixed(options.price);
-  const { title, description, capabilities, exactMsat, receiver, verify, free } = options;
+  const { title, description, capabilities, exactMsat, receiver, verify, outage, free } = options;
   const make = (route: string, pattern: string | undefined) =>
     Offer.create({
       service: options.service ?? 'api',
@@ -56,6 +58,7 @@ export function routeOffer(options: RouteOptions): RouteOffer {
       ...(capabilities ? { capabilities } : {}),
       ...(exactMsat === undefined ? {} : { exactMsat }),
       ...(verify === undefined ? {} : { verify }),
+      ...(outage === undefined ? {} : { outage }),
       receiver,
       free,
     });

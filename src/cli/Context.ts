@@ -4,6 +4,7 @@
 import type { Clock } from '../core/Clock.ts';
 import type { Home } from './Home.ts';
 import type { Terminal } from './Terminal.ts';
+import type { WorkerLink } from './workers/messages.ts';
 
 /** See the head of this file. */
 export type CliContext = {
@@ -19,6 +20,8 @@ export type CliContext = {
   readonly ask: (question: string, fallback: string) => Promise<string | undefined>;
   /** The same for a secret: what is typed is not shown. */
   readonly askSecret: (question: string) => Promise<string | undefined>;
+  /** Where this is one of several processes of a gateway: the way to who started it. */
+  readonly worker?: WorkerLink | undefined;
   /** Default: the machine's. */
   readonly clock?: Clock;
 };

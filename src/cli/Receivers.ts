@@ -5,7 +5,7 @@ import type { PayeesConfig, WalletConfig, Wallets } from '../gateway/index.ts';
 import { withFailover } from '../lightning/failover.ts';
 import type { Receiver } from '../lightning/Lightning.ts';
 import { createLnurlReceiver } from '../lightning/lnurl.ts';
-import { withReadyInvoices } from '../lightning/ready.ts';
+import { defaultReady, type ReadyOptions, withReadyInvoices } from '../lightning/ready.ts';
 import type { Home } from './Home.ts';
 import { createDriver, products } from './Products.ts';
 import { openSandbox, type SandboxLink } from './SandboxLink.ts';
@@ -32,10 +32,10 @@ export type OpenReceivers = {
 };
 
 /**
- * Opens them. A wallet that is away is no reason not to start: only the sandbox is on this machine, and is started with it.
+ * Opens them, for one of so many processes that are paid into the same. A wallet that is away is no reason not to start: only the sandbox is on this machine, and is started with it.
  * @throws SANDBOX_UNAVAILABLE – the sandbox cannot be had; CONFIG_INVALID – what lets one in cannot be used
  */
-export async function openReceivers(home: Home, { network, lightning, payees }: PayeesConfig): Promise<OpenReceivers> {
+export async function openReceivers(home: Home, { network, lightning, payees }: PayeesConfig, processes = 1): Promise<OpenReceivers> {
   const link = network === 'sandbox' ? await openSandbox(home) : undefined;
   const wallets: OpenWallet[] = [];
   const open = (owner: string, path: string, configs: Wallets): Receiver => {
@@ -43,7 +43,7 @@ export async function openReceivers(home: Home, { network, lightning, payees }: 
       const place = configs.length === 1 ? path : `${path}[${index}]`;
       const receiver = driverOf(config, owner, place, link);
       wallets.push({ place, identity: identityOf(config, owner), config, receiver });
-      return config.ready === 0 ? receiver : withReadyInvoices(receiver, { keep: config.ready });
+      return config.ready === 0 ? receiver : withReadyInvoices(receiver, readyOf(config.ready, processes));
     });
     const [only] = each;
     return each.length === 1 && only !== undefined ? only : withFailover(each);
@@ -61,6 +61,12 @@ export async function openReceivers(home: Home, { network, lightning, payees }: 
     await link?.close();
     throw error;
   }
+}
+
+/** What a node is asked for is bounded for all processes together: each has its part. */
+function readyOf(keep: number | undefined, processes: number): ReadyOptions {
+  if (processes === 1) return { keep };
+  return { keep: Math.ceil((keep ?? defaultReady.keep) / processes), perSecond: Math.max(1, Math.floor(defaultReady.perSecond / processes)) };
 }
 
 /** On the sandbox, every payee has a node of its own. */

@@ -2,14 +2,14 @@
  * The store of a gateway: opened to sell with, or looked into by a command.
  */
 import { readFileSync, statSync } from 'node:fs';
-import { type Clock, systemClock } from '../core/Clock.ts';
+import type { Clock } from '../core/Clock.ts';
 import { FareboxError } from '../core/Errors.ts';
 import { isAddress, isServer, loadConfig, placeOf, type ServerChoice, type StoreChoice } from '../gateway/index.ts';
 import type { Network } from '../lightning/Lightning.ts';
 import { createMemoryStore } from '../store/memory.ts';
 import { createPostgresStore } from '../store/postgres.ts';
 import { createRedisStore } from '../store/redis.ts';
-import type { Store } from '../store/Store.ts';
+import type { Store, Versions } from '../store/Store.ts';
 import { createSqliteStore } from '../store/sqlite.ts';
 import { configFile } from './ConfigFile.ts';
 import type { CliContext } from './Context.ts';
@@ -66,7 +66,7 @@ export function nameOf(choice: KeptStore): string {
  * @throws STORE_UNAVAILABLE – it is not there, or cannot be opened
  */
 export async function openToLook(choice: KeptStore, clock: Clock, command: string): Promise<Store> {
-  if (isServer(choice)) return openServer(choice, false, clock);
+  if (isServer(choice)) return openServer(choice, false, { clock });
   const { path } = choice;
   const found = statSync(path, { throwIfNoEntry: false });
   if (found !== undefined && found.size > 0) return createSqliteStore({ path, clock });
@@ -75,15 +75,31 @@ export async function openToLook(choice: KeptStore, clock: Clock, command: strin
   throw new FareboxError('STORE_UNAVAILABLE', `Nothing has been sold yet: there is no store at ${path}. "farebox serve" makes it.${elsewhere}`);
 }
 
-function openServer(choice: ServerChoice, create: boolean, clock = systemClock): Promise<Store> {
+/** How a store is made ready by whoever may change more of it than a sale does. */
+export type Readying = {
+  readonly clock?: Clock;
+  /** Told from which version to which it was brought. */
+  readonly onVersions?: (versions: Versions) => void;
+  /** Whether what an import that was cut off has left is cleared away. */
+  readonly clears?: boolean;
+};
+
+/**
+ * Opens a store to bring it up to date or to fill it; makes it where it is not there.
+ * @throws STORE_UNAVAILABLE, STORE_VERSION, CONFIG_INVALID – see {@link openStore}
+ */
+export async function openToChange(choice: KeptStore, readying: Readying): Promise<Store> {
+  const { clears: _, ...options } = readying;
+  return choice.kind === 'sqlite' ? createSqliteStore({ path: choice.path, ...options }) : openServer(choice, true, readying);
+}
+
+function openServer(choice: ServerChoice, create: boolean, { clears, ...readying }: Readying = {}): Promise<Store> {
   const url = addressOf(choice);
-  if (choice.kind === 'postgres') {
-    const { schema, durability } = choice;
-    return createPostgresStore({ url, schema, durability, create, clock });
-  }
-  const { prefix, durability, certificatePath } = choice;
+  const options = { url, durability: choice.durability, create, ...readying };
+  if (choice.kind === 'postgres') return createPostgresStore({ ...options, schema: choice.schema, durability: choice.durability });
+  const { prefix, certificatePath } = choice;
   const ca = certificatePath === undefined ? {} : { ca: read(certificatePath, 'certificate') };
-  return createRedisStore({ url, prefix, durability, create, clock, ...ca });
+  return createRedisStore({ ...options, prefix, ...ca, ...(clears !== undefined && { clears }) });
 }
 
 /** @throws CONFIG_INVALID – its file cannot be read, or holds no address */

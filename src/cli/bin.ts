@@ -2,6 +2,7 @@
 /**
  * The command `farebox`.
  */
+import cluster from 'node:cluster';
 import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
 import { CommanderError } from 'commander';
@@ -11,10 +12,13 @@ import { exitCodeOf } from './exit.ts';
 import { openHome } from './Home.ts';
 import { createProgram } from './program.ts';
 import { createTerminal } from './Terminal.ts';
+import { linkOf } from './workers/messages.ts';
 
 const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => {
+    // A terminal tells all of its processes; one of several is told by who started it.
+    if (cluster.isWorker && signal !== 'SIGTERM') return;
     // A second signal does not wait for an orderly end.
     if (stop.signal.aborted) process.exit(130);
     stop.abort();
@@ -31,6 +35,7 @@ const context: CliContext = {
   environment: process.env,
   home: () => openHome(process.env),
   signal: stop.signal,
+  worker: cluster.isWorker ? linkOf(process) : undefined,
   readInput: async () => {
     const chunks: Buffer[] = [];
     for await (const chunk of process.stdin) chunks.push(chunk as Buffer);

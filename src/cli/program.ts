@@ -19,6 +19,7 @@ import { registerSandbox } from './sandbox.ts';
 import { registerServe } from './serve.ts';
 import { registerStore } from './store.ts';
 import { registerToken } from './token.ts';
+import { registerTopUp } from './topup.ts';
 import { version } from './version.ts';
 import { registerWallet } from './wallet.ts';
 
@@ -38,6 +39,7 @@ export function createProgram(context: CliContext): Command {
   registerInit(program, context);
   registerCheck(program, context);
   registerGet(program, context);
+  registerTopUp(program, context);
   registerWallet(program, context);
   registerDoctor(program, context);
   registerDrivers(program, context);

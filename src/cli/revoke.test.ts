@@ -4,8 +4,10 @@ import { createFake, type Fake } from '../../test/cli/fakeContext.ts';
 import { addKey, fingerprintsIn } from '../../test/cli/keys.ts';
 import { type SoldOptions, sell } from '../../test/cli/soldToken.ts';
 import * as Identifier from '../core/Identifier.ts';
+import { toHex } from '../core/internal/bytes.ts';
 import * as Macaroon from '../core/Macaroon.ts';
 import { seal } from '../gateway/index.ts';
+import { partKeyOf } from '../server/Verifier.ts';
 import type { Denial } from '../store/Store.ts';
 import { createSqliteStore } from '../store/sqlite.ts';
 import { registerRevoke } from './revoke.ts';
@@ -41,6 +43,7 @@ async function open(options: Parameters<typeof createFake>[1] = {}, sold: Partia
   return { ...cli, ...bought, master, minting, old, tokenId, denied, withStore };
 }
 
+const narrow = (token: string, ...caveats: readonly string[]) => Macaroon.format(Macaroon.attenuate(Macaroon.parse(token), caveats));
 const messageOf = (outcome: Promise<void>) => outcome.then(() => 'it went through').catch((error: Error) => error.message);
 
 describe('what is revoked', () => {
@@ -87,6 +90,22 @@ describe('what is revoked', () => {
       expect(cli.out()).toContain('until its end, 2027-01-16 07:00:00 UTC (in 23 hours)');
       expect(cli.out() + cli.notes()).not.toContain(bought.preimage);
     }
+  });
+
+  test('a part, by what its holder has or by its name, until the end of the whole; and nothing of it is shown that could be used', async () => {
+    const cli = await open({ interactive: false });
+    const part = Macaroon.attenuate(Macaroon.parse(cli.token), ['part=helper', 'n_uses=5']);
+    const name = partKeyOf(part.signature);
+    await cli.run('revoke', '--part', `L402 ${Macaroon.format(part)}:${cli.preimage}`, '--yes');
+    await cli.run('revoke', '--part', 'ab'.repeat(32).toUpperCase(), '--yes');
+    expect(await cli.denied()).toEqual([
+      { kind: 'part', value: name, expiresAt: now + 82_800 },
+      { kind: 'part', value: hash, expiresAt: never },
+    ]);
+    await cli.run('revoke', 'list');
+    expect(cli.json().map(({ value }) => value)).toEqual([name, hash, name, hash]);
+    for (const secret of [toHex(part.signature), toHex(Macaroon.parse(cli.token).signature), cli.preimage])
+      expect(cli.out() + cli.notes()).not.toContain(secret);
   });
 
   test('a token by its id, or whose signature cannot be checked or does not hold, for good: its end is not known', async () => {
@@ -147,6 +166,9 @@ describe('what is not', () => {
       [['--minted-before', 'yesterday'], /"yesterday" is none/],
       [['--minted-before', '2027-01-15T08:00:00'], /is none/],
       [['--token', 'nonsense'], /is none of them/],
+      [['--part', 'nonsense'], /is none of them/],
+      [['--part', cli.token], /Nobody has narrowed this token/],
+      [['--part', narrow(cli.token, 'n_uses=5', `preimage=${cli.preimage}`)], /Give it without/],
       [['--token', Macaroon.format(Macaroon.mint(new Uint8Array(32), new Uint8Array(66), ['services=api:0']))], /not made by Farebox/],
     ];
     for (const [args, message] of wrong) expect(await messageOf(cli.run('revoke', ...args, '--yes'))).toMatch(message);

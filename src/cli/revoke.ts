@@ -25,8 +25,9 @@ export function registerRevoke(program: Command, context: CliContext): void {
   const several = (text: string, all: readonly string[] = []) => [...all, text];
   const revoke = program
     .command('revoke')
-    .description('Refuse tokens from now on: one, what a payment bought, all under a key, or all that were minted before a time.')
+    .description('Refuse tokens from now on: one, what was handed on of one, what a payment bought, all under a key, or all that were minted before a time.')
     .option('--token <token>', 'a token: its id, the file that holds it, itself, or "-" for standard input; may repeat', several)
+    .option('--part <token>', 'what was handed on, and all that was handed on of it: a narrowed token, likewise, or the name of a part; may repeat', several)
     .option('--payment <hash>', 'everything that a payment bought; may repeat', several)
     .option('--key <fingerprint>', 'everything minted under a master key; may repeat', several)
     .option('--minted-before <time>', 'everything minted before a time (2026-11-21T12:30:05Z), or "now"')
@@ -52,6 +53,7 @@ whoever holds it can buy again.
 Examples:
   farebox revoke --payment 301225cd300e13c1… --config farebox.yaml
   farebox revoke --token stolen.txt --dry-run
+  farebox revoke --part helper.txt --config farebox.yaml
   farebox revoke --key 0a1b2c3d --config farebox.yaml --yes
   farebox revoke --minted-before 2026-11-21T12:30:05Z`;
 

@@ -16,6 +16,8 @@ import { doubtOf, isProduct } from './Products.ts';
 import { type OpenWallet, openReceivers } from './Receivers.ts';
 import { openStore } from './Stores.ts';
 import { type Terminal, table } from './Terminal.ts';
+import { assertPossible, supervise, workersOf } from './workers/run.ts';
+import { type Part, withPorts, work } from './workers/worker.ts';
 
 type ServeOptions = {
   readonly price?: string;
@@ -34,7 +36,7 @@ export type Served = {
   readonly receiver: Receiver;
   readonly wallets: readonly OpenWallet[];
   readonly store: Store | undefined;
-  readonly close: () => Promise<void>;
+  readonly close: Gateway['close'];
 };
 
 export function registerServe(program: Command, context: CliContext): void {
@@ -54,7 +56,19 @@ export function registerServe(program: Command, context: CliContext): void {
     )
     .action(async (url: string | undefined, options: ServeOptions) => {
       const home = context.home();
-      const config = url === undefined ? await fromFile(context, options) : fromFlags(home, url, options);
+      const read = async () => (url === undefined ? fromFile(context, options) : fromFlags(home, url, options));
+      const config = await read();
+      if (context.worker) {
+        return work(context, context.worker, async (own, part) => {
+          const served = await serve(own, home, withPorts(config, part.ports), part);
+          if (part.slot === 1) for (const wallet of served.wallets) void warnOfWallet(own.terminal, wallet);
+          return served;
+        });
+      }
+      if (workersOf(config) > 1) {
+        assertPossible();
+        return supervise(context, { config, reload: read, announce: (ready) => announce(context.terminal, config, ready) });
+      }
       const served = await serve(context, home, config);
       announce(context.terminal, config, served);
       for (const wallet of served.wallets) void warnOfWallet(context.terminal, wallet);
@@ -68,11 +82,11 @@ export function registerServe(program: Command, context: CliContext): void {
 }
 
 /**
- * Starts a gateway, with wallet, keys and store as its configuration says.
+ * Starts a gateway, with wallet, keys and store as its configuration says. `part`: it is one of several processes.
  * @throws FareboxError – the port is taken, keys or store cannot be used
  */
-export async function serve(context: CliContext, home: Home, config: GatewayConfig): Promise<Served> {
-  const paid = await openReceivers(home, config);
+export async function serve(context: CliContext, home: Home, config: GatewayConfig, part?: Part): Promise<Served> {
+  const paid = await openReceivers(home, config, part?.processes);
   let ring: OpenRing | undefined;
   let store: Store | undefined;
   try {
@@ -83,10 +97,11 @@ export async function serve(context: CliContext, home: Home, config: GatewayConf
     ring = await openKeyRing(context, config, receiver.network, trouble);
     store = await openStore(config.store);
     const log = (outcome: RequestOutcome) => logRequest(context.terminal, outcome);
-    const gateway = await createGateway({ config, receiver, payees, wallets, keys: ring.keys, store, events, log });
+    const several = part && { rates: part.rates, processes: part.processes, follows: false };
+    const gateway = await createGateway({ config, receiver, payees, wallets, keys: ring.keys, store, events, log, ...several });
     const { url, introspectionUrl } = await listen(gateway, config);
-    const close = async () => {
-      await gateway.close();
+    const close: Served['close'] = async (how) => {
+      await gateway.close(how);
       await ring?.close();
       await store?.close();
       await paid.close();
@@ -143,11 +158,12 @@ function fromFlags(home: Home, url: string, options: ServeOptions): GatewayConfi
 }
 
 /** What runs, where, and what to do with it. */
-function announce(terminal: Terminal, config: GatewayConfig, { url, introspectionUrl }: Served): void {
+function announce(terminal: Terminal, config: GatewayConfig, { url, introspectionUrl }: Pick<Served, 'url' | 'introspectionUrl'>): void {
   const { tone } = terminal;
   const { network } = config;
   const paid = network === 'sandbox' ? tone('warning', 'sandbox: play money, worth nothing') : tone('good', `${network}, paid ${paidInto(config)}`);
-  terminal.data({ kind: 'listening', url, network, introspectionUrl });
+  const workers = workersOf(config);
+  terminal.data({ kind: 'listening', url, network, introspectionUrl, ...(workers > 1 && { workers }) });
   terminal.line(`${tone('strong', 'farebox')} listens on ${tone('wire', url)}   ${paid}`);
   terminal.line();
   const rows = config.routes.map(({ methods, pattern, sale, upstream }) => [
@@ -212,9 +228,10 @@ function logEvent(terminal: Terminal, event: PaywallEvent): void {
     return terminal.note(terminal.tone('bad', `trouble with ${event.what}: ${message}`));
   }
   terminal.data({ ...news, at: time.toISOString() });
-  if (event.kind !== 'charged' && event.kind !== 'settled') return;
+  if (event.kind !== 'charged' && event.kind !== 'settled' && event.kind !== 'topped-up') return;
   const amount = Amount.format(event.amountMsat);
-  const sold = event.kind === 'charged' ? terminal.tone('money', `+ ${amount}`) : terminal.tone('quiet', `⚡ ${amount} arrived`);
+  const words = { charged: `+ ${amount}`, settled: `⚡ ${amount} arrived`, 'topped-up': `${amount} for a top-up` };
+  const sold = terminal.tone(event.kind === 'charged' ? 'money' : 'quiet', words[event.kind]);
   terminal.line(
     `${terminal.tone('quiet', time.toTimeString().slice(0, 8))}  ${sold}  ${event.route}  ${terminal.tone('quiet', event.paymentHash.slice(0, 16))}`,
   );

@@ -1,5 +1,5 @@
 /**
- * `farebox store`: whether the books of a gateway's store add up, and whether the sandbox agrees with them.
+ * `farebox store`: whether the books of a gateway's store add up, and whether the sandbox agrees with them; and what is done to a store as a whole.
  */
 import type { Command } from 'commander';
 import { systemClock } from '../core/Clock.ts';
@@ -8,13 +8,17 @@ import * as Books from '../store/Books.ts';
 import type { CliContext } from './Context.ts';
 import { requireSandbox } from './SandboxLink.ts';
 import { locateStore, nameOf, openToLook, type StoreOptions } from './Stores.ts';
+import { registerMoving } from './store/moving.ts';
 import { printVerdict } from './store/Verdict.ts';
 
 type VerifyOptions = StoreOptions & { readonly sandbox: boolean; readonly json?: boolean };
 
 /** Adds `farebox store`. */
 export function registerStore(program: Command, context: CliContext): void {
-  const store = program.command('store').description("Verify the books of a gateway's store.").addHelpText('after', '\nExample:\n  farebox store verify');
+  const store = program
+    .command('store')
+    .description("Verify the books of a gateway's store, bring it up to date, and move it to another one.")
+    .addHelpText('after', '\nExample:\n  farebox store verify');
   store
     .command('verify')
     .description('Show where every payment went, and whether it adds up to the millisatoshi and the sandbox agrees.')
@@ -24,6 +28,7 @@ export function registerStore(program: Command, context: CliContext): void {
     .option('--json', 'print JSON, a line each: the sums, then what is wrong, then what was paid and never presented')
     .addHelpText('after', help)
     .action((options: VerifyOptions) => verify(context, options));
+  registerMoving(store, context);
 }
 
 const help = `

@@ -1,25 +1,30 @@
 /**
- * `farebox token`: read a token, and narrow one before it is handed on.
+ * `farebox token`: read a token, narrow one before it is handed on, and see what became of it.
  */
 import type { Command } from 'commander';
 import { nowAt, systemClock } from '../core/Clock.ts';
 import { FareboxError } from '../core/Errors.ts';
+import * as Identifier from '../core/Identifier.ts';
 import type { Network } from '../lightning/Lightning.ts';
 import { describe } from '../server/CaveatWords.ts';
+import { partKeyOf, useKeyOf } from '../server/Verifier.ts';
 import type { CliContext } from './Context.ts';
 import { passphrasesOf } from './Passphrase.ts';
+import { locateStore, openToLook, type StoreOptions } from './Stores.ts';
 import { printable, type Terminal, table } from './Terminal.ts';
 import { narrow, type Wishes } from './token/attenuate.ts';
 import { print } from './token/inspect.ts';
 import * as Presented from './token/Presented.ts';
 import { openRing, read } from './token/Reading.ts';
+import { print as printTree, read as readTree, type Wanted } from './token/tree.ts';
 
 type InspectOptions = { readonly network: string; readonly realm: string; readonly file?: string; readonly json?: boolean };
+type TreeOptions = StoreOptions & { readonly payment?: string; readonly json?: boolean };
 type AttenuateOptions = Wishes & { readonly json?: boolean };
 
 /** Adds `farebox token`. */
 export function registerToken(program: Command, context: CliContext): void {
-  const token = program.command('token').description('Read a token, or narrow one before it is handed on.').addHelpText('after', help);
+  const token = program.command('token').description('Read a token, narrow one before it is handed on, or see what became of it.').addHelpText('after', help);
   token
     .command('inspect')
     .argument('[token...]', 'a token, "L402 <token>:<preimage>", a WWW-Authenticate value, or the body of a 402; default: standard input')
@@ -43,6 +48,16 @@ export function registerToken(program: Command, context: CliContext): void {
     .option('--json', 'print JSON instead of the bare token')
     .addHelpText('after', attenuateHelp)
     .action((words: readonly string[], options: AttenuateOptions) => attenuate(context, words, options));
+  token
+    .command('tree')
+    .argument('[token...]', 'a token, whole or narrowed, or "L402 <token>:<preimage>"; default: standard input')
+    .description('Show what was handed on of a token, and who has spent what, from the store of the gateways.')
+    .option('--payment <hash>', 'the balance that this payment went into, instead of a token')
+    .option('-s, --store <file>', 'the store to look into; default: that of "farebox serve <url>", in ~/.farebox')
+    .option('-c, --config <file>', 'look into the store that this configuration names')
+    .option('--json', 'print JSON, a line for the whole and for each part')
+    .addHelpText('after', treeHelp)
+    .action((words: readonly string[], options: TreeOptions) => tree(context, words, options));
 }
 
 const networks: readonly Network[] = ['bitcoin', 'testnet', 'signet', 'regtest', 'sandbox'];
@@ -50,7 +65,8 @@ const networks: readonly Network[] = ['bitcoin', 'testnet', 'signet', 'regtest',
 const help = `
 Examples:
   farebox token inspect AgEEbHNhdAJC…
-  farebox token attenuate AgEEbHNhdAJC… --path /api/v1 --expires 10m`;
+  farebox token attenuate AgEEbHNhdAJC… --path /api/v1 --expires 10m
+  farebox token tree AgEEbHNhdAJC… --config farebox.yaml`;
 
 const inspectHelp = `
 No gateway and no node is asked. The preimage is never shown. A token without
@@ -71,6 +87,39 @@ Examples:
   farebox token attenuate AgEEbHNhdAJC… --path /api/v1 --expires 10m
   farebox token attenuate AgEEbHNhdAJC… --max-sats 200
   curl -H "Authorization: $(farebox token attenuate "$CREDENTIAL" --method GET)" http://localhost:8402/`;
+
+const treeHelp = `
+A part is shown once something was asked for with it. What is spent with a part is
+spent of all before it too. The names of parts are digests: nobody can use a part
+by its name, and "farebox revoke --part" takes it (whole, as --json shows it).
+
+Examples:
+  farebox token tree "$CREDENTIAL" --config farebox.yaml
+  farebox token tree --payment 301225cd300e13c1… --json`;
+
+async function tree(context: CliContext, words: readonly string[], options: TreeOptions): Promise<void> {
+  const terminal = context.terminal.withJson(options.json);
+  const { choice } = await locateStore(context, options);
+  const wanted = await wantedIn(context, words, options);
+  const store = await openToLook(choice, context.clock ?? systemClock, 'farebox token tree');
+  try {
+    printTree(terminal, await readTree(store, wanted), wanted);
+  } finally {
+    await store.close();
+  }
+}
+
+async function wantedIn(context: CliContext, words: readonly string[], { payment }: TreeOptions): Promise<Wanted> {
+  if (payment !== undefined) {
+    const paymentHash = payment.toLowerCase();
+    if (words.length > 0) throw new FareboxError('CONFIG_INVALID', 'Name a token or a payment, not both.');
+    if (!/^[0-9a-f]{64}$/.test(paymentHash)) throw new FareboxError('CONFIG_INVALID', '--payment is a payment hash: 64 hex digits.');
+    return { kind: 'payment', paymentHash };
+  }
+  const { macaroon } = await present(context, words);
+  const { tokenId } = Identifier.decode(macaroon.identifier);
+  return { kind: 'token', account: useKeyOf(macaroon.identifier), tokenId, given: partKeyOf(macaroon.signature) };
+}
 
 async function inspect(context: CliContext, words: readonly string[], options: InspectOptions): Promise<void> {
   const terminal = context.terminal.withJson(options.json);

@@ -14,14 +14,14 @@ import type { PaymentHash } from '../core/Preimage.ts';
 import * as Path from '../http/Path.ts';
 import type { Payment } from './Journal.ts';
 import * as Journal from './Journal.ts';
-import type { Outgoing } from './Outgoing.ts';
+import { hasHeader, type Outgoing } from './Outgoing.ts';
 
 /** What a token says of itself, as far as it can be read. */
 export type Reading = {
   /** The services that it names. */
   readonly services: readonly string[];
-  /** `per-request`: good for one answer. `bucket`, `credit`: for several, until they are used up. `unknown`: it does not say. */
-  readonly terms: 'per-request' | 'pass' | 'bucket' | 'credit' | 'unknown';
+  /** `per-request`: good for one answer. `bucket`, `credit`: for several, until they are used up. `topup`: it adds to one of those, once. `unknown`: it does not say. */
+  readonly terms: 'per-request' | 'pass' | 'bucket' | 'credit' | 'topup' | 'unknown';
   /** Unix seconds, the earliest that it names; undefined where it names none. */
   readonly validUntil: number | undefined;
   /** Patterns of paths, each of which must cover the request's; empty where it names none. */
@@ -43,12 +43,18 @@ export function read(token: string): Reading {
     .filter((at) => at !== undefined);
   return {
     services,
-    terms: terms === 'per-request' || terms === 'pass' ? terms : ((/^(bucket|credit):\d+$/.exec(terms ?? '')?.[1] as 'bucket' | 'credit') ?? 'unknown'),
+    terms: termsIn(terms ?? ''),
     validUntil: times.length === 0 ? undefined : Math.min(...times),
     paths: values('path'),
     methods: values('method').map((value) => value.split(',').map((method) => method.trim())),
     priced: values('priced').length > 0,
   };
+}
+
+function termsIn(value: string): Reading['terms'] {
+  if (value === 'per-request' || value === 'pass') return value;
+  const [, kind, added] = /^(bucket|credit)(-topup)?:\d+$/.exec(value) ?? [];
+  return added === undefined ? ((kind as 'bucket' | 'credit' | undefined) ?? 'unknown') : 'topup';
 }
 
 /** What a payment's token says. Read once for as long as the store hands out the same row. */
@@ -89,7 +95,7 @@ export function paymentHashOf(token: string): PaymentHash | undefined {
 /** Whether the token buys one answer, so that one call at a time may use it. Of a token that does not say, that is so until it has bought one. */
 export function isExclusive(payment: Payment): boolean {
   const { terms } = readingOf(payment);
-  return terms === 'per-request' || (terms === 'unknown' && payment.state === 'settled');
+  return terms === 'per-request' || terms === 'topup' || (terms === 'unknown' && payment.state === 'settled');
 }
 
 /**
@@ -136,6 +142,8 @@ export function candidates(credentials: readonly Payment[], outgoing: Outgoing, 
 }
 
 function fits(payment: Payment, outgoing: Outgoing): boolean {
+  // What adds to a balance opens nothing: it is for requests that ask for that, and they are for nothing else.
+  if ((readingOf(payment).terms === 'topup') !== hasHeader(outgoing, 'l402-topup')) return false;
   if (payment.boundTo !== '') return payment.boundTo === outgoing.resource;
   const reading = readingOf(payment);
   if (!reading.priced && covers(payment, reading, outgoing)) return true;

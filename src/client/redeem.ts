@@ -47,7 +47,7 @@ export async function redeem(client: Client, outgoing: Outgoing, payment: Paymen
       return { kind: 'refused', response };
     }
     const { terms } = Tokens.readingOf(payment);
-    const last = terms === 'per-request';
+    const last = terms === 'per-request' || terms === 'topup';
     const isNews = payment.state === 'settled' || last;
     if (!isCharged(response)) await release();
     else if (last && response.body) {

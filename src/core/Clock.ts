@@ -39,8 +39,43 @@ export function wait(clock: Clock, ms: number, signal?: AbortSignal, keepAlive =
   });
 }
 
+/** What bounds a wait for work; see {@link within}. */
+export type Deadline = {
+  readonly clock: Clock;
+  readonly ms: number;
+  /** What is thrown when it took longer. */
+  readonly late: () => Error;
+  /** Handed on to the work, joined with the deadline's own. */
+  readonly signal?: AbortSignal | undefined;
+  /** See {@link Clock.after}. */
+  readonly keepAlive?: boolean;
+};
+
+/** Runs work for so long at most. Its signal aborts then; work that does not let go keeps nobody all the same. @throws what `late` makes – it took longer */
+export async function within<T>({ clock, ms, late, signal, keepAlive }: Deadline, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const timeout = new AbortController();
+  const timedOut = new Promise<never>((_, reject) => timeout.signal.addEventListener('abort', () => reject(late()), { once: true }));
+  const cancel = clock.after(ms, () => timeout.abort(), keepAlive);
+  try {
+    return await Promise.race([work(signal ? AbortSignal.any([signal, timeout.signal]) : timeout.signal), timedOut]);
+  } finally {
+    cancel();
+  }
+}
+
 /** Where random bytes come from. */
 export type Random = (length: number) => Uint8Array;
 
 /** The runtime's cryptographic randomness. */
 export const systemRandom: Random = (length) => crypto.getRandomValues(new Uint8Array(length));
+
+/** Waits for something, and for so long at most. */
+export function atMost(clock: Clock, ms: number, what: Promise<void>): Promise<void> {
+  return new Promise((resolve) => {
+    const cancel = clock.after(ms, resolve);
+    void what.then(() => {
+      cancel();
+      resolve();
+    });
+  });
+}

@@ -54,6 +54,7 @@ describe('a sound file', () => {
           exactMsat: false,
           payee: undefined,
           verify: 'preimage',
+          outage: 'refuse',
         },
       },
     ]);
@@ -74,9 +75,10 @@ services:
     preserveHost: true
     timeout: 5s
     capabilities: [read, write]
+    outage: passes-only
     routes:
       - { path: /health, free: true }
-      - { path: /a/*, methods: GET, price: 1500 msat, terms: { pass: 1h }, exactMsat: true, timeout: 2m }
+      - { path: /a/*, methods: GET, price: 1500 msat, terms: { pass: 1h }, exactMsat: true, timeout: 2m, outage: refuse }
       - { path: /b, methods: [GET, POST], price: 0.00001 BTC, title: Best, description: word for word }
 timeouts: { connect: 1s, upstream: 2s, idle: 3s, head: 4s, request: 5s, keepAlive: 6s, shutdown: 500ms }
 limits: { body: 1 MiB, head: 32 KiB, headerLines: 50, connections: 10, upstreamConnections: 5, invoicesPerClientPerMinute: 1, invoicesPerMinute: 2 }
@@ -89,6 +91,7 @@ compat: { invalidCredential: 402, unknownCaveats: skip }
     expect(config.routes.map(({ name }) => name)).toEqual(['api.example.com/health', 'GET api.example.com/a/*', 'GET,POST api.example.com/b']);
     expect(config.routes.map(({ timeoutMs }) => timeoutMs)).toEqual([5000, 120_000, 5000]);
     expect(config.routes.map(({ sale }) => sale?.description)).toEqual([undefined, 'Everything - 1 hour', 'word for word']);
+    expect(config.routes.map(({ sale }) => sale?.outage)).toEqual([undefined, 'refuse', 'passes-only']);
     expect(config.routes[1]).toMatchObject({
       upstream: { origin: 'https://internal:8443', basePath: '/v2' },
       sale: { terms: { kind: 'pass', seconds: 3600 }, priceMsat: 1500n },
@@ -138,6 +141,11 @@ describe('mistakes, each with its place', () => {
     ['no price', withRoute('methods: GET'), '5:15: /a has no price: write "price: 10 sat", or "free: true"'],
     ['a price on what is free', withRoute('free: true', 'price: 10 sat'), '7:16: a route that is free has no `price`'],
     ['no unit of time', withTop('timeouts:', '  idle: 10'), '8:9: `idle`: 10 has no unit: write "10s" or "10m"'],
+    ['no processes', withTop('workers: 0'), /`workers`/],
+    ['an outage that serves everything', smallest.replace('price: 50 sat', 'outage: serve\n        price: 50 sat'), /`outage`/],
+    ['too many processes', withTop('workers: 1000'), /`workers`: 256 processes at most, not 1000/],
+    ['a word for processes that is none', withTop('workers: many'), /`workers`/],
+    ['several processes without a store that they share', withTop('workers: auto\nstore: memory'), /^7:10: each process would have a memory of its own/],
     ['an unknown unit of time', withTop('invoiceExpiry: 10 min'), /^7:16: `invoiceExpiry`: "10 min" is not a length of time/],
     ['terms that are not sold', withRoute('price: 10 sat', 'terms: subscription'), /^7:16: `terms`: "subscription" is not what a payment can buy/],
     ['a pass without a length', withRoute('price: 10 sat', 'terms: pass'), /^7:16: `terms`: "pass" is not/],

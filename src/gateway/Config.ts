@@ -53,8 +53,12 @@ export type SaleConfig = {
   readonly payee: string | undefined;
   /** What a payment is known by: its preimage alone, or its wallet's word as well. */
   readonly verify: 'preimage' | 'settled';
+  /** What is served while the store does not answer. */
+  readonly outage: 'refuse' | 'passes-only';
   /** What each client has for nothing before it is asked to pay. */
   readonly free: { readonly requests: number; readonly seconds: number; readonly inAll: number | undefined } | undefined;
+  /** For how many calls of one token units are reserved at once; undefined: each call by itself. */
+  readonly leased: number | undefined;
 };
 
 /** The effective configuration. */
@@ -71,6 +75,8 @@ export type GatewayConfig = PayeesConfig & {
   readonly passphrase: SecretChoice | undefined;
   /** Paths in it are absolute. */
   readonly store: StoreChoice;
+  /** How many processes serve; `auto`: one a core. */
+  readonly workers: number | 'auto';
   readonly invoiceExpirySeconds: number;
   readonly routes: readonly RouteConfig[];
   readonly timeouts: {
@@ -167,6 +173,7 @@ function withDefaults(found: ConfigFile, file: string, text: ConfigText, absolut
     keys: keys.kind === 'file' ? { kind: 'file', path: absolute(keys.path) } : keys,
     passphrase: found.passphrase === undefined ? undefined : secretAt(found.passphrase, ['passphrase'], text, absolute),
     store: readStore(found.store, text, absolute, mistakes),
+    workers: found.workers ?? 1,
     invoiceExpirySeconds: found.invoiceExpiry ?? 600,
     routes: readRoutes(found.services, { timeoutMs: timeouts.upstream ?? 60_000, payees }, mistakes),
     timeouts: {
@@ -202,6 +209,12 @@ function checkWhole(config: GatewayConfig, mistakes: Mistakes, keysInFile: boole
   if (keysInFile) fail(['keys'], 'keys do not belong in a configuration file: name the file that holds them, or an environment variable');
   if (config.network === 'sandbox' && !config.sandboxPublic && !isLoopback(config.listen.host)) {
     fail(['listen'], `the sandbox takes play money: listen on 127.0.0.1, or write "sandbox: public" to sell for it on ${config.listen.host}`);
+  }
+  if (config.workers !== 1 && config.store.kind === 'memory') {
+    fail(
+      ['workers'],
+      'each process would have a memory of its own, and serve what another has served: name a store that they share, such as "store: farebox.db"',
+    );
   }
   const counted = config.routes.find(({ sale }) => sale !== undefined && sale.terms.kind !== 'pass');
   if (config.store.kind === 'none' && counted) {

@@ -87,6 +87,17 @@ export function readCount(value: unknown): number {
 }
 
 /** A name that can stand in a caveat. */
+export function readWorkers(value: unknown): number | 'auto' {
+  if (value === 'auto') return value;
+  const count = readCount(value);
+  if (count > maxWorkers) throw new RangeError(`${maxWorkers} processes at most, not ${count}`);
+  return count;
+}
+
+/** Of one gateway. */
+const maxWorkers = 256;
+
+/** See the schema. */
 export function readName(value: unknown): string {
   const name = text(value);
   if (!Caveat.isName(name)) throw new Error(`${quote(name)} cannot stand in a token: use letters, digits, "_", "-" and ".", at most 64 of them`);

@@ -42,7 +42,22 @@ describe('what is sold', () => {
     expect(explain(config)).toMatch(/\/q .*5 free each 1d for a client/);
   });
 
+  test('may be counted ahead: said of a route, or of the service for those that are counted', () => {
+    const routes = [
+      '{ path: /a, price: 10 sat }',
+      '{ path: /c, price: 100 sat, terms: "bucket: 20" }',
+      '{ path: /f, price: 50 sat, terms: credit, leased: 5 }',
+    ];
+    const config = parseConfig(selling(routes.map((one) => `      - ${one}\n`).join(''), `${bulk}    leased: 20\n`));
+    expect(config.routes.map(({ sale }) => sale?.leased)).toEqual([undefined, 20, 5]);
+    expect(explain(config)).toMatch(/\/c .*20 requests counted ahead/);
+    expect(parseConfig(selling('      - { path: /c, price: 1 sat, terms: "bucket: 20" }\n')).routes[0]?.sale?.leased).toBeUndefined();
+  });
+
   test.each<[string, string, RegExp]>([
+    ['something counted ahead that is not counted', selling('      - { path: /a, price: 1 sat, leased: 5 }\n'), /only what is counted request by request/],
+    ['far too much counted ahead', selling('      - { path: /a, price: 1 sat, terms: "bucket: 20", leased: 10001 }\n'), /at most 10000 requests/],
+    ['a free route that is counted ahead', selling('      - { path: /a, free: true, leased: 5 }\n'), /a route that is free has no `leased`/],
     ['a quota without a period', selling('      - { path: /q, price: 1 sat, free: { requests: 5 } }\n'), /is not what is given away: write "free: true", or/],
     ['a quota without a price', selling('      - { path: /q, free: { requests: 5, per: 1d } }\n'), /\/q has no price/],
     ['a quota of nothing', selling('      - { path: /q, price: 1 sat, free: { requests: 0, per: 1d } }\n'), /not a whole number from 1/],

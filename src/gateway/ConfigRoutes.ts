@@ -55,7 +55,9 @@ export function offerOf(route: RouteConfig, sale: SaleConfig, receiver?: Receive
     exactMsat: sale.exactMsat,
     receiver,
     verify: sale.verify,
+    outage: sale.outage,
     free: sale.free,
+    leased: sale.leased,
   });
 }
 
@@ -123,11 +125,22 @@ function readSale(service: ServiceFile, route: RouteFile, fail: Fail): SaleConfi
     exactMsat: route.exactMsat ?? false,
     payee: route.payee ?? service.payee,
     verify: route.verify ?? service.verify ?? 'preimage',
+    outage: route.outage ?? service.outage ?? 'refuse',
     free: free && { requests: free.requests, seconds: free.seconds, inAll: free.inAll },
+    leased: readLeased(service, route, terms, fail),
   };
 }
 
-const onSale = ['price', 'terms', 'weight', 'exactMsat', 'payee', 'verify'] as const;
+const onSale = ['price', 'terms', 'weight', 'leased', 'exactMsat', 'payee', 'verify', 'outage'] as const;
+
+/** Of what is not counted call by call, nothing is leased; said of the whole service, it is meant for those that are. */
+function readLeased(service: ServiceFile, route: RouteFile, { kind }: TermsConfig, fail: Fail): number | undefined {
+  const isCounted = kind === 'bucket' || kind === 'credit';
+  if (route.leased !== undefined && !isCounted) fail('leased', 'only what is counted request by request can be counted ahead: a bucket or a credit');
+  const leased = isCounted ? (route.leased ?? service.leased) : undefined;
+  if (leased !== undefined && leased > Offer.maxLeased) fail('leased', `at most ${Offer.maxLeased} requests are counted ahead`);
+  return leased;
+}
 
 const month = 30 * 86_400;
 

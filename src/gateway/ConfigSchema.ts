@@ -42,6 +42,8 @@ const route = z.strictObject({
   terms: field(Fields.readTerms).optional(),
   /** What a request takes off the service's bucket. Default: 1. Only with `terms: bucket`. */
   weight: field(Fields.readCount).optional(),
+  /** Reserves so many requests of one token at once and counts them in this process: faster, and a process that dies gives away that many for each token. Only with `terms: bucket` or `credit`. Default: the service's. */
+  leased: field(Fields.readCount).optional(),
   /** What is sold, in words: `Translation API`. The invoice says `Translation API - 1 request`. Default: the service's title. */
   title: field(Fields.readLine).optional(),
   /** Instead of title and units, word for word. Default: none. Not for secrets: invoices are public. */
@@ -52,6 +54,8 @@ const route = z.strictObject({
   payee: field(Fields.readLine).optional(),
   /** `settled`: serve what was paid once its wallet says that it was; a request more to the wallet for each payment. Default: the service's, or `preimage`: what proves a payment is its preimage, and nobody is asked. For wallets whose owner is not to be let in unpaid. */
   verify: field(Fields.readOneOf(['preimage', 'settled'])).optional(),
+  /** What is served while the store does not answer. `passes-only`: passes, by the last list of what was revoked, for as long as `revocation.stale` says. Default: the service's, or `refuse`: nothing that is sold. For what had better be served to somebody whose pass was revoked a moment ago than to nobody. */
+  outage: field(Fields.readOneOf(['refuse', 'passes-only'])).optional(),
   /** How long to wait for the upstream to begin its answer. Default: the service's. */
   timeout: field(Fields.readTimeoutMs).optional(),
 });
@@ -91,10 +95,14 @@ const service = z.strictObject({
       lasts: field(Fields.readDurationSeconds).optional(),
     })
     .optional(),
+  /** For every route with `terms: bucket` or `credit`: see there. Default: each request is counted in the store, and nothing is given away. */
+  leased: field(Fields.readCount).optional(),
   /** Who is paid: a name under `payees`. Default: who `lightning` names. */
   payee: field(Fields.readLine).optional(),
   /** What a payment is known by, for every route: see there. Default: `preimage`. */
   verify: field(Fields.readOneOf(['preimage', 'settled'])).optional(),
+  /** What is served while the store does not answer, for every route: see there. Default: `refuse`. */
+  outage: field(Fields.readOneOf(['refuse', 'passes-only'])).optional(),
   /** What tokens of this service allow; a holder can narrow a token to some of them. Default: none. */
   capabilities: z.array(field(Fields.readName)).optional(),
   /** What is served of it, in any order: the most specific route wins. At least one. */
@@ -136,7 +144,7 @@ const limits = z.strictObject({
 });
 
 const revocation = z.strictObject({
-  /** How long passes are served by the last list of what was revoked while the store does not answer; then everything that is sold is answered 503 until it does. Default: `60s`, and at least `1s`. Longer where an outage is worse than a revoked pass that is served a while longer. */
+  /** How long passes are served by the last list of what was revoked while the store does not answer, on routes that say `outage: passes-only`; then they are answered 503 until it does. Default: `60s`, and at least `1s`. Longer where an outage is worse than a revoked pass that is served a while longer. */
   stale: field(Fields.readStale).optional(),
 });
 
@@ -172,6 +180,8 @@ export const configSchema = z.strictObject({
   passphrase: field(readSecretWord).optional(),
   /** Where claims, accounts, revocations and the ledger are kept: the path of a SQLite file, `postgres`, `redis`, `memory` (lost at the end; for tests), `none` (passes alone, no revocation, no ledger). Default: `farebox.db`. */
   store: storeSchema(field).optional(),
+  /** How many processes of this machine serve: a number, or `auto` for one a core. They share the store, which cannot be `memory` then. Default: 1. */
+  workers: field(Fields.readWorkers).optional(),
   /** How long an invoice can be paid. Default: `10m`. */
   invoiceExpiry: field(Fields.readDurationSeconds).optional(),
   /** What is sold. At least one. */

@@ -42,6 +42,7 @@ export function explain(config: GatewayConfig): string {
     ['realm', config.realm],
     ['keys', explainKeys(config)],
     ['store', explainStore(store)],
+    ...(config.workers === 1 ? [] : [['workers', config.workers === 'auto' ? 'a process a core' : `${config.workers} processes`] as const]),
     [
       'invoices',
       `can be paid for ${formatMs(config.invoiceExpirySeconds * 1000)}; ${limits.invoicesPerClientPerMinute} a minute a client, ${limits.invoicesPerMinute} in all`,
@@ -90,8 +91,10 @@ function priceOf({ sale }: RouteConfig): readonly string[] {
   if (sale.free !== undefined) words.push(`${sale.free.requests} free each ${formatMs(sale.free.seconds * 1000)} for a client`);
   if (sale.payee !== undefined) words.push(`paid to ${sale.payee}`);
   if (sale.verify === 'settled') words.push('when its wallet says so');
+  if (sale.outage === 'passes-only') words.push('passes also while the store is away');
   if (terms.kind === 'credit') words.push(`${Amount.format(sale.priceMsat)} a request`);
   if (terms.kind === 'bucket' && terms.weight > 1) words.push(`${terms.weight} units a request`);
+  if (sale.leased !== undefined) words.push(`${sale.leased} requests counted ahead`);
   return [Amount.format(invoiceMsat(sale)), termsOf(terms).units, words.join(', ')];
 }
 

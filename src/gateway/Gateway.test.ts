@@ -88,7 +88,8 @@ describe('a gateway whose store is away', () => {
           name: 'api',
           upstream: `http://127.0.0.1:${upstream.port}`,
           routes: [
-            { path: '/pass', price: '10 sat', terms: 'pass 1h' },
+            { path: '/pass', price: '10 sat', terms: 'pass 1h', outage: 'passes-only' },
+            { path: '/strict', price: '10 sat', terms: 'pass 1h' },
             { path: '/free', free: true },
           ],
         },
@@ -102,22 +103,22 @@ describe('a gateway whose store is away', () => {
     closing.push(() => sandbox.close(), memory.close, gateway.close);
     const port = Number(new URL((await gateway.listen()).url).port);
     expect(troubles).toEqual(['the list of what was revoked: The store is away.']);
-    const statuses = async () => [(await ask(port, '/pass')).status, (await ask(port, '/free')).status];
+    const statuses = async () => [(await ask(port, '/pass')).status, (await ask(port, '/strict')).status, (await ask(port, '/free')).status];
     const later = async (ms: number) => {
       for (let left = ms; left > 0; left -= 500) {
         clock.advance(500);
         for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate);
       }
     };
-    expect(await statuses()).toEqual([503, 200]);
+    expect(await statuses()).toEqual([503, 503, 200]);
     isAway = false;
     await later(500);
-    expect(await statuses()).toEqual([402, 200]);
+    expect(await statuses()).toEqual([402, 402, 200]);
     isAway = true;
     await later(4000);
-    expect(await statuses()).toEqual([402, 200]);
+    expect(await statuses()).toEqual([402, 503, 200]);
     await later(1500);
-    expect(await statuses()).toEqual([503, 200]);
+    expect(await statuses()).toEqual([503, 503, 200]);
     expect(troubles.at(-1)).toMatch(/could not be read for 5 s: nothing is served until it is/);
   });
 });
@@ -140,7 +141,7 @@ describe('a gateway that would not hold what it says', () => {
 
 describe('several who are paid', () => {
   /** Two routes, one paid to the seller and one to alice, and what each has got. */
-  async function openShared(over: { readonly verify?: string } = {}) {
+  async function openShared(over: { readonly verify?: string } = {}, follows = true) {
     const sandbox = createSandboxNetwork();
     const store = createMemoryStore();
     const upstream = await openUpstream(closing, (_, response) => response.end('sold'));
@@ -157,7 +158,7 @@ describe('several who are paid', () => {
       { identity: 'ours', receiver },
       { identity: 'hers', receiver: alice },
     ];
-    const gateway = await createGateway({ config, receiver, payees: { alice }, wallets, keys, store });
+    const gateway = await createGateway({ config, receiver, payees: { alice }, wallets, keys, store, follows });
     const settled: object[] = [];
     const arrived = new Promise<void>((resolve) => {
       gateway.events.on((event) => {
@@ -168,8 +169,29 @@ describe('several who are paid', () => {
     closing.push(gateway.close);
     const { url } = await gateway.listen();
     const open = { port: Number(new URL(url).port), payer: sandbox.payer('buyer', { openingMsat: Amount.parse('100000 sat') }) };
-    return { ...open, sandbox, store, settled, arrived };
+    return { ...open, gateway, sandbox, store, settled, arrived };
   }
+
+  test('one of several processes follows from when it is told to until it is told not to, and then another goes on behind it', async () => {
+    const { gateway, store, settled, arrived, ...shared } = await openShared({}, false);
+    await buy(shared, '/ours');
+    const first = new Promise<void>((resolve) => gateway.events.on(({ kind }) => kind === 'settled' && resolve()));
+    gateway.follow();
+    gateway.follow();
+    await buy(shared, '/ours');
+    await first;
+    expect((await store.totals()).settled, 'what came before, nobody followed').toBe(1);
+    await gateway.unfollow();
+    await buy(shared, '/ours');
+    expect(settled).toEqual([{ route: '/ours', amountMsat: 50_000n }]);
+    gateway.follow();
+    await arrived;
+    expect(settled).toEqual([
+      { route: '/ours', amountMsat: 50_000n },
+      { route: '/ours', amountMsat: 50_000n },
+    ]);
+    expect((await store.totals()).settled).toBe(2);
+  });
 
   test('each is paid for its own route, and what arrives is written down with it', async () => {
     const shared = await openShared();

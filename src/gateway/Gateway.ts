@@ -2,15 +2,17 @@
  * The gateway: a paywall in front of upstreams, as its configuration says. Whoever makes one brings receiver, keys and store, and closes
  * them afterwards.
  */
-import { type Clock, type Random, systemClock, systemRandom } from '../core/Clock.ts';
+import { atMost, type Clock, type Random, systemClock, systemRandom } from '../core/Clock.ts';
 import { type Reached, unwatched } from '../core/CrashPoint.ts';
 import { FareboxError } from '../core/Errors.ts';
 import type { Receiver } from '../lightning/Lightning.ts';
 import { createEvents, type Events } from '../server/Events.ts';
 import { createPaywall, type Paywall } from '../server/Paywall.ts';
 import { startPruning } from '../server/Pruning.ts';
+import type { Rates } from '../server/Rates.ts';
 import type { RootKeys } from '../server/RootKeys.ts';
-import { followSettlements, type SettlementsOptions, type Watched } from '../server/Settlements.ts';
+import { followSettlements, type Settlements, type SettlementsOptions, type Watched } from '../server/Settlements.ts';
+import * as TopUps from '../server/TopUps.ts';
 import type { Store } from '../store/Store.ts';
 import { createTrust } from './ClientAddress.ts';
 import type { GatewayConfig, RouteConfig } from './Config.ts';
@@ -32,6 +34,12 @@ export type GatewayOptions = {
   readonly payees?: Readonly<Record<string, Receiver>>;
   /** Whose settlements are followed, each wallet by itself; default: nobody's. */
   readonly wallets?: readonly Watched[];
+  /** False: not before `follow` is called, where several processes share the work and one of them follows. Default: from the start. */
+  readonly follows?: boolean;
+  /** Where invoices and what is given away are counted; default: here. */
+  readonly rates?: Rates | undefined;
+  /** One of so many processes that share the limits of the configuration which cannot be counted together. Default: 1. */
+  readonly processes?: number;
   readonly keys: RootKeys;
   /** Undefined where the configuration says `store: none`. */
   readonly store?: Store | undefined;
@@ -58,8 +66,16 @@ export type Gateway = {
   readonly events: Events;
   /** Begins to serve. @throws Error – the address is taken, or not this machine's; CONFIG_INVALID – that of the introspection is */
   readonly listen: () => Promise<Listening>;
-  /** Takes no more requests, lets running ones finish for as long as `timeouts.shutdown` says, and ends. Receiver and store stay open. */
-  readonly close: () => Promise<void>;
+  /** Follows what arrives in the wallets from now on. */
+  readonly follow: () => void;
+  /** Follows it no more. */
+  readonly unfollow: () => Promise<void>;
+  /**
+   * Takes no more requests, lets running ones finish for as long as `timeouts.shutdown` says, and ends. Receiver and store stay open.
+   * `isReplaced`: others take new connections; those that are open are asked to go to them, each with its next answer, and none is cut off before
+   * `timeouts.keepAlive` is over as well, unless `hurry` aborts.
+   */
+  readonly close: (how?: { readonly isReplaced?: boolean; readonly hurry?: AbortSignal }) => Promise<void>;
 };
 
 /**
@@ -67,7 +83,7 @@ export type Gateway = {
  * @throws CONFIG_INVALID – the sandbox is to be reached from other machines; a store, a payee or the secret of the introspection is missing
  */
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
-  const { config, receiver, keys, store, clock = systemClock, random = systemRandom, events = createEvents(), reached = unwatched } = options;
+  const { config, receiver, keys, store, clock = systemClock, random = systemRandom, events = createEvents(), reached = unwatched, processes = 1 } = options;
   checkReach(config, receiver);
   if (store === undefined && config.routes.some(({ sale }) => sale !== undefined && sale.terms.kind !== 'pass')) {
     throw new FareboxError('CONFIG_INVALID', 'What is sold by the request is counted in a store, and this gateway has none.');
@@ -85,6 +101,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     random,
     events,
     mintLimits: { perClientPerMinute, perMinute },
+    rates: options.rates,
     invoiceExpirySeconds: config.invoiceExpirySeconds,
     compat: config.compat,
     revocationStaleMs: config.revocation.staleMs,
@@ -92,21 +109,33 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   });
   const trouble = (error: unknown) => events.emit({ at: clock.nowMs(), kind: 'trouble', what: 'forgetting what has expired', error });
   const pruning = store && startPruning(store, trouble, clock);
-  const settlements = followSettlements({
-    wallets: options.wallets ?? [],
-    store,
-    clock,
-    soldAs: wordsOf(routes),
-    onSettled: (settled) => events.emit({ at: clock.nowMs(), kind: 'settled', ...settled }),
-    onTrouble: (error) => events.emit({ at: clock.nowMs(), kind: 'trouble', what: 'following what arrives', error }),
-  });
+  const following = createFollowing(() =>
+    followSettlements({
+      wallets: options.wallets ?? [],
+      store,
+      clock,
+      soldAs: wordsOf(routes),
+      onSettled: (settled) => events.emit({ at: clock.nowMs(), kind: 'settled', ...settled }),
+      onTrouble: (error) => events.emit({ at: clock.nowMs(), kind: 'trouble', what: 'following what arrives', error }),
+    }),
+  );
+  if (options.follows ?? true) following.follow();
   const close = async () => {
-    await Promise.all([pruning?.close(), settlements.close()]);
+    await Promise.all([pruning?.close(), following.unfollow()]);
     await paywall.close();
   };
-  const gateway = assemble({ config, routes, paywall: { ...paywall, close }, clock, events, log: options.log ?? (() => {}), reached });
+  const parts = assemble({
+    config: shareOf(config, processes),
+    routes,
+    paywall: { ...paywall, close },
+    clock,
+    events,
+    log: options.log ?? (() => {}),
+    reached,
+  });
+  const gateway = { ...parts, ...following };
   if (config.introspection === undefined || secret === undefined) return gateway;
-  const listener = createIntrospectionListener({ secret, introspect: paywall.introspect, router: createRouter(routes), clock });
+  const listener = createIntrospectionListener({ secret, introspect: paywall.introspect, router: createRouter(routes), clock, processes });
   return withIntrospection(gateway, listener, config.introspection.listen);
 }
 
@@ -126,8 +155,8 @@ function withIntrospection(gateway: Gateway, listener: Listener, { host, port }:
         });
       }
     },
-    close: async () => {
-      await Promise.all([listener.close(introspectionGraceMs), gateway.close()]);
+    close: async (how) => {
+      await Promise.all([listener.close(introspectionGraceMs), gateway.close(how)]);
     },
   };
 }
@@ -182,13 +211,38 @@ export function assemble(parts: {
       const { host, port } = await listener.listen(config.listen.host, config.listen.port);
       return { url: urlOf(host, port) };
     },
-    close: async () => {
+    follow: () => {},
+    unfollow: async () => {},
+    close: async ({ isReplaced = false, hurry } = {}) => {
+      if (isReplaced) await listener.leave(timeouts.keepAliveMs, hurry);
       await listener.close(timeouts.shutdownMs);
       // Requests whose clients are gone finish for their sale's sake, within the same bound.
       await atMost(clock, timeouts.shutdownMs, running.none());
       await upstreams.close();
       await running.none();
       await paywall.close();
+    },
+  };
+}
+
+/** Bounds that each process keeps by itself are parts of the configured ones. */
+function shareOf(config: GatewayConfig, processes: number): GatewayConfig {
+  const part = (limit: number) => Math.ceil(limit / processes);
+  const { limits } = config;
+  return { ...config, limits: { ...limits, connections: part(limits.connections), upstreamConnections: part(limits.upstreamConnections) } };
+}
+
+/** Follows from when it is told to, until it is told not to. */
+function createFollowing(begin: () => Settlements): Pick<Gateway, 'follow' | 'unfollow'> {
+  let settlements: Settlements | undefined;
+  return {
+    follow: () => {
+      settlements ??= begin();
+    },
+    unfollow: async () => {
+      const before = settlements;
+      settlements = undefined;
+      await before?.close();
     },
   };
 }
@@ -220,10 +274,12 @@ function wordsOf(routes: readonly ServedRoute[]): SettlementsOptions['soldAs'] {
   for (const { offer } of routes) {
     if (offer === undefined) continue;
     const { description, service, route } = offer;
-    const other = known.get(description);
-    if (other === undefined) known.set(description, { service, route });
-    else if (other.service === service) known.set(description, { service, route: '' });
-    else known.set(description, { service: '', route: '' });
+    for (const words of [description, ...(offer.terms.holds === undefined ? [] : [TopUps.describe(offer)])]) {
+      const other = known.get(words);
+      if (other === undefined) known.set(words, { service, route });
+      else if (other.service === service) known.set(words, { service, route: '' });
+      else known.set(words, { service: '', route: '' });
+    }
   }
   return (description) => known.get(description);
 }
@@ -243,15 +299,4 @@ function createCount(): { readonly up: () => void; readonly down: () => void; re
     },
     none: () => (count === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
   };
-}
-
-/** Waits for something, and for so long at most. */
-function atMost(clock: Clock, ms: number, what: Promise<void>): Promise<void> {
-  return new Promise((resolve) => {
-    const cancel = clock.after(ms, resolve);
-    void what.then(() => {
-      cancel();
-      resolve();
-    });
-  });
 }

@@ -39,6 +39,8 @@ export type IntrospectionOptions = {
   /** What is sold where. */
   readonly router: Router<ServedRoute>;
   readonly clock: Clock;
+  /** One of so many processes that share what strangers may send. Default: 1. */
+  readonly processes?: number;
 };
 
 /** Of a call's body. The longest token has 4 KB, in a form somewhat more. */
@@ -73,10 +75,16 @@ export function createIntrospectionListener(options: IntrospectionOptions): List
 }
 
 /** Answers calls. @throws FareboxError – why one is refused */
-function createAnswers({ secret, introspect, router, clock }: IntrospectionOptions): (request: IncomingMessage, goOn: () => void) => Promise<Answer> {
+function createAnswers({
+  secret,
+  introspect,
+  router,
+  clock,
+  processes = 1,
+}: IntrospectionOptions): (request: IncomingMessage, goOn: () => void) => Promise<Answer> {
   const isLetIn = createGuard(secret);
-  const strangersLeft = createMintLimiter(strangers, clock);
-  const unknownsLeft = createMintLimiter(unknowns, clock);
+  const strangersLeft = createMintLimiter(partOf(strangers, processes), clock);
+  const unknownsLeft = createMintLimiter(partOf(unknowns, processes), clock);
   return async (request, goOn) => {
     const address = plainAddress(request.socket.remoteAddress ?? '');
     if (!isLetIn(request)) {
@@ -92,6 +100,10 @@ function createAnswers({ secret, introspect, router, clock }: IntrospectionOptio
     if (said.kind === 'unknown') bound(unknownsLeft(address));
     return json(toData(said, asked.path === undefined || about !== undefined, nowAt(clock)));
   };
+}
+
+function partOf({ perClientPerMinute, perMinute }: typeof strangers, processes: number): typeof strangers {
+  return { perClientPerMinute: Math.ceil(perClientPerMinute / processes), perMinute: Math.ceil(perMinute / processes) };
 }
 
 /** Compares digests, which takes the same time whatever differs. */

@@ -7,9 +7,9 @@
  * @see RFC 9112, sections 9.3.2 and 9.6; RFC 9110, sections 7.8, 9.3.6 and 10.1.1
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import { type AddressInfo, Server, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { Clock } from '../core/Clock.ts';
+import { atMost, type Clock } from '../core/Clock.ts';
 
 /** What bounds a client. */
 export type ListenerLimits = {
@@ -32,6 +32,11 @@ export type Handler = (request: IncomingMessage, response: ServerResponse, waits
 export type Listener = {
   /** @throws Error – the address is taken, or not this machine's (as Node says it, with its `code`) */
   readonly listen: (host: string, port: number) => Promise<{ readonly host: string; readonly port: number }>;
+  /**
+   * Takes no more connections, where others take them, and asks those that are open to leave with their next answer. Resolves when all have, or
+   * after so long, or when there is a hurry: none is cut off, so that no request is lost which was on its way.
+   */
+  readonly leave: (patienceMs: number, hurry: AbortSignal | undefined) => Promise<void>;
   /** Takes no more connections, lets running requests finish for so long, then ends them. */
   readonly close: (graceMs: number) => Promise<void>;
 };
@@ -39,6 +44,9 @@ export type Listener = {
 /** Makes a server that does not listen yet. */
 export function createListener(limits: ListenerLimits, clock: Clock, handle: Handler): Listener {
   let closing = false;
+  let leaving = false;
+  let left: Promise<void> | undefined;
+  const running = new Set<ServerResponse>();
   /** Connections on which no whole head has come yet. Node does not count them as idle. */
   const silent = new Set<Socket>();
   const server = createServer({
@@ -54,7 +62,10 @@ export function createListener(limits: ListenerLimits, clock: Clock, handle: Han
   server.maxHeadersCount = 0;
   server.maxConnections = limits.connections;
   const take = (waitsForContinue: boolean) => (request: IncomingMessage, response: ServerResponse) => {
+    if (leaving) response.shouldKeepAlive = false;
+    running.add(response);
     response.on('close', () => {
+      running.delete(response);
       if (closing) setImmediate(() => server.closeIdleConnections());
     });
     silent.delete(request.socket);
@@ -78,15 +89,26 @@ export function createListener(limits: ListenerLimits, clock: Clock, handle: Han
           resolve({ host: address.address, port: address.port });
         });
       }),
+    leave: async (patienceMs, hurry) => {
+      if (!server.listening) return;
+      leaving = true;
+      for (const response of running) response.shouldKeepAlive = false;
+      // The server of HTTP would end idle connections with it, and with them requests that are on their way.
+      left = new Promise((resolve) => Server.prototype.close.call(server, () => resolve()));
+      const hurried = new Promise<void>((resolve) => hurry?.addEventListener('abort', () => resolve(), { once: true }));
+      if (!hurry?.aborted) await atMost(clock, patienceMs, Promise.race([left, hurried]));
+    },
     close: (graceMs) =>
       new Promise((resolve) => {
-        if (!server.listening) return resolve();
+        if (!server.listening && left === undefined) return resolve();
         closing = true;
         const cancel = clock.after(graceMs, () => server.closeAllConnections());
-        server.close(() => {
+        const done = () => {
           cancel();
           resolve();
-        });
+        };
+        if (left === undefined) server.close(done);
+        else void left.then(done);
         server.closeIdleConnections();
         for (const socket of silent) socket.destroy();
       }),

@@ -5,7 +5,7 @@
  * buyers' backs, until it answers. Where all are set aside, all are asked as if none were. What became of an invoice, every wallet is
  * asked: one of them made it, and "never seen" is the answer of all of them or of none.
  */
-import { type Clock, systemClock } from '../core/Clock.ts';
+import { type Clock, systemClock, within } from '../core/Clock.ts';
 import { FareboxError } from '../core/Errors.ts';
 import { watchesNothing } from './Driving.ts';
 import type { CreatedInvoice, InvoiceRequest, InvoiceState, Receiver, ReceiverCapabilities } from './Lightning.ts';
@@ -27,9 +27,10 @@ type Candidate = {
   readonly receiver: Receiver;
   /** In a row. */
   failures: number;
-  /** Unix milliseconds; while it is set aside. */
-  restsUntilMs: number;
-  isProbed: boolean;
+  /** It failed a moment ago, or is being asked: not to be asked whether it is back. */
+  isLeftAlone: boolean;
+  /** Calls off the end of that. */
+  cancelRest: () => void;
 };
 
 /**
@@ -45,28 +46,34 @@ export function withFailover(receivers: readonly Receiver[], options: FailoverOp
   const { network } = first;
   if (receivers.some((one) => one.network !== network)) throw new RangeError('the wallets are not all on one network');
   for (const [name, value] of Object.entries({ patienceMs, restMs })) if (!(value > 0)) throw new RangeError(`${name} is more than 0, not ${value}`);
-  const candidates = receivers.map((receiver): Candidate => ({ receiver, failures: 0, restsUntilMs: 0, isProbed: false }));
+  const candidates = receivers.map((receiver): Candidate => ({ receiver, failures: 0, isLeftAlone: false, cancelRest: () => {} }));
   const closing = new AbortController();
+  const patience = { clock, ms: patienceMs, late: () => new FareboxError('LIGHTNING_UNAVAILABLE', 'The wallet did not answer in time.') };
 
   const failed = (candidate: Candidate) => {
     candidate.failures += 1;
-    candidate.restsUntilMs = clock.nowMs() + restMs;
+    if (candidate.failures < maxFailures) return;
+    candidate.isLeftAlone = true;
+    candidate.cancelRest();
+    // By a timer: the time of day may be set back meanwhile.
+    candidate.cancelRest = clock.after(restMs, () => {
+      candidate.isLeftAlone = false;
+    });
   };
   /** Asks a wallet that was set aside whether it is back; nobody waits for it. */
   const probe = async (candidate: Candidate): Promise<void> => {
-    candidate.isProbed = true;
+    candidate.isLeftAlone = true;
     try {
-      await within(clock, patienceMs, closing.signal, (signal) => candidate.receiver.info(signal));
+      await within({ ...patience, signal: closing.signal }, (signal) => candidate.receiver.info(signal));
       candidate.failures = 0;
+      candidate.isLeftAlone = false;
     } catch {
-      failed(candidate);
-    } finally {
-      candidate.isProbed = false;
+      if (!closing.signal.aborted) failed(candidate);
     }
   };
   const inOrder = (): readonly Candidate[] => {
     const aside = candidates.filter(({ failures }) => failures >= maxFailures);
-    for (const one of aside) if (!one.isProbed && clock.nowMs() >= one.restsUntilMs) void probe(one);
+    for (const one of aside) if (!one.isLeftAlone) void probe(one);
     return aside.length === 0 ? candidates : [...candidates.filter((one) => !aside.includes(one)), ...aside];
   };
   const createInvoice = async (request: InvoiceRequest, signal?: AbortSignal): Promise<CreatedInvoice> => {
@@ -75,7 +82,7 @@ export function withFailover(receivers: readonly Receiver[], options: FailoverOp
       const isLast = index === order.length - 1;
       const ask = (either: AbortSignal | undefined) => candidate.receiver.createInvoice(request, either);
       try {
-        const made = isLast ? await ask(signal) : await within(clock, patienceMs, signal, ask);
+        const made = isLast ? await ask(signal) : await within({ ...patience, signal }, ask);
         candidate.failures = 0;
         return made;
       } catch (error) {
@@ -102,24 +109,10 @@ export function withFailover(receivers: readonly Receiver[], options: FailoverOp
     },
     close: async () => {
       closing.abort();
+      for (const { cancelRest } of candidates) cancelRest();
       await Promise.all(receivers.map((one) => one.close()));
     },
   };
-}
-
-/** Runs work for so long at most. @throws LIGHTNING_UNAVAILABLE – it took longer */
-async function within<T>(clock: Clock, ms: number, signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const late = new AbortController();
-  const timedOut = new Promise<never>((_, reject) => {
-    late.signal.addEventListener('abort', () => reject(new FareboxError('LIGHTNING_UNAVAILABLE', 'The wallet did not answer in time.')), { once: true });
-  });
-  const cancel = clock.after(ms, () => late.abort());
-  try {
-    // A driver that does not let go when it is told to keeps nobody.
-    return await Promise.race([work(signal ? AbortSignal.any([signal, late.signal]) : late.signal), timedOut]);
-  } finally {
-    cancel();
-  }
 }
 
 /** What all of them can. */

@@ -19,6 +19,9 @@ export type ReadyOptions = {
   readonly clock?: Clock | undefined;
 };
 
+/** What holds where nothing else is said. */
+export const defaultReady = { keep: 16, perSecond: 100 } as const;
+
 /** For how many different requests invoices are kept. */
 const maxShelves = 256;
 
@@ -39,7 +42,7 @@ type Shelf = {
  * @example withReadyInvoices(createLndReceiver(…), { keep: 16 })
  */
 export function withReadyInvoices(receiver: Receiver, options: ReadyOptions = {}): Receiver {
-  const { keep = 16, perSecond = 100, clock = systemClock } = options;
+  const { keep = defaultReady.keep, perSecond = defaultReady.perSecond, clock = systemClock } = options;
   for (const [name, value] of Object.entries({ keep, perSecond })) {
     if (!Number.isSafeInteger(value) || value < 1) throw new RangeError(`${name} is a whole number from 1 on, not ${value}`);
   }

@@ -5,14 +5,16 @@
  */
 import * as Amount from '../core/Amount.ts';
 import * as Challenge from '../core/Challenge.ts';
+import type { Clock } from '../core/Clock.ts';
 import { FareboxError } from '../core/Errors.ts';
 import * as Problem from '../http/Problem.ts';
 import type { Answer, RequestView } from '../http/RequestView.ts';
 import type { MintedChallenge } from './Mint.ts';
-import type { Offer } from './Offer.ts';
+import type { Offer, Principal } from './Offer.ts';
+import { receiptHeader } from './receipt.ts';
 
 /** What a browser's script may read of our answers. */
-export const exposedHeaders = 'WWW-Authenticate, L402-Price, L402-Payment, L402-Remaining, L402-Free, Payment-Receipt, Retry-After, Link';
+export const exposedHeaders = 'WWW-Authenticate, L402-Price, L402-Payment, L402-Remaining, L402-Free, L402-Topup, Payment-Receipt, Retry-After, Link';
 
 /** Seconds after which to ask again, where nothing better is known. */
 const retrySeconds: { readonly [status: number]: number | undefined } = { 409: 1, 503: 5 };
@@ -48,6 +50,25 @@ export function challenge(request: RequestView, offer: Offer, minted: MintedChal
       ['Content-Type', asksProblem ? 'application/problem+json' : 'application/json'],
     ],
     body,
+  };
+}
+
+/** 200: a top-up was presented. What its balance holds is not said: its holder sees it, and whoever paid for him need not. */
+export function toppedUp(principal: Principal, outcome: 'credited' | 'already', clock: Clock): Answer {
+  const { terms, units } = principal;
+  const added = terms.startsWith('credit') ? { credit: Amount.format(Amount.fromMsat(units ?? 0n)) } : { units: `${units ?? 0n}` };
+  const message =
+    outcome === 'credited' ? 'Added to the balance. Use the token of the balance as before.' : 'Added to the balance before: nothing was added now.';
+  return {
+    status: 200,
+    headers: [
+      ['L402-Topup', outcome],
+      receiptHeader(principal, clock),
+      ['Cache-Control', 'no-store'],
+      ['Access-Control-Expose-Headers', exposedHeaders],
+      ['Content-Type', 'application/json'],
+    ],
+    body: `${JSON.stringify({ message, toppedUp: outcome === 'credited', ...added })}\n`,
   };
 }
 

@@ -10,6 +10,7 @@ import { formatAt, formatRelative } from '../core/Time.ts';
 import { read as readCapabilities } from './policies/capabilities.ts';
 import * as services from './policies/services.ts';
 import * as sold from './policies/sold.ts';
+import * as topUp from './policies/topUp.ts';
 
 /** One caveat of a token. */
 export type CaveatWords = {
@@ -128,6 +129,7 @@ const fromHolders: ReadonlyMap<string, Reader> = new Map<string, Reader>([
   ['part', () => ({ means: 'a word that tells this part from others with the same limits' })],
   ['token_id', label],
   ['budget_id', label],
+  [topUp.condition, (value) => ({ means: `for nothing but adding to the balance ${value.slice(0, 8)}…, once` })],
 ]);
 
 /** Conditions behind `<service>_`. */
@@ -148,6 +150,8 @@ function termsWords(value: string): string {
   if (kind === 'bucket' && units !== undefined) return `for ${units} requests, or fewer that weigh more`;
   if (kind === 'credit' && units !== undefined && units <= Amount.maxMsat)
     return `for ${Amount.format(Amount.fromMsat(units))} of requests, at the price of each`;
+  if (kind === 'bucket-topup' && units !== undefined) return `adds ${units} requests to a bucket`;
+  if (kind === 'credit-topup' && units !== undefined && units <= Amount.maxMsat) return `adds ${Amount.format(Amount.fromMsat(units))} to a credit`;
   return `sold under the terms "${value}"`;
 }
 

@@ -13,7 +13,7 @@ import type { Sale } from './terms/Terms.ts';
  * `repeat`: the client has paid and its answer was kept: send it, then call `sale.end`.
  */
 export type Decision =
-  /** Answered by the paywall itself, free: a CORS preflight. */
+  /** Answered by the paywall itself, and nothing is asked behind it: a CORS preflight, a top-up that was presented. */
   | { readonly kind: 'answer'; readonly answer: Answer }
   | { readonly kind: 'pass'; readonly principal: Principal | undefined; readonly sale: Sale | undefined; readonly headers: Answer['headers'] }
   | { readonly kind: 'challenge'; readonly answer: Answer }

@@ -8,7 +8,13 @@ import { type Deniable, type Denials, followDenials } from './Denials.ts';
 const expiresAt = 2_000_000_000;
 const digits = (digit: string) => digit.repeat(64);
 const payment = (digit: string): Denial => ({ kind: 'payment', value: digits(digit), expiresAt });
-const paidWith = (digit: string): Deniable => ({ paymentHash: digits(digit), tokenId: digits('0'), fingerprint: '00000000', mintedAt: 1_800_000_000 });
+const paidWith = (digit: string): Deniable => ({
+  paymentHash: digits(digit),
+  tokenId: digits('0'),
+  fingerprint: '00000000',
+  mintedAt: 1_800_000_000,
+  branches: [],
+});
 
 /** The feed of a store that is silent. */
 const silent: Store['changes'] = async function* ({ signal }) {
@@ -49,7 +55,8 @@ async function open(change: (store: Store) => Partial<Store> = () => ({}), befor
     expect(clock.timers()).toBe(0);
   });
   const judge = (digit: string) => (denials ? denials.judge(paidWith(digit)) : 'not open');
-  return { clock, memory, told, pass, judge };
+  const judgeStrictly = (digit: string) => denials?.judge(paidWith(digit), 'refuse');
+  return { clock, memory, told, pass, judge, judgeStrictly };
 }
 
 /** A store whose answers about what was revoked a test may hold up, or refuse. */
@@ -78,10 +85,11 @@ async function openGated(is: 'open' | 'shut' | 'silent' = 'open', before: readon
 }
 
 test('every kind of denial is held against a token, and nothing else', async () => {
-  const token = { paymentHash: digits('1'), tokenId: digits('2'), fingerprint: '01020304', mintedAt: 1000 };
+  const token = { paymentHash: digits('1'), tokenId: digits('2'), fingerprint: '01020304', mintedAt: 1000, branches: [digits('4'), digits('5')] };
   const all: readonly (readonly [Denial, Partial<Deniable>])[] = [
     [{ kind: 'payment', value: digits('1'), expiresAt }, { paymentHash: digits('3') }],
     [{ kind: 'token', value: digits('2'), expiresAt }, { tokenId: digits('3') }],
+    [{ kind: 'part', value: digits('4'), expiresAt }, { branches: [digits('1'), digits('2'), digits('5')] }],
     [{ kind: 'key', value: '01020304', expiresAt }, { fingerprint: '01020305' }],
     [{ kind: 'minted-before', value: '1001', expiresAt }, { mintedAt: 1001 }],
   ];
@@ -176,6 +184,36 @@ describe('a store that is away', () => {
     door.is = 'open';
     await pass(500);
     expect(['1', '2'].map(judge)).toEqual(['denied', 'good']);
+  });
+
+  test('where an outage refuses, nothing is known from the first question that fails until one is answered', async () => {
+    const { door, judge, judgeStrictly, pass } = await openGated('open', [payment('1')]);
+    expect(['1', '2'].map((digit) => judgeStrictly(digit))).toEqual(['denied', 'good']);
+    door.is = 'shut';
+    await pass(500);
+    expect(['1', '2'].map((digit) => judgeStrictly(digit))).toEqual(['unknown', 'unknown']);
+    expect(['1', '2'].map((digit) => judge(digit))).toEqual(['denied', 'good']);
+    door.is = 'open';
+    await pass(500);
+    expect(['1', '2'].map((digit) => judgeStrictly(digit))).toEqual(['denied', 'good']);
+  });
+
+  test('where an outage refuses, one that is silent is away after two seconds, and back with an answer; one that is slow is not away', async () => {
+    const { door, held, judgeStrictly, pass } = await openGated();
+    door.is = 'silent';
+    await pass(1900);
+    expect(judgeStrictly('1')).toBe('good');
+    await pass(1000);
+    expect(judgeStrictly('1')).toBe('unknown');
+    for (const answer of held.splice(0)) answer();
+    await turns();
+    expect(judgeStrictly('1')).toBe('good');
+    for (let slow = 0; slow < 10; slow++) {
+      await pass(1000);
+      for (const answer of held.splice(0)) answer();
+      await turns();
+      expect(judgeStrictly('1')).toBe('good');
+    }
   });
 
   test('silent at the start: it is not waited for, and asked again', async () => {

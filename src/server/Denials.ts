@@ -12,12 +12,17 @@ import type { Denial, Store } from '../store/Store.ts';
 import type { Principal } from './Offer.ts';
 
 /** What a list is held against. */
-export type Deniable = Pick<Principal, 'paymentHash' | 'tokenId' | 'fingerprint' | 'mintedAt'>;
+export type Deniable = Pick<Principal, 'paymentHash' | 'tokenId' | 'fingerprint' | 'mintedAt' | 'branches'>;
+
+/**
+ * What is served while the store does not answer. `refuse`: nothing that is sold. `passes-only`: passes, by the last list, for as long as that is good.
+ */
+export type Outage = 'refuse' | 'passes-only';
 
 /** The list as it stands. */
 export type Denials = {
-  /** Whether a token was revoked. `unknown`: there is no list yet, or it is too old to say. */
-  readonly judge: (token: Deniable) => 'good' | 'denied' | 'unknown';
+  /** Whether a token was revoked. `unknown`: there is no list yet, or it is too old to say; or the store is away, and `outage` is `refuse`. */
+  readonly judge: (token: Deniable, outage?: Outage) => 'good' | 'denied' | 'unknown';
   readonly close: () => Promise<void>;
 };
 
@@ -43,6 +48,9 @@ const patienceMs = 500;
 /** Most questions without an answer. */
 const maxAsking = 4;
 
+/** How long a question may be without an answer before the store counts as away. */
+const awayMs = 2000;
+
 /** How often the store's absence is told. */
 const tellMs = 60_000;
 
@@ -52,7 +60,7 @@ export async function followDenials(options: DenialsOptions): Promise<Denials> {
   const stop = new AbortController();
   const { signal } = stop;
   const list = createList();
-  const { ask, isKnown, end } = createQuestions(options, list.add, signal);
+  const { ask, isKnown, isAway, end } = createQuestions(options, list.add, signal);
 
   const beat = async () => {
     for (;;) {
@@ -77,7 +85,10 @@ export async function followDenials(options: DenialsOptions): Promise<Denials> {
   await within(clock, patienceMs, ask(), signal);
   const beating = beat();
   return {
-    judge: (token) => (!isKnown() ? 'unknown' : list.has(token) ? 'denied' : 'good'),
+    judge: (token, outage = 'passes-only') => {
+      if (!isKnown() || (outage === 'refuse' && isAway())) return 'unknown';
+      return list.has(token) ? 'denied' : 'good';
+    },
     close: async () => {
       stop.abort();
       end();
@@ -88,7 +99,7 @@ export async function followDenials(options: DenialsOptions): Promise<Denials> {
 
 /** What is denied. Nothing is ever taken off: a clock that was ahead and is set back frees nobody. */
 function createList(): { readonly add: (denial: Denial) => void; readonly has: (token: Deniable) => boolean } {
-  const denied = { token: new Set<string>(), payment: new Set<string>(), key: new Set<string>() };
+  const denied = { token: new Set<string>(), part: new Set<string>(), payment: new Set<string>(), key: new Set<string>() };
   let mintedBefore = 0;
   return {
     add: ({ kind, value }) => {
@@ -96,8 +107,13 @@ function createList(): { readonly add: (denial: Denial) => void; readonly has: (
       if (kind === 'minted-before') mintedBefore = Math.max(mintedBefore, /^\d+$/.test(value) ? Number(value) : Number.POSITIVE_INFINITY);
       else denied[kind].add(value);
     },
-    has: ({ paymentHash, tokenId, fingerprint, mintedAt }) =>
-      mintedAt < mintedBefore || denied.key.has(fingerprint) || denied.payment.has(paymentHash) || denied.token.has(tokenId),
+    has: ({ paymentHash, tokenId, fingerprint, mintedAt, branches }) =>
+      mintedAt < mintedBefore ||
+      denied.key.has(fingerprint) ||
+      denied.payment.has(paymentHash) ||
+      denied.token.has(tokenId) ||
+      // Whoever has a part has what was handed on to him, and cannot take it off what he hands on.
+      branches.some((branch) => denied.part.has(branch)),
   };
 }
 
@@ -110,12 +126,26 @@ function createQuestions({ store, clock, staleMs, onTrouble }: DenialsOptions, a
   let after: number | undefined;
   let answered: Question | undefined;
   let number = 0;
+  /** Since that question nothing but failures, or silence, has come. */
+  let isAway = false;
   let toldAtMs = Number.NEGATIVE_INFINITY;
 
   const tell = (error: unknown) => {
     if (signal.aborted || clock.nowMs() - toldAtMs < tellMs) return;
     toldAtMs = clock.nowMs();
     onTrouble(error);
+  };
+  /** By a timer as well: a silent store is away too. The answer calls it off. */
+  const watches = new Set<() => void>();
+  const watch = (question: Question) => {
+    const cancel = clock.after(awayMs, () => {
+      if (question.number > (answered?.number ?? 0)) isAway = true;
+    });
+    watches.add(cancel);
+    return () => {
+      cancel();
+      watches.delete(cancel);
+    };
   };
   const begin = (): Question => {
     // By a timer, which no setting of the clock makes longer.
@@ -141,6 +171,7 @@ function createQuestions({ store, clock, staleMs, onTrouble }: DenialsOptions, a
     if (asking.size >= maxAsking) return tell(new FareboxError('STORE_UNAVAILABLE', 'The store does not answer.'));
     const question = begin();
     const behind = after;
+    const unwatch = watch(question);
     let isLate = false;
     try {
       const isWhole = take(behind, await store.denials(behind));
@@ -148,11 +179,14 @@ function createQuestions({ store, clock, staleMs, onTrouble }: DenialsOptions, a
       if (isWhole && !isLate && question.number > (answered?.number ?? 0)) {
         answered?.forget();
         answered = question;
+        isAway = false;
         toldAtMs = Number.NEGATIVE_INFINITY;
       }
     } catch (error) {
+      if (question.number > (answered?.number ?? 0)) isAway = true;
       tell(error);
     }
+    unwatch();
     asking.delete(question);
     if (question !== answered || signal.aborted) question.forget();
     // The store is there, or this process stood still meanwhile: it need not be waited for any longer.
@@ -165,7 +199,9 @@ function createQuestions({ store, clock, staleMs, onTrouble }: DenialsOptions, a
     end: () => {
       answered?.forget();
       for (const { forget } of asking) forget();
+      for (const cancel of watches) cancel();
     },
+    isAway: () => isAway,
   };
 }
 

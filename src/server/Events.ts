@@ -18,6 +18,8 @@ export type PaywallEvent = { readonly at: number } & (
   | ({ readonly kind: 'challenged' } & SaleFacts)
   /** A wallet said that a payment has arrived; `amountMsat` is what did. */
   | ({ readonly kind: 'settled' } & SaleFacts)
+  /** A payment was added to a balance. */
+  | ({ readonly kind: 'topped-up' } & SaleFacts)
   /** A request was let through for nothing, within what the route gives away. */
   | { readonly kind: 'given'; readonly service: string; readonly route: string }
   | { readonly kind: 'refused'; readonly code: Code; readonly status: number; readonly route: string }

@@ -23,7 +23,7 @@ import { findRequest } from './policies/Judgement.ts';
 import type { RootKeys } from './RootKeys.ts';
 import { isCounted, look, refusedByParts } from './terms/Counted.ts';
 import type { Demand } from './VerifiedTokens.ts';
-import { errorOf, type ProvenToken, principalOf, prove } from './Verifier.ts';
+import { errorOf, type ProvenToken, partKeysOf, principalOf, prove } from './Verifier.ts';
 
 /** What is said of a credential. */
 export type Introspected =
@@ -84,13 +84,13 @@ export function createIntrospect(options: IntrospectionOptions): Introspect {
     const presented = read(text);
     const ours = presented && authenticate(keys, presented);
     if (presented === undefined || ours === undefined) return { kind: 'unknown' };
-    const { identifier, macaroon } = ours;
+    const { identifier, macaroon, branches } = ours;
     const { paymentHash, tokenId } = identifier;
     const now = nowAt(clock);
     const preimage = presented.preimage ?? preimageWithin(macaroon);
     const isPaid = preimage !== undefined && Preimage.proves(preimage, paymentHash);
     const named = { paymentHash, tokenId, ...Identifier.readTokenId(tokenId) };
-    const standing = denials.judge(named);
+    const standing = denials.judge({ ...named, branches }, request?.offer.outage);
     if (standing === 'unknown') throw new FareboxError('STORE_UNAVAILABLE', 'It could not be found out what was revoked. Ask again in a moment.');
     const isRevoked = standing === 'denied';
     const allows = describe(macaroon.caveats, { nowAt: now, paymentHash }).map(({ means }) => means);
@@ -109,7 +109,8 @@ export function createIntrospect(options: IntrospectionOptions): Introspect {
 async function use({ store, takesOf }: IntrospectionOptions, principal: Principal, request: AskedRequest | undefined): Promise<Use> {
   const takes = request && takesOf(principal, request.offer, request.priceMsat);
   if (request === undefined ? !isSoldHere(principal) : takes === undefined) {
-    const why = new FareboxError('CREDENTIAL_WRONG_SERVICE', `This token was sold as "${principal.terms}", which is not served here.`);
+    const says = principal.topUp === undefined ? `was sold as "${principal.terms}", which is not served here` : 'adds to a balance, and opens nothing';
+    const why = new FareboxError('CREDENTIAL_WRONG_SERVICE', `This token ${says}.`);
     return { why, left: undefined, isInUse: false };
   }
   if (isCounted(principal)) {
@@ -159,7 +160,7 @@ function readAlone(text: string): Presented | undefined {
   }
 }
 
-type Authentic = { readonly macaroon: Macaroon.Macaroon; readonly identifier: Identifier.Identifier };
+type Authentic = { readonly macaroon: Macaroon.Macaroon; readonly identifier: Identifier.Identifier; readonly branches: readonly string[] };
 
 /** The token, where its signature holds under one of our keys. */
 function authenticate(keys: RootKeys, { token }: Presented): Authentic | undefined {
@@ -167,7 +168,8 @@ function authenticate(keys: RootKeys, { token }: Presented): Authentic | undefin
     const macaroon = Macaroon.decode(token);
     const identifier = Identifier.decode(macaroon.identifier);
     const rootKey = keys.derive(Identifier.readTokenId(identifier.tokenId).fingerprint, macaroon.identifier);
-    return rootKey !== undefined && Macaroon.verify(macaroon, rootKey) ? { macaroon, identifier } : undefined;
+    if (rootKey === undefined || !Macaroon.verify(macaroon, rootKey)) return undefined;
+    return { macaroon, identifier, branches: [...partKeysOf(macaroon, rootKey).values()] };
   } catch (error) {
     if (FareboxError.is(error)) return undefined;
     throw error;

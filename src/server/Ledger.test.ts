@@ -21,6 +21,8 @@ const principal = (number: number): Principal => ({
   isBound: true,
   parts: [],
   useKey: undefined,
+  branches: [],
+  topUp: undefined,
 });
 
 const turns = async () => {

@@ -5,7 +5,7 @@
  */
 import * as Amount from '../core/Amount.ts';
 import * as Bolt11 from '../core/Bolt11.ts';
-import { type Clock, nowAt, type Random } from '../core/Clock.ts';
+import { type Clock, nowAt, type Random, within } from '../core/Clock.ts';
 import type { Reached } from '../core/CrashPoint.ts';
 import { FareboxError } from '../core/Errors.ts';
 import * as Identifier from '../core/Identifier.ts';
@@ -42,6 +42,8 @@ export type MintRequest = {
   readonly priced: string;
   /** Before rounding. */
   readonly amountMsat: Amount.Msat;
+  /** The account that is added to, and the Unix seconds until which what it holds can be spent; left out where something new is sold. */
+  readonly topUp?: { readonly account: string; readonly until: number } | undefined;
 };
 
 /** Mints a challenge. @throws LIGHTNING_UNAVAILABLE – the node gave no invoice in time, or one for something else */
@@ -66,7 +68,7 @@ export function createMint(options: MintOptions): Mint {
   const { keys, clock } = options;
   const draw = createDraw(options.random, Identifier.randomLength);
   return async (request) => {
-    const { offer } = request;
+    const { offer, topUp } = request;
     const { binds, priceMsat = request.amountMsat } = offer.terms;
     const amountMsat = offer.exactMsat ? priceMsat : Amount.ceilToSat(priceMsat);
     const receiver = offer.receiver ?? options.receiver;
@@ -86,9 +88,10 @@ export function createMint(options: MintOptions): Mint {
       pattern: binds === 'service' ? undefined : boundTo(offer, request.path),
       priced: binds === 'service' ? '' : request.priced,
       // A node may let an invoice live longer than it was asked to.
-      validUntil: Math.max(mintedAt + options.invoiceExpirySeconds, created.expiresAt) + offer.terms.lastsSeconds,
+      validUntil: topUp?.until ?? Math.max(mintedAt + options.invoiceExpirySeconds, created.expiresAt) + offer.terms.lastsSeconds,
       amountMsat,
       terms: offer.terms.caveat,
+      topUp: topUp?.account,
     });
     const token = Macaroon.format(Macaroon.mint(rootKey, bytes, caveats));
     return { token, invoice: created.invoice, paymentHash: created.paymentHash, amountMsat, expiresAt: created.expiresAt };
@@ -117,14 +120,11 @@ function boundTo({ terms, pattern }: Offer, path: string): string {
 /** One invoice, or a coded error: what a driver throws otherwise is its own fault and says nothing to a buyer. */
 async function createInvoice(options: MintOptions, receiver: Receiver, amountMsat: Amount.Msat, description: string): Promise<CreatedInvoice> {
   const { clock, nodeTimeoutMs, invoiceExpirySeconds, reached } = options;
-  const timeout = new AbortController();
-  const cancel = clock.after(nodeTimeoutMs, () => timeout.abort());
-  const timedOut = new Promise<never>((_, reject) => {
-    timeout.signal.addEventListener('abort', () => reject(unavailable('did not answer in time')), { once: true });
-  });
   try {
     reached('paywall.invoice.asking');
-    const created = await Promise.race([receiver.createInvoice({ amountMsat, description, expirySeconds: invoiceExpirySeconds }, timeout.signal), timedOut]);
+    const deadline = { clock, ms: nodeTimeoutMs, late: () => unavailable('did not answer in time') };
+    const request = { amountMsat, description, expirySeconds: invoiceExpirySeconds };
+    const created = await within(deadline, (signal) => receiver.createInvoice(request, signal));
     reached('paywall.invoice.answered');
     const { amountMsat: asked, paymentHash } = Bolt11.peek(created.invoice);
     if (asked !== amountMsat || paymentHash !== created.paymentHash) throw unavailable('gave an invoice for something else');
@@ -132,8 +132,6 @@ async function createInvoice(options: MintOptions, receiver: Receiver, amountMsa
     return created;
   } catch (error) {
     throw FareboxError.is(error) && error.status >= 500 ? error : unavailable('gave no invoice', error);
-  } finally {
-    cancel();
   }
 }
 

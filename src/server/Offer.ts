@@ -4,6 +4,7 @@
 import type { Msat } from '../core/Amount.ts';
 import * as Caveat from '../core/Caveat.ts';
 import type { Receiver } from '../lightning/Lightning.ts';
+import type { Outage } from './Denials.ts';
 import { checked as checkQuota, type FreeQuotaOptions } from './FreeQuota.ts';
 import type { Price } from './Price.ts';
 import * as path from './policies/path.ts';
@@ -30,8 +31,12 @@ export type Offer = {
   readonly receiver: Receiver | undefined;
   /** What a payment is known by: its preimage alone, or the word of its wallet as well, which is then asked once a payment. */
   readonly verify: 'preimage' | 'settled';
+  /** What is served while the store does not answer. */
+  readonly outage: Outage;
   /** What each client has for nothing before it is asked to pay. */
   readonly free: FreeQuotaOptions | undefined;
+  /** For how many calls of one token units are reserved at once, and then counted in this process; undefined: each call by itself. */
+  readonly leased: number | undefined;
 };
 
 /** What an offer is made from. */
@@ -51,13 +56,17 @@ export type OfferOptions = {
   readonly receiver?: Receiver | undefined;
   /** Default: `preimage`. */
   readonly verify?: Offer['verify'];
+  /** Default: `refuse`. */
+  readonly outage?: Outage;
   /** Default: nothing. */
   readonly free?: FreeQuotaOptions | undefined;
+  /** Default: each call by itself. */
+  readonly leased?: number | undefined;
 };
 
 /**
  * Checks and completes an offer.
- * @throws RangeError – a service or capability that cannot stand in a caveat, a tier outside 0 to 255, names and description that make a 402's head longer than proxies take
+ * @throws RangeError – a service or capability that cannot stand in a caveat, a tier outside 0 to 255, calls to count ahead that are not counted, names and description that make a 402's head longer than proxies take
  */
 export function create(options: OfferOptions): Offer {
   const tier = options.tier ?? 0;
@@ -79,7 +88,9 @@ export function create(options: OfferOptions): Offer {
     exactMsat: options.exactMsat ?? false,
     receiver: options.receiver,
     verify: options.verify ?? 'preimage',
+    outage: options.outage ?? 'refuse',
     free: options.free && checkQuota(options.free),
+    leased: checkLeased(options),
   };
 }
 
@@ -110,8 +121,12 @@ export type Principal = {
   readonly isBound: boolean;
   /** What those who held it allow, the first of them first. */
   readonly parts: readonly Part[];
-  /** SHA-256 of the identifier under a label, 64 hex digits: what use is counted on, and the name of its account. Undefined for a pass, whose uses nobody counts. */
+  /** What was handed on on the way to its bearer: a name for each caveat that a holder added, as those of {@link parts} are. The first is the first holder's. */
+  readonly branches: readonly string[];
+  /** SHA-256 of the identifier under a label, 64 hex digits: what use is counted on, and the name of its account. Undefined for a pass that no holder has limited, whose uses nobody counts. */
   readonly useKey: string | undefined;
+  /** The account that it adds to, of a top-up: it opens nothing. */
+  readonly topUp: string | undefined;
 };
 
 /** A limit that a holder set, and what it is counted on. */
@@ -122,14 +137,28 @@ export type Part = {
   readonly most: bigint;
 };
 
+/** Most calls that are counted ahead: what a process that dies gives away, for each token. */
+export const maxLeased = 10_000;
+
+function checkLeased({ leased, terms }: OfferOptions): number | undefined {
+  if (leased === undefined) return undefined;
+  if (!Number.isSafeInteger(leased) || leased < 1 || leased > maxLeased) throw new RangeError(`leased is a whole number from 1 to ${maxLeased}, not ${leased}`);
+  if (terms.holds === undefined) throw new RangeError(`what is sold as "${terms.kind}" is not counted call by call, and nothing of it can be leased`);
+  return leased;
+}
+
 /** nginx takes an upstream's head of 4 KB by default. */
 const maxHeadBytes = 4096;
 
+/** What the token of a top-up has more than that of what it adds to, and its invoice in its description. */
+const topUpBytes = { token: 80, invoice: 16 };
+
 /** The head of a 402 holds the token three times and the invoice, with its description, twice. */
-function assertHeadFits({ service, capabilities = [], pattern }: OfferOptions, description: string): void {
-  const pathLength = Math.max(path.maxLength, pattern?.endsWith('/*') ? pattern.length : 0);
-  const tokenBytes = 250 + 8 * service.length + capabilities.join(',').length + pathLength;
-  const invoiceLength = 300 + Math.ceil((new TextEncoder().encode(description).length * 8) / 5);
+function assertHeadFits({ service, capabilities = [], pattern, terms }: OfferOptions, description: string): void {
+  const more = terms.holds === undefined ? { token: 0, invoice: 0 } : topUpBytes;
+  const pathLength = terms.binds === 'service' ? 0 : Math.max(path.maxLength, pattern?.endsWith('/*') ? pattern.length : 0);
+  const tokenBytes = 250 + 8 * service.length + capabilities.join(',').length + pathLength + more.token;
+  const invoiceLength = 300 + more.invoice + Math.ceil((new TextEncoder().encode(description).length * 8) / 5);
   const longest = 500 + 3 * Math.ceil(tokenBytes / 3) * 4 + 2 * invoiceLength;
   if (longest <= maxHeadBytes) return;
   throw new RangeError(

@@ -19,18 +19,23 @@ import * as Answers from './Answers.ts';
 import type { Decision } from './Decision.ts';
 import { type Denials, followDenials, noDenials } from './Denials.ts';
 import { createEvents, type Events, type PaywallNews } from './Events.ts';
-import { createFreeQuota, type FreeQuota } from './FreeQuota.ts';
+import type { FreeQuotaOptions } from './FreeQuota.ts';
 import { createIntrospect, type Introspect } from './Introspection.ts';
 import { createLedger, type Ledger, noLedger } from './Ledger.ts';
-import { createMintLimiter, type MintLimiter, type MintLimits } from './Limits.ts';
+import type { MintLimits } from './Limits.ts';
 import { createMint, type Mint } from './Mint.ts';
 import type { Offer, Principal } from './Offer.ts';
 import * as method from './policies/method.ts';
 import * as priced from './policies/priced.ts';
+import { createRates, type Rates } from './Rates.ts';
 import type { RootKeys } from './RootKeys.ts';
 import { receiptHeader } from './receipt.ts';
 import { createSettledCheck, type SettledCheck } from './Settled.ts';
-import { type CountedContext, count, isCounted, refusedByParts } from './terms/Counted.ts';
+import * as TopUps from './TopUps.ts';
+import { count, isCounted, refusedByParts } from './terms/Counted.ts';
+import { type AheadContext, canCountAhead, countAhead } from './terms/CountedAhead.ts';
+import { createLeases } from './terms/Leases.ts';
+import { createOwed } from './terms/Owed.ts';
 import { type ClaimContext, claim } from './terms/PerRequest.ts';
 import type { Sale } from './terms/Terms.ts';
 import type { VerifiedPrincipal } from './VerifiedTokens.ts';
@@ -47,6 +52,8 @@ export type PaywallOptions = {
   readonly random?: Random;
   readonly events?: Events;
   readonly mintLimits?: MintLimits;
+  /** Where invoices and what is given away are counted; default: here, under `mintLimits`. */
+  readonly rates?: Rates | undefined;
   /** How long an invoice can be paid; default 600. */
   readonly invoiceExpirySeconds?: number;
   /** How long to wait for the node; default 10,000. */
@@ -96,13 +103,17 @@ export async function createPaywall(options: PaywallOptions): Promise<Paywall> {
   };
   const trouble = (what: string) => (error: unknown) => emit({ kind: 'trouble', what, error });
   const nodeTimeoutMs = options.nodeTimeoutMs ?? 10_000;
+  const invoiceSeconds = options.invoiceExpirySeconds ?? 600;
   const skipUnknownCaveats = options.compat?.unknownCaveats === 'skip';
+  const random = options.random ?? systemRandom;
+  const leases = store && createLeases({ store, clock, random, leaseSeconds, onTrouble: trouble('counting ahead') });
+  const owed = createOwed(clock);
   const ledger = store ? createLedger(store, clock, trouble('the ledger')) : noLedger;
   const desk: Desk = {
     clock,
     events,
     emit,
-    limiter: createMintLimiter(options.mintLimits ?? {}, clock),
+    rates: options.rates ?? createRates(options.mintLimits ?? {}, clock),
     verify: createVerifier(keys, { skipUnknownCaveats }),
     keys,
     tellRevoked: seldom(clock, () => trouble('minting')(new FareboxError('KEYS_REVOKED', revokedAdvice))),
@@ -110,18 +121,18 @@ export async function createPaywall(options: PaywallOptions): Promise<Paywall> {
       keys,
       receiver,
       clock,
-      random: options.random ?? systemRandom,
-      invoiceExpirySeconds: options.invoiceExpirySeconds ?? 600,
+      random,
+      invoiceExpirySeconds: invoiceSeconds,
       nodeTimeoutMs,
       reached: options.reached ?? unwatched,
     }),
-    quotas: new Map(),
     receiver,
     isSettled: createSettledCheck({ clock, nodeTimeoutMs, settledWaitMs: options.settledWaitMs ?? 3000 }),
     ledger,
     denials: store ? await followDenials({ store, clock, staleMs, onTrouble: trouble('the list of what was revoked') }) : noDenials,
-    claiming: store && { store, clock, leaseSeconds, inUseWaitMs: options.inUseWaitMs ?? 2000, onNews: emit, random: options.random ?? systemRandom },
+    claiming: store && leases && { store, clock, leaseSeconds, inUseWaitMs: options.inUseWaitMs ?? 2000, onNews: emit, owe: owed.add, random, leases },
     invalidCredential: options.compat?.invalidCredential ?? 401,
+    invoiceSeconds,
   };
   return {
     events,
@@ -129,6 +140,8 @@ export async function createPaywall(options: PaywallOptions): Promise<Paywall> {
     introspect: createIntrospect({ keys, denials: desk.denials, store, clock, skipUnknownCaveats, takesOf }),
     close: async () => {
       await desk.denials.close();
+      await leases?.close();
+      await owed.close();
       await ledger.flush().catch(trouble('the ledger'));
     },
   };
@@ -139,23 +152,23 @@ type Desk = {
   readonly clock: Clock;
   readonly events: Events;
   readonly emit: (news: PaywallNews) => void;
-  readonly limiter: MintLimiter;
+  readonly rates: Rates;
   readonly verify: Verifier;
   readonly keys: RootKeys;
   /** Tells, now and then, that what would be minted is revoked. */
   readonly tellRevoked: () => void;
   readonly mint: Mint;
-  /** By service and route: those of the offers that give something away. */
-  readonly quotas: Map<string, FreeQuota>;
   /** Who is paid where an offer names nobody. */
   readonly receiver: Receiver;
   readonly isSettled: SettledCheck;
   readonly ledger: Ledger;
   readonly denials: Denials;
   /** Undefined without a store: then nothing that is counted is served. */
-  readonly claiming: (ClaimContext & CountedContext) | undefined;
+  readonly claiming: (ClaimContext & AheadContext) | undefined;
   /** What is answered to a credential that is not valid. */
   readonly invalidCredential: 401 | 402;
+  /** How long an invoice can be paid. */
+  readonly invoiceSeconds: number;
 };
 
 /** See the head of this file. For a pass, nothing is awaited: what decides is known. */
@@ -176,13 +189,14 @@ function decide(desk: Desk, request: RequestView, target: Path.Target, offer: Of
     nowAt: nowAt(desk.clock),
     capabilities: offer.capabilities,
   });
-  if (verified.kind === 'none') return give(desk, asked) ?? challenge(desk, asked, undefined);
+  if (verified.kind === 'none' && TopUps.isAsked(request)) return refuse(desk, nobody(), offer);
+  if (verified.kind === 'none') return offer.free === undefined ? challenge(desk, asked, undefined) : give(desk, asked, offer.free);
   if (verified.kind === 'failed') return answerInvalid(desk, asked, verified.error);
   const { principal } = verified;
-  const standing = desk.denials.judge(principal);
+  const standing = desk.denials.judge(principal, offer.outage);
   if (standing === 'unknown') return refuse(desk, unreadDenials(), offer);
   if (standing === 'denied') return answerInvalid(desk, asked, new FareboxError('CREDENTIAL_REVOKED', 'This token was revoked. Buy a new one.'));
-  const takes = takesOf(principal, offer, amountMsat);
+  const takes = isTopUp(asked, principal) ? 0n : takesOf(principal, offer, amountMsat);
   if (takes === undefined) {
     return answerInvalid(desk, asked, new FareboxError('CREDENTIAL_WRONG_SERVICE', `This token was sold as "${principal.terms}", which is not served here.`));
   }
@@ -203,6 +217,7 @@ function takesOf({ terms, isBound, units }: Principal, offer: Offer, priceMsat: 
 
 function serve(desk: Desk, asked: Asked, verified: VerifiedPrincipal, takes: bigint): Decision | Promise<Decision> {
   const { principal } = verified;
+  if (isTopUp(asked, principal)) return topUp(desk, asked, principal);
   if (isCounted(principal)) return countCall(desk, asked, verified, takes);
   const error = refusedByParts(principal);
   if (error !== undefined) return answerInvalid(desk, asked, error);
@@ -216,7 +231,9 @@ async function countCall(desk: Desk, asked: Asked, verified: VerifiedPrincipal, 
   try {
     const error = principal.terms === 'pass' ? refusedByParts(principal) : undefined;
     if (error !== undefined) return await answerInvalid(desk, asked, error);
-    const counted = await count(desk.claiming, principal, { request, route: offer.route, priceMsat, takes });
+    const call = { request, route: offer.route, priceMsat, takes };
+    const isAhead = offer.leased !== undefined && canCountAhead(principal, request);
+    const counted = await (isAhead ? countAhead(desk.claiming, principal, call, offer.leased) : count(desk.claiming, principal, call));
     if (counted.kind === 'refused') return await answerInvalid(desk, asked, counted.error);
     if (principal.terms === 'pass') letPass(desk, verified, offer);
     return { kind: 'pass', principal, sale: counted.sale, headers: [] };
@@ -238,6 +255,32 @@ async function serveSettled(desk: Desk, asked: Asked, verified: VerifiedPrincipa
   return serve(desk, asked, verified, takes);
 }
 
+/** Whether a request is about a balance, and gets nothing else: it asks for a top-up, or presents one. */
+function isTopUp({ request }: Asked, { topUp: account }: Principal): boolean {
+  return account !== undefined || TopUps.isAsked(request);
+}
+
+/** Adds what was paid for, or sells what can be added. */
+async function topUp(desk: Desk, asked: Asked, principal: Principal): Promise<Decision> {
+  const { claiming, clock } = desk;
+  const { offer, request } = asked;
+  if (claiming === undefined) return answerUnavailable(desk, uncountable(), offer, 'STORE_UNAVAILABLE');
+  try {
+    if (principal.topUp === undefined) {
+      const header = request.header(TopUps.header) ?? '';
+      const sold = await TopUps.toSell(claiming.store, principal, { offer, clock, header }, desk.invoiceSeconds);
+      return sold instanceof FareboxError ? refuse(desk, sold, offer) : await challenge(desk, { ...asked, offer: sold.offer }, undefined, sold);
+    }
+    const added = await TopUps.add(claiming.store, principal, offer.route, clock);
+    if (added instanceof FareboxError) return refuse(desk, added, offer);
+    const { paymentHash, service, amountMsat } = principal;
+    if (added === 'credited') desk.emit({ kind: 'topped-up', paymentHash, service, route: offer.route, amountMsat });
+    return { kind: 'answer', answer: Answers.toppedUp(principal, added, clock) };
+  } catch (error) {
+    return answerUnavailable(desk, error, offer, 'STORE_UNAVAILABLE');
+  }
+}
+
 function letPass({ ledger, events, emit, clock }: Desk, verified: VerifiedPrincipal, offer: Offer): Decision {
   const { principal } = verified;
   if (!verified.isTold) ledger.sawPass(principal, offer.route);
@@ -248,30 +291,36 @@ function letPass({ ledger, events, emit, clock }: Desk, verified: VerifiedPrinci
   return { kind: 'pass', principal, sale: undefined, headers: [receiptHeader(principal, clock)] };
 }
 
-/** Lets a request through for nothing, where its client still has a share of what the route gives away. */
-function give({ quotas, clock, emit }: Desk, { request, offer }: Asked): Decision | undefined {
-  if (offer.free === undefined) return undefined;
-  const name = `${offer.service} ${offer.route}`;
-  const quota = quotas.get(name) ?? createFreeQuota(offer.free, clock);
-  quotas.set(name, quota);
-  const left = quota(request.clientAddress);
-  if (left === undefined) return undefined;
-  emit({ kind: 'given', service: offer.service, route: offer.route });
+/** Lets a request through for nothing, where its client still has a share of what the route gives away; otherwise it is asked to pay. */
+async function give(desk: Desk, asked: Asked, free: FreeQuotaOptions): Promise<Decision> {
+  const { request, offer } = asked;
+  const left = await desk.rates.give(`${offer.service} ${offer.route}`, free, request.clientAddress);
+  if (left === undefined) return challenge(desk, asked, undefined);
+  desk.emit({ kind: 'given', service: offer.service, route: offer.route });
   return { kind: 'pass', principal: undefined, sale: undefined, headers: [['L402-Free', String(left)]] };
 }
 
-/** 402, under the limits on minting. `why`: what was wrong with the credential that came, where one came. */
-async function challenge(desk: Desk, asked: Asked, why: FareboxError | undefined): Promise<Decision> {
+/** 402, under the limits on minting. `why`: what was wrong with the credential that came, where one came. `toppedUp`: what it adds to, where it does. */
+async function challenge(desk: Desk, asked: Asked, why: FareboxError | undefined, toppedUp?: TopUps.TopUp): Promise<Decision> {
   const { request, offer } = asked;
-  const unsellable = whyNotSold(desk, asked);
+  const unsellable = whyNotSold(desk, asked, toppedUp !== undefined);
   if (unsellable !== undefined) return refuse(desk, unsellable, offer);
-  const retryAfterSeconds = desk.limiter(request.clientAddress);
+  const retryAfterSeconds = await desk.rates.mint(request.clientAddress);
   if (retryAfterSeconds > 0) {
     const message = 'Too many invoices were asked for and not paid. Pay one, or ask again later.';
     return refuse(desk, new FareboxError('RATE_LIMITED', message, { details: { retryAfterSeconds } }), offer);
   }
   try {
-    const minted = await desk.mint({ offer, method: request.method, path: asked.target.path, priced: asked.priced, amountMsat: asked.amountMsat });
+    const minted = await desk.mint({
+      offer,
+      method: request.method,
+      path: asked.target.path,
+      priced: asked.priced,
+      amountMsat: asked.amountMsat,
+      topUp: toppedUp,
+    });
+    const tooLate = toppedUp && TopUps.whyNotHandedOut(toppedUp, minted.expiresAt);
+    if (tooLate !== undefined) return refuse(desk, tooLate, offer);
     desk.emit({ kind: 'challenged', paymentHash: minted.paymentHash, service: offer.service, route: offer.route, amountMsat: minted.amountMsat });
     return { kind: 'challenge', answer: Answers.challenge(request, offer, minted, why) };
   } catch (error) {
@@ -280,16 +329,16 @@ async function challenge(desk: Desk, asked: Asked, why: FareboxError | undefined
 }
 
 /** Why what is minted now would not be served afterwards; undefined where it would. */
-function whyNotSold({ denials, keys, clock, tellRevoked }: Desk, { offer, amountMsat }: Asked): FareboxError | undefined {
+function whyNotSold({ denials, keys, clock, tellRevoked }: Desk, { offer, amountMsat }: Asked, isTopUp: boolean): FareboxError | undefined {
   const { holds, takes } = offer.terms;
-  if (holds !== undefined && takes !== undefined && takes(amountMsat) > holds) {
+  if (!isTopUp && holds !== undefined && takes !== undefined && takes(amountMsat) > holds) {
     return new FareboxError(
       'REQUEST_TOO_DEAR',
       'This request costs more than one payment buys here, so that none would be enough for it. Ask for less in one.',
     );
   }
   const mintedAt = nowAt(clock);
-  const standing = denials.judge({ paymentHash: '', tokenId: '', fingerprint: keys.mintingAt(mintedAt), mintedAt });
+  const standing = denials.judge({ paymentHash: '', tokenId: '', fingerprint: keys.mintingAt(mintedAt), mintedAt, branches: [] }, offer.outage);
   if (standing === 'good') return undefined;
   if (standing === 'unknown') return unreadDenials();
   tellRevoked();
@@ -298,6 +347,7 @@ function whyNotSold({ denials, keys, clock, tellRevoked }: Desk, { offer, amount
 
 /** A credential that does not do: a new challenge where paying again is the remedy, a refusal where it is not. */
 function answerInvalid(desk: Desk, asked: Asked, error: FareboxError): Decision | Promise<Decision> {
+  if (TopUps.isAsked(asked.request)) return refuse(desk, TopUps.refusedFor(error), asked.offer);
   const paysAgain = error.status === 402 || (error.status === 401 && desk.invalidCredential === 402);
   if (!paysAgain) return refuse(desk, error, asked.offer);
   desk.emit({ kind: 'refused', code: error.code, status: 402, route: asked.offer.route });
@@ -337,6 +387,11 @@ function answerUnavailable(desk: Desk, error: unknown, offer: Offer, code: keyof
 /** Nothing is served that may have been revoked, and nothing is sold that would not be served. */
 function unreadDenials(): FareboxError {
   return new FareboxError('STORE_UNAVAILABLE', 'It could not be found out what was revoked. Ask again in a moment; do not pay again.');
+}
+
+/** Whoever asks for a top-up without a credential: it would be nobody's. */
+function nobody(): FareboxError {
+  return TopUps.refused('A top-up is sold to whoever shows the credential of its balance, and none came with this request.');
 }
 
 /** Sold without a store, what is counted would be paid for and never served. */

@@ -6,7 +6,7 @@
  * travels faster than books are written; then that is not known, and never read as unpaid.
  */
 import type { Msat } from '../core/Amount.ts';
-import { type Clock, wait } from '../core/Clock.ts';
+import { type Clock, wait, within } from '../core/Clock.ts';
 import { FareboxError } from '../core/Errors.ts';
 import { parseHash } from '../core/Preimage.ts';
 import type { InvoiceState, Receiver } from '../lightning/Lightning.ts';
@@ -66,16 +66,8 @@ export function createSettledCheck({ clock, settledWaitMs, nodeTimeoutMs }: Sett
 async function lookup(receiver: Receiver, paymentHash: string, clock: Clock, timeoutMs: number): Promise<InvoiceState> {
   const { lookup: canLook, history } = receiver.capabilities;
   if (!canLook || !history) throw unavailable(`${receiver.name} cannot tell what was paid`);
-  const late = new AbortController();
-  const cancel = clock.after(timeoutMs, () => late.abort(), true);
-  const timedOut = new Promise<never>((_, reject) => {
-    late.signal.addEventListener('abort', () => reject(unavailable(`${receiver.name} did not answer in time`)), { once: true });
-  });
-  try {
-    return await Promise.race([receiver.lookupInvoice(parseHash(paymentHash), late.signal), timedOut]);
-  } finally {
-    cancel();
-  }
+  const deadline = { clock, ms: timeoutMs, late: () => unavailable(`${receiver.name} did not answer in time`), keepAlive: true };
+  return within(deadline, (signal) => receiver.lookupInvoice(parseHash(paymentHash), signal));
 }
 
 function unsettled(): FareboxError {

@@ -21,6 +21,8 @@ const principal: Principal = {
   isBound: true,
   parts: [],
   useKey: undefined,
+  branches: [],
+  topUp: undefined,
 };
 const verified: VerifiedPrincipal = { kind: 'verified', principal, isTold: false };
 

@@ -1,6 +1,6 @@
 /**
  * From the headers of a request to the one principal behind it, by hashing alone: no store, no node. The credential is parsed once, and
- * everything after this uses what it returned. Passes that were verified are remembered by the text of their credential.
+ * everything after this uses what it returned. What is used more than once, and was verified, is remembered by the text of its credential.
  *
  * @see docs/wire.md, "The credential"
  */
@@ -15,7 +15,6 @@ import * as Preimage from '../core/Preimage.ts';
 import type { RequestView } from '../http/RequestView.ts';
 import type { Part, Principal } from './Offer.ts';
 import * as Caveats from './policies/Caveats.ts';
-import * as limits from './policies/limits.ts';
 import type { PolicyContext } from './policies/Policy.ts';
 import * as preimageCaveat from './policies/preimage.ts';
 import type { RootKeys } from './RootKeys.ts';
@@ -73,7 +72,7 @@ export function createVerifier(keys: RootKeys, { skipUnknownCaveats = false, lim
         }
         const verified: VerifiedPrincipal = { kind: 'verified', principal, isTold: false };
         if (only !== undefined && isWorthKeeping(principal) && isAlone(credentials, malformed)) {
-          known.add(only, demand, verified, token as ProvenToken, 2 * bytes.length);
+          known.add(only, demand, verified, token as ProvenToken, 2 * bytes.length + partBytes * principal.branches.length);
         }
         return verified;
       }
@@ -89,6 +88,9 @@ export function useKeyOf(identifier: Uint8Array): string {
 }
 
 const none: Verified = { kind: 'none' };
+
+/** Of memory that the name of a part takes, about. */
+const partBytes = 160;
 
 /** Where the random part of an identifier begins. */
 const randomAt = Identifier.length - Identifier.randomLength;
@@ -109,7 +111,7 @@ function parse(lines: readonly string[], macaroons: readonly string[]): Credenti
 
 /** What is used once would push out what is used again and again. */
 function isWorthKeeping({ terms }: Principal): boolean {
-  return terms === 'pass';
+  return terms === 'pass' || terms === 'bucket' || terms === 'credit';
 }
 
 /** Whether a line holds one token and nothing else: of several, the first that verifies counts, and that hangs on the demand. */
@@ -125,7 +127,7 @@ export type ProvenToken = Identifier.Identifier &
     readonly caveats: readonly string[];
     /** The proof of its payment. */
     readonly preimage: Preimage.Preimage;
-    /** What each caveat that may be counted is counted on, by its index. */
+    /** What each caveat that a holder added is named, by its index: what is counted under it is counted on that. */
     readonly partKeys: ReadonlyMap<number, string>;
   };
 
@@ -156,13 +158,22 @@ export function prove(keys: RootKeys, bytes: Uint8Array, presented: Preimage.Pre
 
 const noLimits: readonly Part[] = [];
 const noParts: ReadonlyMap<number, string> = new Map();
+const noBranches: readonly string[] = [];
 
-/** A part is named by a digest of the signature at its caveat: the signature itself is what its holder needs to use it. */
-function partKeysOf(macaroon: Macaroon.Macaroon, rootKey: Uint8Array): ReadonlyMap<number, string> {
-  const at = macaroon.caveats.flatMap((text, index) => (limits.isLimit(text) ? [index] : []));
+/** The name of what whoever holds this signature has: a digest of it, since the signature itself is what he needs to use it. */
+export function partKeyOf(signature: Uint8Array): string {
+  return toHex(sha256(fromUtf8('farebox/part/1/'), signature));
+}
+
+/** What holders added, caveat by caveat. A proof of payment that a client wrote into its token hands on nothing. */
+export function partKeysOf(macaroon: Macaroon.Macaroon, rootKey: Uint8Array): ReadonlyMap<number, string> {
+  const { caveats } = macaroon;
+  const minted = caveats.findIndex((text) => /^[^=]*_terms=/.test(text));
+  if (minted < 0 || minted === caveats.length - 1) return noParts;
+  const at = caveats.flatMap((text, index) => (index > minted && !preimageCaveat.isProof(text) ? [index] : []));
   if (at.length === 0) return noParts;
   const signatures = Macaroon.signaturesAt(macaroon, rootKey, at);
-  return new Map(signatures.map((signature, place) => [at[place] as number, toHex(sha256(fromUtf8('farebox/part/1/'), signature))]));
+  return new Map(signatures.map((signature, place) => [at[place] as number, partKeyOf(signature)]));
 }
 
 /** The principal of a token for one demand, or which of its caveats does not hold. */
@@ -195,7 +206,9 @@ export function principalOf(token: ProvenToken, demand: Demand, skipUnknown: boo
     units: caveats.terms.units,
     isBound: caveats.isBound,
     parts: caveats.limits.length === 0 ? noLimits : caveats.limits.map(({ unit, most, index }): Part => ({ key: token.partKeys.get(index) ?? '', unit, most })),
-    useKey: caveats.terms.kind === 'pass' ? undefined : useKeyOf(token.identifier),
+    branches: token.partKeys.size === 0 ? noBranches : [...token.partKeys.values()],
+    useKey: caveats.terms.kind === 'pass' && caveats.limits.length === 0 ? undefined : useKeyOf(token.identifier),
+    topUp: caveats.topUp,
   };
 }
 

@@ -181,6 +181,7 @@ const account = (change: Partial<AccountStanding> = {}): AccountStanding => ({
   account: 'a',
   balance: { units: 50n, spent: 20n, reserved: 5n },
   lots: { units: 50n, spent: 20n },
+  sources: [],
   lotsExpireAt: at + 1000,
   brokenLots: [],
   debited: 20n,

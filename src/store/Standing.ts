@@ -66,6 +66,8 @@ export type AccountStanding = {
   readonly balance: { readonly units: bigint; readonly spent: bigint; readonly reserved: bigint } | undefined;
   /** The sums of its lots: what was credited, and what of that is spent. */
   readonly lots: { readonly units: bigint; readonly spent: bigint };
+  /** What its lots were credited from, in their order. */
+  readonly sources: readonly string[];
   /** Unix seconds at which the last of its lots expires. */
   readonly lotsExpireAt: number;
   /** Lots that earned more than was paid for them, are spent beyond what is in them, or have earned another part than they have spent. */

@@ -6,6 +6,7 @@
  */
 import type { Msat } from '../core/Amount.ts';
 import type { PaymentHash } from '../core/Preimage.ts';
+import type { Piece } from './pieces.ts';
 import type { Standing } from './Standing.ts';
 
 /** What a store promises beyond the contract. */
@@ -17,6 +18,9 @@ export type StoreCapabilities = {
   /** Survives the end of the machine as well: every call is on disk when it returns. */
   readonly flushed: boolean;
 };
+
+/** From which version to which a store's tables were brought when it was opened; from 0 where they were made. */
+export type Versions = { readonly from: number; readonly to: number };
 
 /** The request that a claim is made for: what makes a later request the same one. Digests, never the request itself. */
 export type ClaimedRequest = {
@@ -76,6 +80,8 @@ export type CommitRequest = ClaimRef & {
   readonly bodyDigest?: string;
   /** Kept for a repetition. */
   readonly answer?: StoredAnswer;
+  /** Settled in the same step: where either is lost, both are, and nothing is written. */
+  readonly settles?: SettleRequest;
 };
 
 /** Gives a claim back, before or after its commit (but never after `deliver`). */
@@ -90,6 +96,8 @@ export type ReleaseRequest = ClaimRef & {
   readonly entryIfCommitted?: LedgerEntry;
   /** SHA-256 hex of the request's body, where it is known; kept when it was committed instead. */
   readonly bodyDigest?: string;
+  /** Cancelled in the same step, and then it alone says how both end: where it is settled instead, the claim is committed. */
+  readonly cancels?: CancelRequest;
 };
 
 /** What happened to money. `paymentHash` and `kind` name an entry together with `nonce`: appending one twice keeps one. */
@@ -135,8 +143,11 @@ export type LedgerTotals = {
 
 /** What is refused from now on. */
 export type Denial = {
-  /** `token` by token id (64 hex digits), `payment` by payment hash, `key` by master key fingerprint (8 hex digits), `minted-before` by Unix seconds in decimal. */
-  readonly kind: 'token' | 'payment' | 'key' | 'minted-before';
+  /**
+   * `token` by token id (64 hex digits), `part` by the name of what a holder handed on (64 hex digits, never a signature), `payment` by payment hash,
+   * `key` by master key fingerprint (8 hex digits), `minted-before` by Unix seconds in decimal.
+   */
+  readonly kind: 'token' | 'part' | 'payment' | 'key' | 'minted-before';
   readonly value: string;
   /** Unix seconds; after it the denied thing has expired by itself. */
   readonly expiresAt: number;
@@ -162,12 +173,24 @@ export type Credit = {
   readonly entry?: LedgerEntry;
 };
 
+/** Adds to an account. */
+export type CreditRequest = Credit & {
+  readonly account: string;
+  /** Opens none: for what only makes sense beside what was there before. */
+  readonly onlyOpen?: boolean;
+};
+
+/** What came of adding. `already`: its source has credited before. `absent`: there is no such account, and none was to be opened. */
+export type CreditOutcome = 'credited' | 'already' | 'absent';
+
 /** Something to take off an account. */
 export type Debit = {
   readonly account: string;
   readonly units: bigint;
   /** Opens the account in the same step where it is not there yet. */
   readonly opens?: Credit;
+  /** Debits that stand behind this one in their reservations open so many accounts at most, over all time; left out: any number. */
+  readonly mostBehind?: number;
 };
 
 /** Takes units off accounts for a while; off all of them or none. */
@@ -184,10 +207,15 @@ export type ReserveRequest = {
 export type ReserveOutcome =
   | { readonly kind: 'reserved'; readonly available: readonly bigint[] }
   | { readonly kind: 'insufficient'; readonly account: string; readonly available: bigint }
-  | { readonly kind: 'absent'; readonly account: string };
+  | { readonly kind: 'absent'; readonly account: string }
+  /** An account would be opened behind this one, and as many have been as may be. */
+  | { readonly kind: 'crowded'; readonly account: string };
 
 /** What the ledger says of units that are spent; which payment they were bought with, and for how much, the account knows. */
 export type Spending = Pick<LedgerEntry, 'nonce' | 'service' | 'route' | 'at' | 'note'>;
+
+/** Spends what a reservation holds. */
+export type SettleRequest = { readonly reservation: string; readonly units?: bigint; readonly entry?: Spending };
 
 /** Gives a reservation back, before or after it was settled. */
 export type CancelRequest = {
@@ -233,16 +261,20 @@ export type Store = {
   }) => Promise<{ readonly counted: boolean; readonly value: number }>;
 
   /** Adds to an account, opened where there is none. */
-  readonly credit: (request: Credit & { readonly account: string }) => Promise<'credited' | 'already'>;
+  readonly credit: (request: CreditRequest) => Promise<CreditOutcome>;
   readonly reserve: (request: ReserveRequest) => Promise<ReserveOutcome>;
-  /** Holds what was reserved for longer. False: it is not held any more. What was settled is then remembered for longer, and can be given back. */
+  /**
+   * Holds what was reserved for longer, also where the lease has ended and nobody has taken its units. False: it is not held any more. What was
+   * settled is then remembered for longer, and can be given back.
+   */
   readonly extend: (request: { readonly reservation: string; readonly leaseSeconds: number }) => Promise<boolean>;
   /**
    * Spends what was reserved, or the same smaller number of every debit; the rest goes back. What was credited first is spent first.
-   * `lost`: unknown, ended or settled otherwise before. With `entry`, what is earned is written in the same step, once.
+   * `lost`: unknown, given back, settled otherwise before, or its lease has ended and others have taken its units. With `entry`, what is earned is
+   * written in the same step, once.
    */
-  readonly settle: (request: { readonly reservation: string; readonly units?: bigint; readonly entry?: Spending }) => Promise<'settled' | 'lost'>;
-  /** Gives back what was reserved or settled; `settled` where the limit was reached. */
+  readonly settle: (request: SettleRequest) => Promise<'settled' | 'lost'>;
+  /** Gives back what was reserved or settled, also where a lease that ended has done so; `settled` where the limit was reached. */
   readonly cancel: (request: CancelRequest) => Promise<'cancelled' | 'settled' | 'lost'>;
   readonly balance: (account: string) => Promise<AccountBalance | undefined>;
 
@@ -263,6 +295,19 @@ export type Store = {
   readonly totals: () => Promise<LedgerTotals>;
   /** Everything that is kept about money, of the one moment at which the first is asked for, whatever is written meanwhile; see `Books.verify`. */
   readonly audit: () => AsyncIterable<Standing>;
+
+  /**
+   * Everything that has to outlive a move to another store, of the one moment at which the first is asked for; answers kept for a repetition are
+   * not among it. Redis keeps no older moment of its counters: these are as they are when they are read.
+   * @throws STORE_UNAVAILABLE – it cannot be read
+   */
+  readonly export: () => AsyncIterable<Piece>;
+  /**
+   * Fills an empty store with what another one has told: all of it or nothing. In Redis it is locked until all of it is there, since nothing
+   * is taken back: whoever opens a store whose import was cut off is refused.
+   * @throws STORE_NOT_EMPTY; EXPORT_MALFORMED – no store holds that; STORE_VERSION – this kind of store cannot; STORE_UNAVAILABLE; whatever the pieces throw
+   */
+  readonly import: (pieces: AsyncIterable<Piece>) => Promise<void>;
 
   /**
    * Changes behind `after` (from now on where there is none), in this and every other process, within a second; until `signal` aborts.

@@ -11,7 +11,20 @@
 import type { Msat } from '../core/Amount.ts';
 import type { PaymentHash } from '../core/Preimage.ts';
 import { leaseEnd } from './claimLife.ts';
-import type { AccountBalance, CancelRequest, Credit, Debit, LedgerEntry, ReserveOutcome, ReserveRequest, Spending } from './Store.ts';
+import * as Closings from './closings.ts';
+import type { AccountStanding, Closing } from './Standing.ts';
+import type {
+  AccountBalance,
+  CancelRequest,
+  CreditOutcome,
+  CreditRequest,
+  Debit,
+  LedgerEntry,
+  ReserveOutcome,
+  ReserveRequest,
+  SettleRequest,
+  Spending,
+} from './Store.ts';
 
 /** What is kept of an account. */
 export type AccountLife = {
@@ -22,6 +35,8 @@ export type AccountLife = {
   readonly forgotten: bigint;
   /** How often something was given back for a reason that is limited. */
   readonly givenBack: Readonly<Record<string, number>>;
+  /** How many accounts were opened by debits behind one of its own. */
+  readonly opened: number;
   /** Unix seconds. */
   readonly expiresAt: number;
 };
@@ -68,6 +83,8 @@ export type Kept = {
   /** In the order in which they were credited. */
   readonly lots: (account: string) => readonly Lot[];
   readonly hasLot: (source: string) => boolean;
+  /** How a payment ended whose account has been forgotten. */
+  readonly closing: (paymentHash: string) => Closing | undefined;
   /** Puts a lot in the place of the one of its source, or behind all others. */
   readonly setLot: (account: string, lot: Lot) => void;
   /** What reservations that are held, but for this one, hold on an account now. */
@@ -78,9 +95,10 @@ export type Kept = {
 };
 
 /** Credits an account, once a source. */
-export function credit(kept: Kept, { account, source, units, expiresAt, entry }: Credit & { readonly account: string }): 'credited' | 'already' {
-  if (kept.hasLot(source)) return 'already';
-  const before = kept.account(account) ?? { units: 0n, spent: 0n, forgotten: 0n, givenBack: {}, expiresAt: 0 };
+export function credit(kept: Kept, { account, source, units, expiresAt, entry, onlyOpen }: CreditRequest): CreditOutcome {
+  if (kept.hasLot(source) || hasEarned(kept, entry)) return 'already';
+  if (onlyOpen && kept.account(account) === undefined) return 'absent';
+  const before = kept.account(account) ?? { units: 0n, spent: 0n, forgotten: 0n, givenBack: {}, opened: 0, expiresAt: 0 };
   kept.setAccount(account, { ...before, units: before.units + units, expiresAt: Math.max(before.expiresAt, expiresAt) });
   kept.setLot(account, { source, units, spent: 0n, paidMsat: entry?.amountMsat ?? 0n, earnedMsat: 0n, paymentHash: entry?.paymentHash, expiresAt });
   if (entry) kept.append([entry]);
@@ -111,16 +129,20 @@ export function reserve(kept: Kept, { reservation, debits, leaseSeconds }: Reser
     available.push(before - debit.units);
   }
   if (isOurs) return { kind: 'reserved', available };
-  for (const { account, opens } of debits) if (opens && kept.account(account) === undefined) credit(kept, { account, ...opens });
+  const crowded = open(kept, debits);
+  if (crowded !== undefined) return { kind: 'crowded', account: crowded };
   const begun = debits.map(({ account, units }): DebitLife => ({ account, units, spent: 0n, taken: [] }));
   kept.setReservation(reservation, { state: 'held', leaseEndsAt: leaseEnd(now, leaseSeconds), debits: begun });
   return { kind: 'reserved', available };
 }
 
-/** Holds it for longer. False: it is not held any more. What was settled is remembered for longer, since an answer that goes on may still break off. */
+/**
+ * Holds it for longer, also where its lease has ended and its units are there still. False: it is not held any more. What was settled is remembered
+ * for longer, since an answer that goes on may still break off.
+ */
 export function extend(kept: Kept, { reservation, leaseSeconds }: { readonly reservation: string; readonly leaseSeconds: number }): boolean {
   const life = kept.reservation(reservation);
-  const held = life !== undefined && isHeld(life, kept.now());
+  const held = life?.state === 'held' && life.debits.every((debit) => isThere(kept, reservation, life, debit.account, debit.units));
   if (!held && life?.state !== 'settled') return false;
   const leaseEndsAt = leaseEnd(kept.now(), leaseSeconds);
   if (leaseEndsAt > life.leaseEndsAt) kept.setReservation(reservation, { ...life, leaseEndsAt });
@@ -128,24 +150,27 @@ export function extend(kept: Kept, { reservation, leaseSeconds }: { readonly res
 }
 
 /** Spends so much of every debit, or all of each, unless somebody else has spent it meanwhile. Settling twice alike is settling once. */
-export function settle(kept: Kept, request: { readonly reservation: string; readonly units?: bigint; readonly entry?: Spending }): 'settled' | 'lost' {
+export function settle(kept: Kept, request: SettleRequest): 'settled' | 'lost' {
   const { reservation, units, entry } = request;
   const life = kept.reservation(reservation);
   if (life === undefined) return 'lost';
   const wanted = (debit: DebitLife) => (units === undefined || units > debit.units ? debit.units : units);
   if (life.state === 'settled') return life.debits.every((debit) => debit.spent === wanted(debit)) ? 'settled' : 'lost';
-  if (!isHeld(life, kept.now()) || !life.debits.every((debit) => isThere(kept, debit.account, wanted(debit)))) return 'lost';
+  if (life.state !== 'held' || !life.debits.every((debit) => isThere(kept, reservation, life, debit.account, wanted(debit)))) return 'lost';
   const debits = life.debits.map((debit) => spend(kept, debit, wanted(debit)));
   kept.setReservation(reservation, { ...life, state: 'settled', debits });
   if (entry) kept.append(entriesOf(kept, debits, 'earned', entry));
   return 'settled';
 }
 
-/** Gives back what is held, or what was settled; where the limit is reached, what is held is settled. Cancelling twice is cancelling once. */
+/**
+ * Gives back what is held, or what was settled; where the limit is reached, what is held is settled. What a lease that ended gave back is given
+ * back. Cancelling twice is cancelling once.
+ */
 export function cancel(kept: Kept, { reservation, reason, limit, entry }: CancelRequest): 'cancelled' | 'settled' | 'lost' {
   const life = kept.reservation(reservation);
   if (life?.state === 'cancelled' || life?.state === 'reversed') return 'cancelled';
-  if (life === undefined || (life.state === 'held' && !isHeld(life, kept.now()))) return 'lost';
+  if (life === undefined) return 'lost';
   if (limit !== undefined && !countGivenBack(kept, life, reason, limit)) {
     return life.state === 'settled' ? 'settled' : settle(kept, { reservation, ...(entry && { entry }) });
   }
@@ -167,32 +192,65 @@ export function heldMsat(lots: readonly Lot[], reserved: bigint): ReadonlyMap<st
   return new Map(take(lots, reserved).map(({ source, msat }) => [source, msat]));
 }
 
-/** The sums of an account's lots, and those that cannot be as they are; for the books. */
-export function checkLots(lots: readonly Lot[]): { readonly lots: { readonly units: bigint; readonly spent: bigint }; readonly brokenLots: readonly string[] } {
+/** The sums of an account's lots, what they come from, and those that cannot be as they are; for the books. */
+export function checkLots(lots: readonly Lot[]): Pick<AccountStanding, 'lots' | 'sources' | 'brokenLots'> {
   const sum = (of: 'units' | 'spent') => lots.reduce((all, lot) => all + lot[of], 0n);
   const isBroken = ({ units, spent, paidMsat, earnedMsat, paymentHash }: Lot) => {
     if (units < 0n || spent < 0n || spent > units || earnedMsat < 0n || earnedMsat > paidMsat) return true;
     // All of it earns all of it, nothing earns nothing, and what was no payment earns nothing.
     return (spent === units && units > 0n && earnedMsat !== paidMsat) || (spent === 0n && earnedMsat !== 0n) || (paymentHash === undefined && paidMsat !== 0n);
   };
-  return { lots: { units: sum('units'), spent: sum('spent') }, brokenLots: lots.filter(isBroken).map(({ source }) => source) };
+  return {
+    lots: { units: sum('units'), spent: sum('spent') },
+    sources: lots.map(({ source }) => source),
+    brokenLots: lots.filter(isBroken).map(({ source }) => source),
+  };
 }
 
 function standing({ units, spent }: AccountLife, reserved: bigint): AccountBalance {
   return { units, available: units - spent - reserved, reserved, spent };
 }
 
-/** What an account has for a debit, with what opens it where it is not there. A source that has credited before opens nothing. */
+/**
+ * What an account has for a debit, with what opens it where it is not there. A source that has credited before opens nothing, and neither does a
+ * payment that has bought something.
+ */
 function availableFor(kept: Kept, { account, opens }: Debit, reservation: string): bigint | undefined {
   const found = kept.account(account);
   if (found) return standing(found, kept.reserved(account, reservation)).available;
-  return opens && !kept.hasLot(opens.source) ? opens.units : undefined;
+  return opens && !kept.hasLot(opens.source) && !hasEarned(kept, opens.entry) ? opens.units : undefined;
 }
 
-/** Whether so many units are not spent yet: a lease that had ended runs again where a clock is set back, and its units may have gone to others. */
-function isThere(kept: Kept, account: string, units: bigint): boolean {
+/** Opens the accounts that are not there yet, and counts them on every account before them; none of them where that would be too many on one, which is named. */
+function open(kept: Kept, debits: readonly Debit[]): string | undefined {
+  const isNew = debits.map(({ account }) => kept.account(account) === undefined);
+  const behind = debits.map((_, place) => isNew.filter((one, other) => one && other > place).length);
+  const crowded = debits.find(({ account, mostBehind }, place) => {
+    const more = behind[place] ?? 0;
+    return more > 0 && mostBehind !== undefined && (kept.account(account)?.opened ?? 0) + more > mostBehind;
+  });
+  if (crowded) return crowded.account;
+  for (const [place, { account, opens }] of debits.entries()) {
+    if (isNew[place] && opens) credit(kept, { account, ...opens });
+    const found = kept.account(account);
+    if (found && behind[place]) kept.setAccount(account, { ...found, opened: found.opened + behind[place] });
+  }
+  return undefined;
+}
+
+/** Whether a payment was earned off an account that has been forgotten: a clock was ahead, and has been set back. */
+function hasEarned(kept: Kept, entry: LedgerEntry | undefined): boolean {
+  return entry !== undefined && Closings.isEarnedByAccount(kept.closing(entry.paymentHash));
+}
+
+/**
+ * Whether so many units are there for a reservation to hold or spend. Of one whose lease runs: not spent yet, since a lease that had ended runs again
+ * where a clock is set back, and its units may have gone to others. Of one whose lease has ended: available.
+ */
+function isThere(kept: Kept, reservation: string, life: ReservationLife, account: string, units: bigint): boolean {
   const found = kept.account(account);
-  return found === undefined || found.spent + units <= found.units;
+  if (isHeld(life, kept.now())) return found === undefined || found.spent + units <= found.units;
+  return found !== undefined && standing(found, kept.reserved(account, reservation)).available >= units;
 }
 
 /** Spends so much of a debit, lot after lot. */

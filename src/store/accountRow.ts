@@ -10,6 +10,7 @@ export type AccountRow = {
   readonly spent: string;
   readonly forgotten: string;
   readonly given_back: string;
+  readonly opened: number;
   readonly expires_at: number;
 };
 
@@ -38,8 +39,8 @@ export type DebitRow = {
 };
 
 /** An account, to be kept. */
-export function toAccountRow({ units, spent, forgotten, givenBack, expiresAt }: AccountLife): AccountRow {
-  return { units: `${units}`, spent: `${spent}`, forgotten: `${forgotten}`, given_back: JSON.stringify(givenBack), expires_at: expiresAt };
+export function toAccountRow({ units, spent, forgotten, givenBack, opened, expiresAt }: AccountLife): AccountRow {
+  return { units: `${units}`, spent: `${spent}`, forgotten: `${forgotten}`, given_back: JSON.stringify(givenBack), opened, expires_at: expiresAt };
 }
 
 /** An account as it is kept. */
@@ -49,6 +50,7 @@ export function fromAccountRow(row: AccountRow): AccountLife {
     spent: BigInt(row.spent),
     forgotten: BigInt(row.forgotten),
     givenBack: JSON.parse(row.given_back) as AccountLife['givenBack'],
+    opened: row.opened,
     expiresAt: row.expires_at,
   };
 }

@@ -2,12 +2,14 @@
  * What every store asks of its arguments before it touches anything, so that a caller's mistake is the same `TypeError` or `RangeError`
  * from all of them, and no store meets a value that its tables cannot hold.
  */
+import { bookFirst } from './pieces.ts';
 import type {
   CancelRequest,
   ClaimRef,
   ClaimRequest,
   CommitRequest,
   Credit,
+  CreditRequest,
   Denial,
   LedgerEntry,
   ReleaseRequest,
@@ -49,6 +51,7 @@ export function withCheckedArguments(store: Store): Store {
     },
     bookmark: checked((reader) => assertName('reader', reader), store.bookmark),
     ledger: checked(assertQuery, store.ledger),
+    import: (pieces) => store.import(bookFirst(pieces)),
     changes: (options) => {
       if (options.after !== undefined) assertWhole('after', options.after);
       return store.changes(options);
@@ -86,6 +89,7 @@ function assertHeartbeat(request: Parameters<Store['heartbeat']>[0]): void {
 function assertCommit(request: CommitRequest): void {
   assertRef(request);
   if (request.entry) assertEntry(request.entry);
+  if (request.settles) assertSettle(request.settles);
   if (!request.answer) return;
   assertWhole('answer.status', request.answer.status);
   if (!(request.answer.body instanceof Uint8Array)) throw new TypeError('answer.body: expected bytes');
@@ -97,6 +101,7 @@ function assertRelease(request: ReleaseRequest): void {
   if (request.limit !== undefined) assertWhole('limit', request.limit);
   if (request.entryIfReleased) assertEntry(request.entryIfReleased);
   if (request.entryIfCommitted) assertEntry(request.entryIfCommitted);
+  if (request.cancels) assertCancel(request.cancels);
 }
 
 function assertCount(request: Parameters<Store['count']>[0]): void {
@@ -106,7 +111,7 @@ function assertCount(request: Parameters<Store['count']>[0]): void {
   assertWhole('expiresAt', request.expiresAt);
 }
 
-function assertCredit({ account, ...credit }: Parameters<Store['credit']>[0]): void {
+function assertCredit({ account, onlyOpen: _, ...credit }: CreditRequest): void {
   assertName('account', account);
   assertLot('', credit);
 }
@@ -124,10 +129,11 @@ function assertReserve(request: ReserveRequest): void {
   if (request.debits.length === 0) throw new TypeError('debits: expected at least one');
   const accounts = new Set<string>();
   const sources = new Set<string>();
-  for (const { account, units, opens } of request.debits) {
+  for (const { account, units, opens, mostBehind } of request.debits) {
     assertName('debits.account', account);
     assertUnits('debits.units', units);
     if (opens) assertLot('debits.opens.', opens);
+    if (mostBehind !== undefined) assertWhole('debits.mostBehind', mostBehind);
     if (accounts.has(account) || (opens && sources.has(opens.source))) throw new TypeError(`debits: "${account}" or its source is named twice`);
     accounts.add(account);
     if (opens) sources.add(opens.source);
@@ -155,6 +161,7 @@ function assertCancel(request: CancelRequest): void {
 /** How what is denied is spelt: in another spelling it would match nothing. */
 const denialValues: { readonly [kind in Denial['kind']]: RegExp } = {
   token: /^[0-9a-f]{64}$/,
+  part: /^[0-9a-f]{64}$/,
   payment: /^[0-9a-f]{64}$/,
   key: /^[0-9a-f]{8}$/,
   'minted-before': /^\d{1,10}$/,
@@ -162,13 +169,14 @@ const denialValues: { readonly [kind in Denial['kind']]: RegExp } = {
 
 const denialNames: { readonly [kind in Denial['kind']]: string } = {
   token: 'a token id: 64 lower-case hex digits',
+  part: 'a part: 64 lower-case hex digits',
   payment: 'a payment hash: 64 lower-case hex digits',
   key: 'a fingerprint: 8 lower-case hex digits',
   'minted-before': 'whole Unix seconds',
 };
 
 function assertDenial(denial: Denial): void {
-  assertOneOf('kind', denial.kind, ['token', 'payment', 'key', 'minted-before']);
+  assertOneOf('kind', denial.kind, ['token', 'part', 'payment', 'key', 'minted-before']);
   if (!denialValues[denial.kind].test(denial.value)) throw new TypeError(`value: a denial of ${denial.kind} names ${denialNames[denial.kind]}`);
   assertWhole('expiresAt', denial.expiresAt);
 }

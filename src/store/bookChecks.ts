@@ -154,9 +154,9 @@ function readLedger({ entries: all }: PaymentStanding): Ledger {
   return { entries, settledMsat, received, receivedMsat: sum(received), earnedMsat: sum(earned) - sum(reversed), earned: earned.length - reversed.length };
 }
 
-/** What was forgotten unused and then claimed once more (a clock was set back) is held by the claim alone. */
+/** What was forgotten unused and then taken up once more (a clock was set back) is held by its claim or account alone. */
 function holdersOf({ claims, credits, closing }: PaymentStanding, at: number): readonly Holder[] {
-  const isTakenUp = closing?.earnedMsat === 0n && claims.length > 0;
+  const isTakenUp = closing?.earnedMsat === 0n && (claims.length > 0 || credits.some(({ balance }) => balance !== undefined));
   return [
     ...claims.map((claim): Holder => ({ what: 'claim', terms: termsOfClaim(claim, at) })),
     ...credits.flatMap(({ amountMsat, balance }): Holder[] => (balance ? [{ what: 'account', terms: termsOfCredit(amountMsat, balance, at) }] : [])),

@@ -46,10 +46,38 @@ export function fromBookRow(row: BookRow): { readonly seq: number; readonly sums
   };
 }
 
+/** The sums, to be kept; nothing of an older version's stays open. */
+export function toBookRow(seq: number, sums: LedgerSums): BookRow {
+  return {
+    seq,
+    settled_msat: `${sums.settledMsat}`,
+    received_msat: `${sums.receivedMsat}`,
+    earned_msat: `${sums.earnedMsat}`,
+    reversed_msat: `${sums.reversedMsat}`,
+    settled: sums.settled,
+    received: sums.received,
+    earned: sums.earned,
+    reversed: sums.reversed,
+    repeated: sums.repeated,
+    untied_seq: 0,
+    untied_until: 0,
+  };
+}
+
+/** An entry, to be kept. */
+export function toLedgerRow({ seq, kind, paymentHash, nonce, amountMsat, service, route, at, note }: LedgerRow): LedgerTableRow {
+  return { seq, kind, payment_hash: paymentHash, nonce, amount_msat: `${amountMsat}`, service, route, at, note };
+}
+
 /** An entry as it is kept. */
 export function fromLedgerRow(row: LedgerTableRow, amountMsat = BigInt(row.amount_msat)): LedgerRow {
   const { seq, kind, payment_hash, nonce, service, route, at, note } = row;
   return { seq, kind, paymentHash: payment_hash as PaymentHash, nonce, amountMsat: amountMsat as Msat, service, route, at, note };
+}
+
+/** A denial, to be kept. */
+export function toDenialRow(seq: number, { kind, value, expiresAt }: Denial): DenialRow {
+  return { seq, kind, value, expires_at: expiresAt };
 }
 
 /** A denial as it is kept. */

@@ -21,6 +21,11 @@ export function isEarnedByClaim(closing: Closing | undefined): boolean {
   return closing?.kind === 'claim' && closing.earnedMsat > 0n;
 }
 
+/** Whether it had bought something off its account. */
+export function isEarnedByAccount(closing: Closing | undefined): boolean {
+  return closing?.kind === 'account' && closing.earnedMsat > 0n;
+}
+
 /** Of an account's lots: what each payment has not earned has expired. */
 export function ofLots(lots: readonly Pick<Lot, 'paymentHash' | 'paidMsat' | 'earnedMsat'>[]): readonly ClosedPayment[] {
   return lots.flatMap(({ paymentHash, paidMsat, earnedMsat }) =>

@@ -53,7 +53,7 @@ function isUnder(next: Next | undefined, key: string): next is IteratorYieldResu
 }
 
 /** As databases sort text by its bytes in UTF-8, which is by character, and not how strings compare: by halves of characters. */
-function isBefore(one: string, other: string): boolean {
+export function isBefore(one: string, other: string): boolean {
   for (let i = 0; i < one.length && i < other.length; i++) {
     const [unit, otherUnit] = [one.charCodeAt(i), other.charCodeAt(i)];
     if (unit !== otherUnit) return rankOf(unit) < rankOf(otherUnit);

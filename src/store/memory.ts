@@ -11,6 +11,8 @@ import { createBook } from './memory/book.ts';
 import { createClaims } from './memory/claims.ts';
 import { createClosings } from './memory/closings.ts';
 import { createCounters } from './memory/counters.ts';
+import { exportKept, importKept } from './memory/moving.ts';
+import type { Piece } from './pieces.ts';
 import type { Change, Store } from './Store.ts';
 
 /**
@@ -24,8 +26,8 @@ export function createMemoryStore(options: { readonly clock?: Clock } = {}): Sto
   const changed = new Set<Change['kind']>();
   const book = createBook(now, (kind) => changed.add(kind));
   const closings = createClosings();
-  const accounts = createAccounts(now, book.append, closings.close);
-  const claims = createClaims(now, book.append, closings);
+  const accounts = createAccounts(now, book.append, closings);
+  const claims = createClaims(accounts.kept, closings);
   const counters = createCounters(now);
   const latest = () => {
     assertOpen(closed);
@@ -67,6 +69,16 @@ export function createMemoryStore(options: { readonly clock?: Clock } = {}): Sto
     totals: () => step(book.totals),
     audit: async function* () {
       yield* await step(() => audit({ book, claims, accounts, closings }, now()));
+    },
+    export: async function* () {
+      yield* await step(() => exportKept({ book, claims, accounts, closings, counters }));
+    },
+    import: async (pieces) => {
+      assertOpen(closed);
+      const all: Piece[] = [];
+      for await (const piece of pieces) all.push(piece);
+      await step(() => importKept({ book, claims, accounts, closings, counters }, all));
+      feed.wake();
     },
     changes: feed.changes,
     prune: () => step(() => claims.prune() + counters.prune() + accounts.prune() + book.prune()),

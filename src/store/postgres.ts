@@ -22,9 +22,10 @@ import { type Connection, createConnection } from './postgres/connection.ts';
 import { createCounters } from './postgres/counters.ts';
 import { createListener } from './postgres/listener.ts';
 import { migrate } from './postgres/migrations.ts';
+import { exportSchema, importSchema } from './postgres/moving.ts';
 import { createPruning } from './postgres/pruning.ts';
 import { type Durability, openSession, type SessionOptions } from './postgres/session.ts';
-import type { Change, Store } from './Store.ts';
+import type { Change, Store, Versions } from './Store.ts';
 
 export type { Durability } from './postgres/session.ts';
 
@@ -47,6 +48,8 @@ export type PostgresOptions = {
   readonly clock?: Clock;
   /** Told of every crash point that is reached; for tests. */
   readonly reached?: Reached;
+  /** Told from which version to which the schema was brought. */
+  readonly onVersions?: (versions: Versions) => void;
 };
 
 /**
@@ -61,7 +64,7 @@ export async function createPostgresStore(options: PostgresOptions): Promise<Sto
   const session = sessionOf(options);
   const now = () => clock.nowMs() / 1000;
   const open = () => openSession(session);
-  const first = await openFirst(session, { reached, create });
+  const first = await openFirst(session, { reached, create, onVersions: options.onVersions ?? (() => {}) });
   const onCommit = (changed: Iterable<Change['kind']>) => {
     for (const kind of changed) feed.wake(kind);
   };
@@ -104,6 +107,15 @@ export async function createPostgresStore(options: PostgresOptions): Promise<Sto
       connection.assertOpen();
       yield* audit(() => openSession({ ...session, timeoutMs: auditTimeoutMs }), now);
     },
+    export: async function* () {
+      connection.assertOpen();
+      yield* exportSchema(() => openSession({ ...session, timeoutMs: auditTimeoutMs }));
+    },
+    import: async (pieces) => {
+      connection.assertOpen();
+      await importSchema(() => openSession({ ...session, timeoutMs: auditTimeoutMs }), pieces);
+      feed.wake();
+    },
     changes: (query) => {
       listener.ensure();
       return feed.changes(query);
@@ -144,11 +156,11 @@ function sessionOf({ url, schema = 'farebox', durability = 'flushed', timeoutMs 
 }
 
 /** The first connection, with the tables brought up to date. */
-async function openFirst(session: SessionOptions, how: { readonly reached: Reached; readonly create: boolean }): Promise<Client> {
+async function openFirst(session: SessionOptions, how: Required<Pick<PostgresOptions, 'reached' | 'create' | 'onVersions'>>): Promise<Client> {
   let client: Client | undefined;
   try {
     client = await openSession(session);
-    await migrate(client, session.schema, how);
+    how.onVersions(await migrate(client, session.schema, how));
     return client;
   } catch (cause) {
     await client?.end();

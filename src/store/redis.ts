@@ -23,13 +23,15 @@ import { createBook } from './redis/book.ts';
 import { createClaims } from './redis/claims.ts';
 import { createConnection } from './redis/connection.ts';
 import { createCounters } from './redis/counters.ts';
+import { exportKeys } from './redis/exporting.ts';
+import { clear, importKeys } from './redis/importing.ts';
 import { createKeys } from './redis/keys.ts';
-import { createIdentity } from './redis/opening.ts';
+import { createIdentity, isLocked } from './redis/opening.ts';
 import { createPruning } from './redis/pruning.ts';
 import type { Durability } from './redis/settings.ts';
 import { createSteps } from './redis/steps.ts';
 import { createWatch } from './redis/watching.ts';
-import type { Store } from './Store.ts';
+import type { Store, Versions } from './Store.ts';
 
 export type { Durability } from './redis/settings.ts';
 
@@ -48,6 +50,8 @@ export type RedisOptions = {
   readonly ca?: string;
   /** Whether to make the store where it is not there. Default: yes. Without, looking makes nothing. */
   readonly create?: boolean;
+  /** Whether what an import that was cut off has left is cleared away. Default: no, and such a store is refused. */
+  readonly clears?: boolean;
   /** How long a reply may take, in milliseconds, before nobody knows what came of a call; default 5,000. */
   readonly timeoutMs?: number;
   /** Default: the machine's. Leases and expiries follow it, never the server's. */
@@ -56,6 +60,8 @@ export type RedisOptions = {
   readonly random?: Random;
   /** Told of every crash point that is reached; for tests. */
   readonly reached?: Reached;
+  /** Told from which version to which the store was brought. */
+  readonly onVersions?: (versions: Versions) => void;
 };
 
 /**
@@ -71,9 +77,12 @@ export async function createRedisStore(options: RedisOptions): Promise<Store> {
   const server = { address: { ...parseAddress(url), ...(options.ca !== undefined && { ca: options.ca }) }, timeoutMs };
   const now = () => clock.nowMs() / 1000;
   const keys = createKeys(prefix);
-  const identity = createIdentity({ keys, prefix, durability, create: options.create ?? true, random, reached });
+  const identity = createIdentity({ keys, prefix, durability, create: options.create ?? true, clears: options.clears ?? false, random, reached });
   const connection = await createConnection({ ...server, look: identity.look });
   const asking = createAsking(connection, identity, keys);
+  options.onVersions?.(identity.versions());
+  const filling = { asking, identity, keys, prefix, now };
+  if (isLocked(identity.text())) await clear(filling);
   const steps = createSteps(asking, keys, () => feed.wake('ledger'), reached);
   const book = createBook(steps, asking, keys, now, () => feed.wake('denial'), reached);
   const claims = createClaims(steps, asking, keys, now);
@@ -108,6 +117,12 @@ export async function createRedisStore(options: RedisOptions): Promise<Store> {
     ledger: (query) => call(() => book.ledger(query)),
     totals: () => call(book.totals),
     audit: () => audit(asking, keys, now, nameOf(random)),
+    export: () => exportKeys(asking, keys, nameOf(random)),
+    import: (pieces) =>
+      call(async () => {
+        await importKeys(filling, pieces);
+        feed.wake();
+      }),
     changes: (query) => {
       watch.start();
       return feed.changes(query);

@@ -9,13 +9,14 @@ import { type Clock, systemClock } from '../core/Clock.ts';
 import { type Reached, unwatched } from '../core/CrashPoint.ts';
 import { withCheckedArguments } from './arguments.ts';
 import { createFeed, type FeedSource } from './feed.ts';
-import type { Change, Store } from './Store.ts';
+import type { Change, Store, Versions } from './Store.ts';
 import { createAccounts } from './sqlite/accounts.ts';
 import { audit } from './sqlite/audit.ts';
 import { createBook } from './sqlite/book.ts';
 import { createClaims } from './sqlite/claims.ts';
 import { createConnection, openFile } from './sqlite/connection.ts';
 import { createCounters } from './sqlite/counters.ts';
+import { exportFile, importFile } from './sqlite/moving.ts';
 import { createPruning } from './sqlite/pruning.ts';
 
 /** Where the store is, and whose time its leases follow. */
@@ -26,6 +27,8 @@ export type SqliteOptions = {
   readonly clock?: Clock;
   /** Told of every crash point that is reached; for tests. */
   readonly reached?: Reached;
+  /** Told from which version to which the file was brought. */
+  readonly onVersions?: (versions: Versions) => void;
 };
 
 /**
@@ -34,9 +37,9 @@ export type SqliteOptions = {
  * @throws STORE_UNAVAILABLE – the file cannot be opened; STORE_VERSION – made by a newer Farebox or by another program
  * @example const store = await createSqliteStore({ path: 'farebox.db' });
  */
-export async function createSqliteStore({ path, clock = systemClock, reached = unwatched }: SqliteOptions): Promise<Store> {
+export async function createSqliteStore({ path, clock = systemClock, reached = unwatched, onVersions }: SqliteOptions): Promise<Store> {
   const now = () => clock.nowMs() / 1000;
-  const db = await openFile(path, reached);
+  const db = await openFile(path, reached, onVersions);
   const changed = new Set<Change['kind']>();
   const connection = createConnection(
     db,
@@ -48,9 +51,9 @@ export async function createSqliteStore({ path, clock = systemClock, reached = u
   );
   const { read, write, changedElsewhere } = connection;
   const book = createBook(connection, now, (kind) => changed.add(kind));
-  const claims = createClaims(connection, now, book.append);
   const counters = createCounters(connection, now);
   const accounts = createAccounts(connection, now, book.append);
+  const claims = createClaims(connection, accounts.kept);
   const source: FeedSource = { read: (after, limit, kind) => read(() => book.changes(after, limit, kind)), latest: () => read(book.latest), changedElsewhere };
   const feed = createFeed(source, clock);
 
@@ -81,6 +84,15 @@ export async function createSqliteStore({ path, clock = systemClock, reached = u
       // Its own connection would go on reading the file of a store that is closed.
       read(book.latest);
       yield* audit(path, now);
+    },
+    export: async function* () {
+      read(book.latest);
+      yield* exportFile(path);
+    },
+    import: async (pieces) => {
+      read(book.latest);
+      await importFile(path, pieces);
+      feed.wake();
     },
     changes: feed.changes,
     prune: createPruning(connection, now),

@@ -71,6 +71,16 @@ export function closingOf(row: ClosingRow, msat: ReadAmount): Closing {
   return { kind: row.kind, amountMsat: msat(row.amount_msat, 'closings', row.payment_hash), earnedMsat: msat(row.earned_msat, 'closings', row.payment_hash) };
 }
 
+/** How a payment ended, to be kept. */
+export function toClosingRow(paymentHash: string, { kind, amountMsat, earnedMsat }: Closing): ClosingRow {
+  return { payment_hash: paymentHash, kind, amount_msat: `${amountMsat}`, earned_msat: `${earnedMsat}` };
+}
+
+/** How a payment ended, as it is kept. */
+export function fromClosingRow({ kind, amount_msat, earned_msat }: ClosingRow): Closing {
+  return { kind, amountMsat: BigInt(amount_msat), earnedMsat: BigInt(earned_msat) };
+}
+
 /** An account beside its lots and debits; it may be gone. */
 export function accountOf(
   key: string,

@@ -5,15 +5,19 @@
  */
 import { accountCases } from './storeContract/accounts.ts';
 import { auditCases } from './storeContract/audit.ts';
+import { callCases } from './storeContract/calls.ts';
 import { claimCases } from './storeContract/claims.ts';
 import { counterCases } from './storeContract/counters.ts';
 import { denialCases } from './storeContract/denials.ts';
 import { feedCases } from './storeContract/feed.ts';
 import { ledgerCases } from './storeContract/ledger.ts';
 import { lifetimeCases } from './storeContract/lifetime.ts';
+import { lotCases } from './storeContract/lots.ts';
+import { movingCases } from './storeContract/moving.ts';
 import { releaseCases } from './storeContract/releases.ts';
 import { repetitionCases } from './storeContract/repetitions.ts';
 import type { StoreCase } from './storeContract/StoreCase.ts';
+import { topUpCases } from './storeContract/topUps.ts';
 
 export type { StoreCase } from './storeContract/StoreCase.ts';
 
@@ -27,9 +31,13 @@ export const storeContract: readonly StoreCase[] = [
   ...releaseCases,
   ...counterCases,
   ...accountCases,
+  ...lotCases,
+  ...topUpCases,
+  ...callCases,
   ...denialCases,
   ...ledgerCases,
   ...auditCases,
   ...feedCases,
+  ...movingCases,
   ...lifetimeCases,
 ];

@@ -263,7 +263,7 @@ test('a time of revocation that cannot be read frees nobody', async () => {
   await expect(store.deny(unreadable)).rejects.toThrow(TypeError);
   const careless = { ...store, denials: async () => ({ denials: [unreadable], seq: 0 }) };
   const denials = await followDenials({ store: careless, clock, staleMs: 60_000, onTrouble: () => {} });
-  expect(denials.judge({ paymentHash: '', tokenId: '', fingerprint: '', mintedAt: 1_800_000_000 })).toBe('denied');
+  expect(denials.judge({ paymentHash: '', tokenId: '', fingerprint: '', mintedAt: 1_800_000_000, branches: [] })).toBe('denied');
   await denials.close();
   await store.close();
 });

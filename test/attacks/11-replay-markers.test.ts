@@ -2,6 +2,7 @@
  * A replay marker that expires before its token does: what is kept about a use is kept for as long as any form of its token is good.
  */
 import { describe, expect, test } from 'vitest';
+import type { Clock } from '../../src/core/Clock.ts';
 import type { Bought, Shop } from '../conformance/shop/shop.ts';
 import { buyThing, calls, enterCounted, spendRest, things } from './counted.ts';
 import { kindsAt, opening } from './stores.ts';
@@ -13,6 +14,9 @@ const lifeSeconds = 600 + 86_400;
 
 /** A bucket of a route lasts thirty times as long. */
 const lasting = things.filter(({ path }) => path !== '/pail/a');
+
+/** Parts of a pass are limits and no money: how often it is used costs its seller nothing. */
+const paid = things.filter(({ path }) => path !== '/club/a');
 
 /** Comes back again and again until the token has expired, and whatever can be forgotten has been, each time. */
 async function comesBack(shop: Shop, bought: Bought, fromSeconds: number, others: readonly string[] = []): Promise<void> {
@@ -100,6 +104,20 @@ describe.each(names)('%s', (name) => {
       await shop.store.prune();
       expect(await spendRest(shop, thing, held)).toEqual([0, 'CREDENTIAL_EXPIRED']);
       expect(shop.upstream.seen.length).toBe(calls);
+    });
+
+    test.each(paid)('what a clock that was months ahead has had forgotten is not served again when it is set back: $what', async (thing) => {
+      let aheadMs = 0;
+      const behind = (clock: Clock) => opening(kind)({ ...clock, nowMs: () => clock.nowMs() + aheadMs });
+      const shop = await enterCounted(name, {}, { store: behind });
+      const held = await buyThing(shop, thing);
+      await expectCounted(shop, 1, () => shop.get(thing.path, auth(held.authorization)));
+      aheadMs = 100 * 86_400_000;
+      // Its reservation, its accounts and their lots.
+      expect(await shop.store.prune()).toBeGreaterThanOrEqual(3);
+      aheadMs = 0;
+      expect((await spendRest(shop, thing, held))[0]).toBe(0);
+      expect(shop.upstream.seen.length).toBe(1);
     });
 
     test.each(lasting)('and what is left of it stays until then: $what', async (thing) => {

@@ -3,7 +3,11 @@
  * what was answered is not given back.
  */
 import { describe, expect, test } from 'vitest';
+import { FareboxError } from '../../src/core/Errors.ts';
 import * as Books from '../../src/store/Books.ts';
+import { createMemoryStore } from '../../src/store/memory.ts';
+import type { Store } from '../../src/store/Store.ts';
+import type * as FixedClock from '../../src/testing/FixedClock.ts';
 import type { Bought, Shop } from '../conformance/shop/shop.ts';
 import { timeoutMs } from '../conformance/shop/shop.ts';
 import { answerText } from '../conformance/shop/upstream.ts';
@@ -139,6 +143,32 @@ describe.each(names)('%s', (name) => {
     const next = await shop.get(thing.path, auth(held.authorization));
     expect([next.status, codeOf(next), shop.upstream.seen.length]).toEqual([503, 'STORE_UNAVAILABLE', 1]);
   });
+
+  test.each(things)(
+    'what was written down without a word of it, and could not be given back, is given back when the store answers again: $what',
+    async (thing) => {
+      const away = () => Promise.reject(new FareboxError('STORE_UNAVAILABLE', 'The store is away.'));
+      let isAway = false;
+      const store = async (clock: FixedClock.FixedClock): Promise<Store> => {
+        const real = createMemoryStore({ clock });
+        const settle: Store['settle'] = async (request) => {
+          const outcome = await real.settle(request);
+          return isAway ? away() : outcome;
+        };
+        return { ...real, settle, cancel: (request) => (isAway ? away() : real.cancel(request)) };
+      };
+      const shop = await enterCounted(name, {}, { store });
+      const held = await buyThing(shop, thing);
+      isAway = true;
+      const got = await shop.get(thing.path, auth(held.authorization));
+      expect([got.status, codeOf(got), got.body.includes('hola')]).toEqual([503, 'STORE_UNAVAILABLE', false]);
+      isAway = false;
+      shop.clock.advance(1000);
+      await expectEnded(shop, 'released upstream');
+      expect(await spendRest(shop, thing, held)).toEqual([calls, thing.usedUp]);
+      expect((await Books.verify(shop.store.audit())).discrepancies).toEqual([]);
+    },
+  );
 
   test.each(things)('a failure that was answered is not served as well: $what', async (thing) => {
     const shop = await enterCounted(name);

@@ -3,13 +3,16 @@
  * A part is named by a digest of the signature at its limit, which hangs on all that stands before it, and every part of a token is counted.
  */
 import { describe, expect, test } from 'vitest';
+import { read } from '../../src/cli/token/tree.ts';
+import * as Identifier from '../../src/core/Identifier.ts';
 import { fromHex } from '../../src/core/internal/bytes.ts';
 import * as Macaroon from '../../src/core/Macaroon.ts';
+import { useKeyOf } from '../../src/server/Verifier.ts';
 import type { Bought, Shop } from '../conformance/shop/shop.ts';
 import { calls, enterCounted, spendRest } from './counted.ts';
 import { leaks, type Secret, type Trace, traceOf } from './secrets.ts';
 import { kindsAt, opening } from './stores.ts';
-import { auth, changed, codeOf, expectRefused, expectServed, names, narrowed } from './thief.ts';
+import { askUntilFree, auth, changed, codeOf, expectRefused, expectServed, names, narrowed } from './thief.ts';
 
 const purse = { path: '/purse/a' };
 /** A helper's part, of which another helper has a part. */
@@ -29,6 +32,12 @@ async function tracesOf({ store }: Shop): Promise<readonly Trace[]> {
   const traces = [traceOf('the ledger', await store.ledger({ after: 0, limit: 1000 }))];
   for await (const standing of store.audit()) traces.push(traceOf(`the books: ${standing.kind}`, standing));
   return traces;
+}
+
+/** What an operator is shown of all that was handed on. */
+function treeOf({ store }: Shop, { macaroon }: Pick<Bought, 'macaroon'>) {
+  const { tokenId } = Identifier.decode(macaroon.identifier);
+  return read(store, { kind: 'token', account: useKeyOf(macaroon.identifier), tokenId, given: undefined });
 }
 
 describe.each(names)('%s', (name) => {
@@ -51,7 +60,7 @@ describe.each(names)('%s', (name) => {
         told.push(traceOf('an answer', got));
       }
       told.push(traceOf('what is said when it is used up', [await spendRest(shop, purse, { authorization: shown }), await shop.get(purse.path, auth(shown))]));
-      told.push(traceOf('the upstream', shop.upstream.seen), ...(await tracesOf(shop)));
+      told.push(traceOf('the upstream', shop.upstream.seen), ...(await tracesOf(shop)), traceOf('the tree', await treeOf(shop, bought)));
       expect(leaks(told, signaturesOf(bought, caveats))).toEqual([]);
       // The search would find one.
       expect(leaks([...told, traceOf('planted', { key: bought.macaroon.signature })], signaturesOf(bought, caveats))).toHaveLength(1);
@@ -75,6 +84,35 @@ describe.each(names)('%s', (name) => {
       }
       expect(shop.asked().length).toBe(asks);
     });
+
+    test('parts are made without end, with failures that cost nothing: they are counted so far and no further, and no helper takes what is the others’', async () => {
+      const shop = await enterCounted(name, {}, { store: opening(kind) });
+      const bought = await shop.buy(purse.path);
+      let words = 0;
+      const fresh = (count: number, uses = 1) => Array.from({ length: count }, () => [`part=${words++}`, `n_uses=${uses}`]).flat();
+      /** As many new parts as a token holds, again and again, until that is refused. */
+      const flood = async (...before: readonly string[]): Promise<string> => {
+        for (let asks = 0; asks < 100; asks++) {
+          const got = await askUntilFree(shop, `${purse.path}?do=status-404`, auth(narrowed(bought, ...before, ...fresh(15))));
+          if (got.status !== 404) return `${got.status} ${codeOf(got)}`;
+        }
+        return 'without end';
+      };
+      const accounts = async () => (await tracesOf(shop)).filter(({ where }) => where === 'the books: account').length;
+      expect(await flood(...helper)).toBe('403 CREDENTIAL_NARROWED');
+      expect(await accounts()).toBeLessThanOrEqual(2 + 256);
+      const other = narrowed(bought, 'part=other', 'n_uses=3', ...fresh(10, 3));
+      await expectServed(shop, () => shop.get(purse.path, auth(other)));
+      expect(await flood()).toBe('403 CREDENTIAL_NARROWED');
+      expect(await accounts()).toBeLessThanOrEqual(1 + 1024);
+      // What was counted before is good as ever, and what never was is served to nobody.
+      for (const authorization of [other, narrowed(bought, ...helper), bought.authorization]) {
+        await expectServed(shop, () => shop.get(purse.path, auth(authorization)));
+      }
+      const one = narrowed(bought, ...fresh(15));
+      await expectRefused(shop, () => shop.get(purse.path, auth(one)), { status: 403, code: 'CREDENTIAL_NARROWED', asks: ['reserve'] });
+      // A server hears of every part of each of these calls.
+    }, 30_000);
 
     test('equal limits under two words are two parts, under one word one, and in other hands others', async () => {
       const shop = await enterCounted(name, {}, { store: opening(kind) });

@@ -13,13 +13,15 @@ import * as Macaroon from '../../src/core/Macaroon.ts';
 import { followKeyFile } from '../../src/gateway/KeyFile.ts';
 import * as KeyText from '../../src/gateway/KeyText.ts';
 import { createRootKeys, fingerprintOf } from '../../src/server/RootKeys.ts';
+import { partKeyOf } from '../../src/server/Verifier.ts';
 import type { Denial } from '../../src/store/Store.ts';
 import { createSqliteStore } from '../../src/store/sqlite.ts';
 import type * as FixedClock from '../../src/testing/FixedClock.ts';
 import { createFake } from '../cli/fakeContext.ts';
 import { type Bought, masterKey, type Shop } from '../conformance/shop/shop.ts';
 import { type Closing, closeAll } from '../gateway/harness.ts';
-import { auth, codeOf, enter, expectRefused, names, path, standing } from './thief.ts';
+import { countedRoutes } from './countedRoutes.ts';
+import { auth, codeOf, enter, expectRefused, names, narrowed, path, standing } from './thief.ts';
 
 const now = 1_800_000_000;
 const nextKey = new Uint8Array(32).fill(8);
@@ -101,6 +103,59 @@ describe.each(names)('%s', (name) => {
   });
 });
 
+describe.each(names)('%s: a part that was handed on', (name) => {
+  /** What one holder hands on to a helper, and he to others; beside it another helper's. */
+  const branches = (bought: Bought) => {
+    const on = (...caveats: readonly string[]): Bought => ({ ...bought, macaroon: Macaroon.attenuate(bought.macaroon, caveats) });
+    return {
+      helper: on('part=helper', 'n_uses=50'),
+      below: [
+        on('part=helper', 'n_uses=50'),
+        on('part=helper', 'n_uses=50', 'path_prefix=/'),
+        on('part=helper', 'n_uses=50', 'part=below', 'n_uses=9', 'max_sats=900'),
+        on('part=helper', 'n_uses=50', 'valid_until=1800003600', 'method=GET', 'token_id=mine'),
+      ],
+      others: [bought, on('part=other', 'n_uses=50'), on('n_uses=50'), on('part=helper', 'n_uses=49'), on('path_prefix=/')],
+    };
+  };
+  const nameOf = ({ macaroon }: Bought) => partKeyOf(macaroon.signature);
+
+  test.each(['/pass', '/purse/a'])('revoked, with all that was handed on of it, and nothing beside it: %s', async (target) => {
+    const shop = await enter(name, {}, target === '/pass' ? {} : { routes: countedRoutes });
+    const { helper, below, others } = branches(await shop.buy(target));
+    const ask =
+      (held: Bought, ...more: readonly string[]) =>
+      () =>
+        shop.get(target, auth(narrowed(held, ...more)));
+    // A pass is remembered from its second use on.
+    const uses = target === '/pass' ? 3 : 1;
+    for (const held of [...below, ...others]) for (let times = 0; times < uses; times++) expect((await ask(held)()).status).toBe(200);
+    await shop.store.deny({ kind: 'part', value: nameOf(helper), expiresAt: 4_000_000_000 });
+    await turns();
+    for (const held of below) {
+      await expectRefused(shop, ask(held), { status: 402, code: 'CREDENTIAL_REVOKED' });
+      await expectRefused(shop, ask(held, 'part=fresh', 'n_uses=1'), { status: 402, code: 'CREDENTIAL_REVOKED' });
+      await expectRefused(shop, ask(held, `preimage=${held.preimage}`), { status: 402, code: 'CREDENTIAL_REVOKED' });
+    }
+    for (const held of others) expect((await ask(held)()).status).toBe(200);
+  });
+
+  test('that nobody counts, such as one directory: by what its holder has', async () => {
+    const shop = await enter(name);
+    const bought = await shop.buy('/library/a');
+    const reader: Bought = { ...bought, macaroon: Macaroon.attenuate(bought.macaroon, ['path_prefix=/library/public']) };
+    const target = '/library/public/x';
+    expect((await shop.get(target, auth(narrowed(reader)))).status).toBe(200);
+    await shop.store.deny({ kind: 'part', value: nameOf(reader), expiresAt: 4_000_000_000 });
+    await turns();
+    await expectRefused(shop, () => shop.get(target, auth(narrowed(reader))), { status: 402, code: 'CREDENTIAL_REVOKED' });
+    await expectRefused(shop, () => shop.get(target, auth(narrowed(reader, 'method=GET'))), { status: 402, code: 'CREDENTIAL_REVOKED' });
+    expect((await shop.get(target, auth(bought.authorization))).status).toBe(200);
+    expect(await shop.paywall.introspect(narrowed(reader))).toMatchObject({ isRevoked: true });
+    expect(await shop.paywall.introspect(bought.authorization)).toMatchObject({ isRevoked: false });
+  });
+});
+
 describe('several gateways on one store', () => {
   /** Two that have nothing but their store's file in common, each with a clock that a test moves. */
   async function openTwo(overrides: Parameters<typeof enter>[1] = {}): Promise<readonly [Shop, Shop]> {
@@ -124,6 +179,25 @@ describe('several gateways on one store', () => {
     for (const shop of both) {
       await expectRefused(shop, () => shop.get('/pass', auth(bought.authorization)), { status: 402, code: 'CREDENTIAL_REVOKED' });
       await expectRefused(shop, () => shop.get('/pass', auth(`${bought.authorization} `)), { status: 402, code: 'CREDENTIAL_REVOKED' });
+    }
+  });
+
+  test('a part that is revoked elsewhere is refused by each within a second, and the whole by none', async () => {
+    const both = await openTwo();
+    const bought = await both[0].buy('/pass');
+    const part = narrowed(bought, 'part=helper', 'path_prefix=/pass');
+    const { signature } = Macaroon.attenuate(bought.macaroon, ['part=helper', 'path_prefix=/pass']);
+    for (const shop of both) for (let times = 0; times < 3; times++) expect((await shop.get('/pass', auth(part))).status).toBe(200);
+    const elsewhere = await createSqliteStore({ path: join(folder, 'shared.db'), clock: both[0].clock });
+    closing.push(elsewhere.close);
+    await elsewhere.deny({ kind: 'part', value: partKeyOf(signature), expiresAt: 4_000_000_000 });
+    await wait(
+      both.map(({ clock }) => clock),
+      1000,
+    );
+    for (const shop of both) {
+      await expectRefused(shop, () => shop.get('/pass', auth(part)), { status: 402, code: 'CREDENTIAL_REVOKED' });
+      expect((await shop.get('/pass', auth(bought.authorization))).status).toBe(200);
     }
   });
 

@@ -246,7 +246,7 @@ describe.each(names)('%s', (name) => {
 
   test('503: what was revoked is not known, and so nothing is served and nothing sold; free again within a second', async () => {
     const open = await openOne();
-    const [bought, pass] = [await open.buy(path), await open.buy('/pass')];
+    const [bought, pass] = [await open.buy(path), await open.buy('/steady')];
     const { denials } = open.store;
     Object.assign(open.store, { denials: () => Promise.reject(new Error('gone')) });
     const later = async (ms: number) => {
@@ -256,10 +256,11 @@ describe.each(names)('%s', (name) => {
       }
     };
     await later(59_000);
-    expect([(await open.get('/pass', auth(pass.authorization))).status, (await open.get(path)).status]).toEqual([200, 402]);
+    const meanwhile = [await open.get('/steady', auth(pass.authorization)), await open.get('/steady'), await open.get(path)];
+    expect(meanwhile.map(({ status }) => status)).toEqual([200, 402, 503]);
     await later(2000);
     const before = open.invoices();
-    for (const got of [await open.get('/pass', auth(pass.authorization)), await open.get(path, auth(bought.authorization)), await open.get(path)]) {
+    for (const got of [await open.get('/steady', auth(pass.authorization)), await open.get(path, auth(bought.authorization)), await open.get(path)]) {
       expect([got.status, codeOf(got), got.headers['retry-after'], got.lines]).toEqual([503, 'STORE_UNAVAILABLE', '5', []]);
     }
     // What hashing alone decides is decided.
@@ -267,7 +268,7 @@ describe.each(names)('%s', (name) => {
     expect([open.invoices() - before, open.upstream.seen.length]).toEqual([0, 1]);
     Object.assign(open.store, { denials });
     await later(1000);
-    expect([(await open.get('/pass', auth(pass.authorization))).status, (await open.get(path)).status]).toEqual([200, 402]);
+    expect([(await open.get('/steady', auth(pass.authorization))).status, (await open.get(path)).status]).toEqual([200, 402]);
   });
 
   test('503: what is minted now is revoked, by its key or its time', async () => {

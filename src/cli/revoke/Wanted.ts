@@ -6,6 +6,7 @@ import * as Caveat from '../../core/Caveat.ts';
 import { FareboxError } from '../../core/Errors.ts';
 import * as Identifier from '../../core/Identifier.ts';
 import { describe } from '../../server/CaveatWords.ts';
+import { partKeyOf } from '../../server/Verifier.ts';
 import type { Denial } from '../../store/Store.ts';
 import type { CliContext } from '../Context.ts';
 import { standingsOf } from '../keys/Standing.ts';
@@ -16,6 +17,7 @@ import { endOf, never, type Sellers } from './Ends.ts';
 /** What the command line says. */
 export type Wishes = {
   readonly token?: readonly string[];
+  readonly part?: readonly string[];
   readonly payment?: readonly string[];
   readonly key?: readonly string[];
   readonly mintedBefore?: string;
@@ -41,13 +43,14 @@ const skewSeconds = 60;
 export async function readWanted(context: CliContext, wishes: Wishes, sellers: Sellers | undefined, nowAt: number): Promise<readonly Wanted[]> {
   const tokens: Wanted[] = [];
   for (const text of wishes.token ?? []) tokens.push(await wantToken(context, text, sellers));
+  for (const text of wishes.part ?? []) tokens.push(await wantPart(context, text, sellers));
   const wanted = [
     ...tokens,
     ...(wishes.payment ?? []).map(wantPayment),
     ...(wishes.key ?? []).map((text) => wantKey(text, sellers, nowAt)),
     ...(wishes.mintedBefore === undefined ? [] : [wantMintedBefore(wishes.mintedBefore, nowAt)]),
   ];
-  if (wanted.length === 0) throw wrong('What is to be revoked? Name it with --token, --payment, --key or --minted-before.');
+  if (wanted.length === 0) throw wrong('What is to be revoked? Name it with --token, --part, --payment, --key or --minted-before.');
   return wanted;
 }
 
@@ -59,18 +62,36 @@ async function wantToken(context: CliContext, text: string, sellers: Sellers | u
   if (!minted) throw wrong('This token was not made by Farebox: no gateway honours it.');
   const { tokenId } = Identifier.decode(macaroon.identifier);
   const end = sellers && endOf(macaroon, sellers);
-  const warnings = end === undefined && sellers !== undefined ? ['Its signature does not hold under the keys here: is it a token of these gateways?'] : [];
+  const warnings = end === undefined && sellers !== undefined ? [unsigned] : [];
   return { ...tokenOf(tokenId, end ?? never), warnings };
 }
 
-async function readToken(context: CliContext, text: string) {
+/** What was handed on: by the name that `farebox token tree` shows, or itself, as whoever has it holds it. */
+async function wantPart(context: CliContext, text: string, sellers: Sellers | undefined): Promise<Wanted> {
+  if (/^[0-9a-f]{64}$/i.test(text)) return partOf(text.toLowerCase(), never, '');
+  const macaroon = await readToken(context, text, '--part takes the name of a part (64 hex digits), the file of a token that was narrowed,');
+  const caveats = describe(macaroon.caveats, { nowAt: 0, paymentHash: undefined });
+  const last = caveats.at(-1);
+  if (!caveats.some(({ by }) => by === 'minted')) throw wrong('This token was not made by Farebox: no gateway honours it.');
+  if (last?.by !== 'holder') throw wrong('Nobody has narrowed this token: it is no part of another one. Revoke the whole with --token.');
+  if (last.condition === 'preimage') throw wrong('This token ends with the proof of its payment, and not with what it was narrowed to. Give it without.');
+  const end = sellers && endOf(macaroon, sellers);
+  const warnings = end === undefined && sellers !== undefined ? [unsigned] : [];
+  const { tokenId } = Identifier.decode(macaroon.identifier);
+  return { ...partOf(partKeyOf(macaroon.signature), end ?? never, ` of the token ${tokenId}`), warnings };
+}
+
+function partOf(value: string, expiresAt: number, whole: string): Wanted {
+  return { denial: { kind: 'part', value, expiresAt }, hits: `the part ${value}${whole}, and all that was handed on of it`, warnings: [] };
+}
+
+async function readToken(context: CliContext, text: string, takes = '--token takes a token id (64 hex digits), the file of a token,') {
   if (text === '-') return Presented.parse(new TextDecoder().decode(await context.readInput())).macaroon;
   if (existsSync(text)) return Presented.parse(readFileSync(text, 'utf8')).macaroon;
   try {
     return Presented.parse(text).macaroon;
   } catch (error) {
-    const what = '--token takes a token id (64 hex digits), the file of a token, a token, or "-" for standard input';
-    throw new FareboxError('CONFIG_INVALID', `${what}, and this is none of them.`, { cause: error });
+    throw new FareboxError('CONFIG_INVALID', `${takes} a token, or "-" for standard input, and this is none of them.`, { cause: error });
   }
 }
 
@@ -107,6 +128,8 @@ function wantMintedBefore(text: string, nowAt: number): Wanted {
   const hits = `everything minted before ${formatAt(at)}`;
   return { denial: { kind: 'minted-before', value: String(at), expiresAt: never }, hits, warnings: [openInvoices] };
 }
+
+const unsigned = 'Its signature does not hold under the keys here: is it a token of these gateways?';
 
 const openInvoices = 'An invoice that is open now, and is paid after this, buys nothing: its token was minted with it.';
 

@@ -15,6 +15,7 @@ import * as preimage from './preimage.ts';
 import * as priced from './priced.ts';
 import * as services from './services.ts';
 import * as sold from './sold.ts';
+import * as topUp from './topUp.ts';
 import * as validUntil from './validUntil.ts';
 
 /** What the caveats of a token say, all of them holding. */
@@ -34,6 +35,8 @@ export type CaveatFacts = {
   readonly isBound: boolean;
   /** What those who held it allow, in order. */
   readonly limits: readonly limits.Limit[];
+  /** The account that it adds to, of a top-up. */
+  readonly topUp: string | undefined;
 };
 
 /** The first caveat that does not hold. */
@@ -60,6 +63,8 @@ export type MintedCaveats = {
   readonly validUntil: number;
   readonly amountMsat: Msat;
   readonly terms: string;
+  /** The account that it adds to, of a top-up. */
+  readonly topUp?: string | undefined;
 };
 
 /** The caveats of a new token. */
@@ -72,6 +77,7 @@ export function write(minted: MintedCaveats): readonly string[] {
     minted.pattern === undefined ? undefined : path.write(service, minted.pattern),
     priced.write(service, minted.priced),
     validUntil.write(service, minted.validUntil),
+    minted.topUp === undefined ? undefined : topUp.write(minted.topUp),
     ...sold.write(service, minted.amountMsat, minted.terms),
   ];
   return caveats.filter((caveat) => caveat !== undefined);
@@ -155,6 +161,8 @@ function facts(last: Last, { mintedUntil, grants, isBound, limits: set }: Seen, 
   const price = last[places.price];
   const amountMsat = price === undefined ? undefined : sold.readPrice(price);
   if (terms === undefined || amountMsat === undefined || mintedUntil === undefined) return undefined;
+  // Neither is ever minted without the other.
+  if (topUp.isTopUp(terms.kind) !== (last[places.topUp] !== undefined)) return undefined;
   let until = mintedUntil;
   for (const place of times) {
     const value = last[place];
@@ -172,6 +180,7 @@ function facts(last: Last, { mintedUntil, grants, isBound, limits: set }: Seen, 
     terms,
     isBound,
     limits: set,
+    topUp: last[places.topUp],
   };
 }
 
@@ -210,6 +219,7 @@ const places = {
   nUses: 16,
   maxSats: 17,
   part: 18,
+  topUp: 19,
 } as const;
 
 const slotCount = Object.keys(places).length;
@@ -220,8 +230,8 @@ const times = [places.validUntil, places.heldUntil, places.expires] as const;
 /** A condition that is understood. */
 type Slot = { readonly policy: Policy; readonly place: number };
 
-/** What holders write, whatever the service. `token_id` and `budget_id` are their own labels and narrow nothing. */
-const fromHolders: readonly (readonly [string, Slot])[] = [
+/** What is written whatever the service: by holders, but for `topup`. `token_id` and `budget_id` are their own labels and narrow nothing. */
+const ofAnyService: readonly (readonly [string, Slot])[] = [
   ['scope', { policy: path.prefix, place: places.scope }],
   ['path_prefix', { policy: path.prefix, place: places.pathPrefix }],
   ['expires', { policy: validUntil.validUntil, place: places.expires }],
@@ -233,6 +243,7 @@ const fromHolders: readonly (readonly [string, Slot])[] = [
   ['token_id', { policy: holds, place: places.tokenId }],
   ['budget_id', { policy: holds, place: places.budgetId }],
   [preimage.condition, { policy: preimage.preimage, place: places.preimage }],
+  [topUp.condition, { policy: topUp.topUp, place: places.topUp }],
 ];
 
 const tables = new Map<string, ReadonlyMap<string, Slot>>();
@@ -242,7 +253,7 @@ function slotsOf(service: string): ReadonlyMap<string, Slot> {
   let table = tables.get(service);
   if (table === undefined) {
     table = new Map<string, Slot>([
-      ...fromHolders,
+      ...ofAnyService,
       [services.condition, { policy: services.services, place: places.services }],
       [capabilities.condition(service), { policy: capabilities.capabilities, place: places.capabilities }],
       [method.condition(service), { policy: method.method, place: places.method }],

@@ -23,6 +23,14 @@ export type Limit = {
 /** Most of them in a token: each is debited with every call. */
 export const maxLimits = 16;
 
+/**
+ * Most parts that may be opened below a token, or below a part of it that so many parts stand before: a quarter of those below the one before it,
+ * so that whoever makes parts without end leaves enough to the others; and never fewer than one token can hold.
+ */
+export function maxPartsBelow(depth: number): number {
+  return Math.max(maxLimits, 1024 >> (2 * depth));
+}
+
 /** A count of calls or of whole satoshis. */
 export const counted: Policy = {
   check: (value) => (read(value) === undefined ? 'unreadable' : undefined),
@@ -41,11 +49,6 @@ export function limitOf(condition: keyof typeof units, value: string, index: num
   if (number === undefined) return undefined;
   const unit = units[condition];
   return { unit, most: unit === 'msat' ? number * 1000n : number, index };
-}
-
-/** Whether a caveat's text may set a limit; what it says is another matter. */
-export function isLimit(text: string): boolean {
-  return /^\s*(?:n_uses|max_sats)\s*=/.test(text);
 }
 
 function read(value: string): bigint | undefined {

@@ -13,3 +13,8 @@ export const condition = 'preimage';
 export const preimage: Policy = {
   check: (value, context) => (value.toLowerCase() === context.preimage ? undefined : 'elsewhere'),
 };
+
+/** Whether a caveat's text is one of these; what it says is another matter. */
+export function isProof(text: string): boolean {
+  return /^\s*preimage\s*=/.test(text);
+}

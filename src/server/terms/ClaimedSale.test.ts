@@ -4,6 +4,7 @@ import type { Store } from '../../store/Store.ts';
 import * as FixedClock from '../../testing/FixedClock.ts';
 import type { Principal } from '../Offer.ts';
 import { createClaimedSale } from './ClaimedSale.ts';
+import { createOwed } from './Owed.ts';
 import { claimedUse } from './PerRequest.ts';
 import type { SaleNews } from './Terms.ts';
 
@@ -25,6 +26,8 @@ const principal: Principal = {
   isBound: true,
   parts: [],
   useKey,
+  branches: [],
+  topUp: undefined,
 };
 
 /** A sale whose store says what the test wants, and writes down what it is asked. */
@@ -43,7 +46,8 @@ function open(says: Partial<Store> = {}) {
     deliver: say('deliver', undefined),
     undelivered: say('undelivered', undefined),
   } as unknown as Store;
-  const context = { store, clock, leaseSeconds: 30, inUseWaitMs: 0, onNews: (one: SaleNews) => news.push(one) };
+  const owed = createOwed(clock);
+  const context = { store, clock, leaseSeconds: 30, inUseWaitMs: 0, onNews: (one: SaleNews) => news.push(one), owe: owed.add };
   return {
     clock,
     asked,
@@ -159,4 +163,47 @@ test.each([
     await sale.end('upstream-broke');
   }
   expect(asked.at(-1)).toBe(call);
+});
+
+describe('what cannot be given back, since the store is away, is given back when it is there again', () => {
+  const ends: readonly (readonly [string, (sale: ReturnType<typeof open>['sale']) => Promise<unknown>, string])[] = [
+    ['a head of which nobody knows whether it was written down', (sale) => sale.head(200), 'release upstream'],
+    ['a failure', (sale) => sale.head(500), 'release upstream'],
+    ['no head', (sale) => sale.unanswered('upstream'), 'release upstream'],
+    ['a client that left', (sale) => sale.unanswered('client-left'), 'release client-left 3'],
+    ['a client that left before a failure', (sale) => sale.absent(422, undefined), 'release client-error 3'],
+  ];
+  test.each(ends)('%s', async (_, end, asks) => {
+    let isAway = true;
+    const away = async () => {
+      if (isAway) throw new Error('gone');
+      return 'released' as const;
+    };
+    const { clock, sale, asked, news } = open({ commit: away as never, release: away });
+    await expect(end(sale)).rejects.toThrow('gone');
+    clock.advance(1000);
+    await turns();
+    expect(news()).toEqual([]);
+    isAway = false;
+    const before = asked.length;
+    clock.advance(1000);
+    await turns();
+    expect([asked.slice(before), news(), clock.timers()]).toEqual([[asks], ['released'], 0]);
+  });
+
+  test('an answer that broke off', async () => {
+    let isAway = true;
+    const { clock, sale, asked, news } = open({
+      release: async () => {
+        if (isAway) throw new Error('gone');
+        return 'released';
+      },
+    });
+    await sale.head(200);
+    await expect(sale.end('upstream-broke')).rejects.toThrow('gone');
+    isAway = false;
+    clock.advance(1000);
+    await turns();
+    expect([asked.at(-1), news().at(-1), clock.timers()]).toEqual(['release upstream-broke 3', 'released', 0]);
+  });
 });

@@ -44,6 +44,8 @@ export type SaleContext = {
   readonly leaseSeconds: number;
   /** Told what becomes of the sale. */
   readonly onNews: (news: SaleNews) => void;
+  /** Where the store is away: gives back later what was paid for nothing. */
+  readonly owe: (giveBack: () => Promise<unknown>) => void;
 };
 
 /** What an upstream's status means for the use. */
@@ -110,7 +112,7 @@ class ClaimedSale {
   async end(how: 'delivered' | 'client-left' | 'upstream-broke'): Promise<void> {
     if (this.#state !== 'headed') return;
     this.#finish();
-    if (how === 'upstream-broke') return void (await this.#release('upstream-broke', provokedLimit));
+    if (how === 'upstream-broke') return void (await this.#giveBack('upstream-broke', provokedLimit));
     if (how === 'client-left') return this.#leave();
     await this.#use.deliver();
     this.#tell('delivered');
@@ -119,14 +121,14 @@ class ClaimedSale {
   async unanswered(why: 'upstream' | 'client-left'): Promise<void> {
     if (this.#state !== 'claimed') return;
     this.#finish();
-    await (why === 'upstream' ? this.#release('upstream') : this.#release('client-left', provokedLimit));
+    await (why === 'upstream' ? this.#giveBack('upstream') : this.#giveBack('client-left', provokedLimit));
   }
 
   async absent(status: number, answer: StoredAnswer | undefined): Promise<void> {
     if (this.#state !== 'claimed') return;
     this.#finish();
     const verdict = verdictOf(status);
-    if (verdict.kind === 'release') return void (await this.#release(verdict.reason, verdict.limit));
+    if (verdict.kind === 'release') return void (await this.#giveBack(verdict.reason, verdict.limit));
     if ((await this.#commit(`${status} for a client that left`, answer)) === 'charged') await this.#leave();
   }
 
@@ -136,7 +138,7 @@ class ClaimedSale {
     } catch (error) {
       this.#finish();
       // Nothing of the answer will be sent; what was committed all the same, or can still be given back, is given back.
-      await this.#release('upstream').catch(() => {});
+      await this.#giveBack('upstream').catch(() => {});
       throw error;
     }
   }
@@ -146,6 +148,16 @@ class ClaimedSale {
     if (outcome === 'lost') return 'lost';
     this.#tell(this.#use.isRepeat ? 'repeated' : 'charged');
     return 'charged';
+  }
+
+  /** Releases, now or as soon as the store can be asked. @throws STORE_UNAVAILABLE – not now */
+  async #giveBack(reason: string, limit?: number): Promise<'charged' | 'not-charged' | 'lost'> {
+    try {
+      return await this.#release(reason, limit);
+    } catch (error) {
+      this.#context.owe(() => this.#release(reason, limit));
+      throw error;
+    }
   }
 
   async #release(reason: string, limit?: number): Promise<'charged' | 'not-charged' | 'lost'> {

@@ -16,7 +16,9 @@ import type { RequestView } from '../../http/RequestView.ts';
 import type { Debit, Spending, Store } from '../../store/Store.ts';
 import { entryOf } from '../Ledger.ts';
 import type { Part, Principal } from '../Offer.ts';
+import { maxPartsBelow } from '../policies/limits.ts';
 import { createClaimedSale, type SaleContext, type Use } from './ClaimedSale.ts';
+import * as Delegation from './Delegation.ts';
 import type { Sale } from './Terms.ts';
 
 /** What counting needs of the paywall. */
@@ -59,9 +61,12 @@ export async function count(context: CountedContext, principal: Principal, call:
   const debits = debitsOf(context, principal, call);
   const outcome = await store.reserve({ reservation, debits, leaseSeconds });
   if (outcome.kind === 'reserved') {
-    const use = countedUse(context, principal, call, reservation, remaining(principal, outcome.available));
+    // Of a pass nothing is left or used up: its account counts parts alone.
+    const available = principal.units === undefined ? outcome.available.slice(1) : outcome.available;
+    const use = countedUse(context, principal, call, reservation, remaining(principal, available));
     return { kind: 'counted', sale: createClaimedSale(context, use) };
   }
+  if (outcome.kind === 'crowded') return { kind: 'refused', error: crowded() };
   const isUnderWay = outcome.kind === 'insufficient' && (await mayComeBack(store, debits, outcome.account));
   return { kind: 'refused', error: isUnderWay ? setAside() : outcome.account === principal.useKey ? used() : narrowed() };
 }
@@ -95,22 +100,30 @@ export async function look(store: Pick<Store, 'balance'>, principal: Principal, 
   return { text, error: lacking < root.length ? used() : narrowed(), isInUse: false };
 }
 
-/** The account first, since what is given back is counted there; then each part, the first that was limited first. */
+/**
+ * The account first, since what is given back is counted there; then each part, the first that was limited first. Each says how many parts may be
+ * opened below it: anybody can write new ones, and asking with them costs nothing where the answer is a failure.
+ */
 function debitsOf(context: CountedContext, principal: Principal, call: Call): readonly Debit[] {
   const { useKey, units, parts, mintedUntil: expiresAt, terms } = principal;
   const costMsat = terms === 'bucket' ? worthOf(principal, call.takes, true) : call.priceMsat;
-  const limited = parts.flatMap(({ key, unit, most }): Debit[] => {
+  const sources = Delegation.sourcesOf(principal);
+  const limited: Debit[] = [];
+  for (const [index, { key, unit, most }] of parts.entries()) {
     // A pass costs nothing more with each call.
-    if (unit === 'msat' && terms === 'pass') return [];
-    return [{ account: key, units: unit === 'uses' ? 1n : costMsat, opens: { source: key, units: most, expiresAt } }];
-  });
-  if (useKey === undefined || units === undefined) return limited;
+    if (unit === 'msat' && terms === 'pass') continue;
+    const opens = { source: sources[index] ?? key, units: most, expiresAt };
+    limited.push({ account: key, units: unit === 'uses' ? 1n : costMsat, opens, mostBehind: maxPartsBelow(limited.length + 1) });
+  }
+  if (useKey === undefined) return limited;
+  const root = { account: useKey, mostBehind: maxPartsBelow(0) };
+  if (units === undefined) return [{ ...root, units: 0n, opens: { source: useKey, units: 0n, expiresAt } }, ...limited];
   const entry = entryOf('received', principal, call.route, context.clock, '', terms);
-  return [{ account: useKey, units: call.takes, opens: { source: useKey, units, expiresAt, entry } }, ...limited];
+  return [{ ...root, units: call.takes, opens: { source: useKey, units, expiresAt, entry } }, ...limited];
 }
 
 /** What so many units were bought for. */
-function worthOf({ amountMsat, units }: Principal, takes: bigint, roundsUp = false): Amount.Msat {
+export function worthOf({ amountMsat, units }: Principal, takes: bigint, roundsUp = false): Amount.Msat {
   if (units === undefined || units === 0n) return amountMsat;
   return Amount.fromMsat((amountMsat * takes + (roundsUp ? units - 1n : 0n)) / units);
 }
@@ -141,9 +154,9 @@ function countedUse(context: CountedContext, principal: Principal, call: Call, r
 }
 
 /** What is left after this call: of the account, or, where there are parts, the least of those that are counted as the last one is. */
-function remaining({ terms, parts, useKey }: Principal, available: readonly bigint[]): string | undefined {
+function remaining({ terms, parts, units }: Principal, available: readonly bigint[]): string | undefined {
   const counted: readonly Pick<Part, 'unit'>[] = parts.filter(({ unit }) => unit === 'uses' || terms !== 'pass');
-  const root = useKey === undefined ? [] : [{ unit: terms === 'credit' ? 'msat' : 'uses' } as const];
+  const root = units === undefined ? [] : [{ unit: terms === 'credit' ? 'msat' : 'uses' } as const];
   const all = [...root, ...counted];
   const unit = all.at(-1)?.unit;
   const left = available.filter((_, index) => all[index]?.unit === unit);
@@ -160,12 +173,20 @@ async function mayComeBack(store: Store, debits: readonly Debit[], account: stri
   return balance !== undefined && units !== undefined && balance.available + balance.reserved >= units;
 }
 
-function setAside(): FareboxError {
+/** Others have set aside what would be enough. */
+export function setAside(): FareboxError {
   return new FareboxError('CREDENTIAL_IN_USE', 'What is left of this token is set aside for requests under way. Ask again in a moment; do not pay again.');
 }
 
-function used(): FareboxError {
+/** There is not so much left. */
+export function used(): FareboxError {
   return new FareboxError('CREDENTIAL_USED', 'Less is left of this token than this request takes. Buy a new one.');
+}
+
+function crowded(): FareboxError {
+  const message =
+    'This token, or a part of it, was handed on in as many parts as may be counted. Use a part that has been used before, or what it is a part of.';
+  return new FareboxError('CREDENTIAL_NARROWED', message);
 }
 
 function narrowed(): FareboxError {

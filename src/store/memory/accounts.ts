@@ -5,17 +5,14 @@ import * as AccountLife from '../accountLife.ts';
 import { graceSeconds } from '../claimLife.ts';
 import * as Closings from '../closings.ts';
 import type { LedgerEntry, Store } from '../Store.ts';
+import type { createClosings } from './closings.ts';
 import { forget } from './forget.ts';
 
 /** A credit, and the account that it went into. */
 export type KeptLot = AccountLife.Lot & { readonly account: string };
 
-/** Accounts, what was credited to them and what is reserved on them; entries go to `append`, how a payment ended to `close`. */
-export function createAccounts(
-  now: () => number,
-  append: (entries: readonly LedgerEntry[]) => void,
-  close: (closed: readonly Closings.ClosedPayment[]) => void,
-) {
+/** Accounts, what was credited to them and what is reserved on them; entries go to `append`, how a payment ended to `closings`. */
+export function createAccounts(now: () => number, append: (entries: readonly LedgerEntry[]) => void, closings: ReturnType<typeof createClosings>) {
   const accounts = new Map<string, AccountLife.AccountLife>();
   /** By source, in the order in which they were credited. */
   const lots = new Map<string, KeptLot>();
@@ -30,6 +27,7 @@ export function createAccounts(
     setAccount: (name, account) => void accounts.set(name, account),
     lots: lotsOf,
     hasLot: (source) => lots.has(source),
+    closing: closings.get,
     setLot: (account, lot) => {
       if (!lots.has(lot.source)) sources.set(account, [...(sources.get(account) ?? []), lot.source]);
       lots.set(lot.source, { ...lot, account });
@@ -41,6 +39,8 @@ export function createAccounts(
   };
 
   return {
+    /** For steps that take a claim with them. */
+    kept,
     credit: (request: Parameters<Store['credit']>[0]) => AccountLife.credit(kept, request),
     reserve: (request: Parameters<Store['reserve']>[0]) => AccountLife.reserve(kept, request),
     extend: (request: Parameters<Store['extend']>[0]) => AccountLife.extend(kept, request),
@@ -57,7 +57,7 @@ export function createAccounts(
       const goneAccounts = forget(
         accounts,
         ({ expiresAt }, name) => expiresAt <= before && !named.has(name),
-        (_, name) => close(Closings.ofLots(lotsOf(name))),
+        (_, name) => closings.close(Closings.ofLots(lotsOf(name))),
       );
       const goneLots = forget(
         lots,
@@ -67,6 +67,7 @@ export function createAccounts(
       return goneReservations + goneAccounts + goneLots;
     },
     all: () => ({ accounts, lots, lotsOf, reserved: reservations.heldOn, reservations: reservations.all() }),
+    load: { account: kept.setAccount, lot: kept.setLot, reservation: kept.setReservation },
   };
 }
 

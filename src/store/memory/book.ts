@@ -46,7 +46,23 @@ export function createBook(now: () => number, onChange: (kind: Change['kind']) =
       return rows.slice(first, first + query.limit);
     },
     totals: (): LedgerTotals => LedgerSums.totals(sums),
-    all: () => ({ seq, sums, rows: [...rows] }),
+    all: () => ({ seq, sums, rows: [...rows], bookmarks: [...bookmarks], denials: [...denied.values()] }),
+    /** Puts everything in place of nothing. */
+    load: (all: {
+      readonly seq: number;
+      readonly sums: LedgerSums.LedgerSums;
+      readonly rows: readonly LedgerRow[];
+      readonly bookmarks: readonly (readonly [string, string])[];
+      readonly denials: readonly { readonly seq: number; readonly denial: Denial }[];
+    }): void => {
+      ({ seq, sums } = all);
+      for (const row of all.rows) {
+        rows.push(row);
+        names[row.kind].add(row.nonce === '' ? row.paymentHash : `${row.paymentHash} ${row.nonce}`);
+      }
+      for (const [reader, place] of all.bookmarks) bookmarks.set(reader, place);
+      for (const one of all.denials) denied.set(`${one.denial.kind} ${one.denial.value}`, one);
+    },
     deny: (denial: Denial): void => {
       const name = `${denial.kind} ${denial.value}`;
       if ((denied.get(name)?.denial.expiresAt ?? -1) >= denial.expiresAt) return;

@@ -1,14 +1,21 @@
 /**
  * Claims in memory: the state machine over a map.
  */
+import type * as AccountLife from '../accountLife.ts';
+import * as CallLife from '../callLife.ts';
 import * as ClaimLife from '../claimLife.ts';
 import * as Closings from '../closings.ts';
-import type { ClaimOutcome, ClaimRef, ClaimRequest, CommitRequest, LedgerEntry, ReleaseRequest, StoredAnswer } from '../Store.ts';
+import type { ClaimOutcome, ClaimRef, ClaimRequest, CommitRequest, ReleaseRequest, StoredAnswer } from '../Store.ts';
 import type { createClosings } from './closings.ts';
 import { forget } from './forget.ts';
 
-/** Claims by key, each with the answer kept for a repetition; what a step earns goes to `append`, how a payment ended to `closings`. */
-export function createClaims(now: () => number, append: (entries: readonly LedgerEntry[]) => void, closings: ReturnType<typeof createClosings>) {
+/**
+ * Claims by key, each with the answer kept for a repetition.
+ * @param kept - what is settled or cancelled with a claim, the clock and the ledger
+ * @param closings - where it is written down how a payment ended
+ */
+export function createClaims(kept: AccountLife.Kept, closings: ReturnType<typeof createClosings>) {
+  const { now, append } = kept;
   const lives = new Map<string, ClaimLife.ClaimLife>();
   const answers = new Map<string, StoredAnswer>();
 
@@ -31,10 +38,10 @@ export function createClaims(now: () => number, append: (entries: readonly Ledge
     },
     heartbeat: (request: ClaimRef & { readonly leaseSeconds: number }) =>
       take(request.key, ClaimLife.heartbeat(lives.get(request.key), request, request.leaseSeconds, now())),
-    commit: (request: CommitRequest) => take(request.key, ClaimLife.commit(lives.get(request.key), request, now()), request.answer),
+    commit: (request: CommitRequest) => take(request.key, CallLife.commit(lives.get(request.key), request, kept), request.answer),
     deliver: (ref: ClaimRef) => take(ref.key, ClaimLife.deliver(lives.get(ref.key), ref)),
     undelivered: (ref: ClaimRef) => take(ref.key, ClaimLife.undelivered(lives.get(ref.key), ref)),
-    release: (request: ReleaseRequest) => take(request.key, ClaimLife.release(lives.get(request.key), request, now())),
+    release: (request: ReleaseRequest) => take(request.key, CallLife.release(lives.get(request.key), request, kept)),
     state: (key: string) => ClaimLife.stateOf(lives.get(key), now()),
     prune: () => {
       const stale = forget(answers, (_, key) => {
@@ -51,6 +58,8 @@ export function createClaims(now: () => number, append: (entries: readonly Ledge
       );
     },
     all: (): Iterable<ClaimLife.ClaimLife> => lives.values(),
+    byKey: (): ReadonlyMap<string, ClaimLife.ClaimLife> => lives,
+    load: (key: string, life: ClaimLife.ClaimLife): void => void lives.set(key, life),
   };
 }
 

@@ -12,6 +12,7 @@ export function createClosings() {
       for (const { paymentHash, closing } of closed) kept.set(paymentHash, Closings.again(kept.get(paymentHash), closing));
     },
     get: (paymentHash: string): Closing | undefined => kept.get(paymentHash),
+    load: (paymentHash: string, closing: Closing): void => void kept.set(paymentHash, closing),
     all: (): ReadonlyMap<string, Closing> => kept,
   };
 }

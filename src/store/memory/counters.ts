@@ -17,6 +17,8 @@ export function createCounters(now: () => number) {
       if (by > 0) kept.set(key, { ...counter, value });
       return { counted: true, value };
     },
+    all: (): ReadonlyMap<string, { readonly value: number; readonly expiresAt: number }> => kept,
+    load: (key: string, counter: { readonly value: number; readonly expiresAt: number }): void => void kept.set(key, counter),
     prune: () => forget(kept, ({ expiresAt }) => expiresAt <= now()),
   };
 }

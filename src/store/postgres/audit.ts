@@ -22,12 +22,7 @@ import {
   reservationOf,
 } from '../standingRows.ts';
 import type { Client } from './client.ts';
-
-/** Rows that are asked for at once. */
-const fetchedRows = 500;
-
-/** All of each table is read, and may have to be sorted first: other plans are good here, and more patience is needed. */
-const forAll = 'SET LOCAL enable_seqscan = on; SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on';
+import { cursor, forAll } from './cursor.ts';
 
 /** How long a part of it may take, in milliseconds. */
 export const auditTimeoutMs = 600_000;
@@ -136,17 +131,7 @@ const selectLots = { name: 'read lots of account', text: 'SELECT * FROM lots WHE
 
 type CreditRow = LotRow & { readonly account_expires_at: number | null; readonly reserved: string };
 
-let cursors = 0;
-
-/** Rows by their column `sorted`, through a cursor. */
+/** Rows by their column `sorted`. */
 async function* rows<Row>(client: Client, sql: string): AsyncGenerator<Keyed<Row>> {
-  cursors += 1;
-  const name = `cursor_${cursors}`;
-  await client.ask(`DECLARE ${name} NO SCROLL CURSOR FOR ${sql}`);
-  for (;;) {
-    const fetched = await client.ask<Row & { readonly sorted: string }>(`FETCH ${fetchedRows} FROM ${name}`);
-    for (const row of fetched.rows) yield { key: row.sorted, row };
-    if (fetched.rows.length < fetchedRows) break;
-  }
-  await client.ask(`CLOSE ${name}`);
+  for await (const row of cursor<Row & { readonly sorted: string }>(client, sql)) yield { key: row.sorted, row };
 }

@@ -1,9 +1,11 @@
 /**
  * Claims in PostgreSQL: the row is read under its lock, the state machine applied and the row written, within one transaction.
  */
+import * as CallLife from '../callLife.ts';
 import * as ClaimLife from '../claimLife.ts';
 import { type ClaimRow, fromRow, toRow } from '../claimRow.ts';
 import type { ClaimOutcome, ClaimRef, ClaimRequest, ClaimState, CommitRequest, ReleaseRequest, StoredAnswer } from '../Store.ts';
+import { keptIn } from './accounts.ts';
 import type { Read } from './book.ts';
 import type { Group, Work } from './group.ts';
 
@@ -28,10 +30,18 @@ export function createClaims(now: () => number) {
     }),
     heartbeat: (request: ClaimRef & { readonly leaseSeconds: number }): Work<boolean> =>
       step(request.key, (life) => ClaimLife.heartbeat(life, request, request.leaseSeconds, now())),
-    commit: (request: CommitRequest): Work<'committed' | 'lost'> => step(request.key, (life) => ClaimLife.commit(life, request, now()), request.answer),
+    commit: (request: CommitRequest): Work<'committed' | 'lost'> =>
+      withReservation(
+        request.settles,
+        step(request.key, (life, group) => CallLife.commit(life, request, keptIn(group, now)), request.answer),
+      ),
     deliver: (ref: ClaimRef): Work<void> => step(ref.key, (life) => ClaimLife.deliver(life, ref)),
     undelivered: (ref: ClaimRef): Work<void> => step(ref.key, (life) => ClaimLife.undelivered(life, ref)),
-    release: (request: ReleaseRequest): Work<'released' | 'committed' | 'lost'> => step(request.key, (life) => ClaimLife.release(life, request, now())),
+    release: (request: ReleaseRequest): Work<'released' | 'committed' | 'lost'> =>
+      withReservation(
+        request.cancels,
+        step(request.key, (life, group) => CallLife.release(life, request, keptIn(group, now))),
+      ),
   };
 }
 
@@ -44,10 +54,26 @@ export async function claimStateOf(read: Read, key: string, now: number): Promis
 const selectClaim = { name: 'read claim', text: 'SELECT * FROM claims WHERE key = $1' };
 
 /** A step of one claim. */
-function step<Outcome>(key: string, of: (life: ClaimLife.ClaimLife | undefined) => ClaimLife.Step<Outcome>, answer?: StoredAnswer): Work<Outcome> {
+function step<Outcome>(
+  key: string,
+  of: (life: ClaimLife.ClaimLife | undefined, group: Group) => ClaimLife.Step<Outcome>,
+  answer?: StoredAnswer,
+): Work<Outcome> {
   return {
     want: ({ claims }) => claims.want(key),
-    take: (group) => take(group, key, of(lifeOf(group, key)), answer),
+    take: (group) => take(group, key, of(lifeOf(group, key), group), answer),
+  };
+}
+
+/** The same, where a reservation ends with it. */
+function withReservation<Outcome>(ends: { readonly reservation: string } | undefined, work: Work<Outcome>): Work<Outcome> {
+  if (ends === undefined) return work;
+  return {
+    ...work,
+    want: (group) => {
+      work.want(group);
+      group.holdings.wantReservation(ends.reservation);
+    },
   };
 }
 

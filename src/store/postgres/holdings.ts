@@ -29,8 +29,8 @@ export type Holdings = {
   readonly wantSource: (name: string) => void;
   /** Names a reservation, and every account that it is over. */
   readonly wantReservation: (name: string) => void;
-  /** What the steps of `accountLife.ts` work on; the clock and the ledger are the transaction's. */
-  readonly kept: Omit<Kept, 'now' | 'append'>;
+  /** What the steps of `accountLife.ts` work on; the clock, the ledger and how payments ended are the transaction's. */
+  readonly kept: Omit<Kept, 'now' | 'append' | 'closing'>;
   /** Whether a reservation names the account. */
   readonly isNamed: (account: string) => boolean;
   readonly dropAccount: (name: string) => void;

@@ -37,11 +37,11 @@ export const readHeld = {
 
 export const writeAccounts = {
   name: 'write accounts',
-  text: `INSERT INTO accounts (account, units, spent, forgotten, given_back, expires_at)
-    SELECT account, units, spent, forgotten, given_back, expires_at
-    FROM json_to_recordset($1) AS given (account text, units numeric, spent numeric, forgotten numeric, given_back text, expires_at bigint)
+  text: `INSERT INTO accounts (account, units, spent, forgotten, given_back, opened, expires_at)
+    SELECT account, units, spent, forgotten, given_back, opened, expires_at
+    FROM json_to_recordset($1) AS given (account text, units numeric, spent numeric, forgotten numeric, given_back text, opened bigint, expires_at bigint)
     ON CONFLICT (account) DO UPDATE SET units = excluded.units, spent = excluded.spent, forgotten = excluded.forgotten,
-      given_back = excluded.given_back, expires_at = excluded.expires_at`,
+      given_back = excluded.given_back, opened = excluded.opened, expires_at = excluded.expires_at`,
 };
 
 /** Numbered in the order in which they were credited. */

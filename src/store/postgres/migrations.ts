@@ -6,6 +6,7 @@
  */
 import type { Reached } from '../../core/CrashPoint.ts';
 import { FareboxError } from '../../core/Errors.ts';
+import type { Versions } from '../Store.ts';
 import type { Client } from './client.ts';
 
 const migrations: readonly string[] = [
@@ -140,15 +141,24 @@ const migrations: readonly string[] = [
   );
   INSERT INTO book VALUES (1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
   `,
+  `
+  ALTER TABLE accounts ADD COLUMN opened bigint NOT NULL DEFAULT 0;
+  `,
+  // What a holder handed on can be refused by itself.
+  `
+  ALTER TABLE denials DROP CONSTRAINT denials_kind_check;
+  ALTER TABLE denials ADD CONSTRAINT denials_kind_check CHECK (kind IN ('token', 'part', 'payment', 'key', 'minted-before'));
+  `,
 ];
 
 /**
- * Brings the schema up to date in one step, whoever else does the same at the same time; makes it where it is not there.
+ * Brings the schema up to date in one step, whoever else does the same at the same time; makes it where it is not there. The answer is what this call did.
  * @throws STORE_VERSION – made by a newer version, or by another program; STORE_UNAVAILABLE – it is not there, and is not to be made
  */
-export async function migrate(client: Client, schema: string, { reached, create }: { readonly reached: Reached; readonly create: boolean }): Promise<void> {
+export async function migrate(client: Client, schema: string, { reached, create }: { readonly reached: Reached; readonly create: boolean }): Promise<Versions> {
+  const to = migrations.length;
   const there = await readVersion(client, schema);
-  if (there === migrations.length) return;
+  if (there === to) return { from: to, to };
   if (there === undefined && !create) throw new FareboxError('STORE_UNAVAILABLE', `There is no store in the schema "${schema}".`);
   await client.ask('BEGIN');
   try {
@@ -165,6 +175,7 @@ export async function migrate(client: Client, schema: string, { reached, create 
     reached('store.migrate.written');
     await client.ask('COMMIT');
     reached('store.migrate.committed');
+    return { from: version ?? 0, to };
   } catch (error) {
     await client.ask('ROLLBACK').catch(() => {});
     throw error;

@@ -8,7 +8,7 @@ import type { Asking } from './asking.ts';
 import { type AccountCell, formatCell, type Hold, parseAccount, parseReservation, type ReservationCell } from './cells.ts';
 import type { Keys } from './keys.ts';
 import type { Draft } from './page.ts';
-import { addHolder } from './payments.ts';
+import { addHolder, holdersOf } from './payments.ts';
 import type { Step, Steps } from './steps.ts';
 
 /** Accounts, what was credited to them and what is reserved on them. */
@@ -49,7 +49,7 @@ export function reservedOn({ holds }: Pick<AccountCell, 'holds'>, at: number, bu
 }
 
 /** What is kept, as the steps of accounts see it: each cell is read once, and written when all is done. */
-function createKept(draft: Draft, keys: Keys, now: () => number): { readonly kept: AccountLife.Kept; readonly flush: () => void } {
+export function createKept(draft: Draft, keys: Keys, now: () => number): { readonly kept: AccountLife.Kept; readonly flush: () => void } {
   const accounts = createCells((name: string) => parseAccount(draft.read(keys.account(name))));
   const reservations = createCells((name: string) => parseReservation(draft.read(keys.reservation(name))));
 
@@ -88,10 +88,10 @@ function createKept(draft: Draft, keys: Keys, now: () => number): { readonly kep
   }
 
   /** A step hands back what it read, changed: lots and holds are as they are by now. */
-  function setAccount(name: string, { units, spent, forgotten, givenBack, expiresAt }: AccountLife.AccountLife): void {
+  function setAccount(name: string, { units, spent, forgotten, givenBack, opened, expiresAt }: AccountLife.AccountLife): void {
     const before = accounts.get(name);
     const { lots, holds } = before ?? { lots: [], holds: {} };
-    accounts.set(name, { units, spent, forgotten, givenBack, expiresAt, lots, holds });
+    accounts.set(name, { units, spent, forgotten, givenBack, opened, expiresAt, lots, holds });
     if (!before) draft.run('ZADD', keys.accounts, '0', name);
     if (before?.expiresAt !== expiresAt) draft.run('ZADD', keys.expiring('accounts'), `${expiresAt}`, name);
   }
@@ -103,6 +103,7 @@ function createKept(draft: Draft, keys: Keys, now: () => number): { readonly kep
       setAccount,
       lots: (account) => accounts.get(account)?.lots ?? [],
       hasLot: (source) => draft.read(keys.source(source)) !== undefined,
+      closing: (paymentHash) => holdersOf(draft, keys, paymentHash).closing,
       setLot,
       reserved: (account, but) => reservedOn(accounts.get(account) ?? { holds: {} }, now(), but),
       reservation: reservations.get,

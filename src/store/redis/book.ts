@@ -16,8 +16,6 @@ import type { Steps } from './steps.ts';
 
 /** What is written down, and in which order. `onDenial` is told when one may have been written, before its caller is. */
 export function createBook(steps: Steps, asking: Asking, keys: Keys, now: () => number, onDenial: () => void, reached: Reached) {
-  const rangeBehind = (stream: string, after: number, limit: number): Command => ['XRANGE', stream, `(${after}-0`, '+', 'COUNT', `${limit}`];
-
   return {
     latest: async (): Promise<number> => {
       const [seq] = await asking.ask([['HGET', keys.book, 'seq']]);
@@ -73,6 +71,11 @@ export function createBook(steps: Steps, asking: Asking, keys: Keys, now: () => 
   };
 }
 
+/** What reads a stream behind a number. */
+export function rangeBehind(stream: string, after: number, limit: number): Command {
+  return ['XRANGE', stream, `(${after}-0`, '+', 'COUNT', `${limit}`];
+}
+
 /** An item of a stream: its number, and its fields. */
 export type Item = { readonly seq: number; readonly fields: Readonly<Record<string, string>> };
 
@@ -112,7 +115,8 @@ export function toRow({ seq, fields }: Item, msat: (text: string) => bigint = Bi
   };
 }
 
-function toDenial({ fields }: Item): Denial {
+/** A denial as it is kept. */
+export function toDenial({ fields }: Item): Denial {
   const { kind, value = '', expiresAt } = fields;
   return { kind: kind as Denial['kind'], value, expiresAt: Number(expiresAt) };
 }

@@ -47,12 +47,13 @@ export const parsePayment = reader('A payment', (found): PaymentCell => {
 
 /** Reads an account. */
 export const parseAccount = reader('An account', (found): AccountCell => {
-  const { units, spent, forgotten, givenBack, expiresAt, lots, holds } = found as Text<AccountCell>;
+  const { units, spent, forgotten, givenBack, opened = 0, expiresAt, lots, holds } = found as Text<AccountCell>;
   return {
     units: toBigInt(units),
     spent: toBigInt(spent),
     forgotten: toBigInt(forgotten),
     givenBack,
+    opened,
     expiresAt,
     lots: lots.map((lot) => ({
       source: lot.source,

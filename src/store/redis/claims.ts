@@ -1,9 +1,12 @@
 /**
  * Claims in Redis: each is a cell that is read, given to the state machine and replaced.
  */
+import type * as AccountLife from '../accountLife.ts';
+import * as CallLife from '../callLife.ts';
 import * as ClaimLife from '../claimLife.ts';
 import * as Closings from '../closings.ts';
 import type { ClaimOutcome, ClaimRef, ClaimRequest, ClaimState, CommitRequest, ReleaseRequest, StoredAnswer } from '../Store.ts';
+import { createKept } from './accounts.ts';
 import type { Asking } from './asking.ts';
 import { formatCell, parseClaim } from './cells.ts';
 import type { Keys } from './keys.ts';
@@ -15,14 +18,14 @@ import type { Step, Steps } from './steps.ts';
 export function createClaims(steps: Steps, asking: Asking, keys: Keys, now: () => number) {
   function take<Outcome>(
     operation: Step<Outcome>['operation'],
-    { key }: { readonly key: string },
+    { key, ends }: { readonly key: string; readonly ends?: { readonly reservation: string } | undefined },
     decide: (life: ClaimLife.ClaimLife | undefined, draft: Draft) => ClaimLife.Step<Outcome>,
     answer?: StoredAnswer,
   ): Promise<Outcome> {
     const cell = keys.claim(key);
     return steps.take({
       operation,
-      cells: [cell],
+      cells: [cell, ...(ends ? [keys.reservation(ends.reservation)] : [])],
       decide: (draft) => {
         const life = parseClaim(draft.read(cell));
         const step = decide(life, draft);
@@ -39,6 +42,16 @@ export function createClaims(steps: Steps, asking: Asking, keys: Keys, now: () =
         return step.outcome;
       },
     });
+  }
+
+  /** A step that may end a reservation too. */
+  function withKept<Outcome>(step: (life: ClaimLife.ClaimLife | undefined, kept: AccountLife.Kept) => ClaimLife.Step<Outcome>) {
+    return (life: ClaimLife.ClaimLife | undefined, draft: Draft): ClaimLife.Step<Outcome> => {
+      const { kept, flush } = createKept(draft, keys, now);
+      const taken = step(life, kept);
+      flush();
+      return taken;
+    };
   }
 
   /** Kept under a fence that is ours: nobody else writes it while the lease runs. */
@@ -59,10 +72,21 @@ export function createClaims(steps: Steps, asking: Asking, keys: Keys, now: () =
     },
     heartbeat: (request: ClaimRef & { readonly leaseSeconds: number }) =>
       take('heartbeat', request, (life) => ClaimLife.heartbeat(life, request, request.leaseSeconds, now())),
-    commit: (request: CommitRequest) => take('commit', request, (life) => ClaimLife.commit(life, request, now()), request.answer),
+    commit: (request: CommitRequest) =>
+      take(
+        'commit',
+        { key: request.key, ends: request.settles },
+        withKept((life, kept) => CallLife.commit(life, request, kept)),
+        request.answer,
+      ),
     deliver: (ref: ClaimRef) => take('deliver', ref, (life) => ClaimLife.deliver(life, ref)),
     undelivered: (ref: ClaimRef) => take('undelivered', ref, (life) => ClaimLife.undelivered(life, ref)),
-    release: (request: ReleaseRequest) => take('release', request, (life) => ClaimLife.release(life, request, now())),
+    release: (request: ReleaseRequest) =>
+      take(
+        'release',
+        { key: request.key, ends: request.cancels },
+        withKept((life, kept) => CallLife.release(life, request, kept)),
+      ),
     state: async (key: string): Promise<ClaimState> => {
       const [text] = await asking.ask([['GET', keys.claim(key)]]);
       return ClaimLife.stateOf(parseClaim(typeof text === 'string' ? text : undefined), now());
@@ -75,7 +99,8 @@ export function forgettableAt({ expiresAt, leaseEndsAt = 0 }: ClaimLife.ClaimLif
   return Math.max(expiresAt + ClaimLife.graceSeconds, leaseEndsAt);
 }
 
-function writeClaim(draft: Draft, keys: Keys, key: string, before: ClaimLife.ClaimLife | undefined, next: ClaimLife.ClaimLife): void {
+/** Puts a claim in place of what there was, with what else is kept of it. */
+export function writeClaim(draft: Draft, keys: Keys, key: string, before: ClaimLife.ClaimLife | undefined, next: ClaimLife.ClaimLife): void {
   draft.write(keys.claim(key), formatCell(next));
   if (!before || forgettableAt(before) !== forgettableAt(next)) draft.run('ZADD', keys.expiring('claims'), `${forgettableAt(next)}`, key);
   if (next.payment && !before?.payment) addHolder(draft, keys, next.payment.paymentHash, 'claims', key);

@@ -9,6 +9,7 @@ import type { Redis as Client } from 'ioredis';
 import type { Random } from '../../core/Clock.ts';
 import type { Reached } from '../../core/CrashPoint.ts';
 import { FareboxError } from '../../core/Errors.ts';
+import type { Versions } from '../Store.ts';
 import type { Keys } from './keys.ts';
 import { scripts } from './scripts.ts';
 import { asked, assertSafe, type Durability, parseInfo } from './settings.ts';
@@ -18,8 +19,12 @@ const version = 1;
 
 /** Whose store it is, once it has been opened. */
 export type Identity = {
+  /** From which version to which the first look has brought it. */
+  readonly versions: () => Versions;
   /** The text that every script compares. */
   readonly text: () => string;
+  /** It is another text from now on: see `toLocked`. */
+  readonly become: (text: string) => void;
   /** Looks at a server. @throws STORE_UNAVAILABLE, CONFIG_INVALID, STORE_VERSION – see {@link createIdentity} */
   readonly look: (client: Client) => Promise<void>;
 };
@@ -31,6 +36,8 @@ export type Opening = {
   readonly durability: Durability;
   /** Whether to make it where it is not there. */
   readonly create: boolean;
+  /** Whether one that is locked may be opened: whoever does so clears it. */
+  readonly clears?: boolean;
   readonly random: Random;
   readonly reached: Reached;
 };
@@ -42,14 +49,21 @@ export type Opening = {
  */
 export function createIdentity(opening: Opening): Identity {
   let known: string | undefined;
+  let from = version;
   return {
+    versions: () => ({ from, to: version }),
     text: () => known ?? '',
+    become: (text) => {
+      known = text;
+    },
     look: async (client) => {
       await assertSettings(client, opening);
       await Promise.all(Object.values(scripts).map(({ text }) => client.call('script', ['load', text])));
       await client.call('evalsha', [scripts.trial.sha, '1', opening.keys.trial]);
-      const found = (await client.get(opening.keys.store)) ?? (known === undefined ? await make(client, opening) : '');
-      assertOurs(found, known);
+      const there = await client.get(opening.keys.store);
+      if (there === null && known === undefined) from = 0;
+      const found = there ?? (known === undefined ? await make(client, opening) : '');
+      if (known !== undefined || !isLocked(found) || !opening.clears) assertOurs(found, known);
       known = found;
     },
   };
@@ -60,6 +74,10 @@ export function createIdentity(opening: Opening): Identity {
  * @throws STORE_VERSION, STORE_UNAVAILABLE – see {@link createIdentity}
  */
 export function assertOurs(found: string, known: string | undefined): void {
+  if (found === known) return;
+  if (known === undefined && isLocked(found)) {
+    throw new FareboxError('STORE_UNAVAILABLE', 'An import into this store is under way, or was cut off. Let it finish, or run "farebox store import" again.');
+  }
   const [, written] = /^farebox-store (\d+) [0-9a-f]{16}$/.exec(found) ?? [];
   if (Number(written) > version) {
     throw new FareboxError('STORE_VERSION', `The store in Redis has version ${written}; this Farebox reads up to ${version}. Use the newer Farebox.`);
@@ -68,6 +86,21 @@ export function assertOurs(found: string, known: string | undefined): void {
     throw new FareboxError('STORE_UNAVAILABLE', 'The Redis server has lost the store, or holds another one. Nothing is served until Farebox is started again.');
   }
   if (Number(written) !== version) throw new FareboxError('STORE_VERSION', 'Another program keeps something under this prefix in Redis. Name another prefix.');
+}
+
+/** The text of a store that is being filled, which nobody takes for one. */
+export function toLocked(text: string): string {
+  return text.replace(/^farebox-store /, 'farebox-import ');
+}
+
+/** The text of a store that has been. */
+export function toUnlocked(text: string): string {
+  return text.replace(/^farebox-import /, 'farebox-store ');
+}
+
+/** Whether a store is being filled, or was when that was cut off. */
+export function isLocked(text: string): boolean {
+  return /^farebox-import \d+ [0-9a-f]{16}$/.test(text);
 }
 
 async function assertSettings(client: Client, { durability, prefix }: Opening): Promise<void> {

@@ -170,6 +170,44 @@ redis.call('ZADD', KEYS[5], ARGV[5], ARGV[2])
 return {'done', 1}
 `;
 
+/** Puts a lock in the place of an empty store's name. KEYS: store; what an empty store has none of. ARGV: whose store; the lock. */
+const lock = `${head}
+for i = 2, #KEYS do if redis.call('EXISTS', KEYS[i]) == 1 then return {'filled'} end end
+redis.call('SET', KEYS[1], ARGV[2])
+return {'done'}
+`;
+
+/**
+ * Writes entries under the numbers that they have. KEYS: store, ledger, payments; what entries name by place. ARGV: whose store; of each entry the place of
+ * its names' key, its payment, its name, its number, and its row with its length before it.
+ */
+const loadEntries = `${head}
+local at = 2
+while at <= #ARGV do
+  local names, payment, name, seq, fields = KEYS[tonumber(ARGV[at])], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], tonumber(ARGV[at + 4])
+  if redis.call('HEXISTS', names, name) == 1 then return {'twice', payment .. ' ' .. name} end
+  local row = {}
+  for i = 1, fields do row[i] = ARGV[at + 4 + i] end
+  redis.call('XADD', KEYS[2], seq .. '-0', unpack(row))
+  redis.call('HSET', names, name, seq)
+  if redis.call('HLEN', names) == 1 then redis.call('RPUSH', KEYS[3], payment) end
+  at = at + 5 + fields
+end
+return {'done'}
+`;
+
+/** Takes away a page of a store's keys. KEYS: store. ARGV: whose store; the cursor, what the names are like; whole names, and beginnings that end in a colon. */
+const clear = `${head}
+local page = redis.call('SCAN', ARGV[2], 'MATCH', ARGV[3], 'COUNT', '500')
+for _, key in ipairs(page[2]) do
+  for i = 4, #ARGV do
+    local isBeginning = string.sub(ARGV[i], -1) == ':'
+    if key == ARGV[i] or (isBeginning and string.sub(key, 1, #ARGV[i]) == ARGV[i]) then redis.call('DEL', key) end
+  end
+end
+return {'done', page[1]}
+`;
+
 /** Forgets keys that are over. KEYS: store, what expires. ARGV: whose store; up to when, how many at most, what the keys' names begin with. */
 const forget = `${head}
 local over = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', ARGV[2], 'LIMIT', 0, ARGV[3])
@@ -203,7 +241,7 @@ local tried = {
   {'HSET', key, 'a', '1'}, {'HSETNX', key, 'b', '1'}, {'HGET', key, 'a'}, {'HMGET', key, 'a'}, {'HGETALL', key}, {'HVALS', key}, {'HEXISTS', key, 'a'},
   {'HLEN', key}, {'HDEL', key, 'a'}, {'DEL', key},
   {'XADD', key, '1-0', 'a', '1'}, {'XRANGE', key, '-', '+'}, {'XDEL', key, '1-0'}, {'DEL', key},
-  {'ZADD', key, '1', 'a'}, {'ZCARD', key}, {'ZRANGEBYSCORE', key, '-inf', '+inf'}, {'ZRANGEBYLEX', key, '-', '+'}, {'ZREM', key, 'a'},
+  {'ZADD', key, '1', 'a'}, {'ZCARD', key}, {'ZRANGEBYSCORE', key, '-inf', '+inf'}, {'ZRANGEBYLEX', key, '-', '+'}, {'ZSCAN', key, '0'}, {'ZREM', key, 'a'},
   {'RPUSH', key, 'a'}, {'LLEN', key}, {'LRANGE', key, '0', '0'}, {'DEL', key},
   {'SADD', key, 'a'}, {'SMEMBERS', key}, {'SREM', key, 'a'},
 }
@@ -221,6 +259,10 @@ export const scripts = {
   deny: script(deny),
   forget: script(forget),
   forgetDenials: script(forgetDenials),
+  lock: script(lock),
+  load: script(ask),
+  loadEntries: script(loadEntries),
+  clear: script(clear, true),
 } as const;
 
 function script(text: string, isRepeatable = false): Script {

@@ -16,13 +16,17 @@ import {
   toLotRow,
   toReservationRow,
 } from '../accountRow.ts';
+import type { Closing } from '../Standing.ts';
 import type { LedgerEntry, Store } from '../Store.ts';
+import type { ClosingRow } from '../standingRows.ts';
 import type { Connection } from './connection.ts';
 
 /** Accounts, what was credited to them and what is reserved on them; entries go to `append`. Every function but `balance` runs inside a writing transaction. */
 export function createAccounts(connection: Connection, now: () => number, append: (entries: readonly LedgerEntry[]) => void) {
   const kept: AccountLife.Kept = { now, append, ...createRows(connection, now), ...createReservations(connection) };
   return {
+    /** For steps that take a claim with them. */
+    kept,
     balance: (account: string) => AccountLife.balance(kept, account),
     credit: (request: Parameters<Store['credit']>[0]) => AccountLife.credit(kept, request),
     reserve: (request: Parameters<Store['reserve']>[0]) => AccountLife.reserve(kept, request),
@@ -34,9 +38,9 @@ export function createAccounts(connection: Connection, now: () => number, append
 
 /** Accounts and their lots. */
 function createRows(connection: Connection, now: () => number) {
-  const selectAccount = connection.prepare('SELECT units, spent, forgotten, given_back, expires_at FROM accounts WHERE account = ?');
+  const selectAccount = connection.prepare('SELECT units, spent, forgotten, given_back, opened, expires_at FROM accounts WHERE account = ?');
   const upsertAccount = connection.prepare(
-    'INSERT OR REPLACE INTO accounts (account, units, spent, forgotten, given_back, expires_at) VALUES (?, ?, ?, ?, ?, ?)',
+    'INSERT OR REPLACE INTO accounts (account, units, spent, forgotten, given_back, opened, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?)',
   );
   const selectLots = connection.prepare('SELECT * FROM lots WHERE account = ? ORDER BY number');
   const selectLot = connection.prepare('SELECT 1 FROM lots WHERE source = ?');
@@ -44,6 +48,7 @@ function createRows(connection: Connection, now: () => number) {
     `INSERT INTO lots (source, account, units, spent, paid_msat, earned_msat, payment_hash, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (source) DO UPDATE SET spent = excluded.spent, earned_msat = excluded.earned_msat`,
   );
+  const selectClosing = connection.prepare('SELECT kind, amount_msat, earned_msat FROM closings WHERE payment_hash = ?');
   const selectHeld = connection.prepare('SELECT reservation, units FROM debits WHERE account = ? AND held_until > ?');
   return {
     account: (name: string): AccountLife.AccountLife | undefined => {
@@ -51,11 +56,15 @@ function createRows(connection: Connection, now: () => number) {
       return row && fromAccountRow(row);
     },
     setAccount: (name: string, account: AccountLife.AccountLife): void => {
-      const { units, spent, forgotten, given_back, expires_at } = toAccountRow(account);
-      upsertAccount.run(name, units, spent, forgotten, given_back, expires_at);
+      const { units, spent, forgotten, given_back, opened, expires_at } = toAccountRow(account);
+      upsertAccount.run(name, units, spent, forgotten, given_back, opened, expires_at);
     },
     lots: (account: string): readonly AccountLife.Lot[] => (selectLots.all(account) as LotRow[]).map((row) => fromLotRow(row)),
     hasLot: (source: string): boolean => selectLot.get(source) !== undefined,
+    closing: (paymentHash: string): Closing | undefined => {
+      const row = selectClosing.get(paymentHash) as Omit<ClosingRow, 'payment_hash'> | undefined;
+      return row && { kind: row.kind, amountMsat: BigInt(row.amount_msat), earnedMsat: BigInt(row.earned_msat) };
+    },
     setLot: (account: string, lot: AccountLife.Lot): void => {
       const { source, units, spent, paid_msat, earned_msat, payment_hash, expires_at } = toLotRow(account, lot);
       upsertLot.run(source, account, units, spent, paid_msat, earned_msat, payment_hash, expires_at);

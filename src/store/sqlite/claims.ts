@@ -1,13 +1,19 @@
 /**
  * Claims in SQLite: the row is read, the state machine applied and the row written within one transaction.
  */
+import type * as AccountLife from '../accountLife.ts';
+import * as CallLife from '../callLife.ts';
 import * as ClaimLife from '../claimLife.ts';
 import { type ClaimRow, columns, fromRow, toRow } from '../claimRow.ts';
-import type { ClaimOutcome, ClaimRef, ClaimRequest, CommitRequest, LedgerEntry, ReleaseRequest, StoredAnswer } from '../Store.ts';
+import type { ClaimOutcome, ClaimRef, ClaimRequest, CommitRequest, ReleaseRequest, StoredAnswer } from '../Store.ts';
 import type { Connection } from './connection.ts';
 
-/** Claims by key; what a step earns goes to `append`. Every function runs inside a transaction. */
-export function createClaims(connection: Connection, now: () => number, append: (entries: readonly LedgerEntry[]) => void) {
+/**
+ * Claims by key. Every function runs inside a transaction.
+ * @param kept - what is settled or cancelled with a claim, the clock and the ledger
+ */
+export function createClaims(connection: Connection, kept: AccountLife.Kept) {
+  const { now, append } = kept;
   const select = connection.prepare('SELECT * FROM claims WHERE key = ?');
   const upsert = connection.prepare(upsertSql);
   const selectEarned = connection.prepare("SELECT 1 FROM closings WHERE payment_hash = ? AND kind = 'claim' AND earned_msat <> '0'");
@@ -46,10 +52,10 @@ export function createClaims(connection: Connection, now: () => number, append: 
     },
     heartbeat: (request: ClaimRef & { readonly leaseSeconds: number }) =>
       take(request.key, ClaimLife.heartbeat(lifeOf(request.key), request, request.leaseSeconds, now())),
-    commit: (request: CommitRequest) => take(request.key, ClaimLife.commit(lifeOf(request.key), request, now()), request.answer),
+    commit: (request: CommitRequest) => take(request.key, CallLife.commit(lifeOf(request.key), request, kept), request.answer),
     deliver: (ref: ClaimRef) => take(ref.key, ClaimLife.deliver(lifeOf(ref.key), ref)),
     undelivered: (ref: ClaimRef) => take(ref.key, ClaimLife.undelivered(lifeOf(ref.key), ref)),
-    release: (request: ReleaseRequest) => take(request.key, ClaimLife.release(lifeOf(request.key), request, now())),
+    release: (request: ReleaseRequest) => take(request.key, CallLife.release(lifeOf(request.key), request, kept)),
     state: (key: string) => ClaimLife.stateOf(lifeOf(key), now()),
   };
 }

@@ -10,6 +10,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { setTimeout } from 'node:timers/promises';
 import type { Operation, Reached } from '../../core/CrashPoint.ts';
 import { FareboxError } from '../../core/Errors.ts';
+import type { Versions } from '../Store.ts';
 import { assertReadable, migrate } from './migrations.ts';
 
 /** An open file. */
@@ -41,7 +42,7 @@ const groupLimit = 128;
  * Opens the file, made where there is none and readable by its owner only, and brings it up to date.
  * @throws STORE_UNAVAILABLE – it cannot be opened; STORE_VERSION – not ours to read
  */
-export async function openFile(path: string, reached: Reached): Promise<DatabaseSync> {
+export async function openFile(path: string, reached: Reached, onVersions: (versions: Versions) => void = () => {}): Promise<DatabaseSync> {
   if (typeof path !== 'string' || path === '') throw new TypeError('path: expected the name of a file');
   if (path === ':memory:') throw new TypeError('path: a store in memory is createMemoryStore()');
   const { DatabaseSync } = await import('node:sqlite');
@@ -49,7 +50,7 @@ export async function openFile(path: string, reached: Reached): Promise<Database
   try {
     closeSync(openSync(resolve(path), 'a', 0o600));
     db = new DatabaseSync(resolve(path), { timeout: busyTimeoutMs });
-    await setUp(db, reached);
+    onVersions(await setUp(db, reached));
     return db;
   } catch (cause) {
     db?.close();
@@ -119,11 +120,11 @@ export function createConnection(db: DatabaseSync, onCommit: () => void, reached
   };
 }
 
-async function setUp(db: DatabaseSync, reached: Reached): Promise<void> {
+async function setUp(db: DatabaseSync, reached: Reached): Promise<Versions> {
   readAtOnce(db, () => assertReadable(db));
   for (let waitedMs = 0; !isLogged(db, waitedMs); waitedMs += busyPauseMs) await setTimeout(busyPauseMs);
   db.exec('PRAGMA synchronous = FULL; PRAGMA fullfsync = ON');
-  migrate(db, reached);
+  return migrate(db, reached);
 }
 
 /** Puts the file into WAL mode. False: another process is doing the same; to be tried again. */

@@ -7,6 +7,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Reached } from '../../core/CrashPoint.ts';
 import { FareboxError } from '../../core/Errors.ts';
+import type { Versions } from '../Store.ts';
 
 /** Marks a file as a store of ours, in SQLite's own header: `FBXS`. */
 const applicationId = 0x46425853;
@@ -226,6 +227,22 @@ const migrations: readonly string[] = [
   ALTER TABLE debits ADD COLUMN number INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE debits ADD COLUMN taken TEXT NOT NULL DEFAULT '[]';
   `,
+  `
+  ALTER TABLE accounts ADD COLUMN opened INTEGER NOT NULL DEFAULT 0;
+  `,
+  // What a holder handed on can be refused by itself. A check of a column cannot be changed: the denials are written anew.
+  `
+  CREATE TABLE denials_4 (
+    kind TEXT NOT NULL CHECK (kind IN ('token', 'part', 'payment', 'key', 'minted-before')),
+    value TEXT NOT NULL,
+    expires_at INTEGER NOT NULL,
+    seq INTEGER NOT NULL UNIQUE,
+    PRIMARY KEY (kind, value)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO denials_4 SELECT kind, value, expires_at, seq FROM denials;
+  DROP TABLE denials;
+  ALTER TABLE denials_4 RENAME TO denials;
+  `,
 ];
 
 /**
@@ -242,18 +259,21 @@ export function assertReadable(db: DatabaseSync): void {
   }
 }
 
-/** Brings the file up to date in one step, whoever else opens it at the same time. */
-export function migrate(db: DatabaseSync, reached: Reached): void {
-  if (versionOf(db) === migrations.length) return;
+/** Brings the file up to date in one step, whoever else opens it at the same time. The answer is what this call did. */
+export function migrate(db: DatabaseSync, reached: Reached): Versions {
+  const to = migrations.length;
+  if (versionOf(db) === to) return { from: to, to };
   db.exec('BEGIN IMMEDIATE');
   try {
     assertReadable(db);
-    for (const migration of migrations.slice(versionOf(db))) db.exec(migration);
+    const from = versionOf(db);
+    for (const migration of migrations.slice(from)) db.exec(migration);
     db.exec(`PRAGMA application_id = ${applicationId}`);
     db.exec(`PRAGMA user_version = ${migrations.length}`);
     reached('store.migrate.written');
     db.exec('COMMIT');
     reached('store.migrate.committed');
+    return { from, to };
   } catch (error) {
     if (db.isTransaction) db.exec('ROLLBACK');
     throw error;

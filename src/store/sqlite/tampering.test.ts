@@ -222,7 +222,7 @@ test.each([
   ['an end of no payment', `INSERT INTO closings VALUES ('${digest('unknown')}', 'claim', '50000', '0')`],
   ['a credit from nothing', `INSERT INTO lots VALUES (999, 'free', 'account', '50000', '0', '0', '0', NULL, ${expiresAt})`],
   ['a credit of an account that is not there', `INSERT INTO lots VALUES (999, 'free', 'absent', '50000', '0', '0', '0', NULL, ${expiresAt})`],
-  ['an account from nothing', `INSERT INTO accounts VALUES ('free', '50000', '0', ${expiresAt}, '0', '{}')`],
+  ['an account from nothing', `INSERT INTO accounts VALUES ('free', '50000', '0', ${expiresAt}, '0', '{}', 0)`],
   ['a reservation of nothing', `INSERT INTO reservations VALUES ('free', 'cancelled', 1, '0')`],
   ['a debit of no reservation', `INSERT INTO debits VALUES ('free', 'account', '1000', '0', NULL, 0, '[]')`],
   ['a debit more', `INSERT INTO debits VALUES ('settled', 'limit', '1000', '0', NULL, 1, '[]')`],

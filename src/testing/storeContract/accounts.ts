@@ -1,45 +1,9 @@
 /**
- * Accounts: units that are credited, reserved, spent or given back, and never made or lost; and what they earn.
+ * Accounts: units that are credited, reserved, spent or given back, and never made or lost.
  */
 import assert from 'node:assert/strict';
-import * as Amount from '../../core/Amount.ts';
-import type { ReserveRequest, Store } from '../../store/Store.ts';
-import { digest, entryOf, expiresAt, leaseSeconds, type StoreCase, spendingOf } from './StoreCase.ts';
-
-function credit(store: Store, account: string, units: bigint, source = `credit of ${account}`) {
-  return store.credit({ account, units, source, expiresAt });
-}
-
-function reservationOf(reservation: string, debits: { readonly [account: string]: bigint }): ReserveRequest {
-  return { reservation, leaseSeconds, debits: Object.entries(debits).map(([account, units]) => ({ account, units })) };
-}
-
-/** What opens an account with so many units that this payment bought, for so many msat. */
-function bought(payment: string, units: bigint, amountMsat: bigint) {
-  return { source: `payment of ${payment}`, units, expiresAt, entry: entryOf('received', payment, { amountMsat: Amount.fromMsat(amountMsat) }) };
-}
-
-/** Units, available, reserved and spent. */
-async function standing(store: Store, account: string): Promise<readonly bigint[]> {
-  const balance = await store.balance(account);
-  assert.ok(balance, `${account} is expected to be there`);
-  const { units, available, reserved, spent } = balance;
-  assert.equal(units, available + reserved + spent);
-  return [units, available, reserved, spent];
-}
-
-/** Every entry of the ledger: its kind, the payment that it is of, and its amount in msat. */
-async function entries(store: Store, names: readonly string[]): Promise<readonly string[]> {
-  const rows = await store.ledger({ after: 0, limit: 1000 });
-  return rows.map(({ kind, paymentHash, amountMsat }) => `${kind} ${names.find((name) => digest(name) === paymentHash)} ${amountMsat}`);
-}
-
-const cancelOf = (reservation: string, limit?: number) => ({
-  reservation,
-  reason: 'broken',
-  entry: spendingOf(reservation),
-  ...(limit === undefined ? {} : { limit }),
-});
+import { cancelOf, credit, reservationOf, standing } from './bookings.ts';
+import { expiresAt, leaseSeconds, type StoreCase, spendingOf } from './StoreCase.ts';
 
 const balances: readonly StoreCase[] = [
   {
@@ -210,7 +174,7 @@ const reservations: readonly StoreCase[] = [
     },
   },
   {
-    name: 'units come back by themselves when the lease ends, and the reservation is lost',
+    name: 'units come back by themselves when the lease ends, and the reservation is lost to whoever takes them',
     run: async (store, clock) => {
       await credit(store, 'a', 100n);
       await store.reserve(reservationOf('r', { a: 100n }));
@@ -218,11 +182,66 @@ const reservations: readonly StoreCase[] = [
       assert.deepEqual(await standing(store, 'a'), [100n, 0n, 100n, 0n]);
       clock.advance(1);
       assert.deepEqual(await standing(store, 'a'), [100n, 100n, 0n, 0n]);
+      await store.reserve(reservationOf('s', { a: 1n }));
       assert.equal(await store.settle({ reservation: 'r' }), 'lost');
-      assert.equal(await store.cancel(cancelOf('r')), 'lost');
       assert.equal(await store.extend({ reservation: 'r', leaseSeconds }), false);
-      assert.deepEqual(await store.reserve(reservationOf('r', { a: 80n })), { kind: 'reserved', available: [20n] });
-      assert.deepEqual(await standing(store, 'a'), [100n, 20n, 80n, 0n]);
+      assert.equal(await store.cancel(cancelOf('r')), 'cancelled');
+      assert.equal(await store.settle({ reservation: 'r', units: 1n }), 'lost');
+      assert.deepEqual(await standing(store, 'a'), [100n, 99n, 1n, 0n]);
+      assert.deepEqual(await store.reserve(reservationOf('r', { a: 80n })), { kind: 'reserved', available: [19n] });
+      assert.deepEqual(await standing(store, 'a'), [100n, 19n, 81n, 0n]);
+    },
+  },
+  {
+    name: 'units that nobody took when the lease ended are settled all the same, on every account or on none',
+    run: async (store, clock) => {
+      await credit(store, 'a', 100n);
+      await credit(store, 'b', 10n);
+      for (const name of ['r', 's', 't']) await store.reserve(reservationOf(name, { a: 20n, b: 3n }));
+      clock.advance(leaseSeconds * 1000);
+      await store.reserve(reservationOf('other', { b: 5n }));
+      assert.equal(await store.settle({ reservation: 'r', entry: spendingOf('r') }), 'settled');
+      assert.deepEqual(await standing(store, 'b'), [10n, 2n, 5n, 3n]);
+      assert.equal(await store.settle({ reservation: 's' }), 'lost');
+      assert.deepEqual(await standing(store, 'a'), [100n, 80n, 0n, 20n]);
+      assert.equal(await store.settle({ reservation: 't', units: 2n }), 'settled');
+      assert.equal(await store.settle({ reservation: 't', units: 2n }), 'settled');
+      assert.deepEqual(await standing(store, 'a'), [100n, 78n, 0n, 22n]);
+      assert.deepEqual(await standing(store, 'b'), [10n, 0n, 5n, 5n]);
+      assert.equal(await store.cancel(cancelOf('t')), 'cancelled');
+      assert.deepEqual(await standing(store, 'a'), [100n, 80n, 0n, 20n]);
+    },
+  },
+  {
+    name: 'units that nobody took when the lease ended can be held again, by one of those that had them',
+    run: async (store, clock) => {
+      await credit(store, 'a', 100n);
+      await store.reserve(reservationOf('r', { a: 60n }));
+      clock.advance(leaseSeconds * 1000);
+      await store.reserve(reservationOf('s', { a: 50n }));
+      clock.advance(leaseSeconds * 1000);
+      assert.equal(await store.extend({ reservation: 'r', leaseSeconds }), true);
+      assert.deepEqual(await standing(store, 'a'), [100n, 40n, 60n, 0n]);
+      assert.equal(await store.extend({ reservation: 's', leaseSeconds }), false);
+      assert.equal(await store.settle({ reservation: 's' }), 'lost');
+      assert.deepEqual(await store.reserve(reservationOf('t', { a: 41n })), { kind: 'insufficient', account: 'a', available: 40n });
+      clock.advance(leaseSeconds * 1000 - 1);
+      assert.deepEqual(await standing(store, 'a'), [100n, 40n, 60n, 0n]);
+      assert.equal(await store.settle({ reservation: 'r' }), 'settled');
+      assert.deepEqual(await standing(store, 'a'), [100n, 40n, 0n, 60n]);
+    },
+  },
+  {
+    name: 'of callers at once whose leases have ended, as many settle as there are units',
+    run: async (store, clock) => {
+      await credit(store, 'a', 30n);
+      for (let i = 0; i < 9; i++) {
+        await store.reserve(reservationOf(`r${i}`, { a: 10n }));
+        if (i % 3 === 2) clock.advance(leaseSeconds * 1000);
+      }
+      const outcomes = await Promise.all(Array.from({ length: 9 }, (_, i) => store.settle({ reservation: `r${i}` })));
+      assert.equal(outcomes.filter((outcome) => outcome === 'settled').length, 3);
+      assert.deepEqual(await standing(store, 'a'), [30n, 0n, 0n, 30n]);
     },
   },
   {
@@ -260,116 +279,4 @@ const reservations: readonly StoreCase[] = [
   },
 ];
 
-const opening: readonly StoreCase[] = [
-  {
-    name: 'a debit opens its account, once, with the payment that bought it',
-    run: async (store) => {
-      const debit = { account: 'a', units: 1n, opens: bought('p', 10n, 1000n) };
-      assert.deepEqual(await store.reserve({ reservation: 'r', leaseSeconds, debits: [debit] }), { kind: 'reserved', available: [9n] });
-      assert.deepEqual(await store.reserve({ reservation: 's', leaseSeconds, debits: [debit] }), { kind: 'reserved', available: [8n] });
-      assert.deepEqual(await standing(store, 'a'), [10n, 8n, 2n, 0n]);
-      assert.deepEqual(await entries(store, ['p']), ['received p 1000']);
-    },
-  },
-  {
-    name: 'of callers at once, one opens it',
-    run: async (store) => {
-      const debit = { account: 'a', units: 1n, opens: bought('p', 3n, 1000n) };
-      const outcomes = await Promise.all(Array.from({ length: 8 }, (_, i) => store.reserve({ reservation: `r${i}`, leaseSeconds, debits: [debit] })));
-      assert.deepEqual(outcomes.map(({ kind }) => kind).sort(), [...Array(5).fill('insufficient'), ...Array(3).fill('reserved')]);
-      assert.deepEqual(await standing(store, 'a'), [3n, 0n, 3n, 0n]);
-      assert.deepEqual(await entries(store, ['p']), ['received p 1000']);
-    },
-  },
-  {
-    name: 'a debit that is not covered by what would open its account opens none, and no other',
-    run: async (store) => {
-      const debits = [
-        { account: 'a', units: 1n, opens: bought('p', 10n, 1000n) },
-        { account: 'part', units: 3n, opens: { source: 'part', units: 2n, expiresAt } },
-      ];
-      assert.deepEqual(await store.reserve({ reservation: 'r', leaseSeconds, debits }), { kind: 'insufficient', account: 'part', available: 2n });
-      assert.equal(await store.balance('a'), undefined);
-      assert.equal(await store.balance('part'), undefined);
-      assert.deepEqual(await entries(store, ['p']), []);
-    },
-  },
-  {
-    name: 'a source that has credited another account opens nothing',
-    run: async (store) => {
-      await credit(store, 'b', 10n, 'one');
-      const debits = [{ account: 'a', units: 1n, opens: { source: 'one', units: 10n, expiresAt } }];
-      assert.deepEqual(await store.reserve({ reservation: 'r', leaseSeconds, debits }), { kind: 'absent', account: 'a' });
-      assert.equal(await store.balance('a'), undefined);
-    },
-  },
-];
-
-const earning: readonly StoreCase[] = [
-  {
-    name: 'as units are spent their payment is earned in proportion, and the last unit earns what is left',
-    run: async (store) => {
-      await store.credit({ account: 'a', ...bought('p', 3n, 1000n) });
-      for (const name of ['r', 's', 't']) {
-        await store.reserve(reservationOf(name, { a: 1n }));
-        await store.settle({ reservation: name, entry: spendingOf(name) });
-        await store.settle({ reservation: name, entry: spendingOf(name) });
-      }
-      assert.deepEqual(await entries(store, ['p']), ['received p 1000', 'earned p 333', 'earned p 333', 'earned p 334']);
-      assert.equal((await store.totals()).earnedMsat, 1000n);
-    },
-  },
-  {
-    name: 'what was credited first is spent first, and each payment is earned by itself',
-    run: async (store) => {
-      await store.credit({ account: 'a', ...bought('p', 10n, 1000n) });
-      await store.credit({ account: 'a', ...bought('q', 10n, 900n) });
-      await store.reserve(reservationOf('r', { a: 14n }));
-      await store.settle({ reservation: 'r', entry: spendingOf('r') });
-      assert.deepEqual(await entries(store, ['p', 'q']), ['received p 1000', 'received q 900', 'earned p 1000', 'earned q 360']);
-    },
-  },
-  {
-    name: 'what is given back is no longer earned, and is earned to the millisatoshi when it is spent again',
-    run: async (store) => {
-      await store.credit({ account: 'a', ...bought('p', 3n, 1000n) });
-      for (const name of ['r', 's']) {
-        await store.reserve(reservationOf(name, { a: 1n }));
-        await store.settle({ reservation: name, entry: spendingOf(name) });
-      }
-      assert.equal(await store.cancel(cancelOf('r', 3)), 'cancelled');
-      await store.reserve(reservationOf('t', { a: 2n }));
-      await store.settle({ reservation: 't', entry: spendingOf('t') });
-      assert.deepEqual(await entries(store, ['p']), ['received p 1000', 'earned p 333', 'earned p 333', 'reversed p 333', 'earned p 667']);
-      assert.equal((await store.totals()).earnedMsat, 1000n);
-      assert.deepEqual(await standing(store, 'a'), [3n, 0n, 0n, 3n]);
-    },
-  },
-  {
-    name: 'what the limit settles instead is earned as any other',
-    run: async (store) => {
-      await store.credit({ account: 'a', ...bought('p', 2n, 1000n) });
-      await store.reserve(reservationOf('r', { a: 1n }));
-      assert.equal(await store.cancel(cancelOf('r', 0)), 'settled');
-      assert.deepEqual(await entries(store, ['p']), ['received p 1000', 'earned p 500']);
-    },
-  },
-  {
-    name: 'of several debits those that no payment opened earn nothing',
-    run: async (store) => {
-      const debits = [
-        { account: 'a', units: 2n, opens: bought('p', 4n, 1000n) },
-        { account: 'part', units: 1n, opens: { source: 'part', units: 2n, expiresAt } },
-      ];
-      await store.reserve({ reservation: 'r', leaseSeconds, debits });
-      await store.settle({ reservation: 'r', entry: spendingOf('r') });
-      assert.deepEqual(await entries(store, ['p']), ['received p 1000', 'earned p 500']);
-      assert.deepEqual(await standing(store, 'part'), [2n, 1n, 0n, 1n]);
-      assert.equal(await store.cancel(cancelOf('r')), 'cancelled');
-      assert.deepEqual(await standing(store, 'part'), [2n, 2n, 0n, 0n]);
-      assert.equal((await store.totals()).earnedMsat, 0n);
-    },
-  },
-];
-
-export const accountCases: readonly StoreCase[] = [...balances, ...reservations, ...opening, ...earning];
+export const accountCases: readonly StoreCase[] = [...balances, ...reservations];

@@ -209,6 +209,26 @@ const claims: readonly StoreCase[] = [
 
 const accounts: readonly StoreCase[] = [
   {
+    name: 'what was forgotten unspent and is opened once more, by a clock set back, is one payment still; what was spent opens nothing',
+    run: async (store, clock) => {
+      const opened = (name: string) => ({ account: name, source: name, units: 10n, expiresAt, entry: entryOf('received', name) });
+      const take = (name: string, reservation: string) =>
+        store.reserve({ reservation, leaseSeconds, debits: [{ account: name, units: 4n, opens: opened(name) }] });
+      for (const name of ['unspent', 'spent']) await take(name, `first of ${name}`);
+      await store.settle({ reservation: 'first of spent', entry: spendingOf('first of spent') });
+      await store.cancel({ reservation: 'first of unspent', reason: 'any' });
+      expire(clock);
+      await store.prune();
+      await store.prune();
+      assert.deepEqual(await take('spent', 'second of spent'), { kind: 'absent', account: 'spent' });
+      assert.equal(await store.credit({ ...opened('spent') }), 'already');
+      assert.equal((await take('unspent', 'second of unspent')).kind, 'reserved');
+      await store.settle({ reservation: 'second of unspent', entry: spendingOf('second of unspent') });
+      assert.deepEqual(await wrong(store), []);
+      assert.equal((await store.totals()).payments, 2);
+    },
+  },
+  {
     name: 'an entry that comes with a credit or a settlement is written with it, and once',
     run: async (store) => {
       await open(store, 'a');
@@ -255,6 +275,20 @@ const accounts: readonly StoreCase[] = [
       await settle(store, 'r', 10);
       assert.equal(await columns(store), 'received 50, earned 10, unspent 40');
       assert.equal((await read(store)).filter(({ kind }) => kind === 'account').length, 2);
+    },
+  },
+  {
+    name: 'of every account is said what was credited to it, in its order',
+    run: async (store) => {
+      await store.credit({ account: 'a', source: 'second', units: 1n, expiresAt });
+      await store.credit({ account: 'a', source: 'first', units: 1n, expiresAt });
+      const opens = { source: 'uses part of a', units: 3n, expiresAt };
+      await store.reserve({ reservation: 'r', leaseSeconds: 30, debits: [{ account: 'part', units: 1n, opens }] });
+      const sources = (await read(store)).flatMap((one) => (one.kind === 'account' ? [[one.account, ...one.sources]] : []));
+      assert.deepEqual(sources, [
+        ['a', 'second', 'first'],
+        ['part', 'uses part of a'],
+      ]);
     },
   },
   {

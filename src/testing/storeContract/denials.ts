@@ -14,6 +14,7 @@ export const denialCases: readonly StoreCase[] = [
       assert.deepEqual(await store.denials(), { denials: [], seq: 0 });
       const all: readonly Denial[] = [
         token,
+        { kind: 'part', value: digest('token'), expiresAt },
         { kind: 'payment', value: digest('token'), expiresAt },
         { kind: 'key', value: '0a0b0c0d', expiresAt },
         { kind: 'minted-before', value: '1800000000', expiresAt },

@@ -12,6 +12,9 @@ function expire(clock: FixedClock): void {
   clock.advance(expiresAt * 1000 - clock.nowMs() + 86_400_000);
 }
 
+/** What an empty store tells. */
+async function* nothing(): AsyncGenerator<never> {}
+
 /** Every call there is. */
 function calls(store: Store): readonly (() => Promise<unknown>)[] {
   const ref = { key: digest('a'), fence: 1 };
@@ -40,6 +43,10 @@ function calls(store: Store): readonly (() => Promise<unknown>)[] {
     async () => {
       for await (const _ of store.audit()) break;
     },
+    async () => {
+      for await (const _ of store.export()) break;
+    },
+    () => store.import(nothing()),
     async () => {
       for await (const _ of store.changes({ signal: new AbortController().signal })) break;
     },

@@ -80,6 +80,19 @@ export const rows: readonly Row[] = [
     },
   },
   {
+    file: 'selling/leased',
+    buys: '1,500 requests of one route, counted twenty at a time',
+    run: async ({ buy, get, take, serveNoMore, store }) => {
+      const bought = await buy(translate);
+      expect(await get(translate, bought)).toBe('200 1499');
+      expect(await take(translate, bought, 1498)).toBe(1498);
+      expect(await get(translate, bought)).toBe('200 0');
+      await serveNoMore(bought, [translate], used);
+      const { earnedMsat, sales } = await store.totals();
+      expect([earnedMsat, sales]).toEqual([1_000_000n, 75]);
+    },
+  },
+  {
     file: 'selling/service-bucket',
     buys: '1,500 units of a service',
     run: async ({ buy, get, take, serveNoMore }) => {

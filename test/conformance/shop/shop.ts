@@ -191,6 +191,7 @@ function routesOn({ url, deadUrl }: Upstream): readonly StandRoute[] {
     { methods: ['GET'], path: '/library/*', upstream: url, options: { price: '100 sat', service: 'library', terms: pass({ seconds: 3600 }) } },
     { methods: ['GET'], path: '/vault', upstream: url, options: { price: '900 sat', service: 'vault' } },
     { methods: ['GET'], path: '/pass', upstream: url, options: { price: '500 sat', terms: pass({ seconds: 3600 }) } },
+    { methods: ['GET'], path: '/steady', upstream: url, options: { price: '500 sat', terms: pass({ seconds: 3600 }), outage: 'passes-only' } },
   ];
 }
 

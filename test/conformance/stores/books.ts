@@ -6,6 +6,7 @@ import { expect, test } from 'vitest';
 import * as Amount from '../../../src/core/Amount.ts';
 import * as Books from '../../../src/store/Books.ts';
 import { createMemoryStore } from '../../../src/store/memory.ts';
+import type { Piece } from '../../../src/store/pieces.ts';
 import type { Store } from '../../../src/store/Store.ts';
 import * as FixedClock from '../../../src/testing/FixedClock.ts';
 import { claimOf, digest, entryOf, expiresAt, leaseSeconds, spendingOf } from '../../../src/testing/storeContract/StoreCase.ts';
@@ -163,6 +164,25 @@ function createSeller(stores: readonly [Store, Store], clock: FixedClock.FixedCl
   };
 }
 
+async function piecesOf(store: Store): Promise<readonly Piece[]> {
+  const pieces: Piece[] = [];
+  for await (const piece of store.export()) pieces.push(piece);
+  return pieces;
+}
+
+/** What both stores tell is the same, and a third one that takes it tells it again, with the same books. */
+async function move({ both }: ReturnType<typeof createSeller>, from: Store, place: Place, clock: FixedClock.FixedClock): Promise<void> {
+  const told = await both(piecesOf);
+  const third = await openAt(place, clock);
+  try {
+    await third.import(from.export());
+    expect(await piecesOf(third)).toEqual(told);
+    expect(await Books.verify(third.audit())).toEqual(await Books.verify(from.audit()));
+  } finally {
+    await third.close();
+  }
+}
+
 /** Tests one kind of store. Each sequence of steps has stores of its own. */
 export function testBooks(newPlace: () => Place, numRuns = 60): void {
   test('after any steps, at any hour, every millisatoshi received is somewhere, once', () => play(newPlace, numRuns), 10 * 60_000);
@@ -184,6 +204,7 @@ async function play(newPlace: () => Place, numRuns: number): Promise<void> {
           const totals = await seller.both((store) => store.totals());
           expect([received.amountMsat, received.payments, earned.amountMsat]).toEqual([totals.receivedMsat, totals.payments, totals.earnedMsat]);
         }
+        await move(seller, stores[0], newPlace(), clock);
       } finally {
         await Promise.all(stores.map((store) => store.close()));
       }

@@ -1,0 +1,84 @@
+/**
+ * What commands that pay have in common: the wallet that they open, and their words for what was paid.
+ */
+import type { ClientEvent, ResponsePayment } from '../client/index.ts';
+import * as Amount from '../core/Amount.ts';
+import { FareboxError } from '../core/Errors.ts';
+import type { Network, Payer } from '../lightning/Lightning.ts';
+import type { Home } from './Home.ts';
+import { findSandbox, noSandbox } from './SandboxLink.ts';
+import type { Terminal } from './Terminal.ts';
+import { openWallet, readWallets } from './Wallets.ts';
+
+/** A wallet to pay with, open. */
+export type OpenPayer = { readonly payer: Payer; readonly assumedMaxFee?: string | undefined; readonly close: () => Promise<void> };
+
+/** The connected wallet of that name, or else the sandbox's. */
+export async function openPayer(home: Home, name: string): Promise<OpenPayer> {
+  const connected = readWallets(home)[name];
+  if (connected !== undefined) {
+    const payer = openWallet(name, connected);
+    return { payer, assumedMaxFee: connected.assumedMaxFee, close: payer.close };
+  }
+  const link = await findSandbox(home);
+  return { payer: link?.sandbox.payer(name) ?? noWallet, close: async () => link?.close() };
+}
+
+/** Where no sandbox runs: free answers are fetched all the same. */
+const noWallet: Payer = {
+  name: 'sandbox',
+  network: 'sandbox',
+  capabilities: { feeLimit: true, track: true, balance: false },
+  pay: async () => ({ kind: 'failed', reason: 'rejected', message: noSandbox }),
+  trackPayment: async () => {
+    throw new FareboxError('SANDBOX_UNAVAILABLE', noSandbox);
+  },
+  balance: async () => {
+    throw new FareboxError('SANDBOX_UNAVAILABLE', noSandbox);
+  },
+  close: async () => {},
+};
+
+/** The client speaks of its options; here they are flags. */
+export function inWordsOfTheCommand(error: unknown, options: { readonly max?: string }): unknown {
+  if (!FareboxError.is(error, 'BUDGET_EXCEEDED')) return error;
+  const { details } = error;
+  const message =
+    options.max === undefined && details.limit === 'maxPerRequest'
+      ? `This costs ${details.price}. Nothing was paid: say how much it may cost, fee included, with --max.`
+      : error.message.replaceAll('maxPerRequest', '--max').replaceAll('maxTotal', '--max-total');
+  return new FareboxError('BUDGET_EXCEEDED', message, { details });
+}
+
+/** What was paid, in a line. */
+export function paidLine({ amountMsat, feeMsat, paymentHash, reused }: ResponsePayment, network: Network): string {
+  const hash = paymentHash.slice(0, 16);
+  if (reused) return `nothing paid: a credential bought before was good for this (payment ${hash})`;
+  return `paid ${Amount.format(Amount.fromMsat(amountMsat))}, fee ${Amount.format(Amount.fromMsat(feeMsat))} (payment ${hash}, ${network})`;
+}
+
+/** Each step in a line, to standard error. */
+export function narrate(terminal: Terminal, event: ClientEvent): void {
+  const say = (text: string) => terminal.note(terminal.tone('quiet', text));
+  const money = (msat: bigint) => Amount.format(Amount.fromMsat(msat));
+  switch (event.kind) {
+    case 'sent':
+      return say(`→ ${event.method} ${event.url}${event.credential ? '  with a credential' : ''}`);
+    case 'answered':
+      return say(`← ${event.status}`);
+    case 'quoted':
+      return say(`  asks ${money(event.amountMsat)}; up to ${money(event.maxFeeMsat)} is left for the fee`);
+    case 'paying':
+      return say(`  paying ${money(event.amountMsat)} …`);
+    case 'paid':
+      return say(`  paid, fee ${money(event.feeMsat)}`);
+    case 'unpaid':
+      return say(`  not paid: ${event.state} (${event.reason})`);
+    case 'looked-up':
+      return say(`  payment ${event.paymentHash.slice(0, 16)} was looked up: ${event.state}`);
+    case 'set-aside':
+      return say(`  the server does not honour the credential any more (${event.status}); set aside`);
+    case 'waiting':
+      return say(`  waiting ${event.ms} ms for ${event.why === 'server' ? 'the server' : 'another process'}`);
+  }
+}

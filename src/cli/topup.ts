@@ -1,0 +1,183 @@
+/**
+ * `farebox topup`: adds to a balance that was bought before, with a payment of its own.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import type { Command } from 'commander';
+import { type ClientStore, createFetch, paymentOf } from '../client/index.ts';
+import * as Outgoing from '../client/Outgoing.ts';
+import { createSqliteClientStore } from '../client/sqlite.ts';
+import * as Tokens from '../client/Tokens.ts';
+import * as Amount from '../core/Amount.ts';
+import * as Challenge from '../core/Challenge.ts';
+import { nowAt, systemClock } from '../core/Clock.ts';
+import { FareboxError } from '../core/Errors.ts';
+import * as Macaroon from '../core/Macaroon.ts';
+import * as topUp from '../server/policies/topUp.ts';
+import { useKeyOf } from '../server/Verifier.ts';
+import type { CliContext } from './Context.ts';
+import { inWordsOfTheCommand, narrate, openPayer, paidLine } from './Paying.ts';
+import { printable } from './Terminal.ts';
+import * as Presented from './token/Presented.ts';
+
+type TopUpOptions = {
+  readonly max?: string;
+  readonly maxTotal?: string;
+  readonly credential?: string;
+  readonly verbose?: boolean;
+  readonly wallet: string;
+  readonly json?: boolean;
+};
+
+/** Adds `farebox topup`. */
+export function registerTopUp(program: Command, context: CliContext): void {
+  program
+    .command('topup')
+    .argument('<url>', 'where the balance is spent')
+    .description('Add to a bucket or a credit that was bought before: as much as is sold there, at the price there. Its token stays the same.')
+    .option('-m, --max <amount>', 'the most that it may cost, fee included, such as "950 sat"')
+    .option('--max-total <amount>', 'the most that all calls of this wallet may cost together, counted from its first')
+    .option(
+      '--credential <credential>',
+      'the balance: "L402 <token>:<preimage>", its file, or "-" for standard input; default: what "farebox get" keeps for the URL',
+    )
+    .option('-v, --verbose', 'say every step')
+    .option('-w, --wallet <name>', 'the wallet that pays: one that was connected, or else one of the sandbox', 'wallet')
+    .option('--json', 'print one line of JSON')
+    .addHelpText('after', help)
+    .action((url: string, options: TopUpOptions) => add(context, url, options));
+}
+
+const help = `
+A top-up that was paid for and not presented, because something broke in between,
+is presented by the next call, and nothing is paid again. What is added ends with
+the balance.
+
+Examples:
+  farebox topup http://localhost:8402/api/v1/translate --max "9500 sat"
+  farebox topup http://localhost:8402/api/v1/translate --max "9500 sat" --credential credit.txt`;
+
+async function add(context: CliContext, text: string, options: TopUpOptions): Promise<void> {
+  const { terminal, signal } = context;
+  const url = urlOf(text);
+  const home = context.home();
+  const wallet = await openPayer(home, options.wallet);
+  const store = createSqliteClientStore({ path: home.clientStore(wallet.payer.network) });
+  try {
+    const balance = options.credential === undefined ? await findBalance(store, url) : await readBalance(context, options.credential);
+    const fetch = createFetch({
+      payer: wallet.payer,
+      store: onlyTopUpsOf(store, balance.account),
+      maxPerRequest: options.max === undefined ? Amount.fromMsat(1n) : Amount.parse(options.max),
+      ...(wallet.assumedMaxFee === undefined ? {} : { assumedMaxFee: Amount.parse(wallet.assumedMaxFee) }),
+      ...(options.maxTotal === undefined ? {} : { maxTotal: Amount.parse(options.maxTotal) }),
+      fetch: asking(balance, url),
+      onEvent: options.verbose ? (event) => narrate(terminal, event) : () => {},
+    });
+    const response = await fetch(url, { headers: { 'L402-Topup': 'ask' }, redirect: 'error', signal });
+    const said = await readSaid(response);
+    const payment = paymentOf(response);
+    terminal.withJson(options.json).data({ ...said, account: balance.account, ...(payment && { payment }) });
+    if (options.json) return;
+    const much = said.credit ?? (said.units === undefined ? 'what was paid for' : `${said.units} units`);
+    terminal.line(
+      said.toppedUp === true ? `${printable(much)} added to the balance ${balance.account.slice(0, 8)}…` : 'It had been added before: nothing was added now.',
+    );
+    if (payment) terminal.note(terminal.tone('quiet', paidLine(payment, wallet.payer.network)));
+  } catch (error) {
+    throw inWordsOfTheCommand(error, options);
+  } finally {
+    await store.close();
+    await wallet.close();
+  }
+}
+
+/** What is topped up. */
+type Balance = {
+  /** The value of `Authorization`. A secret. */
+  readonly authorization: string;
+  /** As the seller names it: no secret. */
+  readonly account: string;
+};
+
+/** The newest bucket or credit that is kept and good for this address. */
+async function findBalance(store: ClientStore, url: URL): Promise<Balance> {
+  const outgoing = await Outgoing.from(url, undefined, 0);
+  const { credentials } = await store.find({ origin: url.origin });
+  const kept = Tokens.candidates(credentials, outgoing, nowAt(systemClock)).find((payment) => ['bucket', 'credit'].includes(Tokens.readingOf(payment).terms));
+  if (kept === undefined) {
+    throw new FareboxError(
+      'CONFIG_INVALID',
+      `Nothing that could be topped up is kept for ${url.host}. Buy it with "farebox get", or name it with --credential.`,
+    );
+  }
+  return { authorization: Tokens.authorizationOf(kept), account: useKeyOf(Macaroon.parse(kept.token).identifier) };
+}
+
+async function readBalance(context: CliContext, given: string): Promise<Balance> {
+  const text = given === '-' ? new TextDecoder().decode(await context.readInput()) : existsSync(given) ? readFileSync(given, 'utf8') : given;
+  const presented = Presented.parse(text);
+  if (presented.preimage === undefined) {
+    throw new FareboxError('CONFIG_INVALID', '--credential takes a token with its preimage, "L402 <token>:<preimage>": a token alone is nobody\'s.');
+  }
+  return { authorization: Presented.format(presented, presented.macaroon), account: useKeyOf(presented.macaroon.identifier) };
+}
+
+/** The journal, of whose credentials only what adds to this balance is used. */
+function onlyTopUpsOf(store: ClientStore, account: string): ClientStore {
+  return {
+    ...store,
+    find: async (query) => {
+      const { open, credentials } = await store.find(query);
+      return { open, credentials: credentials.filter(({ token }) => accountIn(token) === account) };
+    },
+  };
+}
+
+/** A `fetch` that shows the balance's credential where none is shown yet, and hands an offer on only where it is one for this balance. */
+function asking({ authorization, account }: Balance, { origin, host }: URL): (input: string, init?: RequestInit) => Promise<Response> {
+  return async (input, init) => {
+    const headers = new Headers(init?.headers);
+    if (headers.has('authorization')) return fetch(input, init);
+    if (new URL(input).origin !== origin) throw new TypeError('a credential goes to where it is spent, and nowhere else');
+    headers.set('authorization', authorization);
+    const response = await fetch(input, { ...init, headers });
+    const offered = response.status === 402 ? Challenge.choose(Challenge.parse(response.headers.get('WWW-Authenticate') ?? '')) : undefined;
+    if (offered !== undefined && accountIn(offered.token) === account) return response;
+    throw new FareboxError('CHALLENGE_REFUSED', `${host} sells no top-up of this balance (${await reasonOf(response)}). Nothing was paid.`, {
+      details: { host },
+    });
+  };
+}
+
+/** The account that a token adds to, by what it says of itself. */
+function accountIn(token: string): string | undefined {
+  if (Tokens.read(token).terms !== 'topup') return undefined;
+  const prefix = `${topUp.condition}=`;
+  return Macaroon.parse(token)
+    .caveats.find((caveat) => caveat.startsWith(prefix))
+    ?.slice(prefix.length);
+}
+
+async function reasonOf(response: Response): Promise<string> {
+  const { detail } = await readSaid(response);
+  return typeof detail === 'string' ? `${response.status}: ${printable(detail)}` : `${response.status}`;
+}
+
+/** What an answer says, as far as it is JSON. */
+async function readSaid(response: Response): Promise<{ readonly [name: string]: unknown } & { readonly credit?: string; readonly units?: string }> {
+  try {
+    const said: unknown = JSON.parse(await response.text());
+    return typeof said === 'object' && said !== null ? { ...said } : {};
+  } catch {
+    return {};
+  }
+}
+
+/** @throws CONFIG_INVALID – it is no address, or one at which a credential could be read on the way */
+function urlOf(text: string): URL {
+  const url = URL.parse(text);
+  if (!url || !Outgoing.isSafe(url)) {
+    throw new FareboxError('CONFIG_INVALID', `"${text.slice(0, 64)}" is no address for a credential: https, or http on this machine.`);
+  }
+  return url;
+}

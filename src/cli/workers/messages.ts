@@ -1,0 +1,58 @@
+/**
+ * What a supervisor and its workers tell one another.
+ */
+import type { FreeQuotaOptions } from '../../server/FreeQuota.ts';
+
+/** Ports of this start, where the configuration takes any: all processes have the same, also when none of them is left. */
+export type Ports = { readonly listen?: number; readonly introspection?: number };
+
+/** To a worker. */
+export type ToWorker =
+  /** The first: which it is, of how many, what a person has typed in, and which ports were found where any would do. */
+  | { readonly kind: 'start'; readonly slot: number; readonly count: number; readonly secret?: string | undefined; readonly ports: Ports }
+  /** It follows what arrives in the wallets from now on; one does at a time. */
+  | { readonly kind: 'follow' }
+  /** Another has its place: it takes no new connections, and ends when those that are open have gone. */
+  | { readonly kind: 'leave' }
+  /** It ends. */
+  | { readonly kind: 'stop' }
+  /** What came of asking for a rate; null: nothing is given. */
+  | { readonly kind: 'rate'; readonly id: number; readonly value: number | null };
+
+/** From a worker. */
+export type FromWorker =
+  | { readonly kind: 'ready'; readonly url: string; readonly introspectionUrl?: string | undefined }
+  /** It follows no more, and another may. */
+  | { readonly kind: 'unfollowed' }
+  /** An invoice is asked for. */
+  | { readonly kind: 'mint'; readonly id: number; readonly client: string }
+  /** Something is asked for for nothing. */
+  | { readonly kind: 'give'; readonly id: number; readonly name: string; readonly quota: FreeQuotaOptions; readonly client: string };
+
+/** A worker's way to its supervisor. */
+export type WorkerLink = {
+  readonly send: (message: FromWorker) => void;
+  /** Hears everything, also what came before anybody listened. */
+  readonly hear: (listener: (message: ToWorker) => void) => void;
+  /** Lets go of it, so that the process may end. */
+  readonly close: () => void;
+};
+
+/** The link of a process that was started with one. */
+export function linkOf(process: NodeJS.Process): WorkerLink {
+  const early: ToWorker[] = [];
+  let listener = (message: ToWorker): void => void early.push(message);
+  process.on('message', (message) => listener(message as ToWorker));
+  return {
+    send: (message) => {
+      // One that has ended hears nothing, and ends this process.
+      if (process.connected) process.send?.(message, undefined, {}, () => {});
+    },
+    hear: (hears) => {
+      for (const message of early.splice(0)) hears(message);
+      listener = hears;
+    },
+    // One that is cut ends the process at once, whatever it has still to say.
+    close: () => process.channel?.unref(),
+  };
+}

@@ -1,0 +1,34 @@
+/**
+ * How many invoices are made, and how much is given away, client by client: kept in one place for all who sell at one address. A paywall keeps it by
+ * itself; where several processes share the work, it is kept by who started them, and asked for.
+ */
+import type { Clock } from '../core/Clock.ts';
+import { createFreeQuota, type FreeQuota, type FreeQuotaOptions } from './FreeQuota.ts';
+import { createMintLimiter, type MintLimits } from './Limits.ts';
+
+/** See the head of this file. Neither throws; where it cannot be found out, the answer is no. */
+export type Rates = {
+  /** Asks for one invoice: 0 where it may be made, or after how many seconds to ask again. */
+  readonly mint: (clientAddress: string) => number | Promise<number>;
+  /** Asks for something for nothing, of what `name` gives away: how much is left of it after this; undefined: nothing is, and this was not given. */
+  readonly give: (name: string, quota: FreeQuotaOptions, clientAddress: string) => number | undefined | Promise<number | undefined>;
+};
+
+/**
+ * Kept in this process.
+ * @throws RangeError – a limit below 1
+ */
+export function createRates(limits: MintLimits, clock: Clock) {
+  const mint = createMintLimiter(limits, clock);
+  /** By name and how much is given: one that gives more from now on begins anew. */
+  const quotas = new Map<string, FreeQuota>();
+  return {
+    mint,
+    give: (name: string, options: FreeQuotaOptions, clientAddress: string): number | undefined => {
+      const key = `${name} ${options.requests}/${options.seconds}/${options.inAll}`;
+      const quota = quotas.get(key) ?? createFreeQuota(options, clock);
+      quotas.set(key, quota);
+      return quota(clientAddress);
+    },
+  } satisfies Rates;
+}

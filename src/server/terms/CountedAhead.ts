@@ -1,0 +1,55 @@
+/**
+ * Calls that are counted ahead, where their route allows it: as in `Counted.ts`, but on units that this process holds already. Only what the token
+ * itself bought is; where a holder has set limits, or the client names its request, every call is counted in the store.
+ *
+ * @see docs/decisions/0027-counting-ahead.md
+ */
+import * as Amount from '../../core/Amount.ts';
+import { fromUtf8, toHex } from '../../core/internal/bytes.ts';
+import { sha256 } from '../../core/internal/sha256.ts';
+import type { RequestView } from '../../http/RequestView.ts';
+import { entryOf } from '../Ledger.ts';
+import type { Principal } from '../Offer.ts';
+import { createClaimedSale, type Use } from './ClaimedSale.ts';
+import { type Call, type Counted, type CountedContext, setAside, used, worthOf } from './Counted.ts';
+import type { LeasedUnits, Leases } from './Leases.ts';
+
+/** What counting ahead needs of the paywall. */
+export type AheadContext = CountedContext & { readonly leases: Leases };
+
+/** Whether a call with this credential can be counted ahead. */
+export function canCountAhead({ useKey, units, parts }: Principal, request: RequestView): boolean {
+  return useKey !== undefined && units !== undefined && parts.length === 0 && request.header('idempotency-key') === undefined;
+}
+
+/**
+ * Takes a call's units off a block of its account, opening one where there is none.
+ * @param calls - for how many calls a block is reserved
+ * @throws STORE_UNAVAILABLE – not known whether there are so many: nothing may be forwarded
+ */
+export async function countAhead(context: AheadContext, principal: Principal, call: Call, calls: number): Promise<Counted> {
+  const { useKey: account, units, mintedUntil: expiresAt, terms, service } = principal;
+  if (account === undefined || units === undefined) throw new TypeError(`what was sold as "${terms}" is not counted`);
+  const { route, takes } = call;
+  const opens = { source: account, units, expiresAt, entry: entryOf('received', principal, route, context.clock, '', terms) };
+  const outcome = await context.leases.take({ account, opens, takes, calls, service, route });
+  if (outcome.kind === 'insufficient') return { kind: 'refused', error: outcome.isUnderWay ? setAside() : used() };
+  return { kind: 'counted', sale: createClaimedSale(context, leasedUse(principal, call, outcome.units, outcome.left)) };
+}
+
+function leasedUse(principal: Principal, call: Call, units: LeasedUnits, left: bigint): Use {
+  const { paymentHash, service } = principal;
+  return {
+    idempotencyKey: toHex(sha256(fromUtf8(`farebox/idempotency/1/${units.name}`)).subarray(0, 16)),
+    principal,
+    facts: { paymentHash, service, route: call.route, amountMsat: worthOf(principal, call.takes) },
+    isRepeat: false,
+    headers: [['L402-Remaining', principal.terms === 'credit' ? Amount.format(Amount.fromMsat(left)) : `${left}`]],
+    // The block is held, for all of its calls.
+    hold: async () => {},
+    commit: async () => units.commit(),
+    release: ({ note, limit }) => units.giveBack(note, limit),
+    deliver: async () => units.end(),
+    leave: async () => units.end(),
+  };
+}
