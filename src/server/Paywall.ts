@@ -226,16 +226,17 @@ function serve(desk: Desk, asked: Asked, verified: VerifiedPrincipal, takes: big
 
 async function countCall(desk: Desk, asked: Asked, verified: VerifiedPrincipal, takes: bigint): Promise<Decision> {
   const { principal } = verified;
-  const { request, offer, amountMsat: priceMsat } = asked;
+  const { request, target, offer, amountMsat: priceMsat } = asked;
   if (desk.claiming === undefined) return answerUnavailable(desk, uncountable(), offer, 'STORE_UNAVAILABLE');
   try {
     const error = principal.terms === 'pass' ? refusedByParts(principal) : undefined;
     if (error !== undefined) return await answerInvalid(desk, asked, error);
-    const call = { request, route: offer.route, priceMsat, takes };
+    const call = { request, target, route: offer.route, priceMsat, takes };
     const isAhead = offer.leased !== undefined && canCountAhead(principal, request);
     const counted = await (isAhead ? countAhead(desk.claiming, principal, call, offer.leased) : count(desk.claiming, principal, call));
     if (counted.kind === 'refused') return await answerInvalid(desk, asked, counted.error);
-    if (principal.terms === 'pass') letPass(desk, verified, offer);
+    if (counted.kept) return await repeatKept(desk, counted.sale, counted.kept, principal, offer);
+    if (principal.terms === 'pass' && !counted.isRepeat) letPass(desk, verified, offer);
     return { kind: 'pass', principal, sale: counted.sale, headers: [] };
   } catch (error) {
     return answerUnavailable(desk, error, offer, 'STORE_UNAVAILABLE');

@@ -184,6 +184,25 @@ describe.each(names)('%s', (name) => {
     expect(shop.upstream.seen.length).toBe(calls);
   });
 
+  test.each(things)(
+    'of what is counted and named by its client: its answer three times in all, for what one call takes; another name is another call: $what',
+    async (thing) => {
+      const shop = await enterCounted(name);
+      const held = await buyThing(shop, thing);
+      for (let call = 1; call <= calls; call++) {
+        const named = auth(held.authorization, { 'idempotency-key': `call ${call}` });
+        for (let time = 1; time <= 3; time++) {
+          await shop.leave(`${thing.path}?do=stall`, named, 'headed');
+          await expectEnded(shop, 'left', 3 * (call - 1) + time);
+          shop.upstream.release();
+        }
+        for (let time = 0; time < 3; time++) expect(await refusalOf(shop, `${thing.path}?do=stall`, named)).toBe('IDEMPOTENCY_CONFLICT');
+      }
+      expect(await refusalOf(shop, thing.path, auth(held.authorization, { 'idempotency-key': 'one more' }))).toBe(thing.usedUp);
+      expect(shop.upstream.seen.length).toBe(3 * calls);
+    },
+  );
+
   test.each(things)('errors that a buyer can provoke, of what is counted: given back three times by whatever status: $what', async (thing) => {
     const shop = await enterCounted(name);
     const held = await buyThing(shop, thing);

@@ -9,8 +9,9 @@ import { fromHex } from '../../src/core/internal/bytes.ts';
 import * as Macaroon from '../../src/core/Macaroon.ts';
 import { useKeyOf } from '../../src/server/Verifier.ts';
 import type { Bought, Shop } from '../conformance/shop/shop.ts';
-import { calls, enterCounted, spendRest } from './counted.ts';
+import { calls, enterCounted, expectEnded, spendRest } from './counted.ts';
 import { leaks, type Secret, type Trace, traceOf } from './secrets.ts';
+import { soon } from './soon.ts';
 import { kindsAt, opening } from './stores.ts';
 import { askUntilFree, auth, changed, codeOf, expectRefused, expectServed, names, narrowed } from './thief.ts';
 
@@ -55,7 +56,7 @@ describe.each(names)('%s', (name) => {
         [`${purse.path}?do=status-500`, 500],
         [`${purse.path}?do=status-422`, 422],
       ] as const) {
-        const got = await shop.get(ask, auth(shown, { 'idempotency-key': 'mine' }));
+        const got = await shop.get(ask, auth(shown, { 'idempotency-key': ask }));
         expect(got.status).toBe(status);
         told.push(traceOf('an answer', got));
       }
@@ -113,6 +114,24 @@ describe.each(names)('%s', (name) => {
       await expectRefused(shop, () => shop.get(purse.path, auth(one)), { status: 403, code: 'CREDENTIAL_NARROWED', asks: ['reserve'] });
       // A server hears of every part of each of these calls.
     }, 30_000);
+
+    test('no holder is given the answer of another, whose name for a call he has guessed', async () => {
+      const shop = await enterCounted(name, {}, { store: opening(kind) });
+      const bought = await shop.buy(purse.path, { method: 'POST', body: 'one' });
+      const asking = (authorization: string) => ({ method: 'POST', body: 'one', ...auth(authorization, { 'idempotency-key': 'mine' }) });
+      const target = `${purse.path}?do=hold`;
+      await shop.leave(target, asking(narrowed(bought, ...helper)), 'seen');
+      shop.upstream.release();
+      await expectEnded(shop, 'left');
+      for (const [index, other] of [narrowed(bought, 'part=other', 'max_sats=500'), narrowed(bought, ...helper, ...below), bought.authorization].entries()) {
+        const asked = shop.get(target, asking(other));
+        expect(await soon(shop.upstream.sees(index + 2)), 'a call of its own').toBeUndefined();
+        shop.upstream.release();
+        expect((await asked).headers['l402-payment']).toBe('charged');
+      }
+      const got = await shop.get(target, asking(narrowed(bought, ...helper)));
+      expect([got.status, shop.upstream.seen.length]).toEqual([200, 4]);
+    });
 
     test('equal limits under two words are two parts, under one word one, and in other hands others', async () => {
       const shop = await enterCounted(name, {}, { store: opening(kind) });

@@ -28,7 +28,7 @@ export const maxLimits = 16;
  * so that whoever makes parts without end leaves enough to the others; and never fewer than one token can hold.
  */
 export function maxPartsBelow(depth: number): number {
-  return Math.max(maxLimits, 1024 >> (2 * depth));
+  return Math.max(maxLimits, Math.floor(1024 / 4 ** depth));
 }
 
 /** A count of calls or of whole satoshis. */

@@ -284,7 +284,9 @@ describe('what a holder hands on', () => {
     const [one, two] = [narrow(held, 'part=one', 'n_uses=5'), narrow(held, 'part=two', 'n_uses=5')] as const;
     const said = async (by: Held, key: string) => {
       const decision = await decide(offer, by, { 'idempotency-key': key });
-      return decision.kind === 'pass' && decision.sale?.idempotencyKey;
+      if (decision.kind !== 'pass' || !decision.sale) throw new Error(decision.kind);
+      await decision.sale.unanswered('upstream');
+      return decision.sale.idempotencyKey;
     };
     expect(await said(one, 'a')).toBe(await said(one, 'a'));
     expect(new Set([await said(one, 'a'), await said(two, 'a'), await said(held, 'a'), await said(one, 'b')]).size).toBe(4);

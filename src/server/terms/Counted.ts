@@ -10,23 +10,25 @@
 import * as Amount from '../../core/Amount.ts';
 import { nowAt, type Random } from '../../core/Clock.ts';
 import { FareboxError } from '../../core/Errors.ts';
-import { fromUtf8, toHex } from '../../core/internal/bytes.ts';
-import { sha256 } from '../../core/internal/sha256.ts';
+import { toHex } from '../../core/internal/bytes.ts';
+import type * as Path from '../../http/Path.ts';
 import type { RequestView } from '../../http/RequestView.ts';
-import type { Debit, Spending, Store } from '../../store/Store.ts';
+import type { ClaimRef, Debit, Spending, Store, StoredAnswer } from '../../store/Store.ts';
 import { entryOf } from '../Ledger.ts';
 import type { Part, Principal } from '../Offer.ts';
 import { maxPartsBelow } from '../policies/limits.ts';
-import { createClaimedSale, type SaleContext, type Use } from './ClaimedSale.ts';
+import { createClaimedSale, type Use } from './ClaimedSale.ts';
 import * as Delegation from './Delegation.ts';
+import { askFor, type ClaimContext, digest, refusalOf, repeat } from './PerRequest.ts';
 import type { Sale } from './Terms.ts';
 
 /** What counting needs of the paywall. */
-export type CountedContext = SaleContext & { readonly store: Store; readonly random: Random };
+export type CountedContext = ClaimContext & { readonly random: Random };
 
 /** A call that is counted. */
 export type Call = {
   readonly request: RequestView;
+  readonly target: Path.Target;
   readonly route: string;
   /** What the route asks for it. */
   readonly priceMsat: Amount.Msat;
@@ -34,8 +36,10 @@ export type Call = {
   readonly takes: bigint;
 };
 
-/** A call whose units are set aside, or why they were not. */
-export type Counted = { readonly kind: 'counted'; readonly sale: Sale } | { readonly kind: 'refused'; readonly error: FareboxError };
+/** A call whose units are set aside, or why they were not. `isRepeat`: it was paid for before; `kept`: its answer, sent instead of asking the upstream. */
+export type Counted =
+  | { readonly kind: 'counted'; readonly sale: Sale; readonly isRepeat: boolean; readonly kept: StoredAnswer | undefined }
+  | { readonly kind: 'refused'; readonly error: FareboxError };
 
 /** Whether calls with this credential are counted, call by call. */
 export function isCounted({ terms, parts }: Principal): boolean {
@@ -52,10 +56,34 @@ export function refusedByParts({ parts, amountMsat }: Principal): FareboxError |
 }
 
 /**
- * Sets a call's units aside, on all accounts or on none.
+ * Sets a call's units aside, on all accounts or on none. A call that its client has given a name of its own (`Idempotency-Key`) is claimed under it
+ * first, so that the same call is paid for once, and answered again while its answer is owed.
  * @throws STORE_UNAVAILABLE – not known whether they are: nothing may be forwarded
  */
 export async function count(context: CountedContext, principal: Principal, call: Call): Promise<Counted> {
+  const { store, clock } = context;
+  const name = nameOf(principal, call);
+  if (name === undefined) return setUnitsAside(context, principal, call);
+  const wanted = { key: digest(`farebox/call/1/${name}`), expiresAt: nowAt(clock) + repeat.withinSeconds };
+  const asked = await askFor(context, wanted, call.request, call.target);
+  if (asked.kind === 'refused') return { kind: 'refused', error: asked.code === 'CREDENTIAL_USED' ? answered() : refusalOf(asked.code) };
+  const { claim, answer } = asked;
+  if (asked.repeat > 0) {
+    return { kind: 'counted', sale: createClaimedSale(context, repeatedUse(context, principal, call, claim)), isRepeat: true, kept: answer };
+  }
+  // Where this fails the claim ends with its lease.
+  const giveUp = () => store.release({ ...claim, reason: 'not-counted' }).catch(() => {});
+  try {
+    const counted = await setUnitsAside(context, principal, call, claim);
+    if (counted.kind === 'refused') await giveUp();
+    return counted;
+  } catch (error) {
+    await giveUp();
+    throw error;
+  }
+}
+
+async function setUnitsAside(context: CountedContext, principal: Principal, call: Call, claim?: ClaimRef): Promise<Counted> {
   const { store, leaseSeconds } = context;
   const reservation = toHex(context.random(16));
   const debits = debitsOf(context, principal, call);
@@ -63,8 +91,9 @@ export async function count(context: CountedContext, principal: Principal, call:
   if (outcome.kind === 'reserved') {
     // Of a pass nothing is left or used up: its account counts parts alone.
     const available = principal.units === undefined ? outcome.available.slice(1) : outcome.available;
-    const use = countedUse(context, principal, call, reservation, remaining(principal, available));
-    return { kind: 'counted', sale: createClaimedSale(context, use) };
+    const left = remaining(principal, available);
+    const sale = createClaimedSale(context, countedUse(context, principal, call, { reservation, left, claim }));
+    return { kind: 'counted', sale, isRepeat: false, kept: undefined };
   }
   if (outcome.kind === 'crowded') return { kind: 'refused', error: crowded() };
   const isUnderWay = outcome.kind === 'insufficient' && (await mayComeBack(store, debits, outcome.account));
@@ -128,30 +157,76 @@ export function worthOf({ amountMsat, units }: Principal, takes: bigint, roundsU
   return Amount.fromMsat((amountMsat * takes + (roundsUp ? units - 1n : 0n)) / units);
 }
 
-function countedUse(context: CountedContext, principal: Principal, call: Call, reservation: string, left: string | undefined): Use {
-  const { store, clock, leaseSeconds } = context;
+/** What its client calls it; undefined where that has no name for it. One holder's name is no other's: they would be given each other's answers. */
+function nameOf({ parts, useKey }: Principal, { request }: Call): string | undefined {
+  const key = request.header('idempotency-key');
+  return key === undefined ? undefined : `${parts.at(-1)?.key ?? useKey}/${key}`;
+}
+
+/** What is the same of every use of a call. */
+function factsOf(principal: Principal, call: Call, name: string): Pick<Use, 'idempotencyKey' | 'principal' | 'facts'> {
   const { paymentHash, service } = principal;
-  const { route, request } = call;
-  const spending = (note: string): Spending => ({ nonce: reservation, service, route, at: nowAt(clock), note });
-  const clientKey = request.header('idempotency-key');
-  // One holder's key is no other's: they would be given each other's answers.
-  const name = clientKey === undefined ? reservation : `${principal.parts.at(-1)?.key ?? principal.useKey}/${clientKey}`;
   return {
-    idempotencyKey: toHex(sha256(fromUtf8(`farebox/idempotency/1/${name}`)).subarray(0, 16)),
+    idempotencyKey: digest(`farebox/idempotency/1/${name}`).slice(0, 32),
     principal,
-    facts: { paymentHash, service, route, amountMsat: principal.terms === 'pass' ? Amount.zero : worthOf(principal, call.takes) },
-    isRepeat: false,
-    headers: left === undefined ? [] : [['L402-Remaining', left]],
-    hold: () => store.extend({ reservation, leaseSeconds }),
-    commit: async ({ note }) => ((await store.settle({ reservation, entry: spending(note) })) === 'settled' ? 'committed' : 'lost'),
-    release: async ({ note, limit }) => {
-      const outcome = await store.cancel({ reservation, reason: note, entry: spending(note), ...(limit === undefined ? {} : { limit }) });
-      return { cancelled: 'released', settled: 'committed', lost: 'lost' }[outcome] as 'released' | 'committed' | 'lost';
-    },
-    deliver: async () => {},
-    leave: async () => {},
+    facts: { paymentHash, service, route: call.route, amountMsat: principal.terms === 'pass' ? Amount.zero : worthOf(principal, call.takes) },
   };
 }
+
+/** A call's units as a use. @param claim - what it is claimed under, where its client has named it: both end in one step */
+function countedUse(context: CountedContext, principal: Principal, call: Call, { reservation, left, claim }: SetAside): Use {
+  const { store, clock, leaseSeconds } = context;
+  const facts = factsOf(principal, call, nameOf(principal, call) ?? reservation);
+  const spending = (note: string): Spending => ({ nonce: reservation, service: principal.service, route: call.route, at: nowAt(clock), note });
+  const settles = (note: string) => ({ reservation, entry: spending(note) });
+  const cancels = ({ note, limit }: { readonly note: string; readonly limit?: number }) => {
+    return { reservation, reason: note, entry: spending(note), ...(limit === undefined ? {} : { limit }) };
+  };
+  const common = { ...facts, isRepeat: false, headers: left === undefined ? [] : [['L402-Remaining', left] as const] };
+  if (claim === undefined) {
+    return {
+      ...common,
+      hold: () => store.extend({ reservation, leaseSeconds }),
+      commit: async ({ note }) => ((await store.settle(settles(note))) === 'settled' ? 'committed' : 'lost'),
+      release: async (end) => (({ cancelled: 'released', settled: 'committed', lost: 'lost' }) as const)[await store.cancel(cancels(end))],
+      deliver: async () => {},
+      leave: async () => {},
+    };
+  }
+  return {
+    ...common,
+    ...claimOnly(context, claim),
+    hold: () => Promise.all([store.heartbeat({ ...claim, leaseSeconds }), store.extend({ reservation, leaseSeconds })]),
+    commit: ({ note, ...end }) => store.commit({ ...claim, ...end, settles: settles(note) }),
+    release: ({ note, limit, ...end }) => store.release({ ...claim, ...end, reason: note, cancels: cancels({ note, ...(limit !== undefined && { limit }) }) }),
+  };
+}
+
+/** A call that was paid for, once more: nothing is set aside, and nothing is given back of what was paid. */
+function repeatedUse(context: CountedContext, principal: Principal, call: Call, claim: ClaimRef): Use {
+  const { store, clock, leaseSeconds, random } = context;
+  const facts = factsOf(principal, call, nameOf(principal, call) ?? claim.key);
+  const nonce = toHex(random(16));
+  // What was bought with a pass is no call, and no call is earned.
+  const entries = (note: string) =>
+    principal.terms === 'pass' ? {} : { entry: { ...entryOf('repeated', principal, call.route, clock, nonce, note), amountMsat: facts.facts.amountMsat } };
+  return {
+    ...facts,
+    isRepeat: true,
+    headers: [],
+    ...claimOnly(context, claim),
+    hold: () => store.heartbeat({ ...claim, leaseSeconds }),
+    commit: ({ note, ...end }) => store.commit({ ...claim, ...end, ...entries(note) }),
+    release: ({ note, ...end }) => store.release({ ...claim, ...end, reason: note }),
+  };
+}
+
+function claimOnly({ store }: CountedContext, claim: ClaimRef): Pick<Use, 'deliver' | 'leave'> {
+  return { deliver: () => store.deliver(claim), leave: () => store.undelivered(claim) };
+}
+
+/** Units that are set aside for a call. */
+type SetAside = { readonly reservation: string; readonly left: string | undefined; readonly claim: ClaimRef | undefined };
 
 /** What is left after this call: of the account, or, where there are parts, the least of those that are counted as the last one is. */
 function remaining({ terms, parts, units }: Principal, available: readonly bigint[]): string | undefined {
@@ -171,6 +246,11 @@ async function mayComeBack(store: Store, debits: readonly Debit[], account: stri
   const balance = await store.balance(account);
   const units = debits.find((debit) => debit.account === account)?.units;
   return balance !== undefined && units !== undefined && balance.available + balance.reserved >= units;
+}
+
+/** It is the same call, and it has had its answer. */
+function answered(): FareboxError {
+  return new FareboxError('IDEMPOTENCY_CONFLICT', 'This request was paid for and answered under this Idempotency-Key. Use a new key to ask once more.');
 }
 
 /** Others have set aside what would be enough. */

@@ -34,7 +34,8 @@ export async function countAhead(context: AheadContext, principal: Principal, ca
   const opens = { source: account, units, expiresAt, entry: entryOf('received', principal, route, context.clock, '', terms) };
   const outcome = await context.leases.take({ account, opens, takes, calls, service, route });
   if (outcome.kind === 'insufficient') return { kind: 'refused', error: outcome.isUnderWay ? setAside() : used() };
-  return { kind: 'counted', sale: createClaimedSale(context, leasedUse(principal, call, outcome.units, outcome.left)) };
+  const sale = createClaimedSale(context, leasedUse(principal, call, outcome.units, outcome.left));
+  return { kind: 'counted', sale, isRepeat: false, kept: undefined };
 }
 
 function leasedUse(principal: Principal, call: Call, units: LeasedUnits, left: bigint): Use {

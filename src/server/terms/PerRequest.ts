@@ -45,29 +45,51 @@ export type Claimed =
 const maxRepeatedBodyBytes = 16 * 1024 * 1024;
 
 /** An answer that did not arrive whole is given again to the same request: that often, and that long. */
-const repeat = { limit: 2, withinSeconds: 600 } as const;
+export const repeat = { limit: 2, withinSeconds: 600 } as const;
+
+/** What is asked for under a name, and when it may be forgotten. */
+export type Wanted = Pick<ClaimRequest, 'key' | 'expiresAt' | 'entry'>;
+
+/** A claim for one request, or why there is none. `repeat`: how often its answer is given again by now. `answer`: the one of the first time. */
+export type Asked =
+  | { readonly kind: 'granted'; readonly claim: ClaimRef; readonly repeat: number; readonly answer: StoredAnswer | undefined }
+  | { readonly kind: 'refused'; readonly code: 'CREDENTIAL_IN_USE' | 'CREDENTIAL_USED' | 'IDEMPOTENCY_CONFLICT' };
 
 /**
  * Claims the one use of a credential for this request.
  * @throws STORE_UNAVAILABLE – not known whether it was claimed: nothing may be forwarded
  */
 export async function claim(context: ClaimContext, principal: Principal, request: RequestView, target: Path.Target, route: string): Promise<Claimed> {
-  const { store, clock } = context;
   if (principal.useKey === undefined) throw new TypeError(`what was sold as "${principal.terms}" is not counted`);
+  const wanted: Wanted = {
+    key: principal.useKey,
+    expiresAt: principal.mintedUntil,
+    entry: entryOf('received', principal, route, context.clock, '', 'per-request'),
+  };
+  const asked = await askFor(context, wanted, request, target);
+  if (asked.kind === 'refused') return { kind: 'refused', error: refusalOf(asked.code) };
+  const sale = createClaimedSale(context, claimedUse(context, asked.claim, principal, route, asked.repeat > 0));
+  return { kind: 'claimed', sale, kept: asked.answer };
+}
+
+/**
+ * Asks for a claim on behalf of a request: the first one has it, and the same one again while its answer is owed.
+ * @throws STORE_UNAVAILABLE – not known whether it was claimed
+ */
+export async function askFor(context: ClaimContext, wanted: Wanted, request: RequestView, target: Path.Target): Promise<Asked> {
+  const { store } = context;
   const key = request.header('idempotency-key');
   const asked: ClaimRequest = {
-    key: principal.useKey,
+    ...wanted,
     request: digest(`${request.method} ${target.path}${target.query}`),
     ...(key === undefined ? {} : { idempotencyKey: digest(key) }),
     leaseSeconds: context.leaseSeconds,
-    expiresAt: principal.mintedUntil,
     repeat,
-    entry: entryOf('received', principal, route, clock, '', 'per-request'),
   };
   const outcome = await claimWithin(context, asked);
   if (outcome.kind !== 'granted') {
-    if (await isConflict(asked, outcome.record, request)) return refused('IDEMPOTENCY_CONFLICT');
-    return refused(outcome.kind === 'busy' ? 'CREDENTIAL_IN_USE' : 'CREDENTIAL_USED');
+    if (await isConflict(asked, outcome.record, request)) return { kind: 'refused', code: 'IDEMPOTENCY_CONFLICT' };
+    return { kind: 'refused', code: outcome.kind === 'busy' ? 'CREDENTIAL_IN_USE' : 'CREDENTIAL_USED' };
   }
   const { fence, record } = outcome;
   const isSameBody = async () => {
@@ -81,10 +103,15 @@ export async function claim(context: ClaimContext, principal: Principal, request
   };
   if (outcome.repeat > 0 && !(await isSameBody())) {
     await store.release({ key: asked.key, fence, reason: 'another-request' });
-    return refused(asked.idempotencyKey !== undefined && asked.idempotencyKey === record?.idempotencyKey ? 'IDEMPOTENCY_CONFLICT' : 'CREDENTIAL_USED');
+    const isSameKey = asked.idempotencyKey !== undefined && asked.idempotencyKey === record?.idempotencyKey;
+    return { kind: 'refused', code: isSameKey ? 'IDEMPOTENCY_CONFLICT' : 'CREDENTIAL_USED' };
   }
-  const sale = createClaimedSale(context, claimedUse(context, { key: asked.key, fence }, principal, route, outcome.repeat > 0));
-  return { kind: 'claimed', sale, kept: outcome.answer };
+  return { kind: 'granted', claim: { key: asked.key, fence }, repeat: outcome.repeat, answer: outcome.answer };
+}
+
+/** Why a request has no claim, in words. */
+export function refusalOf(code: keyof typeof reasons): FareboxError {
+  return new FareboxError(code, reasons[code]);
 }
 
 /**
@@ -144,12 +171,9 @@ async function sameBody(bodyDigest: string | undefined, request: RequestView): P
   return body === undefined ? undefined : createHash('sha256').update(body).digest('hex') === bodyDigest;
 }
 
-function digest(text: string): string {
+/** SHA-256 of a text, in hex. */
+export function digest(text: string): string {
   return toHex(sha256(fromUtf8(text)));
-}
-
-function refused(code: keyof typeof reasons): Claimed {
-  return { kind: 'refused', error: new FareboxError(code, reasons[code]) };
 }
 
 const reasons = {

@@ -120,7 +120,7 @@ export const movingCases: readonly StoreCase[] = [
       const memory = createMemoryStore({ clock });
       await fill(memory, clock);
       await store.deny({ kind: 'token', value: digest('token'), expiresAt });
-  await store.deny({ kind: 'part', value: digest('part'), expiresAt });
+      await store.deny({ kind: 'part', value: digest('part'), expiresAt });
       const before = await piecesOf(store);
       await assert.rejects(store.import(memory.export()), isCode('STORE_NOT_EMPTY'));
       assert.deepEqual(await piecesOf(store), before);
