@@ -7,7 +7,7 @@
  * A carving is a reservation over the balance for as long as its token is good. Calls with the token draw from it; so what is left comes back by
  * itself when the time is over, whatever dies.
  *
- * @see docs/decisions/0029-parts-by-name.md
+ * @see docs/decisions/0030-parts-by-name.md
  */
 import { type Clock, nowAt } from '../core/Clock.ts';
 import { FareboxError } from '../core/Errors.ts';

@@ -2,31 +2,22 @@
  * A crash between payment and what it buys, of what is added to a balance: whoever presents it again has it added, once, whichever half of the step
  * was done. (What `kill -9` does to a sale at every step is tried by `npm run crash`.)
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { FareboxError } from '../../src/core/Errors.ts';
 import * as Books from '../../src/store/Books.ts';
 import type { Store } from '../../src/store/Store.ts';
-import { createSqliteStore } from '../../src/store/sqlite.ts';
 import type * as FixedClock from '../../src/testing/FixedClock.ts';
+import { openAt } from '../conformance/stores/Place.ts';
 import { enterCounted } from './counted.ts';
+import { newPlace } from './stores.ts';
 import { names } from './thief.ts';
 import { buyTopUp, present, unitsOf } from './topUps.ts';
-
-let folder: string;
-let files = 0;
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'farebox-thief-'));
-});
-afterAll(() => rmSync(folder, { recursive: true }));
 
 const path = '/credit/a';
 
 /** A store that dies at a step: before it is written, or after it is and before anybody hears so. */
 async function dying(clock: FixedClock.FixedClock, at: { when: 'before' | 'after' | 'never' }): Promise<Store> {
-  const store = await createSqliteStore({ path: join(folder, `${++files}.db`), clock });
+  const store = await openAt(newPlace(), clock);
   return {
     ...store,
     credit: async (request) => {
@@ -53,8 +44,8 @@ describe.each(names)('%s', (name) => {
   });
 
   test('a seller that starts again on the same store knows what was added before', async () => {
-    const file = join(folder, `${++files}.db`);
-    const store = (clock: FixedClock.FixedClock) => createSqliteStore({ path: file, clock });
+    const place = newPlace();
+    const store = (clock: FixedClock.FixedClock) => openAt(place, clock);
     const first = await enterCounted(name, {}, { store });
     const bought = await first.buy(path);
     const [added, kept] = [await buyTopUp(first, path, bought), await buyTopUp(first, path, bought)];

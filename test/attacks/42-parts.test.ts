@@ -112,7 +112,8 @@ describe.each(names)('%s', (name) => {
       }
       const one = narrowed(bought, ...fresh(15));
       await expectRefused(shop, () => shop.get(purse.path, auth(one)), { status: 403, code: 'CREDENTIAL_NARROWED', asks: ['reserve'] });
-    });
+      // A server hears of every part of each of these calls.
+    }, 30_000);
 
     test('no holder is given the answer of another, whose name for a call he has guessed', async () => {
       const shop = await enterCounted(name, {}, { store: opening(kind) });

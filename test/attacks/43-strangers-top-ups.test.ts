@@ -7,8 +7,8 @@ import * as Identifier from '../../src/core/Identifier.ts';
 import * as Macaroon from '../../src/core/Macaroon.ts';
 import type { Receiver } from '../../src/lightning/Lightning.ts';
 import { useKeyOf } from '../../src/server/Verifier.ts';
-import { createMemoryStore } from '../../src/store/memory.ts';
 import { calls, enterCounted, spendRest } from './counted.ts';
+import { anyKind, opening } from './stores.ts';
 import { auth, challengeOf, codeOf, expectRefused, expectServed, names, narrowed } from './thief.ts';
 import { asking, balances, buyTopUp, present, unitsOf } from './topUps.ts';
 
@@ -81,7 +81,7 @@ describe.each(names)('%s', (name) => {
     const shop = await enterCounted(name);
     const bought = await shop.buy('/credit/a');
     const top = await buyTopUp(shop, '/credit/a', bought);
-    const restored = await enterCounted(name, {}, { store: async (clock) => createMemoryStore({ clock }) });
+    const restored = await enterCounted(name, {}, { store: opening(anyKind) });
     await expectRefused(restored, () => restored.get('/credit/a', auth(top.authorization)), { status: 403, code: 'TOPUP_REFUSED', asks: ['credit'] });
     await expectServed(restored, () => restored.get('/credit/a', auth(bought.authorization)));
     expect(await present(restored, '/credit/a', top)).toBe('200 credited');

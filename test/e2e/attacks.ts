@@ -12,8 +12,8 @@ import { rows } from '../attacks/rows.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 
-/** Rows that ask a store for something. Of 18, `npm run crash:stores`; of 21, what each suite does while its server is away. */
-const asking = [8, 9, 10, 11, 23, 41, 42, 43, 46];
+/** Rows that ask a store for something. The rest of 18 is `npm run crash:stores`, and 21 is what each suite does while its server is away. */
+const asking = [8, 9, 10, 11, 16, 18, 23, 41, 42, 43, 46];
 
 /** Tests the kind of store that this server holds. Asked for its address when it runs. */
 export function testAttacks(kind: 'postgres' | 'redis', urlOf: () => string): void {

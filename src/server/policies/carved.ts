@@ -4,7 +4,7 @@
  *
  * It is carved out of the whole alone: behind a limit, or behind another one, it refuses the token.
  *
- * @see docs/decisions/0029-parts-by-name.md
+ * @see docs/decisions/0030-parts-by-name.md
  */
 import type { Policy } from './Policy.ts';
 
