@@ -67,6 +67,21 @@ test('of a list of wallets the next one sells while the first is away; each is k
   expect(await opened.receiver.lookupInvoice(paymentHash)).toMatchObject({ kind: 'open' });
 });
 
+test('one of several processes asks a node for its part of what all together may', async () => {
+  const fake = createFake(() => {});
+  const nodes = createNodes();
+  const double = await openDouble(phoenixd(nodes.seller));
+  closing.push(fake.remove, nodes.close, double.close);
+  writeFileSync(fake.path('password'), passwords.limited);
+  const config = read({ lightning: { network: 'regtest', phoenixd: { url: double.url, password: 'password' } } }, fake.path('.'));
+  const opened = await openReceivers(fake.home, config, 50);
+  closing.push(opened.close);
+  // At one instant, each over another amount, so that none is ready.
+  const asked = [10, 20, 30].map((sat) => opened.receiver.createInvoice({ ...order, amountMsat: Amount.fromSat(sat) }));
+  const outcomes = await Promise.allSettled(asked);
+  expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected']);
+});
+
 test('a wallet that cannot be used is named by its place, and what was opened is closed again', async () => {
   const fake = createFake(() => {});
   closing.push(fake.remove);
