@@ -8,13 +8,13 @@
  * @see docs/wire.md, sections 1, 2 and 4
  */
 import type { Msat } from '../core/Amount.ts';
-import { type Clock, nowAt, type Random, seldom, systemClock, systemRandom } from '../core/Clock.ts';
-import { type Reached, unwatched } from '../core/CrashPoint.ts';
+import { type Clock, nowAt, seldom, systemClock, systemRandom } from '../core/Clock.ts';
+import { unwatched } from '../core/CrashPoint.ts';
 import { FareboxError } from '../core/Errors.ts';
 import type * as Path from '../http/Path.ts';
 import type { RequestView } from '../http/RequestView.ts';
 import type { Receiver } from '../lightning/Lightning.ts';
-import type { Store, StoredAnswer } from '../store/Store.ts';
+import type { StoredAnswer } from '../store/Store.ts';
 import * as Answers from './Answers.ts';
 import * as Carvings from './Carvings.ts';
 import type { Decision } from './Decision.ts';
@@ -23,9 +23,9 @@ import { createEvents, type Events, type PaywallNews } from './Events.ts';
 import type { FreeQuotaOptions } from './FreeQuota.ts';
 import { createIntrospect, type Introspect } from './Introspection.ts';
 import { createLedger, type Ledger, noLedger } from './Ledger.ts';
-import type { MintLimits } from './Limits.ts';
 import { createMint, type Mint } from './Mint.ts';
 import type { Offer, Principal } from './Offer.ts';
+import type { PaywallOptions } from './PaywallOptions.ts';
 import * as method from './policies/method.ts';
 import * as priced from './policies/priced.ts';
 import { createRates, type Rates } from './Rates.ts';
@@ -42,41 +42,6 @@ import { type ClaimContext, claim } from './terms/PerRequest.ts';
 import type { Sale } from './terms/Terms.ts';
 import type { VerifiedPrincipal } from './VerifiedTokens.ts';
 import { createVerifier, type Verifier } from './Verifier.ts';
-
-/** What a paywall is made from. */
-export type PaywallOptions = {
-  readonly keys: RootKeys;
-  /** Who is paid where an offer names nobody else. */
-  readonly receiver: Receiver;
-  /** What is counted, and revoked, is kept here. Whoever opened it calls its `prune` now and then, or it grows for ever (`startPruning`; the gateway does). Left out, only passes are sold and nothing can be revoked. */
-  readonly store?: Store | undefined;
-  readonly clock?: Clock;
-  readonly random?: Random;
-  readonly events?: Events;
-  readonly mintLimits?: MintLimits;
-  /** Where invoices and what is given away are counted; default: here, under `mintLimits`. */
-  readonly rates?: Rates | undefined;
-  /** How long an invoice can be paid; default 600. */
-  readonly invoiceExpirySeconds?: number;
-  /** How long to wait for the node; default 10,000. */
-  readonly nodeTimeoutMs?: number;
-  /** How long to wait for the node's word that an open invoice is paid, where an offer is held against it; default 3,000. */
-  readonly settledWaitMs?: number;
-  /** How long passes are served by the last list of what was revoked while the store does not answer; default 60,000. */
-  readonly revocationStaleMs?: number;
-  /** How long a claim outlives a gateway that was killed; default 30. */
-  readonly leaseSeconds?: number;
-  /** How long a request waits for the outcome of the first one with its credential before it is told 409; default 2,000. */
-  readonly inUseWaitMs?: number;
-  readonly compat?: {
-    /** What the reference proxy answers to a credential that is not valid: 402 instead of 401. */
-    readonly invalidCredential?: 401 | 402;
-    /** `skip`: the specification's reading of a caveat that is not understood. */
-    readonly unknownCaveats?: 'refuse' | 'skip';
-  };
-  /** Told of every crash point that is reached; for tests. */
-  readonly reached?: Reached;
-};
 
 /** See the head of this file. */
 export type Paywall = {

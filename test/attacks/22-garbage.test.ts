@@ -10,7 +10,7 @@ import { fromUtf8, toBase64, toBase64Url, toHex } from '../../src/core/internal/
 import * as Macaroon from '../../src/core/Macaroon.ts';
 import * as Preimage from '../../src/core/Preimage.ts';
 import type { Receiver } from '../../src/lightning/Lightning.ts';
-import type { PaywallOptions } from '../../src/server/Paywall.ts';
+import type { PaywallOptions } from '../../src/server/PaywallOptions.ts';
 import { createRootKeys } from '../../src/server/RootKeys.ts';
 import { type Bought, masterKey, type Shop, type StandName } from '../conformance/shop/shop.ts';
 import { enter, names, path } from './thief.ts';

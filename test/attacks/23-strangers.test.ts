@@ -4,7 +4,7 @@
 import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import type { Receiver } from '../../src/lightning/Lightning.ts';
-import type { PaywallOptions } from '../../src/server/Paywall.ts';
+import type { PaywallOptions } from '../../src/server/PaywallOptions.ts';
 import type { Ask, Shop } from '../conformance/shop/shop.ts';
 import { isFar } from './stores.ts';
 import { enter, names, path } from './thief.ts';

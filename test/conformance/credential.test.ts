@@ -5,7 +5,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { toBase64Url, toHex } from '../../src/core/internal/bytes.ts';
 import * as Macaroon from '../../src/core/Macaroon.ts';
 import type { Preimage } from '../../src/core/Preimage.ts';
-import type { PaywallOptions } from '../../src/server/Paywall.ts';
+import type { PaywallOptions } from '../../src/server/PaywallOptions.ts';
 import type { Store } from '../../src/store/Store.ts';
 import { type Bought, credential, type Got, openShop, type Shop, type StandName, stands } from './shop/shop.ts';
 
