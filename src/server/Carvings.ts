@@ -97,12 +97,25 @@ async function open(store: Store, principal: Principal, { carved, useKey, units,
   ];
   try {
     const outcome = await store.reserve({ reservation: reservationOf(carved.key), leaseSeconds: Math.max(1, validUntil - nowAt(clock)), debits });
-    return outcome.kind === 'reserved' ? 'opened' : refused('Less is left of the balance than is to be set aside.');
+    if (outcome.kind === 'reserved') return 'opened';
+    return (await mayComeBack(store, useKey, carved.units)) ? inUse() : refused('Less is left of the balance than is to be set aside.');
   } catch (error) {
     // What has ended does not begin again.
     if (error instanceof RangeError) return refused('What was set aside for this token was given back. Carve out another.');
     throw error;
   }
+}
+
+/** Whether what requests under way have set aside on an account would be enough: it may come back. What was carved out of it does not, in a moment. */
+export async function mayComeBack(store: Pick<Store, 'balance'>, account: string, units: bigint): Promise<boolean> {
+  const balance = await store.balance(account);
+  if (balance === undefined || balance.available + balance.reserved < units) return false;
+  const aside = await store.balance(asideOf(account));
+  return balance.available + balance.reserved - (aside?.reserved ?? 0n) >= units;
+}
+
+function inUse(): FareboxError {
+  return new FareboxError('CREDENTIAL_IN_USE', 'What is left of the balance is set aside for requests under way. Ask again in a moment; do not pay again.');
 }
 
 /** A refusal that no payment mends. */

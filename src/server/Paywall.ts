@@ -199,7 +199,7 @@ async function countCall(desk: Desk, asked: Asked, verified: VerifiedPrincipal, 
   try {
     const error = principal.terms === 'pass' ? refusedByParts(principal) : undefined;
     if (error !== undefined) return await answerInvalid(desk, asked, error);
-    const call = { request, target, route: offer.route, priceMsat, takes };
+    const call = { request, target, route: offer.route, priced: asked.priced, holder: verified.branches.at(-1), priceMsat, takes };
     const isAhead = offer.leased !== undefined && canCountAhead(principal, request);
     const counted = await (isAhead ? countAhead(desk.claiming, principal, call, offer.leased) : count(desk.claiming, principal, call));
     if (counted.kind === 'refused') return await answerInvalid(desk, asked, counted.error);

@@ -23,6 +23,8 @@ export function release(
   kept: AccountLife.Kept,
 ): ClaimLife.Step<'released' | 'committed' | 'lost'> {
   if (request.cancels === undefined) return ClaimLife.release(life, request, kept.now());
+  // What was paid for is another's by now, who has it answered again: it stays paid for.
+  if (life !== undefined && life.fence !== request.fence && kept.reservation(request.cancels.reservation)?.state === 'settled') return { outcome: 'lost' };
   const ended = AccountLife.cancel(kept, request.cancels);
   const step = ClaimLife.release(life, ended === 'settled' ? { ...request, limit: 0 } : request, kept.now());
   return { ...step, outcome: ended === 'cancelled' ? 'released' : ended === 'settled' ? 'committed' : 'lost' };

@@ -246,7 +246,10 @@ describe.each(names)('%s', (name) => {
         await expectRefused(shop, () => shop.get(purse.path, { headers: header }), refused);
       }
       await expectRefused(shop, () => carve(shop, narrowed(bought, 'part=other', 'carved=200'), close), { ...refused, asks: ['settle'] });
-      await expectRefused(shop, () => carve(shop, narrowed(bought, 'carved=801'), open), { ...refused, asks: ['extend', 'reserve', 'reserve'] });
+      await expectRefused(shop, () => carve(shop, narrowed(bought, 'carved=801'), open), {
+        ...refused,
+        asks: ['extend', 'reserve', 'reserve', 'balance', 'balance'],
+      });
       await expectRefused(shop, () => carve(shop, token, { 'l402-carve': 'all' }), { status: 400, code: 'REQUEST_MALFORMED' });
       const narrow = { status: 403, code: 'CREDENTIAL_NARROWED' } as const;
       for (const wrong of [[...child, 'carved=100'], ['n_uses=5', 'carved=100'], ['max_sats=50', 'carved=100'], ['carved=0'], ['carved=1.5'], ['carved=-1']])

@@ -123,6 +123,19 @@ describe.each(Object.keys(stands) as StandName[])('a call that its client has na
     expect(await rest(shop, '/pail/a', held)).toBe(1);
   });
 
+  test('that nothing is left for is not written down, however many names its client thinks of', async () => {
+    const { shop, asking, held } = await enter('/pail/a', []);
+    expect(await rest(shop, '/pail/a', held)).toBe(3);
+    const claims = async () => {
+      let count = 0;
+      for await (const { table } of shop.store.export()) if (table === 'claims') count += 1;
+      return count;
+    };
+    const before = await claims();
+    for (let i = 0; i < 5; i++) expect(statusOf(await shop.get('/pail/a', asking(`fresh ${i}`)))).toBe('402 CREDENTIAL_USED');
+    expect(await claims()).toBe(before);
+  });
+
   test('is waited for while it runs, and refused where nothing is left for it: then its name is free', async () => {
     const { shop, asking, held } = await enter('/pail/a', []);
     const first = shop.get('/pail/a?do=hold', asking('mine'));

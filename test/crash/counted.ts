@@ -88,7 +88,8 @@ export function judgeCounted({ plan, brought }: Sold, calls: readonly Call[], di
   const isOurs = ({ paymentHash, work }: Call) => paymentHash === answered?.paymentHash && work.some(({ body }) => body === answered?.body);
   const findings = settled.some(isOurs) ? [] : [`${name}: the answer is no call that was settled with its payment`];
   const isWithout = (got: Sold['brought'][number]) => (got.kind === 'answered' ? got.status === 200 && !got.whole : true);
-  const hungUp = (got: Sold['brought'][number]) => got.kind === 'failed' && got.code === 'HUNG_UP';
+  // The head may have come before he hung up.
+  const hungUp = (got: Sold['brought'][number]) => (got.kind === 'failed' ? got.code === 'HUNG_UP' : plan.hangsUp && isWithout(got));
   const without = brought.filter(died ? isWithout : hungUp).length;
   // An answer that breaks off is given back three times.
   const isFourth = ({ paymentHash }: Call) => calls.filter((call) => call.paymentHash === paymentHash && !call.isSettled).length >= 3;

@@ -334,3 +334,35 @@ test('terms that make no sense are mistakes', () => {
   expect(() => credit({ creditMsat: Amount.zero })).toThrow(RangeError);
   expect(() => credit({ creditMsat: Amount.fromSat(1), priceMsat: Amount.zero })).toThrow(RangeError);
 });
+
+describe('a call that its client has named', () => {
+  const named = { 'idempotency-key': 'k' };
+
+  test('is another one with dearer inputs, and is not answered again with them', async () => {
+    const { buy, decide, store } = await openDesk();
+    const priceOf = (model: string) => ({ amountMsat: Amount.parse(model === 'huge' ? '500 sat' : '1 sat'), inputs: [model] });
+    const price = { of: (request: RequestView) => priceOf(request.header('x-model') ?? 'mini') };
+    const offer = Offer.create({ service: 'api', route: 'GET /x', pattern: '/x', price, terms: thousand });
+    const held = await buy(offer);
+    const cheap = await decide(offer, held, { ...named, 'x-model': 'mini' });
+    if (cheap.kind !== 'pass' || !cheap.sale) throw new Error(cheap.kind);
+    await cheap.sale.head(200);
+    await cheap.sale.end('client-left');
+    const dear = await decide(offer, held, { ...named, 'x-model': 'huge' });
+    expect('answer' in dear && JSON.parse(String(dear.answer.body))).toMatchObject({ code: 'IDEMPOTENCY_CONFLICT' });
+    expect((await decide(offer, held, { ...named, 'x-model': 'mini' })).kind).toBe('pass');
+    expect((await store.totals()).earnedMsat).toBe(900n);
+  });
+
+  test('is its holder’s: whoever was handed the same narrowed otherwise is given no answer of it', async () => {
+    const { buy, decide } = await openDesk();
+    const offer = route('/x', '1 sat', bucket({ units: 9 }));
+    const held = await buy(offer);
+    const [one, other] = [narrow(held, 'valid_until=4102444800'), narrow(held, 'part=other')];
+    const first = await decide(offer, one, named);
+    if (first.kind !== 'pass' || !first.sale) throw new Error(first.kind);
+    await first.sale.absent(200, { status: 200, headers: [], body: new TextEncoder().encode('for one alone') });
+    expect([(await decide(offer, other, named)).kind, (await decide(offer, held, named)).kind]).toEqual(['pass', 'pass']);
+    expect((await decide(offer, one, named)).kind).toBe('repeat');
+  });
+});

@@ -14,7 +14,7 @@ import { toHex } from '../../core/internal/bytes.ts';
 import type * as Path from '../../http/Path.ts';
 import type { RequestView } from '../../http/RequestView.ts';
 import type { ClaimRef, Debit, Spending, Store, StoredAnswer } from '../../store/Store.ts';
-import { asideOf, reservationOf } from '../Carvings.ts';
+import { asideOf, mayComeBack, reservationOf } from '../Carvings.ts';
 import { entryOf } from '../Ledger.ts';
 import type { Part, Principal } from '../Offer.ts';
 import { maxPartsBelow } from '../policies/limits.ts';
@@ -31,6 +31,10 @@ export type Call = {
   readonly request: RequestView;
   readonly target: Path.Target;
   readonly route: string;
+  /** Digest of the inputs that its price depends on, or ''. */
+  readonly priced: string;
+  /** The name of what was handed on to whoever asks; undefined where nothing was. */
+  readonly holder: string | undefined;
   /** What the route asks for it. */
   readonly priceMsat: Amount.Msat;
   /** What it takes off what was sold. */
@@ -57,49 +61,74 @@ export function refusedByParts({ parts, amountMsat }: Principal): FareboxError |
 }
 
 /**
- * Sets a call's units aside, on all accounts or on none. A call that its client has given a name of its own (`Idempotency-Key`) is claimed under it
- * first, so that the same call is paid for once, and answered again while its answer is owed.
+ * Sets a call's units aside, on all accounts or on none. A call that its client has given a name of its own (`Idempotency-Key`) is claimed under it as
+ * well, so that the same call is paid for once, and answered again while its answer is owed.
  * @throws STORE_UNAVAILABLE – not known whether they are: nothing may be forwarded
  */
 export async function count(context: CountedContext, principal: Principal, call: Call): Promise<Counted> {
-  const { store, clock } = context;
+  const { store } = context;
+  const set = await setUnitsAside(context, principal, call);
   const name = nameOf(principal, call);
-  if (name === undefined) return setUnitsAside(context, principal, call);
-  const wanted = { key: digest(`farebox/call/1/${name}`), expiresAt: nowAt(clock) + repeat.withinSeconds };
-  const asked = await askFor(context, wanted, call.request, call.target);
-  if (asked.kind === 'refused') return { kind: 'refused', error: asked.code === 'CREDENTIAL_USED' ? answered() : refusalOf(asked.code) };
-  const { claim, answer } = asked;
-  if (asked.repeat > 0) {
-    return { kind: 'counted', sale: createClaimedSale(context, repeatedUse(context, principal, call, claim)), isRepeat: true, kept: answer };
-  }
-  // Where this fails the claim ends with its lease.
-  const giveUp = () => store.release({ ...claim, reason: 'not-counted' }).catch(() => {});
+  if (name === undefined) return set.kind === 'refused' ? set : counted(context, principal, call, set);
+  const key = digest(`farebox/call/1/${name}`);
+  // Of a call that nothing is left for nothing is written down, however many names its client thinks of.
+  if (set.kind === 'refused' && (await store.claimState(key)) === 'open') return set;
   try {
-    const counted = await setUnitsAside(context, principal, call, claim);
-    if (counted.kind === 'refused') await giveUp();
-    return counted;
+    return await claimed(context, principal, call, key, set);
   } catch (error) {
-    await giveUp();
+    await giveBack(context, set);
     throw error;
   }
 }
 
-async function setUnitsAside(context: CountedContext, principal: Principal, call: Call, claim?: ClaimRef): Promise<Counted> {
+/** A call that has a name: the first under it, or the same again. */
+async function claimed(context: CountedContext, principal: Principal, call: Call, key: string, set: Aside): Promise<Counted> {
+  const { store, clock } = context;
+  const wanted = { key, expiresAt: nowAt(clock) + repeat.withinSeconds, also: `${call.route} ${call.priced}` };
+  const asked = await askFor(context, wanted, call.request, call.target);
+  if (asked.kind === 'refused') {
+    await giveBack(context, set);
+    return { kind: 'refused', error: asked.code === 'CREDENTIAL_USED' ? answered() : refusalOf(asked.code) };
+  }
+  const { claim, answer } = asked;
+  if (asked.repeat > 0) {
+    await giveBack(context, set);
+    return { kind: 'counted', sale: createClaimedSale(context, repeatedUse(context, principal, call, claim)), isRepeat: true, kept: answer };
+  }
+  if (set.kind === 'set') return counted(context, principal, call, { ...set, claim });
+  // Where this fails the claim ends with its lease.
+  await store.release({ ...claim, reason: 'not-counted' }).catch(() => {});
+  return set;
+}
+
+function counted(context: CountedContext, principal: Principal, call: Call, set: SetAside): Counted {
+  return { kind: 'counted', sale: createClaimedSale(context, countedUse(context, principal, call, set)), isRepeat: false, kept: undefined };
+}
+
+/** Where this fails they come back with their lease. */
+async function giveBack({ store }: CountedContext, set: Aside): Promise<void> {
+  if (set.kind === 'set') await store.cancel({ reservation: set.reservation, reason: 'not-needed', ...set.to }).catch(() => {});
+}
+
+/** Units that are set aside for a call, or why they are not. */
+type Aside = ({ readonly kind: 'set' } & SetAside) | (Counted & { readonly kind: 'refused' });
+
+async function setUnitsAside(context: CountedContext, principal: Principal, call: Call): Promise<Aside> {
   const { store, leaseSeconds } = context;
+  const { carved, units, useKey } = principal;
   const reservation = toHex(context.random(16));
   const debits = debitsOf(context, principal, call);
   const outcome = await store.reserve({ reservation, debits, leaseSeconds });
   if (outcome.kind === 'reserved') {
     // Of a pass nothing is left or used up: its account counts parts alone. Of the whole nothing is said to whoever has what was carved out of it.
-    const isWhole = principal.units !== undefined && principal.carved === undefined;
+    const isWhole = units !== undefined && carved === undefined;
     const left = remaining(principal, isWhole ? outcome.available : outcome.available.slice(1));
-    const sale = createClaimedSale(context, countedUse(context, principal, call, { reservation, left, claim }));
-    return { kind: 'counted', sale, isRepeat: false, kept: undefined };
+    return { kind: 'set', reservation, left, to: carved === undefined ? {} : { to: reservationOf(carved.key) }, claim: undefined };
   }
   if (outcome.kind === 'crowded') return { kind: 'refused', error: crowded() };
-  if (principal.carved !== undefined && outcome.account === reservationOf(principal.carved.key)) return { kind: 'refused', error: notSetAside() };
-  const isUnderWay = outcome.kind === 'insufficient' && (await mayComeBack(store, debits, outcome.account, principal));
-  const isUsed = outcome.account === principal.useKey && principal.carved === undefined;
+  if (carved !== undefined && outcome.account === reservationOf(carved.key)) return { kind: 'refused', error: notSetAside() };
+  const isUnderWay = outcome.kind === 'insufficient' && (await mayComeBack(store, outcome.account, unitsOf(debits, outcome.account)));
+  const isUsed = outcome.account === useKey && carved === undefined;
   return { kind: 'refused', error: isUnderWay ? setAside() : isUsed ? used() : narrowed() };
 }
 
@@ -167,9 +196,9 @@ export function worthOf({ amountMsat, units }: Principal, takes: bigint, roundsU
 }
 
 /** What its client calls it; undefined where that has no name for it. One holder's name is no other's: they would be given each other's answers. */
-function nameOf({ parts, carved, useKey }: Principal, { request }: Call): string | undefined {
+function nameOf({ useKey, tokenId }: Principal, { request, holder }: Call): string | undefined {
   const key = request.header('idempotency-key');
-  return key === undefined ? undefined : `${parts.at(-1)?.key ?? carved?.key ?? useKey}/${key}`;
+  return key === undefined ? undefined : `${holder ?? useKey ?? tokenId}/${key}`;
 }
 
 /** What is the same of every use of a call. */
@@ -183,11 +212,10 @@ function factsOf(principal: Principal, call: Call, name: string): Pick<Use, 'ide
 }
 
 /** A call's units as a use. @param claim - what it is claimed under, where its client has named it: both end in one step */
-function countedUse(context: CountedContext, principal: Principal, call: Call, { reservation, left, claim }: SetAside): Use {
+function countedUse(context: CountedContext, principal: Principal, call: Call, { reservation, left, to, claim }: SetAside): Use {
   const { store, clock, leaseSeconds } = context;
   const facts = factsOf(principal, call, nameOf(principal, call) ?? reservation);
   const spending = (note: string): Spending => ({ nonce: reservation, service: principal.service, route: call.route, at: nowAt(clock), note });
-  const to = principal.carved === undefined ? {} : { to: reservationOf(principal.carved.key) };
   const settles = (note: string) => ({ reservation, entry: spending(note) });
   const cancels = ({ note, limit }: { readonly note: string; readonly limit?: number }) => {
     return { reservation, reason: note, entry: spending(note), ...to, ...(limit === undefined ? {} : { limit }) };
@@ -236,7 +264,13 @@ function claimOnly({ store }: CountedContext, claim: ClaimRef): Pick<Use, 'deliv
 }
 
 /** Units that are set aside for a call. */
-type SetAside = { readonly reservation: string; readonly left: string | undefined; readonly claim: ClaimRef | undefined };
+type SetAside = {
+  readonly reservation: string;
+  readonly left: string | undefined;
+  /** Where they go back to, where they were drawn from what was carved out. */
+  readonly to: { readonly to?: string };
+  readonly claim: ClaimRef | undefined;
+};
 
 /** What is left after this call: of the account, or, where there are parts, the least of those that are counted as the last one is. */
 function remaining({ terms, parts, units }: Principal, available: readonly bigint[]): string | undefined {
@@ -251,13 +285,9 @@ function remaining({ terms, parts, units }: Principal, available: readonly bigin
   return unit === 'msat' ? Amount.format(Amount.fromMsat(least)) : `${least}`;
 }
 
-/** Whether what requests under way have set aside on an account would be enough: it may come back. What was carved out of it does not, in a moment. */
-async function mayComeBack(store: Store, debits: readonly Debit[], account: string, { useKey }: Principal): Promise<boolean> {
-  const balance = await store.balance(account);
-  const units = debits.find((debit) => debit.account === account)?.units;
-  if (balance === undefined || units === undefined || balance.available + balance.reserved < units) return false;
-  const carved = account === useKey ? ((await store.balance(asideOf(account)))?.reserved ?? 0n) : 0n;
-  return balance.available + balance.reserved - carved >= units;
+/** What is to be taken off an account. */
+function unitsOf(debits: readonly Debit[], account: string): bigint {
+  return debits.find((debit) => debit.account === account)?.units ?? 0n;
 }
 
 /** It is the same call, and it has had its answer. */

@@ -8,6 +8,7 @@ import * as Books from '../../store/Books.ts';
 import { createMemoryStore } from '../../store/memory.ts';
 import type { LedgerEntry, Store } from '../../store/Store.ts';
 import * as FixedClock from '../../testing/FixedClock.ts';
+import { asideOf } from '../Carvings.ts';
 import { createLeases, type LeasedUnits, type LeaseRequest } from './Leases.ts';
 
 const closing: (() => Promise<void>)[] = [];
@@ -32,8 +33,11 @@ function openDesk(units: bigint, calls = 10) {
     ((...args: unknown[]) => {
       if (name in asked) asked[name as keyof typeof asked] += 1;
       if (isAway) return Promise.reject(new FareboxError('STORE_UNAVAILABLE', 'away'));
-      return (store[name] as (...all: unknown[]) => unknown)(...args);
+      const done = (store[name] as (...all: unknown[]) => Promise<unknown>)(...args);
+      return between === undefined || (name !== 'settle' && name !== 'cancel') ? done : done.then(async (outcome) => between?.().then(() => outcome));
     }) as Store[Name];
+  /** Whatever stands beside the seam between two steps of a block, and acts there. */
+  let between: (() => Promise<void>) | undefined;
   const counted = {
     reserve: reached('reserve'),
     extend: reached('extend'),
@@ -81,7 +85,10 @@ function openDesk(units: bigint, calls = 10) {
   const setAway = (away: boolean) => {
     isAway = away;
   };
-  return { clock, store, leases, start, take, call, request, books, pass, troubles, asked, setAway };
+  const actBetween = (act: () => Promise<void>) => {
+    between = act;
+  };
+  return { actBetween, clock, store, leases, start, take, call, request, books, pass, troubles, asked, setAway };
 }
 
 /** Whatever was begun without being waited for has come as far as it can. */
@@ -188,6 +195,54 @@ describe('units that are counted ahead', () => {
     await settled();
     expect(await store.balance(account)).toEqual({ units: 100n, available: 98n, reserved: 0n, spent: 2n });
     expect((await books()).earned.amountMsat).toBe(2000n);
+  });
+
+  test('of calls that go on are nobody else’s while they are moved', async () => {
+    const { take, pass, store, actBetween, books, troubles } = openDesk(5n, 5);
+    const slow = await take();
+    let stolen = 0;
+    actBetween(async () => {
+      const thief = await store.reserve({ reservation: `thief ${stolen}`, debits: [{ account, units: 5n }], leaseSeconds });
+      if (thief.kind === 'reserved') stolen += 1;
+    });
+    await pass(2000);
+    await pass(2000);
+    expect(await store.balance(account)).toMatchObject({ available: 4n, reserved: 1n });
+    expect(slow.commit()).toBe('committed');
+    slow.end();
+    await settled();
+    expect([stolen, troubles]).toEqual([0, []]);
+    expect((await store.balance(account))?.spent).toBe(1n);
+    expect((await books()).earned.amountMsat).toBe(1000n);
+  });
+
+  test('are refused to none who asks for less than another who is refused', async () => {
+    const { leases, request } = openDesk(5n, 1);
+    const [dear, cheap] = await Promise.all([leases.take(request(10n)), leases.take(request(1n))]);
+    expect([dear.kind, cheap.kind]).toEqual(['insufficient', 'taken']);
+  });
+
+  test('that were carved out do not come back in a moment', async () => {
+    const { leases, request, store, call } = openDesk(5n, 1);
+    await call();
+    const aside = asideOf(account);
+    const opens = { source: aside, units: 100n, expiresAt: 1_900_000_000 };
+    const debits = [
+      { account, units: 4n },
+      { account: aside, units: 4n, opens },
+    ];
+    await store.reserve({ reservation: 'carved', debits, leaseSeconds: 3600 });
+    expect(await leases.take(request(1n))).toEqual({ kind: 'insufficient', isUnderWay: false });
+  });
+
+  test('keep nobody from closing while the store is away, who is told what could not be written down', async () => {
+    const { leases, call, pass, setAway, troubles } = openDesk(5n);
+    await call();
+    setAway(true);
+    const closed = leases.close();
+    for (let second = 0; second < 5; second++) await pass(1000);
+    await closed;
+    expect(troubles.map((error) => (error as FareboxError).code)).toEqual(['STORE_UNAVAILABLE', 'STORE_UNAVAILABLE']);
   });
 
   test('of a process that dies go back unspent when the lease has ended: what it served is given away, and no more', async () => {

@@ -16,6 +16,7 @@ import { type Clock, nowAt, type Random, wait } from '../../core/Clock.ts';
 import { FareboxError } from '../../core/Errors.ts';
 import { toHex } from '../../core/internal/bytes.ts';
 import type { Credit, Spending, Store } from '../../store/Store.ts';
+import { mayComeBack } from '../Carvings.ts';
 
 /** What counting ahead needs. */
 export type LeasesOptions = {
@@ -73,6 +74,8 @@ const graceMs = 2000;
 /** How long after the store was away it is asked again, and for how long in all: then it may have forgotten what was reserved. */
 const retryMs = 1000;
 const retriedMs = 3_600_000;
+/** How often it is asked again by a process that is to end. */
+const lastRetries = 3;
 
 /** How often a block of another size is tried where others take from the account at the same time. */
 const attempts = 4;
@@ -87,8 +90,9 @@ class LeasesOf {
   readonly #options: LeasesOptions;
   /** Those that calls are taken off, by account and route. */
   readonly #open = new Map<string, Block>();
-  /** Being reserved; undefined in the end where it was. */
-  readonly #opening = new Map<string, Promise<LeaseOutcome | undefined>>();
+  /** Being reserved, for calls that take so much; undefined in the end where it was. */
+  readonly #opening = new Map<string, { readonly takes: bigint; readonly refused: Promise<LeaseOutcome | undefined> }>();
+  #isClosing = false;
   /** All that are not settled. */
   readonly #blocks = new Set<Block>();
 
@@ -102,21 +106,25 @@ class LeasesOf {
   }
 
   async close(): Promise<void> {
-    await Promise.allSettled(this.#opening.values());
+    this.#isClosing = true;
+    await Promise.allSettled([...this.#opening.values()].map(({ refused }) => refused));
     await Promise.all([...this.#blocks].map((block) => block.close()));
   }
 
   async #takeLater(key: string, request: LeaseRequest): Promise<LeaseOutcome> {
     for (;;) {
-      const refused = await (this.#opening.get(key) ?? this.#begin(key, request));
+      const opening = this.#opening.get(key) ?? this.#begin(key, request);
+      const refused = await opening.refused;
       const taken = this.#open.get(key)?.take(request.takes);
       if (taken) return taken;
-      if (refused) return refused;
+      // What was too much for another may be enough for this one.
+      if (refused && request.takes >= opening.takes) return refused;
     }
   }
 
-  #begin(key: string, request: LeaseRequest): Promise<LeaseOutcome | undefined> {
-    const opening = this.#reserve(key, request).finally(() => this.#opening.delete(key));
+  #begin(key: string, request: LeaseRequest) {
+    const refused = this.#reserve(key, request).finally(() => this.#opening.delete(key));
+    const opening = { takes: request.takes, refused };
     this.#opening.set(key, opening);
     return opening;
   }
@@ -141,7 +149,10 @@ class LeasesOf {
         };
         const onMoved = (tail: Block) => this.#blocks.add(tail);
         const beside = outcome.available[0] ?? 0n;
-        const block = new Block({ ...this.#options, onOver, onRetired, onMoved }, { account, reservation, units, beside, service, route, heldFromMs });
+        const block = new Block(
+          { ...this.#options, isClosing: () => this.#isClosing, onOver, onRetired, onMoved },
+          { account, reservation, units, beside, service, route, heldFromMs },
+        );
         this.#blocks.add(block);
         this.#open.set(key, block);
         return undefined;
@@ -150,8 +161,7 @@ class LeasesOf {
       if (available >= takes) units = (available / takes) * takes;
       else if (!(await this.#flush(account))) break;
     }
-    const balance = await store.balance(account);
-    return { kind: 'insufficient', isUnderWay: balance !== undefined && balance.available + balance.reserved >= takes };
+    return { kind: 'insufficient', isUnderWay: await mayComeBack(store, account, takes) };
   }
 
   /** Settles what this process has reserved of an account and no call is under way with. False: there was none. */
@@ -162,8 +172,9 @@ class LeasesOf {
   }
 }
 
-/** What a block tells of itself. */
+/** What a block tells of itself, and what it has to know. */
 type BlockContext = LeasesOptions & {
+  readonly isClosing: () => boolean;
   readonly onRetired: (block: Block) => void;
   readonly onMoved: (tail: Block) => void;
   readonly onOver: (block: Block) => void;
@@ -192,6 +203,8 @@ class Block {
   readonly #calls = new Set<LeasedCall>();
   #free: bigint;
   #count = 0;
+  /** Calls that go on are being moved out of it. */
+  #isMoving = false;
   /** Of calls that are over. */
   #used = 0n;
   #heldUntilMs: number;
@@ -223,7 +236,7 @@ class Block {
 
   /** Whether no call is under way with it. */
   isIdle(): boolean {
-    return this.#calls.size === 0;
+    return this.#calls.size === 0 && !this.#isMoving;
   }
 
   /** Takes no more calls, and is settled when those that it has are over, or have gone on for a while. */
@@ -245,7 +258,7 @@ class Block {
   commit(call: LeasedCall): 'committed' | 'lost' {
     if (call.state === 'committed') return 'committed';
     if (call.state === 'over') return 'lost';
-    if (this.#isHeld()) {
+    if (this.#isHeld() && this.#settled === undefined) {
       call.state = 'committed';
       return 'committed';
     }
@@ -301,14 +314,24 @@ class Block {
       tail.#calls.add(call);
     }
     this.#calls.clear();
-    const reserve = async () => {
+    this.#isMoving = true;
+    const reservation = tail.#facts.reservation;
+    const debit = { account: this.account, units };
+    const reserve = async (): Promise<boolean> => {
+      let fromMs = clock.nowMs();
+      // Out of this block in one step, before what is left of it goes back: nobody else comes by them in between.
+      const debits = [{ ...debit, from: this.#facts.reservation }];
+      let outcome = await store.reserve({ reservation, debits, leaseSeconds }).catch(() => undefined);
+      this.#isMoving = false;
       await this.close();
-      const fromMs = clock.nowMs();
-      const { kind } = await store.reserve({ reservation: tail.#facts.reservation, debits: [{ account: this.account, units }], leaseSeconds });
-      if (kind !== 'reserved') return false;
-      tail.#heldUntilMs = fromMs + leaseSeconds * 1000;
-      tail.#hold();
-      return true;
+      if (outcome === undefined || outcome.kind === 'absent') {
+        fromMs = clock.nowMs();
+        outcome = await store.reserve({ reservation, debits: [debit], leaseSeconds });
+      }
+      const isReserved = outcome.kind === 'reserved';
+      tail.#heldUntilMs = isReserved ? fromMs + leaseSeconds * 1000 : 0;
+      if (isReserved) tail.#hold();
+      return isReserved;
     };
     tail.#reserved = reserve().catch(() => false);
   }
@@ -350,20 +373,23 @@ class Block {
 
   /** Asks until it is known what came of it: units whose lease has ended can still be spent where nobody else has. */
   async #write(used: bigint): Promise<'settled' | 'lost'> {
-    const { store, clock, onTrouble } = this.#context;
+    const { store, clock, onTrouble, isClosing } = this.#context;
     const { reservation, service, route } = this.#facts;
     const entry: Spending = { nonce: reservation, service, route, at: nowAt(clock), note: 'counted ahead' };
+    let last = lastRetries;
     for (let leftMs = retriedMs; ; leftMs -= retryMs) {
       try {
         if (used > 0n) return await store.settle({ reservation, units: used, entry });
         await store.cancel({ reservation, reason: 'unused' });
         return 'settled';
       } catch (error) {
-        if (leftMs <= 0) {
+        if (isClosing()) last -= 1;
+        if (leftMs <= 0 || last < 0) {
           onTrouble(error);
           return 'lost';
         }
-        await wait(clock, Math.min(retryMs, leftMs));
+        // Somebody who closes waits for it.
+        await wait(clock, Math.min(retryMs, leftMs), undefined, isClosing());
       }
     }
   }

@@ -48,7 +48,10 @@ const maxRepeatedBodyBytes = 16 * 1024 * 1024;
 export const repeat = { limit: 2, withinSeconds: 600 } as const;
 
 /** What is asked for under a name, and when it may be forgotten. */
-export type Wanted = Pick<ClaimRequest, 'key' | 'expiresAt' | 'entry'>;
+export type Wanted = Pick<ClaimRequest, 'key' | 'expiresAt' | 'entry'> & {
+  /** What makes a request another one beside method, target and body, such as the inputs that its price depends on. */
+  readonly also?: string;
+};
 
 /** A claim for one request, or why there is none. `repeat`: how often its answer is given again by now. `answer`: the one of the first time. */
 export type Asked =
@@ -79,9 +82,10 @@ export async function claim(context: ClaimContext, principal: Principal, request
 export async function askFor(context: ClaimContext, wanted: Wanted, request: RequestView, target: Path.Target): Promise<Asked> {
   const { store } = context;
   const key = request.header('idempotency-key');
+  const { also = '', ...claimed } = wanted;
   const asked: ClaimRequest = {
-    ...wanted,
-    request: digest(`${request.method} ${target.path}${target.query}`),
+    ...claimed,
+    request: digest(`${request.method} ${target.path}${target.query}${also === '' ? '' : ` ${also}`}`),
     ...(key === undefined ? {} : { idempotencyKey: digest(key) }),
     leaseSeconds: context.leaseSeconds,
     repeat,

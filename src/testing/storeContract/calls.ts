@@ -48,6 +48,20 @@ export const callCases: readonly StoreCase[] = [
     },
   },
   {
+    name: 'what was paid for and is answered again under a newer claim is not given back by whoever had it first',
+    run: async (store, clock) => {
+      const ref = await begin(store, 'r');
+      assert.equal(await store.commit({ ...ref, ...settling('r'), answer }), 'committed');
+      clock.advance(leaseSeconds * 1000);
+      const again = await grant(store, claimOf('r'));
+      assert.deepEqual([again.repeat, await store.commit({ key: ref.key, fence: again.fence })], [1, 'committed']);
+      await store.deliver({ key: ref.key, fence: again.fence });
+      assert.equal(await store.release({ ...ref, reason: 'broken', cancels: cancelOf('r', 3) }), 'lost');
+      assert.deepEqual([await store.claimState(ref.key), await standing(store, 'a')], ['used', [10n, 6n, 0n, 4n]]);
+      assert.deepEqual(await entries(store, ['p']), ['received p 1000', 'earned p 400']);
+    },
+  },
+  {
     name: 'where a claim is lost, nothing is settled with it',
     run: async (store, clock) => {
       const ref = await begin(store, 'r');
