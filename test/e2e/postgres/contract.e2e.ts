@@ -4,6 +4,7 @@
  */
 import { afterAll, beforeAll, describe } from 'vitest';
 import { testBooks } from '../../conformance/stores/books.ts';
+import { testCarvings } from '../../conformance/stores/carvings.ts';
 import { testContract } from '../../conformance/stores/contract.ts';
 import { openAt, type Place } from '../../conformance/stores/Place.ts';
 import { testParts } from '../../conformance/stores/parts.ts';
@@ -29,6 +30,7 @@ describe.skipIf(whyNot())('postgres', () => {
   describe('contract', () => testContract((clock) => openAt(newPlace(), clock)));
   describe('properties', () => testProperties(newPlace, 40));
   describe('books', () => testBooks(newPlace, 40));
+  describe('carvings', () => testCarvings((clock) => openAt(newPlace(), clock), 20));
   describe('parts', () => testParts((clock) => openAt(newPlace(), clock), 25));
   describe('processes', () => testProcesses(newPlace));
 });
