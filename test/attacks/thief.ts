@@ -10,7 +10,9 @@ import * as Macaroon from '../../src/core/Macaroon.ts';
 import * as Preimage from '../../src/core/Preimage.ts';
 import type { Network } from '../../src/lightning/Lightning.ts';
 import { createRootKeys } from '../../src/server/RootKeys.ts';
-import { type Ask, type Bought, credential, type Got, masterKey, openShop, type Shop, type StandName, stands } from '../conformance/shop/shop.ts';
+import { type Ask, type Bought, credential, type Got, masterKey, openShop, routesOn, type Shop, type StandName, stands } from '../conformance/shop/shop.ts';
+import type { StandRoute } from '../conformance/shop/stands.ts';
+import type { Upstream } from '../conformance/shop/upstream.ts';
 import { anyKind, isFar, opening, patienceWith } from './stores.ts';
 
 /** What is bought and attacked, where a test names nothing else: 50 sat, one request. */
@@ -27,9 +29,14 @@ afterEach(async () => {
 /** Opens a shop that is closed when the test ends. */
 export async function enter(name: StandName, overrides: Parameters<typeof openShop>[1] = {}, given: Parameters<typeof openShop>[2] = {}): Promise<Shop> {
   const store = given.store ?? opening(anyKind);
-  const shop = await openShop(name, { ...patienceWith(store), ...overrides }, { ...given, store });
+  const shop = await openShop(name, { ...patienceWith(store), ...overrides }, { ...given, store, ...(isFar && { routes: patient(given.routes ?? routesOn) }) });
   open.push(shop);
   return shop;
+}
+
+/** Routes that go by the last list of what was revoked: where a test's clock leaps, a server that has been asked seems to be away. */
+function patient(routes: (upstream: Upstream) => readonly StandRoute[]): (upstream: Upstream) => readonly StandRoute[] {
+  return (upstream) => routes(upstream).map((route) => ({ ...route, options: { outage: 'passes-only', ...route.options } }));
 }
 
 /** A request with these values of `Authorization`. */

@@ -180,7 +180,8 @@ function listening(store: Store, calls: string[]): Store {
   });
 }
 
-function routesOn({ url, deadUrl }: Upstream): readonly StandRoute[] {
+/** What a shop sells where it is told nothing else. */
+export function routesOn({ url, deadUrl }: Upstream): readonly StandRoute[] {
   const title = 'Translation API';
   return [
     { methods: ['GET', 'POST'], path: '/api/v1/translate', upstream: url, options: { price: '50 sat', title } },
