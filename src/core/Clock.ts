@@ -69,14 +69,17 @@ export type Random = (length: number) => Uint8Array;
 /** The runtime's cryptographic randomness. */
 export const systemRandom: Random = (length) => crypto.getRandomValues(new Uint8Array(length));
 
-/** Waits for something, and for so long at most. */
-export function atMost(clock: Clock, ms: number, what: Promise<void>): Promise<void> {
+/** Waits for something that does not fail, for so long at most, and until `signal` aborts. */
+export function atMost(clock: Clock, ms: number, what: Promise<void>, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const cancel = clock.after(ms, resolve);
-    void what.then(() => {
+    const done = () => {
       cancel();
+      signal?.removeEventListener('abort', done);
       resolve();
-    });
+    };
+    const cancel = clock.after(ms, done);
+    signal?.addEventListener('abort', done);
+    void what.then(done);
   });
 }
 

@@ -5,8 +5,7 @@
  * is whole: "nothing new" and "nobody answers" are never the same. The store's feed only makes it faster. Where the store does not answer,
  * the last list is good for a stated time; after that, and before there has been one, what was revoked is not known, and nothing is served.
  */
-import type { Clock } from '../core/Clock.ts';
-import { wait } from '../core/Clock.ts';
+import { atMost, type Clock, wait } from '../core/Clock.ts';
 import { FareboxError } from '../core/Errors.ts';
 import type { Denial, Store } from '../store/Store.ts';
 import type { Principal } from './Offer.ts';
@@ -69,7 +68,7 @@ export async function followDenials(options: DenialsOptions): Promise<Denials> {
     for (;;) {
       await wait(clock, beatMs, signal);
       if (signal.aborted) return;
-      await within(clock, patienceMs, ask(), signal);
+      await atMost(clock, patienceMs, ask(), signal);
     }
   };
   const hear = async () => {
@@ -85,7 +84,7 @@ export async function followDenials(options: DenialsOptions): Promise<Denials> {
   };
 
   const hearing = hear();
-  await within(clock, patienceMs, ask(), signal);
+  await atMost(clock, patienceMs, ask(), signal);
   const beating = beat();
   return {
     judge: (token, branches, outage = 'passes-only') => {
@@ -206,18 +205,4 @@ function createQuestions({ store, clock, staleMs, onTrouble }: DenialsOptions, a
     },
     isAway: () => isAway,
   };
-}
-
-/** Waits for something, and for so long at most. */
-function within(clock: Clock, ms: number, what: Promise<void>, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      cancel();
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const cancel = clock.after(ms, done);
-    signal.addEventListener('abort', done);
-    void what.then(done);
-  });
 }
