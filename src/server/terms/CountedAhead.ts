@@ -12,7 +12,8 @@ import { entryOf } from '../Ledger.ts';
 import type { Principal } from '../Offer.ts';
 import { createClaimedSale, type Use } from './ClaimedSale.ts';
 import { type Call, type Counted, type CountedContext, setAside, used, worthOf } from './Counted.ts';
-import type { LeasedUnits, Leases } from './Leases.ts';
+import type { LeasedUnits } from './LeaseBlock.ts';
+import type { Leases } from './Leases.ts';
 
 /** What counting ahead needs of the paywall. */
 export type AheadContext = CountedContext & { readonly leases: Leases };
@@ -31,7 +32,7 @@ export async function countAhead(context: AheadContext, principal: Principal, ca
   const { useKey: account, units, mintedUntil: expiresAt, terms, service } = principal;
   if (account === undefined || units === undefined) throw new TypeError(`what was sold as "${terms}" is not counted`);
   const { route, takes } = call;
-  const opens = { source: account, units, expiresAt, entry: entryOf('received', principal, route, context.clock, '', terms) };
+  const opens = () => ({ source: account, units, expiresAt, entry: entryOf('received', principal, route, context.clock, '', terms) });
   const outcome = await context.leases.take({ account, opens, takes, calls, service, route });
   if (outcome.kind === 'insufficient') return { kind: 'refused', error: outcome.isUnderWay ? setAside() : used() };
   const sale = createClaimedSale(context, leasedUse(principal, call, outcome.units, outcome.left));

@@ -9,7 +9,8 @@ import { createMemoryStore } from '../../store/memory.ts';
 import type { LedgerEntry, Store } from '../../store/Store.ts';
 import * as FixedClock from '../../testing/FixedClock.ts';
 import { asideOf } from '../Carvings.ts';
-import { createLeases, type LeasedUnits, type LeaseRequest } from './Leases.ts';
+import type { LeasedUnits } from './LeaseBlock.ts';
+import { createLeases, type LeaseRequest } from './Leases.ts';
 
 const closing: (() => Promise<void>)[] = [];
 
@@ -29,11 +30,14 @@ function openDesk(units: bigint, calls = 10) {
   const troubles: unknown[] = [];
   const asked = { reserve: 0, settle: 0 };
   let isAway = false;
+  /** Of reservations, that are made. */
+  let losesAnswers = false;
   const reached = <Name extends keyof Store>(name: Name): Store[Name] =>
     ((...args: unknown[]) => {
       if (name in asked) asked[name as keyof typeof asked] += 1;
       if (isAway) return Promise.reject(new FareboxError('STORE_UNAVAILABLE', 'away'));
       const done = (store[name] as (...all: unknown[]) => Promise<unknown>)(...args);
+      if (losesAnswers && name === 'reserve') return done.then(() => Promise.reject(new FareboxError('STORE_UNAVAILABLE', 'the answer was lost')));
       return between === undefined || (name !== 'settle' && name !== 'cancel') ? done : done.then(async (outcome) => between?.().then(() => outcome));
     }) as Store[Name];
   /** Whatever stands beside the seam between two steps of a block, and acts there. */
@@ -59,7 +63,7 @@ function openDesk(units: bigint, calls = 10) {
     note: '',
   } as const;
   const opens = { source: account, units, expiresAt: at + 86_400, entry: received };
-  const request = (takes = 1n, route = 'GET /x'): LeaseRequest => ({ account, opens, takes, calls, service: 'api', route });
+  const request = (takes = 1n, route = 'GET /x'): LeaseRequest => ({ account, opens: () => opens, takes, calls, service: 'api', route });
   const start = () => createLeases({ store: counted, clock, random, leaseSeconds, onTrouble: (error) => troubles.push(error) });
   const leases = start();
   const take = async (of = leases, takes = 1n, route = 'GET /x'): Promise<LeasedUnits> => {
@@ -88,7 +92,10 @@ function openDesk(units: bigint, calls = 10) {
   const actBetween = (act: () => Promise<void>) => {
     between = act;
   };
-  return { actBetween, clock, store, leases, start, take, call, request, books, pass, troubles, asked, setAway };
+  const loseAnswers = (loses: boolean) => {
+    losesAnswers = loses;
+  };
+  return { loseAnswers, actBetween, clock, store, leases, start, take, call, request, books, pass, troubles, asked, setAway };
 }
 
 /** Whatever was begun without being waited for has come as far as it can. */
@@ -214,6 +221,20 @@ describe('units that are counted ahead', () => {
     expect([stolen, troubles]).toEqual([0, []]);
     expect((await store.balance(account))?.spent).toBe(1n);
     expect((await books()).earned.amountMsat).toBe(1000n);
+  });
+
+  test('of calls that go on are spent, though it was not heard that they were reserved', async () => {
+    const { take, pass, store, loseAnswers, troubles } = openDesk(5n, 5);
+    const slow = await take();
+    expect(slow.commit()).toBe('committed');
+    loseAnswers(true);
+    await pass(2000);
+    await pass(2000);
+    loseAnswers(false);
+    slow.end();
+    await settled();
+    expect(await store.balance(account)).toMatchObject({ spent: 1n, reserved: 0n, available: 4n });
+    expect(troubles).toEqual([]);
   });
 
   test('are refused to none who asks for less than another who is refused', async () => {
