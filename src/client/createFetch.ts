@@ -14,7 +14,6 @@ import { FareboxError } from '../core/Errors.ts';
 import { toHex } from '../core/internal/bytes.ts';
 import type { PaymentHash } from '../core/Preimage.ts';
 import type { Payer } from '../lightning/Lightning.ts';
-import type { AmountOption } from './Budget.ts';
 import * as Budget from './Budget.ts';
 import { type Client, type ClientEvent, emitter, leaseOf } from './Client.ts';
 import type { ClientStore } from './ClientStore.ts';
@@ -30,15 +29,9 @@ import { clearWay } from './resume.ts';
 import * as Tokens from './Tokens.ts';
 
 /** How a paying `fetch` is made. */
-export type CreateFetchOptions = {
+export type CreateFetchOptions = Budget.SpendingOptions & {
   /** The wallet. */
   readonly payer: Payer;
-  /** The most that one call may cost, fee included: msat, or text with a unit such as `"50 sat"`. */
-  readonly maxPerRequest: AmountOption;
-  /** The most that everything together may cost, fees included, counted over all that the store has ever seen. Default: no such limit. */
-  readonly maxTotal?: AmountOption;
-  /** The fee that a wallet without a fee limit is taken to charge at most. Such a wallet is refused without it. */
-  readonly assumedMaxFee?: AmountOption;
   /** Where journal and credentials are kept. Default: in memory, so that a payment under way when the process ends is forgotten. */
   readonly store?: ClientStore;
   /** What requests are sent with. Default: the runtime's own, as it is when the client is made. */
@@ -72,8 +65,8 @@ export type ResponsePayment = {
 /**
  * Makes a paying `fetch`.
  *
- * It throws what `fetch` throws, and `FareboxError`s that say what was paid: `BUDGET_EXCEEDED`, `CHALLENGE_MALFORMED`,
- * `CHALLENGE_REFUSED`, `INVOICE_EXPIRED`, `INVOICE_MALFORMED`, `JOURNAL_CONFLICT`, `PAYMENT_FAILED`, `PAYMENT_INTERRUPTED`,
+ * It throws what `fetch` throws, and `FareboxError`s that say what was paid: `BUDGET_EXCEEDED`, `BUDGET_HOST_DENIED`,
+ * `CHALLENGE_MALFORMED`, `CHALLENGE_REFUSED`, `CONSENT_REFUSED`, `INVOICE_EXPIRED`, `INVOICE_MALFORMED`, `JOURNAL_CONFLICT`, `PAYMENT_FAILED`, `PAYMENT_INTERRUPTED`,
  * `PAYMENT_NOT_HONOURED`, `PAYMENT_UNKNOWN`, `REQUEST_UNREPEATABLE`, `STORE_UNAVAILABLE`. A 402 in another scheme is returned as it is.
  *
  * @throws AMOUNT_MALFORMED – a limit without a unit, or no amount
