@@ -34,6 +34,10 @@ export function exitCodeOf(error: unknown): keyof typeof exitCodes {
     case 'INVOICE_EXPIRED':
       return 3;
     case 'PAYMENT_FAILED':
+    case 'PAYMENT_TOO_LARGE':
+    case 'PAYMENT_TOO_SMALL':
+    case 'PAYMENT_UNFUNDED':
+    case 'PAYMENT_UNROUTABLE':
       return 4;
     case 'PAYMENT_UNKNOWN':
     case 'PAYMENT_INTERRUPTED':
