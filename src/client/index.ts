@@ -7,4 +7,5 @@ export type { Bearing, ClientStore, ClientStoreCapabilities, DispatchOutcome, Re
 export { type CreateFetchOptions, createFetch, type PayingFetch, paymentOf, type ResponsePayment } from './createFetch.ts';
 export type { Lease, Payment, PaymentState, Purchase, Spending, Step } from './Journal.ts';
 export { createMemoryClientStore } from './memory.ts';
+export { interruptedOf, type PaymentInterrupted, parseInterrupted, type Resumed, resumePayment } from './PaymentInterrupted.ts';
 export { type Finding, type ResumeOptions, resolvePayment, resumePayments } from './resume.ts';

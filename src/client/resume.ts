@@ -46,15 +46,20 @@ export type ResumeOptions = {
  * @throws STORE_UNAVAILABLE – the journal could not be read or written
  */
 export async function resumePayments(options: ResumeOptions): Promise<readonly Payment[]> {
-  const { payer, store, clock = systemClock, reached = unwatched } = options;
-  const emit = emitter(options.onEvent);
+  const { store, clock = systemClock } = options;
   const seen: Payment[] = [];
   for (const payment of await store.list(['reserved', 'dispatched', 'unknown'])) {
-    if (Journal.isLeased(payment, nowAt(clock))) continue;
-    if (payment.state !== 'reserved') seen.push(await lookUp({ payer, store, clock, emit, reached }, payment));
-    else seen.push((await store.step(payment.paymentHash, { kind: 'abandon' }, nowAt(clock))) ?? (await store.get(payment.paymentHash)) ?? payment);
+    if (!Journal.isLeased(payment, nowAt(clock))) seen.push(await resumeOne(payment, options));
   }
   return seen;
+}
+
+/** The same for one payment; one whose end is known, or that a living call is working on, is left as it is. */
+export async function resumeOne(payment: Payment, options: ResumeOptions): Promise<Payment> {
+  const { payer, store, clock = systemClock, reached = unwatched } = options;
+  if (!Journal.isUnfinished(payment) || Journal.isLeased(payment, nowAt(clock))) return payment;
+  if (payment.state !== 'reserved') return lookUp({ payer, store, clock, emit: emitter(options.onEvent), reached }, payment);
+  return (await store.step(payment.paymentHash, { kind: 'abandon' }, nowAt(clock))) ?? (await store.get(payment.paymentHash)) ?? payment;
 }
 
 /** What a person found out about a payment. */
