@@ -26,6 +26,7 @@ export function exitCodeOf(error: unknown): keyof typeof exitCodes {
     case 'CONFIG_INVALID':
     case 'KEYS_INVALID':
     case 'KEYS_LOCKED':
+    case 'STORE_LOCKED':
       return 2;
     case 'BUDGET_EXCEEDED':
     case 'CHALLENGE_REFUSED':
