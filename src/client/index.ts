@@ -1,6 +1,8 @@
 /**
  * `farebox/client`: a `fetch` that pays within a budget.
  */
+
+export { type AttenuateOptions, attenuate, type Narrowing } from './attenuate.ts';
 export type { AmountOption, BudgetOptions } from './Budget.ts';
 export type { ClientEvent } from './Client.ts';
 export type { Bearing, ClientStore, ClientStoreCapabilities, DispatchOutcome, ReserveOutcome, ReserveRequest } from './ClientStore.ts';
