@@ -123,6 +123,8 @@ export type ClientStore = {
 
   /** Sets money aside and opens the payment's row, or says why not. Reservations whose owner is gone are given up first. */
   readonly reserve: (request: ReserveRequest) => Promise<ReserveOutcome>;
+  /** What `reserve` would say now, with nothing written. */
+  readonly weigh: (request: ReserveRequest) => Promise<ReserveOutcome>;
   /** Writes down that the wallet is called: of any number of callers at once, one is told `dispatched`. */
   readonly dispatch: (request: Lease & { readonly paymentHash: PaymentHash; readonly nowAt: number }) => Promise<DispatchOutcome>;
   /** Changes a payment. Undefined: the step does not fit what has become of it, and nothing was written. */

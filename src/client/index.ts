@@ -1,6 +1,8 @@
 /**
  * `farebox/client`: a `fetch` that pays within a budget.
  */
+
+export { type AttenuateOptions, attenuate, type Narrowing } from './attenuate.ts';
 export type { AmountOption, AskConsent, BudgetOptions, ConsentQuestion, LimitOptions, NamedBudget, SpendingOptions } from './Budget.ts';
 export type { Counter } from './budget/Counter.ts';
 export type { Limit } from './budget/Limit.ts';
@@ -18,7 +20,11 @@ export type {
   StandingBudgets,
   Stopped,
 } from './ClientStore.ts';
-export { type CreateFetchOptions, createFetch, type PayingFetch, paymentOf, type ResponsePayment } from './createFetch.ts';
+export { type ClientOptions, createClient, type PayingClient, type PayingFetch } from './createClient.ts';
+export { type CreateFetchOptions, createFetch } from './createFetch.ts';
+export { paymentOf, type ResponsePayment } from './exchange.ts';
 export type { Lease, Payment, PaymentState, Purchase, Spending, Step } from './Journal.ts';
 export { createMemoryClientStore } from './memory.ts';
+export { interruptedOf, type PaymentInterrupted, parseInterrupted, type Resumed, resumePayment } from './PaymentInterrupted.ts';
+export type { CallQuote, CoveredQuote, FreeQuote, PricedQuote, RefusedQuote } from './quoteCall.ts';
 export { type Finding, type ResumeOptions, resolvePayment, resumePayments } from './resume.ts';

@@ -19,6 +19,7 @@ import type { ReserveOutcome } from './ClientStore.ts';
 import type { Lease, Payment, Purchase } from './Journal.ts';
 import * as Journal from './Journal.ts';
 import type { Outgoing } from './Outgoing.ts';
+import { paymentFailure } from './paymentFailure.ts';
 import type { Quote } from './Quote.ts';
 import { leastSecondsLeft } from './Quote.ts';
 import { track } from './track.ts';
@@ -42,7 +43,7 @@ export type Paid =
  * @throws BUDGET_HOST_DENIED – a budget does not pay this host
  * @throws CONSENT_REFUSED – it costs more than may be paid without asking, and nobody said yes
  * @throws JOURNAL_CONFLICT – the journal has a payment of this invoice already
- * @throws PAYMENT_FAILED – for certain: nothing was spent
+ * @throws PAYMENT_FAILED, PAYMENT_UNFUNDED, PAYMENT_UNROUTABLE, PAYMENT_TOO_SMALL, PAYMENT_TOO_LARGE – for certain: nothing was spent
  * @throws PAYMENT_UNKNOWN – it may have been paid: it is looked up before anything else is paid for this resource
  * @throws PAYMENT_INTERRUPTED – this process stood still for so long that another took over
  * @throws STORE_UNAVAILABLE – the journal could not be written; the wallet is not called without it
@@ -115,8 +116,8 @@ async function setAside(client: Client, outgoing: Outgoing, quote: Quote, room: 
   throw refusals.consentRefused(first.budget, first.aboveMsat, { amountMsat, minFeeMsat: room.minFeeMsat, host: outgoing.url.host }, answer);
 }
 
-/** Why nothing was set aside. */
-function refusalOf(outcome: Exclude<ReserveOutcome, { kind: 'reserved' | 'blocked' }>, asked: refusals.Asked): FareboxError {
+/** Why nothing was set aside. Where consent was wanted: nobody could be asked. */
+export function refusalOf(outcome: Exclude<ReserveOutcome, { kind: 'reserved' | 'blocked' }>, asked: refusals.Asked): FareboxError {
   switch (outcome.kind) {
     case 'known':
       return conflict(outcome.payment, asked.host);
@@ -127,7 +128,7 @@ function refusalOf(outcome: Exclude<ReserveOutcome, { kind: 'reserved' | 'blocke
     case 'exceeded':
       return refusals.exceeded(outcome.by, asked);
     case 'unconsented':
-      return refusals.consentRefused(outcome.budget, outcome.aboveMsat, asked, 'failed');
+      return refusals.consentRefused(outcome.budget, outcome.aboveMsat, asked, 'nobody');
   }
 }
 
@@ -143,6 +144,8 @@ async function call(client: Client, payment: Payment, lease: Lease, outgoing: Ou
     throw interrupted(payment, 'Nothing was paid.');
   }
   const ending = finish(client, payment, lease);
+  client.underway.add(ending);
+  ending.finally(() => client.underway.delete(ending)).catch(() => undefined);
   const { payment: ended, outcome } = await orAborted(ending, outgoing.signal).catch((error: unknown) => {
     // Nobody waits for the credential any more: the next call may have it.
     ending.then(() => client.store.step(payment.paymentHash, { kind: 'release', owner: lease.owner }, nowAt(client.clock))).catch(() => undefined);
@@ -245,7 +248,8 @@ function proofIn(text: string, payment: Payment): Preimage.Preimage | undefined 
   }
 }
 
-function purchaseOf(client: Client, outgoing: Outgoing, quote: Quote): Purchase {
+/** What a quote is for, as it stands in the journal. */
+export function purchaseOf(client: Client, outgoing: Outgoing, quote: Quote): Purchase {
   return {
     paymentHash: quote.paymentHash,
     resource: outgoing.resource,
@@ -283,21 +287,11 @@ function orAborted<T>(ending: Promise<T>, signal: AbortSignal): Promise<T> {
 }
 
 function failed(client: Client, payment: Payment, outcome: PaymentOutcome, feeBoundBy: refusals.Bound | undefined): FareboxError {
-  const { paymentHash, note, origin } = payment;
-  const { host } = new URL(origin);
-  const reason = outcome.kind === 'failed' ? outcome.reason : 'rejected';
-  if (reason === 'fee-limit') return Budget.feeExceeded(payment, client.budget, feeBoundBy);
-  const hint = reason === 'no-route' ? ` ${hintOfRoom(payment)}` : '';
-  const message = `Payment ${paymentHash} of ${Amount.format(payment.amountMsat)} to ${host} failed, and nothing was spent. The wallet says: ${note}${hint}`;
-  return new FareboxError('PAYMENT_FAILED', message, { details: { paymentHash, reason, host } });
+  if (outcome.kind === 'failed' && outcome.reason === 'fee-limit') return Budget.feeExceeded(payment, client.budget, feeBoundBy);
+  return paymentFailure(payment, outcome, new URL(payment.origin).host);
 }
 
-/** Wallets that look for a way within the fee limit alone call a limit that is too low no way, as lnd does. */
-function hintOfRoom({ reservedMsat, amountMsat }: Payment): string {
-  const room = Amount.format((reservedMsat - amountMsat) as Msat);
-  return `The limit left ${room} for the fee, and a way that costs more counts as none: allow more, or see whether there is a way at all.`;
-}
-
+/** The invoice has a row in the journal: it is not paid again. */
 function conflict(payment: Payment, host: string): FareboxError {
   const { paymentHash, state } = payment;
   const message = `${host} offers an invoice that the journal has already (payment ${paymentHash}, ${state}). It is not paid again: ask for another one later.`;

@@ -84,6 +84,19 @@ export function reserving(request: ReserveRequest): Decision<ReserveOutcome> {
   };
 }
 
+/** What would come of {@link reserving}, with nothing written. */
+export function weighing(request: ReserveRequest): Decision<ReserveOutcome> {
+  const { reads, decide } = reserving(request);
+  return {
+    operation: undefined,
+    reads,
+    decide: (sheet) => {
+      const decided = decide(sheet);
+      return decided.kind === 'wanting' ? decided : { kind: 'decided', outcome: decided.outcome };
+    },
+  };
+}
+
 /** Lets the wallet be called. */
 export function dispatching({
   paymentHash,

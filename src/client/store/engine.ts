@@ -18,6 +18,7 @@ import {
   stepping,
   stopping,
   summing,
+  weighing,
 } from './decisions.ts';
 
 /** What a kind of store does. */
@@ -38,6 +39,7 @@ export function toClientStore({ take, ...rest }: Engine): ClientStore {
   return {
     ...rest,
     reserve: (request) => take(reserving(request)),
+    weigh: (request) => take(weighing(request)),
     dispatch: (request) => take(dispatching(request)),
     step: (paymentHash, step, nowAt) => take(stepping(paymentHash, step, nowAt)),
     spending: () => take(summing),

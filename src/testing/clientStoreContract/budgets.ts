@@ -135,6 +135,21 @@ export const budgets: readonly ClientStoreCase[] = [
     },
   },
   {
+    name: 'what would come of a reservation is said without anything being written',
+    run: async (store) => {
+      const agent = budgetOf({ name: 'agent', limits: [{ per: 'day', max: '110 sat' }] });
+      await reserved(store, buying('gone', { budgets: [agent], leaseEndsAt: now + 1 }));
+      const before = await store.audit();
+      const later = { budgets: [agent], nowAt: now + 1, leaseEndsAt: now + 16 };
+      const weighed = await store.weigh(buying('a', later));
+      assert.equal(weighed.kind === 'reserved' && weighed.payment.reservedMsat, sat(60));
+      assert.deepEqual(await store.audit(), before);
+      assert.deepEqual(await store.reserve(buying('a', later)), weighed);
+      assert.equal(kindOf(await store.weigh(buying('b', later))), 'reserved');
+      assert.equal(kindOf(await store.weigh(buying('b', { ...later, minFeeMsat: sat(5) }))), 'exceeded');
+    },
+  },
+  {
     name: 'a limit that is new counts what its budget has spent since its window began',
     run: async (store) => {
       const agent = budgetOf({ name: 'agent' });
