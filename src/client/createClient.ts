@@ -13,10 +13,12 @@ import type { Payer } from '../lightning/Lightning.ts';
 import * as Budget from './Budget.ts';
 import { type Client, type ClientEvent, emitter } from './Client.ts';
 import type { ClientStore } from './ClientStore.ts';
-import { type Call, exchange, follow } from './exchange.ts';
+import { exchange, follow } from './exchange.ts';
 import type { Payment } from './Journal.ts';
+import type { Call } from './kept.ts';
 import { createMemoryClientStore } from './memory.ts';
 import * as Outgoing from './Outgoing.ts';
+import { createQueue } from './Queue.ts';
 import { type CallQuote, quoteCall } from './quoteCall.ts';
 import { resumeClient } from './resume.ts';
 
@@ -113,6 +115,7 @@ function open(options: ClientOptions): Client {
     paymentTimeoutSeconds,
     unwritten: new Map(),
     underway: new Set(),
+    queue: createQueue(),
     left: new Map(),
     emit: emitter(options.onEvent),
     isWatched: options.onEvent !== undefined,
