@@ -111,6 +111,8 @@ async function call(client: Client, payment: Payment, lease: Lease, outgoing: Ou
     throw interrupted(payment, 'Nothing was paid.');
   }
   const ending = finish(client, payment, lease);
+  client.underway.add(ending);
+  ending.finally(() => client.underway.delete(ending)).catch(() => undefined);
   const { payment: ended, outcome } = await orAborted(ending, outgoing.signal).catch((error: unknown) => {
     // Nobody waits for the credential any more: the next call may have it.
     ending.then(() => client.store.step(payment.paymentHash, { kind: 'release', owner: lease.owner }, nowAt(client.clock))).catch(() => undefined);
@@ -213,7 +215,8 @@ function proofIn(text: string, payment: Payment): Preimage.Preimage | undefined 
   }
 }
 
-function purchaseOf(client: Client, outgoing: Outgoing, quote: Quote): Purchase {
+/** What a quote is for, as it stands in the journal. */
+export function purchaseOf(client: Client, outgoing: Outgoing, quote: Quote): Purchase {
   return {
     paymentHash: quote.paymentHash,
     resource: outgoing.resource,
@@ -255,7 +258,8 @@ function failed(client: Client, payment: Payment, outcome: PaymentOutcome, host:
   return paymentFailure(payment, outcome, host);
 }
 
-function conflict(payment: Payment, host: string): FareboxError {
+/** The invoice has a row in the journal: it is not paid again. */
+export function conflict(payment: Payment, host: string): FareboxError {
   const { paymentHash, state } = payment;
   const message = `${host} offers an invoice that the journal has already (payment ${paymentHash}, ${state}). It is not paid again: ask for another one later.`;
   return new FareboxError('JOURNAL_CONFLICT', message, { details: { paymentHash, state, host } });
