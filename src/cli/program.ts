@@ -4,6 +4,10 @@
 import { Command } from 'commander';
 import { registerAudit } from './audit.ts';
 import { registerGet } from './buy/get.ts';
+import { registerJournal } from './buy/journal.ts';
+import { registerQuote } from './buy/quote.ts';
+import { registerReceipts } from './buy/receipts.ts';
+import { registerTokens } from './buy/tokens.ts';
 import type { CliContext } from './Context.ts';
 import { registerCheck } from './check.ts';
 import { registerDemo } from './demo.ts';
@@ -39,8 +43,12 @@ export function createProgram(context: CliContext): Command {
   registerInit(program, context);
   registerCheck(program, context);
   registerGet(program, context);
+  registerQuote(program, context);
   registerTopUp(program, context);
   registerWallet(program, context);
+  registerJournal(program, context);
+  registerTokens(program, context);
+  registerReceipts(program, context);
   registerDoctor(program, context);
   registerDrivers(program, context);
   registerSales(program, context);

@@ -3,7 +3,7 @@
  */
 
 import { shown } from '../../client/Client.ts';
-import { type PayingFetch, paymentOf, type ResponsePayment } from '../../client/index.ts';
+import { paymentOf, type ResponsePayment } from '../../client/index.ts';
 import { systemClock, wait } from '../../core/Clock.ts';
 import { FareboxError } from '../../core/Errors.ts';
 import type { CliContext } from '../Context.ts';
@@ -169,7 +169,7 @@ async function ask(desk: Desk, call: Call, record: Record, signal: AbortSignal):
   if (manner.isVerbose) send = showing(context.terminal, send);
   const offers = manner.paysNothing ? keepingOffer(send) : undefined;
   const kept = manner.keepsCredential ? keepingCredential(offers?.send ?? send) : undefined;
-  const fetch: PayingFetch = purse.fetchWith({ fetch: kept?.send ?? offers?.send ?? send, onEvent: record.tell });
+  const { fetch } = purse.client({ fetch: kept?.send ?? offers?.send ?? send, onEvent: record.tell });
   try {
     signal.throwIfAborted();
     const response = await fetch(call.url, {
