@@ -46,6 +46,7 @@ export function exitCodeOf(error: unknown): ExitCode {
     case 'CONFIG_INVALID':
     case 'KEYS_INVALID':
     case 'KEYS_LOCKED':
+    case 'STORE_LOCKED':
       return 2;
     case 'BUDGET_EXCEEDED':
     case 'CHALLENGE_REFUSED':
@@ -55,6 +56,10 @@ export function exitCodeOf(error: unknown): ExitCode {
     case 'JOURNAL_CONFLICT':
       return 3;
     case 'PAYMENT_FAILED':
+    case 'PAYMENT_TOO_LARGE':
+    case 'PAYMENT_TOO_SMALL':
+    case 'PAYMENT_UNFUNDED':
+    case 'PAYMENT_UNROUTABLE':
       return 4;
     case 'PAYMENT_UNKNOWN':
     case 'PAYMENT_INTERRUPTED':

@@ -51,7 +51,8 @@ export type PayingClient = {
    *
    * It throws what `fetch` throws, and `FareboxError`s that say what was paid: `BUDGET_EXCEEDED`, `CHALLENGE_MALFORMED`,
    * `CHALLENGE_REFUSED`, `INVOICE_EXPIRED`, `INVOICE_MALFORMED`, `JOURNAL_CONFLICT`, `PAYMENT_FAILED`, `PAYMENT_INTERRUPTED`,
-   * `PAYMENT_NOT_HONOURED`, `PAYMENT_UNKNOWN`, `REQUEST_UNREPEATABLE`, `STORE_UNAVAILABLE`. A 402 in another scheme is returned as it is.
+   * `PAYMENT_NOT_HONOURED`, `PAYMENT_TOO_LARGE`, `PAYMENT_TOO_SMALL`, `PAYMENT_UNFUNDED`, `PAYMENT_UNKNOWN`, `PAYMENT_UNROUTABLE`,
+   * `REQUEST_UNREPEATABLE`, `STORE_UNAVAILABLE`. A 402 in another scheme is returned as it is.
    */
   readonly fetch: PayingFetch;
   /**

@@ -47,14 +47,19 @@ export type ResumeOptions = {
  * @throws STORE_UNAVAILABLE – the journal could not be read or written
  */
 export async function resumePayments(options: ResumeOptions): Promise<readonly Payment[]> {
-  const { payer, store, clock = systemClock, reached = unwatched } = options;
-  return lookUpAll({ payer, store, clock, reached, emit: emitter(options.onEvent) });
+  return lookUpAll(lookingOf(options));
 }
 
 /** The same for a client at work, which first writes down what its store could not take before. `only`: that payment alone. */
 export async function resumeClient(client: Client, only?: PaymentHash): Promise<readonly Payment[]> {
   if (client.unwritten.size > 0) await writeDown(client);
   return lookUpAll(client, only);
+}
+
+/** The same for one payment; one whose end is known, or that a living call is working on, is left as it is. */
+export async function resumeOne(payment: Payment, options: ResumeOptions): Promise<Payment> {
+  const looking = lookingOf(options);
+  return isLeft(looking, payment) ? findOut(looking, payment) : payment;
 }
 
 /** What a person found out about a payment. */
@@ -133,14 +138,27 @@ const expiredSeconds = 86_400;
 const pollMs = 250;
 
 async function lookUpAll(client: Looking, only?: PaymentHash): Promise<readonly Payment[]> {
-  const { store, clock } = client;
   const seen: Payment[] = [];
-  for (const payment of await store.list(['reserved', 'dispatched', 'unknown'])) {
-    if ((only !== undefined && payment.paymentHash !== only) || Journal.isLeased(payment, nowAt(clock))) continue;
-    if (payment.state !== 'reserved') seen.push(await lookUp(client, payment));
-    else seen.push((await store.step(payment.paymentHash, { kind: 'abandon' }, nowAt(clock))) ?? (await store.get(payment.paymentHash)) ?? payment);
+  for (const payment of await client.store.list(['reserved', 'dispatched', 'unknown'])) {
+    if ((only === undefined || payment.paymentHash === only) && isLeft(client, payment)) seen.push(await findOut(client, payment));
   }
   return seen;
+}
+
+function lookingOf({ payer, store, clock = systemClock, onEvent, reached = unwatched }: ResumeOptions): Looking {
+  return { payer, store, clock, reached, emit: emitter(onEvent) };
+}
+
+/** Whether its end is open, and nobody is at work on it. */
+function isLeft({ clock }: Looking, payment: Payment): boolean {
+  return Journal.isUnfinished(payment) && !Journal.isLeased(payment, nowAt(clock));
+}
+
+/** Money that no wallet has seen is free again; of anything else the wallet is asked. */
+async function findOut(client: Looking, payment: Payment): Promise<Payment> {
+  const { store, clock } = client;
+  if (payment.state !== 'reserved') return lookUp(client, payment);
+  return (await store.step(payment.paymentHash, { kind: 'abandon' }, nowAt(clock))) ?? (await store.get(payment.paymentHash)) ?? payment;
 }
 
 /** What looking up takes of a client. */
