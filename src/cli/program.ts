@@ -11,6 +11,8 @@ import { registerTokens } from './buy/tokens.ts';
 import type { CliContext } from './Context.ts';
 import { registerCheck } from './check.ts';
 import { registerDemo } from './demo.ts';
+import { registerCompletion } from './describe/completion.ts';
+import { registerSchema } from './describe/schema.ts';
 import { registerDoctor } from './doctor.ts';
 import { registerDrivers } from './drivers.ts';
 import { exitCodes } from './exit.ts';
@@ -59,6 +61,8 @@ export function createProgram(context: CliContext): Command {
   registerSandbox(program, context);
   registerLie(program, context);
   registerAudit(program, context);
+  registerSchema(program, context);
+  registerCompletion(program, context);
   return program;
 }
 

@@ -51,7 +51,7 @@ export function registerReceipts(program: Command, context: CliContext): void {
     .action((payment: string, options: ListOptions) => show(context, payment, options));
   range(receipts.command('export').description('Print receipts for a spreadsheet (csv) or for programs (jsonl).'))
     .option('--format <format>', 'csv or jsonl', 'csv')
-    .option('--redacted', 'without preimages, for other people’s eyes; this is the default')
+    .option('--redacted', 'without preimages, for other people’s eyes; this is the default', true)
     .option('--no-redacted', 'with preimages: with its token, each is a credential')
     .option(...wallet)
     .action((options: ExportOptions) => exportAll(context, options));
