@@ -88,10 +88,10 @@ export async function makeCall(desk: Desk, call: Call): Promise<CallResult> {
     if (answer === undefined) return end(0);
     status = answer.response.status;
     payment = answer.payment;
-    await deliver(desk, call, record, answer);
+    const isThere = await deliver(desk, call, record, answer);
     const { refusal } = answer;
     if (refusal !== undefined) return end(refusal.exitCode, refusal);
-    return status >= 400 ? end(8, { exitCode: 8, code: '', message: `${status} ${printable(answer.response.statusText)}`.trim() }) : end(0);
+    return isThere ? end(0) : end(8, { exitCode: 8, code: '', message: `${status} ${printable(answer.response.statusText)}`.trim() });
   } catch (error) {
     if (signal.aborted) await record.untilMoneyIsKnown();
     const circumstances = {
