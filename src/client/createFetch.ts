@@ -105,7 +105,7 @@ export function createFetch(options: CreateFetchOptions): PayingFetch {
   };
   let calls = 0;
   return async (input, init) => {
-    const call: Call = { owner: `${client.id}.${++calls}`, hasPaid: false };
+    const call: Call = { owner: `${client.id}.${++calls}`, payment: undefined };
     return follow(client, await Outgoing.from(input, init, maxBodyBytes), call);
   };
 }
@@ -119,7 +119,8 @@ export function paymentOf(response: Response): ResponsePayment | undefined {
 type Call = {
   /** As it stands in the journal. */
   readonly owner: string;
-  hasPaid: boolean;
+  /** The one that it has made. */
+  payment: Payment | undefined;
 };
 
 const payments = new WeakMap<Response, ResponsePayment>();
@@ -135,14 +136,27 @@ async function follow(client: Client, first: Outgoing.Outgoing, call: Call): Pro
   let outgoing = first;
   for (let hops = 0; ; hops++) {
     const response = await exchange(client, outgoing, call);
-    const next = Outgoing.redirected(outgoing, response);
+    const next = await nextAfter(client, outgoing, response, hops).catch((error: unknown) => {
+      throw call.payment && outgoing.redirect === 'follow' ? notHonoured(call.payment, response.status, error) : error;
+    });
     if (!next) {
       client.reached('client.answer.ready');
       return response;
     }
-    await drain(response, client.clock);
-    if (hops === Outgoing.maxRedirects) throw new TypeError(`fetch failed: more than ${Outgoing.maxRedirects} redirects`);
     outgoing = next;
+  }
+}
+
+/** The request that a redirect asks for, or undefined where this is the answer. A redirect that is not handed on is read to its end, whoever throws. */
+async function nextAfter(client: Client, outgoing: Outgoing.Outgoing, response: Response, hops: number): Promise<Outgoing.Outgoing | undefined> {
+  let isAnswer = false;
+  try {
+    const next = Outgoing.redirected(outgoing, response);
+    isAnswer = next === undefined;
+    if (next && hops === Outgoing.maxRedirects) throw new TypeError(`fetch failed: more than ${Outgoing.maxRedirects} redirects`);
+    return next;
+  } finally {
+    if (!isAnswer) await drain(response, client.clock);
   }
 }
 
@@ -158,11 +172,11 @@ async function exchange(client: Client, outgoing: Outgoing.Outgoing, call: Call)
     const offer = response.status === 402 ? await readOffer(client, outgoing, response) : undefined;
     if (!offer) return response;
     if (hasOwn) throw refused(outgoing.url, 'the request has an Authorization of its own, where the credential would go');
-    if (call.hasPaid) throw refused(outgoing.url, 'this call was redirected here after it had paid elsewhere, and a call pays once. Ask there directly');
+    if (call.payment) throw refused(outgoing.url, 'this call was redirected here after it had paid elsewhere, and a call pays once. Ask there directly');
     const quote = Quote.from(offer, client.payer.network, nowAt(client.clock));
     const paid = await pay(client, outgoing, quote, call.owner);
     if (paid.kind === 'paid') {
-      call.hasPaid = true;
+      call.payment = paid.payment;
       return answerTo(client, outgoing, paid.payment, call);
     }
     if (turn === maxTurns) throw unknown(paid.by);
