@@ -38,9 +38,9 @@ async function follow(url: string, headers: Record<string, string>, clock: Fixed
   let at = url;
   for (let hops = 0; hops < mostHops; hops++) {
     const answer = await get(at, headers, clock).catch(() => undefined);
-    const location = answer?.headers.location;
+    const location = answer?.headers.location ?? /url=(.*)/.exec(String(answer?.headers.refresh))?.[1];
     if (typeof location !== 'string') return answer;
-    at = location;
+    at = new URL(location, at).href;
   }
   return undefined;
 }
@@ -55,8 +55,12 @@ function get(url: string, headers: Record<string, string>, clock: FixedClock): P
         if (length < 100_000) body += chunk.toString('latin1');
         if (response.statusCode === 200 && length > 100_000) request.destroy(new Error('enough'));
       });
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body }));
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: { ...hints, ...response.headers, ...response.trailers }, body }));
       response.on('error', reject);
+    });
+    let hints = {};
+    request.on('information', ({ headers: early }) => {
+      hints = { ...hints, ...early };
     });
     const callOff = clock.after(patienceMs, () => request.destroy(new Error('too late')));
     request.on('error', (error: Error & { readonly rawPacket?: Buffer }) => (error.rawPacket ? resolve(headIn(error.rawPacket)) : reject(error)));
@@ -73,11 +77,11 @@ function headIn(bytes: Buffer): Answer {
 }
 
 function invoiceIn({ headers, body }: Answer): string | undefined {
-  return /invoice="([^"]*)"/.exec(String(headers['www-authenticate']))?.[1] ?? /"invoice":"([^"]*)"/.exec(body)?.[1];
+  return /invoice="?([^",\s]*)/.exec(String(headers['www-authenticate']))?.[1] ?? /"invoice":"([^"]*)"/.exec(body)?.[1];
 }
 
 function tokenIn({ headers }: Answer): string {
-  return (/macaroon="([^"]*)"/.exec(String(headers['www-authenticate']))?.[1] ?? '').replace(/[^!-~]/g, '');
+  return (/macaroon="?([^",\s]*)/.exec(String(headers['www-authenticate']))?.[1] ?? '').replace(/[^!-~]/g, '');
 }
 
 /** The lowest price that anything names; nothing where nothing does. */
