@@ -8,11 +8,18 @@ import type { FixedClock } from '../../../src/testing/FixedClock.ts';
 import type { Liars, Way } from '../../../src/testing/index.ts';
 import { patiently } from './buyer.ts';
 
-/** Takes it through all steps of a way. */
-export async function robGullible(way: Way, liars: Liars, clock: FixedClock): Promise<void> {
+/** How it pays: the last word of a wallet, if it says one. */
+export type Paying = (request: {
+  readonly invoice: string;
+  readonly maxFeeMsat: string;
+  readonly timeoutSeconds: number;
+}) => Promise<{ readonly kind: string; readonly preimage?: string } | undefined>;
+
+/** Takes it through all steps of a way. It pays from the liars' wallet where it is given no other. */
+export async function robGullible(way: Way, liars: Liars, clock: FixedClock, pay: Paying = (request) => callWallet(request, liars, clock)): Promise<void> {
   for (const step of way.steps) {
     if (step.kind === 'later') clock.advance(step.seconds * 1000);
-    else await patiently(buy(`${liars.url}/${way.name}/${step.path}`, liars, clock), liars, () => clock.timers() > 0 && clock.advance(100));
+    else await patiently(buy(`${liars.url}/${way.name}/${step.path}`, pay, clock), liars, () => clock.timers() > 0 && clock.advance(100));
   }
 }
 
@@ -22,12 +29,12 @@ const mostTries = 3;
 const mostHops = 70;
 const patienceMs = 60_000;
 
-async function buy(url: string, liars: Liars, clock: FixedClock): Promise<void> {
+async function buy(url: string, pay: Paying, clock: FixedClock): Promise<void> {
   for (let tries = 0; tries < mostTries; tries++) {
     const bare = await follow(url, {}, clock);
     const invoice = bare && invoiceIn(bare);
     if (!invoice || believedSat(bare, invoice) > 60n) continue;
-    const preimage = await order(invoice, liars, clock);
+    const preimage = await order(invoice, pay);
     const answer = preimage && (await follow(url, { authorization: `L402 ${tokenIn(bare)}:${preimage}` }, clock));
     if (answer && answer.status === 200 && answer.body === '{"ok":true}') return;
   }
@@ -100,9 +107,9 @@ function satIn(invoice: string): bigint {
 }
 
 /** Pays until the wallet says that it has; shows whatever it is given for a proof. */
-async function order(invoice: string, liars: Liars, clock: FixedClock): Promise<string | undefined> {
+async function order(invoice: string, pay: Paying): Promise<string | undefined> {
   for (let tries = 0; tries < mostTries; tries++) {
-    const said = await callWallet({ node: { name: 'wallet' }, invoice, maxFeeMsat: '10000', timeoutSeconds: 60 }, liars, clock);
+    const said = await pay({ invoice, maxFeeMsat: '10000', timeoutSeconds: 60 });
     if (said?.kind === 'settled') return said.preimage ?? '00'.repeat(32);
     // For certain: it takes another invoice.
     if (said?.kind === 'failed') return undefined;
@@ -111,9 +118,9 @@ async function order(invoice: string, liars: Liars, clock: FixedClock): Promise<
 }
 
 /** The last word that comes over the connection. */
-function callWallet(request: unknown, liars: Liars, clock: FixedClock): Promise<{ readonly kind: string; readonly preimage?: string } | undefined> {
+function callWallet(request: object, liars: Liars, clock: FixedClock): ReturnType<Paying> {
   const { hostname, port } = new URL(liars.wallet.url);
-  const body = JSON.stringify(request);
+  const body = JSON.stringify({ node: { name: 'wallet' }, ...request });
   return new Promise((resolve) => {
     const socket = connect(Number(port), hostname);
     const callOff = clock.after(patienceMs, () => socket.destroy());
