@@ -29,6 +29,8 @@ test('doors are the index of src and of each folder, the adapters, and the drive
     'src/core/Amount.ts': '',
     'src/client/sqlite.ts': 'export function createSqliteClientStore() {}',
     'src/client/pay.ts': 'export function pay() {}',
+    'src/client/receipts.ts': 'export const x = 1;',
+    'src/client/receipts/text.ts': '',
     'src/adapters/hono.ts': '',
     'src/adapters/nodeSale.ts': '',
     'src/lightning/Lightning.ts': '',
@@ -40,7 +42,15 @@ test('doors are the index of src and of each folder, the adapters, and the drive
     'src/store/checked.ts': 'export function createMemoryStore() {}',
     'src/store/claimLife.ts': 'export function createClaimLifeStore() {}',
   });
-  expect(findDoors(root).map((door) => door.name)).toEqual(['.', './client', './client/sqlite', './hono', './lightning/sandbox', './store/memory']);
+  expect(findDoors(root).map((door) => door.name)).toEqual([
+    '.',
+    './client',
+    './client/receipts',
+    './client/sqlite',
+    './hono',
+    './lightning/sandbox',
+    './store/memory',
+  ]);
   expect(formatExports(findDoors(root))['./lightning/sandbox']).toEqual({ types: './dist/lightning/sandbox.d.ts', default: './dist/lightning/sandbox.js' });
 });
 

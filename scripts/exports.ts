@@ -3,7 +3,8 @@
  *
  * `src/index.ts` is `farebox` and `src/<folder>/index.ts` is `farebox/<folder>`. A file of adapters that is named in lower case alone is
  * `farebox/<name>`. A file that exports the driver it is named after is a door of its own: `src/store/sqlite.ts`, because it exports
- * `createSqliteStore`, is `farebox/store/sqlite`. Everything else is internal.
+ * `createSqliteStore`, is `farebox/store/sqlite`. A file of client that stands before a folder of its own name is `farebox/client/<name>`.
+ * Everything else is internal.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,11 +19,19 @@ export type Door = {
 };
 
 /** The folders whose files are doors of their own: what their names begin with, and what else makes a file a door. */
-const shelves: readonly { readonly folder: string; readonly prefix: string; readonly isDoor: (name: string, exported: readonly string[]) => boolean }[] = [
+const shelves: readonly {
+  readonly folder: string;
+  readonly prefix: string;
+  readonly isDoor: (name: string, exported: readonly string[], hasFolder: boolean) => boolean;
+}[] = [
   { folder: 'adapters', prefix: '.', isDoor: () => true },
   { folder: 'lightning', prefix: './lightning', isDoor: exportsDriver(/^(?:create(\w+)(?:Receiver|Payer)|with(\w+?)(?:Invoices)?)$/) },
   { folder: 'store', prefix: './store', isDoor: exportsDriver(/^create(\w+)Store$/) },
-  { folder: 'client', prefix: './client', isDoor: exportsDriver(/^create(\w+)ClientStore$/) },
+  {
+    folder: 'client',
+    prefix: './client',
+    isDoor: (name, exported, hasFolder) => hasFolder || exportsDriver(/^create(\w+)ClientStore$/)(name, exported),
+  },
 ];
 
 function exportsDriver(pattern: RegExp) {
@@ -45,7 +54,7 @@ export function findDoors(root: string): readonly Door[] {
     .map((folder) => ({ name: `./${folder.name}`, source: `src/${folder.name}/index.ts` }));
   const products = shelves.flatMap(({ folder, prefix, isDoor }) =>
     namesIn(join(src, folder))
-      .filter((name) => isDoor(name, parseSource(readFileSync(join(src, folder, `${name}.ts`), 'utf8')).exported))
+      .filter((name) => isDoor(name, parseSource(readFileSync(join(src, folder, `${name}.ts`), 'utf8')).exported, existsSync(join(src, folder, name))))
       .map((name) => ({ name: `${prefix}/${name}`, source: `src/${folder}/${name}.ts` })),
   );
   const main = existsSync(join(src, 'index.ts')) ? [{ name: '.', source: 'src/index.ts' }] : [];

@@ -13,6 +13,8 @@ export type Terminal = {
   readonly isInteractive: boolean;
   /** Whether results are JSON. */
   readonly isJson: boolean;
+  /** Whether standard error is a terminal, on which lines can be drawn anew. */
+  readonly isWatched: boolean;
   /** Columns to write in. */
   readonly width: number;
   /** A line of a result for people; nothing where results are JSON. */
@@ -23,6 +25,8 @@ export type Terminal = {
   readonly raw: (bytes: Uint8Array) => Promise<void>;
   /** A line about what is happening, to standard error. */
   readonly note: (text: string) => void;
+  /** Lines that stand below everything on standard error and are drawn anew by the next call, none takes them away; nothing where it is not watched. */
+  readonly live: (lines: readonly string[]) => void;
   /** Text in a tone, where the terminal can show it. */
   readonly tone: (tone: Tone, text: string) => string;
   /** The same terminal, with JSON as `--json` says. */
@@ -34,20 +38,74 @@ export type Streams = { readonly stdout: NodeJS.WriteStream; readonly stderr: No
 
 /** A terminal on these streams. */
 export function createTerminal(streams: Streams, isJson?: boolean): Terminal {
+  return terminalOn(streams, liveLines(streams.stderr), isJson);
+}
+
+function terminalOn(streams: Streams, live: LiveLines, isJson?: boolean): Terminal {
   const { stdout, stderr } = streams;
   const isInteractive = stdout.isTTY === true;
   const json = isJson ?? !isInteractive;
+  const colored = { stdout: showsColor(stdout), stderr: showsColor(stderr) };
+  // A tone is written where either can show it, and taken out of what goes to the one that cannot.
+  const suited = (text: string, stream: 'stdout' | 'stderr') => (colored[stream] ? text : stripVTControlCharacters(text));
+  const print = (text: string) => live.aside(() => void stdout.write(text));
   return {
     isInteractive,
     isJson: json,
-    width: Math.max(40, Math.min(stdout.columns ?? 100, 120)),
-    line: (text = '') => void (json || stdout.write(`${text}\n`)),
-    data: (value) => void (json && stdout.write(`${toJson(value)}\n`)),
-    raw: (bytes) => new Promise((resolve, reject) => stdout.write(bytes, (error) => (error ? reject(error) : resolve()))),
-    note: (text) => void stderr.write(`${text}\n`),
-    tone: (tone, text) => (tone === 'plain' ? text : styleText(styles[tone], text, { stream: stdout })),
-    withJson: (wanted) => (wanted === undefined ? createTerminal(streams, isJson) : createTerminal(streams, wanted)),
+    isWatched: stderr.isTTY === true,
+    width: Math.max(40, Math.min(stdout.columns ?? stderr.columns ?? 100, 120)),
+    line: (text = '') => void (json || print(`${suited(text, 'stdout')}\n`)),
+    data: (value) => void (json && print(`${toJson(value)}\n`)),
+    raw: (bytes) => new Promise((resolve, reject) => live.aside(() => stdout.write(bytes, (error) => (error ? reject(error) : resolve())), isInteractive)),
+    note: (text) => live.aside(() => void stderr.write(`${suited(text, 'stderr')}\n`)),
+    live: (lines) => live.draw(lines.map((line) => suited(line, 'stderr'))),
+    tone: (tone, text) => (tone === 'plain' || !(colored.stdout || colored.stderr) ? text : styleText(styles[tone], text, { validateStream: false })),
+    withJson: (wanted) => terminalOn(streams, live, wanted ?? isJson),
   };
+}
+
+/** Lines that are drawn anew. */
+type LiveLines = {
+  readonly draw: (lines: readonly string[]) => void;
+  /** Writes something else: the lines are out of the way meanwhile. `isSeen`: whether it goes to the same terminal. */
+  readonly aside: (write: () => void, isSeen?: boolean) => void;
+};
+
+function liveLines(stderr: NodeJS.WriteStream): LiveLines {
+  let shown: readonly string[] = [];
+  const clear = () => {
+    // To the first of the lines, and away with everything from there on.
+    if (shown.length > 0) stderr.write(`\u001b[${shown.length}A\r\u001b[0J`);
+  };
+  const show = () => {
+    if (shown.length > 0) stderr.write(`${shown.join('\n')}\n`);
+  };
+  return {
+    draw: (lines) => {
+      if (stderr.isTTY !== true) return;
+      clear();
+      // A line that is wider than the terminal would be two, and stay.
+      shown = lines.map((line) => cut(line, (stderr.columns ?? 80) - 1));
+      show();
+    },
+    aside: (write, isSeen = true) => {
+      if (!isSeen) return write();
+      clear();
+      write();
+      show();
+    },
+  };
+}
+
+function cut(line: string, width: number): string {
+  return widthOf(line) <= width ? line : `${stripVTControlCharacters(line).slice(0, Math.max(0, width - 1))}…`;
+}
+
+function showsColor(stream: NodeJS.WriteStream): boolean {
+  const forced = process.env.FORCE_COLOR;
+  if (forced !== undefined) return !['0', 'false'].includes(forced);
+  // Heeds NO_COLOR and what the terminal says of itself.
+  return stream.isTTY === true && stream.getColorDepth() > 2;
 }
 
 /** JSON with bigints as decimal strings; what could steer a terminal is escaped. */

@@ -8,7 +8,7 @@ import { Writable } from 'node:stream';
 import { CommanderError } from 'commander';
 import { FareboxError } from '../core/Errors.ts';
 import type { CliContext } from './Context.ts';
-import { exitCodeOf } from './exit.ts';
+import { Ended, exitCodeOf } from './exit.ts';
 import { openHome } from './Home.ts';
 import { createProgram } from './program.ts';
 import { createTerminal } from './Terminal.ts';
@@ -69,13 +69,14 @@ const context: CliContext = {
 try {
   await createProgram(context).parseAsync();
 } catch (error) {
-  // What commander throws it has said already.
-  if (!(error instanceof CommanderError)) terminal.note(describe(error));
+  // What commander throws it has said already, and so has a command that names no label.
+  if (!(error instanceof CommanderError) && !(error instanceof Ended && error.label === '')) terminal.note(describe(error));
   process.exitCode = exitCodeOf(error);
 }
 
 /** What a person is told: the message of an expected error; of any other also where it happened. */
 function describe(error: unknown): string {
+  if (error instanceof Ended) return `${terminal.tone('bad', error.label)}  ${error.message}`;
   if (FareboxError.is(error)) return `${terminal.tone('bad', error.code)}  ${error.message}`;
   if (error instanceof RangeError || (error instanceof Error && 'code' in error && typeof error.code === 'string'))
     return `${terminal.tone('bad', 'error')}  ${error.message}`;

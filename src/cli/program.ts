@@ -3,13 +3,13 @@
  */
 import { Command } from 'commander';
 import { registerAudit } from './audit.ts';
+import { registerGet } from './buy/get.ts';
 import type { CliContext } from './Context.ts';
 import { registerCheck } from './check.ts';
 import { registerDemo } from './demo.ts';
 import { registerDoctor } from './doctor.ts';
 import { registerDrivers } from './drivers.ts';
 import { exitCodes } from './exit.ts';
-import { registerGet } from './get.ts';
 import { registerInit } from './init.ts';
 import { registerKeys } from './keys.ts';
 import { registerLie } from './lie.ts';

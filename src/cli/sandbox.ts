@@ -222,6 +222,9 @@ const stateTones: { readonly [state in SandboxAudit['payments'][number]['state']
 
 const faultWords: { readonly [kind in SandboxFaultKind]: string } = {
   fails: 'fails for certain, without a route',
+  'no-balance': 'fails for certain, for want of money',
+  'too-small': 'fails for certain, its amount being below what the channel sends',
+  'too-large': 'fails for certain, its amount being above what the channel sends',
   hangs: 'stays under way for ever',
   'settles-late': 'settles a second after the payer has given up',
   'no-preimage': 'moves the money, and the payer never learns the preimage',

@@ -11,7 +11,7 @@ import { createGateway } from '../gateway/Gateway.ts';
 import { createRootKeys } from '../server/RootKeys.ts';
 import * as Books from '../store/Books.ts';
 import { createMemoryStore } from '../store/memory.ts';
-import { registerGet } from './get.ts';
+import { registerGet } from './buy/get.ts';
 import { openSandbox } from './SandboxLink.ts';
 import { registerTopUp } from './topup.ts';
 

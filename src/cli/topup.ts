@@ -14,8 +14,8 @@ import { FareboxError } from '../core/Errors.ts';
 import * as Macaroon from '../core/Macaroon.ts';
 import * as topUp from '../server/policies/topUp.ts';
 import { useKeyOf } from '../server/Verifier.ts';
+import { inWordsOfTheCommand, narrate, openPayer, paidLine } from './buy/Paying.ts';
 import type { CliContext } from './Context.ts';
-import { inWordsOfTheCommand, narrate, openPayer, paidLine } from './Paying.ts';
 import { printable } from './Terminal.ts';
 import * as Presented from './token/Presented.ts';
 

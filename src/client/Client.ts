@@ -23,6 +23,10 @@ export type Client = {
   readonly paymentTimeoutSeconds: number;
   /** What the store could not take of a payment: written before anything else is paid for. */
   readonly unwritten: Map<PaymentHash, () => Promise<unknown>>;
+  /** Payments whose wallet was called and whose end is not written down yet: each resolves or rejects when it is. */
+  readonly underway: Set<Promise<unknown>>;
+  /** What a credential still buys, in the server's words, as far as an answer of this process has said it. */
+  readonly left: Map<PaymentHash, string>;
   readonly emit: (event: ClientEvent) => void;
   /** Whether anybody is told: what is told of every request need not be put together for nobody. */
   readonly isWatched: boolean;

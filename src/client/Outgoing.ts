@@ -66,6 +66,12 @@ export function send(outgoing: Outgoing, fetch: Fetch, credential?: string): Pro
   return fetch(href, init);
 }
 
+/** The same request, called off by another signal. */
+export function withSignal(outgoing: Outgoing, signal: AbortSignal): Outgoing {
+  const { href, origin, url, method, headers, body, redirect, rest } = outgoing;
+  return new Held({ href, origin, url, method, headers, body, signal, redirect, rest: rest && { ...rest, signal } });
+}
+
 /** Whether the caller set this header; `name` in lower case. */
 export function hasHeader({ headers }: Outgoing, name: string): boolean {
   if (headers === noHeaders) return false;

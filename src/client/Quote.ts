@@ -96,13 +96,19 @@ export function from(offer: Offer, network: Network, nowAt: number): Quote {
   const named = payeesInBody(offer.body).find((node) => node !== payee);
   if (named !== undefined)
     throw refused(`The invoice pays the node ${payee}, and the body names ${named} as the payee`, { ...details, payee, declared: named });
-  if (expiresAt - nowAt < leastSecondsLeft) {
-    const when = expiresAt <= nowAt ? `expired ${nowAt - expiresAt} seconds ago` : `expires in ${expiresAt - nowAt} seconds, too soon to be paid`;
-    throw new FareboxError('INVOICE_EXPIRED', `The invoice of ${host} ${when}. Ask again for another one; check this machine's clock if it keeps happening.`, {
-      details,
-    });
-  }
+  assertFresh({ expiresAt, paymentHash }, host, nowAt);
   return { scheme: challenge.scheme, token: challenge.token, invoice: challenge.invoice, paymentHash, amountMsat, payee, description, expiresAt };
+}
+
+/**
+ * Checks that there is time to pay.
+ * @throws INVOICE_EXPIRED – it has expired, or is about to
+ */
+export function assertFresh({ expiresAt, paymentHash }: Pick<Quote, 'expiresAt' | 'paymentHash'>, host: string, nowAt: number): void {
+  if (expiresAt - nowAt >= leastSecondsLeft) return;
+  const when = expiresAt <= nowAt ? `expired ${nowAt - expiresAt} seconds ago` : `expires in ${expiresAt - nowAt} seconds, too soon to be paid`;
+  const message = `The invoice of ${host} ${when}. Ask again for another one; check this machine's clock if it keeps happening.`;
+  throw new FareboxError('INVOICE_EXPIRED', message, { details: { host, paymentHash } });
 }
 
 /** What an invoice asks, as far as it can be read; whether it is in order is asked of the one that would be paid. */

@@ -1,10 +1,16 @@
 /**
  * `farebox/client`: a `fetch` that pays within a budget.
  */
+
+export { type AttenuateOptions, attenuate, type Narrowing } from './attenuate.ts';
 export type { AmountOption, BudgetOptions } from './Budget.ts';
 export type { ClientEvent } from './Client.ts';
 export type { Bearing, ClientStore, ClientStoreCapabilities, DispatchOutcome, ReserveOutcome, ReserveRequest } from './ClientStore.ts';
-export { type CreateFetchOptions, createFetch, type PayingFetch, paymentOf, type ResponsePayment } from './createFetch.ts';
+export { type ClientOptions, createClient, type PayingClient, type PayingFetch } from './createClient.ts';
+export { type CreateFetchOptions, createFetch } from './createFetch.ts';
+export { paymentOf, type ResponsePayment } from './exchange.ts';
 export type { Lease, Payment, PaymentState, Purchase, Spending, Step } from './Journal.ts';
 export { createMemoryClientStore } from './memory.ts';
+export { interruptedOf, type PaymentInterrupted, parseInterrupted, type Resumed, resumePayment } from './PaymentInterrupted.ts';
+export type { CallQuote, CoveredQuote, FreeQuote, PricedQuote, RefusedQuote } from './quoteCall.ts';
 export { type Finding, type ResumeOptions, resolvePayment, resumePayments } from './resume.ts';

@@ -206,8 +206,23 @@ describe('a payment that failed', () => {
   it('for want of a way says how much was left for the fee: too low a limit is no way to some wallets', async () => {
     const { client, payer, url } = await setup();
     payer.script({ kind: 'fail', reason: 'no-route' });
-    await expect(client()(url)).rejects.toMatchObject({ code: 'PAYMENT_FAILED', message: expect.stringContaining('The limit left 10 sat for the fee') });
+    await expect(client()(url)).rejects.toMatchObject({ code: 'PAYMENT_UNROUTABLE', message: expect.stringContaining('The limit left 10 sat for the fee') });
     payer.script({ kind: 'fail', reason: 'balance' });
-    await expect(client()(url)).rejects.toMatchObject({ code: 'PAYMENT_FAILED', message: expect.not.stringContaining('for the fee') });
+    await expect(client()(url)).rejects.toMatchObject({ code: 'PAYMENT_UNFUNDED', message: expect.not.stringContaining('for the fee') });
+  });
+
+  it.each([
+    ['balance', 'PAYMENT_UNFUNDED', 'Put money into the wallet'],
+    ['no-route', 'PAYMENT_UNROUTABLE', 'allow more'],
+    ['too-small', 'PAYMENT_TOO_SMALL', 'buy more at once'],
+    ['too-large', 'PAYMENT_TOO_LARGE', 'raise its limit'],
+    ['expired', 'PAYMENT_FAILED', 'new invoice'],
+    ['rejected', 'PAYMENT_FAILED', 'The wallet says: rejected'],
+    ['fee-limit', 'BUDGET_EXCEEDED', 'Raise maxPerRequest'],
+  ] as const)('for the reason %s is %s and says what to do', async (reason, code, words) => {
+    const { client, payer, url, store } = await setup();
+    payer.script({ kind: 'fail', reason });
+    await expect(client()(url)).rejects.toMatchObject({ code, message: expect.stringContaining(words) });
+    expect((await store.spending()).heldMsat).toBe(0n);
   });
 });

@@ -16,6 +16,7 @@ import { type Client, keepLease, leaseOf, shown } from './Client.ts';
 import type { Lease, Payment, Purchase } from './Journal.ts';
 import * as Journal from './Journal.ts';
 import type { Outgoing } from './Outgoing.ts';
+import { paymentFailure } from './paymentFailure.ts';
 import type { Quote } from './Quote.ts';
 import { leastSecondsLeft } from './Quote.ts';
 import { track } from './track.ts';
@@ -37,7 +38,7 @@ export type Paid =
  * @param owner - the call's name, `<client>.<call>`
  * @throws BUDGET_EXCEEDED – price, or price and fee, are over a limit; or spending has stopped
  * @throws JOURNAL_CONFLICT – the journal has a payment of this invoice already
- * @throws PAYMENT_FAILED – for certain: nothing was spent
+ * @throws PAYMENT_FAILED, PAYMENT_UNFUNDED, PAYMENT_UNROUTABLE, PAYMENT_TOO_SMALL, PAYMENT_TOO_LARGE – for certain: nothing was spent
  * @throws PAYMENT_UNKNOWN – it may have been paid: it is looked up before anything else is paid for this resource
  * @throws PAYMENT_INTERRUPTED – this process stood still for so long that another took over
  * @throws STORE_UNAVAILABLE – the journal could not be written; the wallet is not called without it
@@ -110,6 +111,8 @@ async function call(client: Client, payment: Payment, lease: Lease, outgoing: Ou
     throw interrupted(payment, 'Nothing was paid.');
   }
   const ending = finish(client, payment, lease);
+  client.underway.add(ending);
+  ending.finally(() => client.underway.delete(ending)).catch(() => undefined);
   const { payment: ended, outcome } = await orAborted(ending, outgoing.signal).catch((error: unknown) => {
     // Nobody waits for the credential any more: the next call may have it.
     ending.then(() => client.store.step(payment.paymentHash, { kind: 'release', owner: lease.owner }, nowAt(client.clock))).catch(() => undefined);
@@ -212,7 +215,8 @@ function proofIn(text: string, payment: Payment): Preimage.Preimage | undefined 
   }
 }
 
-function purchaseOf(client: Client, outgoing: Outgoing, quote: Quote): Purchase {
+/** What a quote is for, as it stands in the journal. */
+export function purchaseOf(client: Client, outgoing: Outgoing, quote: Quote): Purchase {
   return {
     paymentHash: quote.paymentHash,
     resource: outgoing.resource,
@@ -250,21 +254,12 @@ function orAborted<T>(ending: Promise<T>, signal: AbortSignal): Promise<T> {
 }
 
 function failed(client: Client, payment: Payment, outcome: PaymentOutcome, host: string): FareboxError {
-  const { paymentHash, note } = payment;
-  const reason = outcome.kind === 'failed' ? outcome.reason : 'rejected';
-  if (reason === 'fee-limit') return Budget.feeExceeded(payment, client.budget, host);
-  const hint = reason === 'no-route' ? ` ${hintOfRoom(payment)}` : '';
-  const message = `Payment ${paymentHash} of ${Amount.format(payment.amountMsat)} to ${host} failed, and nothing was spent. The wallet says: ${note}${hint}`;
-  return new FareboxError('PAYMENT_FAILED', message, { details: { paymentHash, reason, host } });
+  if (outcome.kind === 'failed' && outcome.reason === 'fee-limit') return Budget.feeExceeded(payment, client.budget, host);
+  return paymentFailure(payment, outcome, host);
 }
 
-/** Wallets that look for a way within the fee limit alone call a limit that is too low no way, as lnd does. */
-function hintOfRoom({ reservedMsat, amountMsat }: Payment): string {
-  const room = Amount.format((reservedMsat - amountMsat) as Msat);
-  return `The limit left ${room} for the fee, and a way that costs more counts as none: allow more, or see whether there is a way at all.`;
-}
-
-function conflict(payment: Payment, host: string): FareboxError {
+/** The invoice has a row in the journal: it is not paid again. */
+export function conflict(payment: Payment, host: string): FareboxError {
   const { paymentHash, state } = payment;
   const message = `${host} offers an invoice that the journal has already (payment ${paymentHash}, ${state}). It is not paid again: ask for another one later.`;
   return new FareboxError('JOURNAL_CONFLICT', message, { details: { paymentHash, state, host } });

@@ -47,6 +47,8 @@ export async function redeem(client: Client, outgoing: Outgoing, payment: Paymen
       return { kind: 'refused', response };
     }
     const { terms } = Tokens.readingOf(payment);
+    const left = terms === 'pass' ? null : response.headers.get('L402-Remaining');
+    if (left !== null) client.left.set(paymentHash, left.slice(0, 40));
     const last = terms === 'per-request' || terms === 'topup';
     const isNews = payment.state === 'settled' || last;
     if (!isCharged(response)) await release();

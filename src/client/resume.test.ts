@@ -179,7 +179,7 @@ describe('a payment whose end is not known', () => {
   it('failed for certain: an error with the reason, the money free, and the next call pays', async () => {
     const { fetch, payer, url, store } = await setup();
     payer.script({ kind: 'fail', reason: 'no-route' });
-    await expect(fetch(url)).rejects.toMatchObject({ code: 'PAYMENT_FAILED', details: { reason: 'no-route' } });
+    await expect(fetch(url)).rejects.toMatchObject({ code: 'PAYMENT_UNROUTABLE', details: { reason: 'no-route' } });
     expect(await store.spending()).toMatchObject({ heldMsat: 0n, spentMsat: 0n });
     payer.script({ kind: 'settle' });
     expect((await fetch(url)).status).toBe(200);

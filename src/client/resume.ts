@@ -17,6 +17,7 @@ import * as Amount from '../core/Amount.ts';
 import { type Clock, nowAt, systemClock, wait } from '../core/Clock.ts';
 import { type Reached, unwatched } from '../core/CrashPoint.ts';
 import { FareboxError } from '../core/Errors.ts';
+import type { PaymentHash } from '../core/Preimage.ts';
 import * as Preimage from '../core/Preimage.ts';
 import type { Payer, TrackedPayment } from '../lightning/Lightning.ts';
 import type { Client, ClientEvent } from './Client.ts';
@@ -46,15 +47,19 @@ export type ResumeOptions = {
  * @throws STORE_UNAVAILABLE – the journal could not be read or written
  */
 export async function resumePayments(options: ResumeOptions): Promise<readonly Payment[]> {
-  const { payer, store, clock = systemClock, reached = unwatched } = options;
-  const emit = emitter(options.onEvent);
-  const seen: Payment[] = [];
-  for (const payment of await store.list(['reserved', 'dispatched', 'unknown'])) {
-    if (Journal.isLeased(payment, nowAt(clock))) continue;
-    if (payment.state !== 'reserved') seen.push(await lookUp({ payer, store, clock, emit, reached }, payment));
-    else seen.push((await store.step(payment.paymentHash, { kind: 'abandon' }, nowAt(clock))) ?? (await store.get(payment.paymentHash)) ?? payment);
-  }
-  return seen;
+  return lookUpAll(lookingOf(options));
+}
+
+/** The same for a client at work, which first writes down what its store could not take before. `only`: that payment alone. */
+export async function resumeClient(client: Client, only?: PaymentHash): Promise<readonly Payment[]> {
+  if (client.unwritten.size > 0) await writeDown(client);
+  return lookUpAll(client, only);
+}
+
+/** The same for one payment; one whose end is known, or that a living call is working on, is left as it is. */
+export async function resumeOne(payment: Payment, options: ResumeOptions): Promise<Payment> {
+  const looking = lookingOf(options);
+  return isLeft(looking, payment) ? findOut(looking, payment) : payment;
 }
 
 /** What a person found out about a payment. */
@@ -132,8 +137,35 @@ const expiredSeconds = 86_400;
 /** How often the journal is read while another process works. */
 const pollMs = 250;
 
+async function lookUpAll(client: Looking, only?: PaymentHash): Promise<readonly Payment[]> {
+  const seen: Payment[] = [];
+  for (const payment of await client.store.list(['reserved', 'dispatched', 'unknown'])) {
+    if ((only === undefined || payment.paymentHash === only) && isLeft(client, payment)) seen.push(await findOut(client, payment));
+  }
+  return seen;
+}
+
+function lookingOf({ payer, store, clock = systemClock, onEvent, reached = unwatched }: ResumeOptions): Looking {
+  return { payer, store, clock, reached, emit: emitter(onEvent) };
+}
+
+/** Whether its end is open, and nobody is at work on it. */
+function isLeft({ clock }: Looking, payment: Payment): boolean {
+  return Journal.isUnfinished(payment) && !Journal.isLeased(payment, nowAt(clock));
+}
+
+/** Money that no wallet has seen is free again; of anything else the wallet is asked. */
+async function findOut(client: Looking, payment: Payment): Promise<Payment> {
+  const { store, clock } = client;
+  if (payment.state !== 'reserved') return lookUp(client, payment);
+  return (await store.step(payment.paymentHash, { kind: 'abandon' }, nowAt(clock))) ?? (await store.get(payment.paymentHash)) ?? payment;
+}
+
+/** What looking up takes of a client. */
+type Looking = Pick<Client, 'payer' | 'store' | 'clock' | 'emit' | 'reached'>;
+
 /** Asks the wallet what became of a payment, and writes it down. */
-async function lookUp(client: Pick<Client, 'payer' | 'store' | 'clock' | 'emit' | 'reached'>, payment: Payment): Promise<Payment> {
+async function lookUp(client: Looking, payment: Payment): Promise<Payment> {
   const { store, clock, emit, payer } = client;
   const { paymentHash } = payment;
   const tracked = await track(client, payment);

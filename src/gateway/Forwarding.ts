@@ -57,11 +57,10 @@ export type ReturningHead = {
 
 /**
  * Reads an upstream's head.
- * @param raw - names and values in turn, as bytes
+ * @param lines - names and values in turn
  * @returns undefined where the body stands in a coding that cannot be taken off
  */
-export function returningHead(status: number, raw: readonly Uint8Array[]): ReturningHead | undefined {
-  const lines = raw.map(latin1);
+export function returningHead(status: number, lines: readonly string[]): ReturningHead | undefined {
   const names = lines.map((text, index) => (index % 2 === 0 ? text.toLowerCase() : ''));
   const valuesOf = (wanted: string) => lines.filter((_, index) => index % 2 === 1 && names[index - 1] === wanted);
   const codings = valuesOf('transfer-encoding');
@@ -84,12 +83,12 @@ export function returningHead(status: number, raw: readonly Uint8Array[]): Retur
 }
 
 /** What of an upstream's trailers goes back: nothing that frames, routes or authenticates a message. */
-export function returningTrailers(raw: readonly Uint8Array[]): [string, string][] {
+export function returningTrailers(lines: readonly string[]): [string, string][] {
   const trailers: [string, string][] = [];
-  for (let index = 0; index < raw.length; index += 2) {
-    const name = latin1(raw[index] as Uint8Array);
+  for (let index = 0; index < lines.length; index += 2) {
+    const name = lines[index] as string;
     const plain = name.toLowerCase();
-    if (!isHopByHop(plain) && !isOursToSay(plain) && !notInTrailers.has(plain)) trailers.push([name, latin1(raw[index + 1] as Uint8Array)]);
+    if (!isHopByHop(plain) && !isOursToSay(plain) && !notInTrailers.has(plain)) trailers.push([name, lines[index + 1] as string]);
   }
   return trailers;
 }
@@ -125,8 +124,4 @@ function addForwarded(headers: string[], { view, peer, viaTrusted }: Incoming, h
   headers.push('X-Forwarded-Proto', (viaTrusted && /^https?$/.exec(view.header('x-forwarded-proto') ?? '')?.[0]) || 'http');
   const said = (viaTrusted && view.header('x-forwarded-host')) || host;
   if (said !== '') headers.push('X-Forwarded-Host', said);
-}
-
-function latin1(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
 }

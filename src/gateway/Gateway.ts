@@ -23,7 +23,8 @@ import { assertSecret, createIntrospectionListener } from './Introspection.ts';
 import { createListener, type Listener } from './Listener.ts';
 import { createRouter } from './Router.ts';
 import { createSteps, type RequestOutcome, type ServedRoute } from './Steps.ts';
-import { createUpstreams } from './Upstream.ts';
+import type { UpstreamTarget } from './Upstream.ts';
+import { createUpstreams } from './upstream/createUpstreams.ts';
 
 /** What a gateway is made from. */
 export type GatewayOptions = {
@@ -89,7 +90,8 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     throw new FareboxError('CONFIG_INVALID', 'What is sold by the request is counted in a store, and this gateway has none.');
   }
   const payees = options.payees ?? {};
-  const routes = config.routes.map((route) => serve(route, payees));
+  const targets = createTargets();
+  const routes = config.routes.map((route) => serve(route, payees, targets));
   const secret = config.introspection && (await secretOf(config.introspection.secret, 'the introspection'));
   assertSecret(secret);
   const { invoicesPerClientPerMinute: perClientPerMinute, invoicesPerMinute: perMinute } = config.limits;
@@ -179,6 +181,7 @@ export function assemble(parts: {
   const { timeouts, limits } = config;
   const upstreams = createUpstreams({ connections: limits.upstreamConnections, connectTimeoutMs: timeouts.connectMs }, clock);
   const running = createCount();
+  const targets = createTargets();
   const steps = createSteps({
     clock,
     reached,
@@ -186,7 +189,7 @@ export function assemble(parts: {
     idleTimeoutMs: timeouts.idleMs,
     trust: createTrust(config.trustedProxies),
     limits: { headerLines: limits.headerLines, bodyBytes: limits.bodyBytes },
-    router: createRouter(parts.routes ?? config.routes.map((route) => serve(route, {}))),
+    router: createRouter(parts.routes ?? config.routes.map((route) => serve(route, {}, targets))),
     paywall,
     onTaken: running.up,
     onOver: (outcome) => {
@@ -260,12 +263,26 @@ function checkReach(config: GatewayConfig, receiver: Receiver): void {
 }
 
 /** A route as it is served. @throws CONFIG_INVALID – its payee is nobody's */
-function serve(route: RouteConfig, payees: Readonly<Record<string, Receiver>>): ServedRoute {
-  const { host, pattern, methods, name, upstream, preserveHost, timeoutMs, sale } = route;
+function serve(route: RouteConfig, payees: Readonly<Record<string, Receiver>>, targets: Targets): ServedRoute {
+  const { host, pattern, methods, name, preserveHost, timeoutMs, sale } = route;
+  const { origin, basePath } = route.upstream;
   const payee = sale?.payee;
   const receiver = payee === undefined ? undefined : payees[payee];
   if (payee !== undefined && receiver === undefined) throw new FareboxError('CONFIG_INVALID', `Nobody was handed in as the payee "${payee}" of ${name}.`);
-  return { host, pattern, methods, name, ...upstream, preserveHost, timeoutMs, offer: sale && offerOf(route, sale, receiver) };
+  const offer = sale && offerOf(route, sale, receiver);
+  return { host, pattern, methods, name, upstream: targets(origin), basePath, preserveHost, timeoutMs, offer };
+}
+
+/** One upstream an address, however many routes lead there: its connections are counted together. */
+type Targets = (origin: string) => UpstreamTarget;
+
+function createTargets(): Targets {
+  const known = new Map<string, UpstreamTarget>();
+  return (origin) => {
+    const target = known.get(origin) ?? { origin };
+    known.set(origin, target);
+    return target;
+  };
 }
 
 /** Which route an invoice was for, by its words; where several have the same ones, their common service, or nothing. */

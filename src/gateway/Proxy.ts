@@ -9,7 +9,6 @@
  * @see docs/wire.md, "The life of a claim"
  */
 import type { ServerResponse } from 'node:http';
-import type { Dispatcher } from 'undici';
 import type { Clock } from '../core/Clock.ts';
 import type { Reached } from '../core/CrashPoint.ts';
 import { FareboxError } from '../core/Errors.ts';
@@ -20,7 +19,7 @@ import { type HeadOutcome, maxKeptAnswerBytes, type Sale } from '../server/terms
 import { type ReturningHead, returningHead, returningTrailers, toPairs } from './Forwarding.ts';
 import type { Incoming } from './Incoming.ts';
 import { discardRest, endWith, sendAnswer } from './Outgoing.ts';
-import type { OnwardRequest, Upstreams } from './Upstream.ts';
+import type { AnswerHandler, OnwardRequest, Sending, Upstreams } from './Upstream.ts';
 
 /** What carrying needs of the gateway. */
 export type Carriage = {
@@ -61,12 +60,12 @@ export function carry(carriage: Carriage, options: ExchangeOptions): void {
 
 type Phase = 'waiting' | 'holding' | 'sending' | 'absent' | 'over';
 
-class Exchange implements Dispatcher.DispatchHandler {
+class Exchange implements AnswerHandler {
   readonly #carriage: Carriage;
   readonly #options: ExchangeOptions;
   readonly #response: ServerResponse;
   #phase: Phase = 'waiting';
-  #controller: Dispatcher.DispatchController | undefined;
+  #sending: Sending | undefined;
   #head: ReturningHead | undefined;
   /** Chunks that came while the sale decides, or for a client that left. */
   #kept: Buffer[] = [];
@@ -104,44 +103,41 @@ class Exchange implements Dispatcher.DispatchHandler {
     if (body?.destroyed) this.#onNoHead(body.errored ?? new Error('the body was not there any more'));
     else {
       this.#carriage.reached('gateway.upstream.sending');
-      this.#carriage.upstreams.send({ ...onward, body: body ?? null }, this);
+      this.#sending = this.#carriage.upstreams.send({ ...onward, body: body ?? null }, this);
       this.#carriage.reached('gateway.upstream.sent');
     }
   }
 
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.#controller = controller;
-    if (this.#phase === 'over') controller.abort(new Error('the exchange was over before it began'));
-  }
+  onInformational(): void {}
 
-  onResponseStart(controller: Dispatcher.DispatchController, status: number): void {
-    if (status < 200 || this.#phase === 'over') return;
+  onHead(status: number, headers: readonly string[]): void {
+    if (this.#phase === 'over') return;
     this.#moved();
     this.#carriage.reached('gateway.head.received');
-    this.#head = returningHead(status, controller.rawHeaders as Buffer[]);
+    this.#head = returningHead(status, headers);
     if (this.#head === undefined) this.#onNoHead(new Error('the upstream used a transfer coding beside chunked'));
     else if (this.#phase === 'absent') return;
     else if (this.#options.sale === undefined) this.#send(status < 400 ? this.#options.headers : []);
     else {
       this.#phase = 'holding';
-      controller.pause();
+      this.#sending?.pause();
       void this.#decide(this.#options.sale, status);
     }
   }
 
-  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+  onChunk(chunk: Buffer): void {
     this.#moved();
     if (this.#phase === 'sending') this.#write(chunk);
     else if (this.#phase === 'holding' || this.#phase === 'absent') this.#keep(chunk);
   }
 
-  onResponseEnd(controller: Dispatcher.DispatchController): void {
-    this.#trailers = returningTrailers((controller.rawTrailers as Buffer[] | undefined) ?? []);
+  onEnd(trailers: readonly string[]): void {
+    this.#trailers = returningTrailers(trailers);
     if (this.#phase === 'sending') this.#finish();
     else if (this.#phase === 'absent') this.#endAbsent();
   }
 
-  onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
+  onError(error: Error): void {
     if (this.#phase === 'waiting') this.#onNoHead(error);
     else if (this.#phase === 'holding') this.#failure = error;
     else if (this.#phase === 'sending') this.#onBroken(error);
@@ -175,7 +171,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     if (this.#trailers) this.#finish();
     else {
       if (this.#carriage.idleTimeoutMs < this.#options.timeoutMs) this.#armAnew(this.#carriage.idleTimeoutMs);
-      if (!this.#blocked) this.#controller?.resume();
+      if (!this.#blocked) this.#sending?.resume();
       queueMicrotask(() => this.#flush());
     }
   }
@@ -191,7 +187,7 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   #block(): void {
     this.#blocked = true;
-    this.#controller?.pause();
+    this.#sending?.pause();
   }
 
   #flush(): void {
@@ -236,7 +232,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   #onDrain(): void {
     this.#moved();
     this.#blocked = false;
-    if (this.#phase === 'sending') this.#controller?.resume();
+    if (this.#phase === 'sending') this.#sending?.resume();
   }
 
   #onClientClose(): void {
@@ -355,7 +351,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#cancelTimer();
     this.#kept = [];
     // After the whole answer this does nothing.
-    if (this.#trailers === undefined) this.#controller?.abort(new Error('the exchange is over'));
+    if (this.#trailers === undefined) this.#sending?.abort();
     this.#options.incoming.body?.destroy();
   }
 

@@ -22,6 +22,7 @@ import { discardRest, sendAnswer } from './Outgoing.ts';
 import { type Carriage, carry } from './Proxy.ts';
 import { bodyTooLarge } from './RequestBody.ts';
 import type { RouteKey, Router } from './Router.ts';
+import type { UpstreamTarget } from './Upstream.ts';
 
 /** A route, ready to serve. */
 export type ServedRoute = RouteKey & {
@@ -29,8 +30,7 @@ export type ServedRoute = RouteKey & {
   readonly name: string;
   /** Undefined: free. */
   readonly offer: Offer | undefined;
-  /** Such as `http://localhost:3000`. */
-  readonly origin: string;
+  readonly upstream: UpstreamTarget;
   /** Put before the path: '' or `/v2`, without a slash at its end. */
   readonly basePath: string;
   readonly preserveHost: boolean;
@@ -156,7 +156,7 @@ function passOn(visit: Visit, found: Found, { sale, headers }: Pass): void {
   carry(context, {
     incoming,
     response,
-    onward: { method: incoming.view.method, origin: route.origin, path, headers: onward },
+    onward: { method: incoming.view.method, upstream: route.upstream, path, headers: onward },
     timeoutMs: route.timeoutMs,
     sale,
     headers,

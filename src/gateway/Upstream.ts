@@ -1,81 +1,63 @@
 /**
- * Connections to upstreams: a pool an origin, kept open between requests, one request at a time on each. Certificates are verified, whatever
- * the environment says.
+ * What the gateway asks of whoever carries requests to upstreams, and what it is told of the answers. Who carries is chosen in
+ * `upstream/createUpstreams.ts`.
  *
- * The timers are ours, by the clock: undici's own are off.
+ *     onInformational* ─ onHead ─ onChunk* ─ onEnd        or onError, at any moment, and nothing after it
  *
- * @see docs/wire.md, "The life of a claim"
+ * @see RFC 9112, section 6; docs/wire.md, "The life of a claim"
  */
-import { isIP, type Socket } from 'node:net';
-import type { Readable } from 'node:stream';
-import { buildConnector, type Dispatcher, Pool } from 'undici';
-import type { Clock } from '../core/Clock.ts';
+import type { RequestBody } from './RequestBody.ts';
+
+/** Where requests go. Two with the same origin and other certificates share no connection. */
+export type UpstreamTarget = {
+  /** Such as `https://api.internal:8443`. */
+  readonly origin: string;
+};
 
 /** A request as it goes out. */
 export type OnwardRequest = {
   readonly method: string;
-  /** The origin, such as `https://api.internal:8443`. */
-  readonly origin: string;
+  readonly upstream: UpstreamTarget;
   /** With the query. */
   readonly path: string;
-  /** Names and values in turn. */
-  readonly headers: string[];
-  readonly body: Readable | null;
+  /** Names and values in turn, one byte a character. Without `Content-Length` a body goes out in chunks; `Host` is the upstream's unless it is here. */
+  readonly headers: readonly string[];
+  readonly body: RequestBody | null;
+};
+
+/** Told what becomes of a request. Headers and trailers are names and values in turn, one byte a character. */
+export type AnswerHandler = {
+  /** An answer before the answer, such as 103. */
+  readonly onInformational: (status: number, headers: readonly string[]) => void;
+  readonly onHead: (status: number, headers: readonly string[]) => void;
+  /** Bytes of the body, which are the handler's from now on. */
+  readonly onChunk: (chunk: Buffer) => void;
+  /** The answer is whole. */
+  readonly onEnd: (trailers: readonly string[]) => void;
+  /** There will be no whole answer. */
+  readonly onError: (error: Error) => void;
+};
+
+/** A request under way. */
+export type Sending = {
+  /** No more of the answer for now; what has been read already may still come. */
+  readonly pause: () => void;
+  readonly resume: () => void;
+  /** Breaks it off, and tells the handler nothing more that matters. After the end this does nothing. */
+  readonly abort: () => void;
 };
 
 /** Every upstream of a gateway. */
 export type Upstreams = {
-  /** Sends a request; the handler is told what becomes of it, and never anything before this returns unless it failed at once. */
-  readonly send: (request: OnwardRequest, handler: Dispatcher.DispatchHandler) => void;
+  /** Sends a request. The handler is told nothing before this returns, unless it failed at once. */
+  readonly send: (request: OnwardRequest, handler: AnswerHandler) => Sending;
   /** Breaks off what is under way and closes every connection. */
   readonly close: () => Promise<void>;
 };
 
 /** What bounds them. */
 export type UpstreamLimits = {
-  /** Connections to one origin; requests beyond it wait for one. */
+  /** Connections to one upstream; requests beyond it wait for one. */
   readonly connections: number;
   readonly connectTimeoutMs: number;
 };
-
-/** Pools that open as they are needed. */
-export function createUpstreams(limits: UpstreamLimits, clock: Clock): Upstreams {
-  const pools = new Map<string, Pool>();
-  const open = (origin: string): Pool => {
-    const pool = new Pool(origin, {
-      connections: limits.connections,
-      pipelining: 1,
-      allowH2: false,
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      maxHeaderSize: 65_536,
-      connect: createConnector(limits.connectTimeoutMs, clock),
-    });
-    pools.set(origin, pool);
-    return pool;
-  };
-  return {
-    send: ({ origin, ...request }, handler) => void (pools.get(origin) ?? open(origin)).dispatch(request, handler),
-    close: async () => {
-      await Promise.all([...pools.values()].map((pool) => pool.destroy()));
-      pools.clear();
-    },
-  };
-}
-
-/** Connects within the time, by our clock. */
-function createConnector(timeoutMs: number, clock: Clock): buildConnector.connector {
-  const connect = buildConnector({ allowH2: false, timeout: 0, rejectUnauthorized: true } as buildConnector.BuildOptions) as unknown as Connect;
-  return (options, callback) => {
-    // The certificate's name is the upstream's own: undici would take the `Host` that goes out, which a client may have chosen.
-    const servername = isIP(options.hostname) === 0 ? options.hostname : '';
-    const socket = connect({ ...options, servername }, (...outcome) => {
-      cancel();
-      callback(...outcome);
-    });
-    const cancel = clock.after(timeoutMs, () => socket.destroy(new Error(`no connection within ${timeoutMs} ms`)));
-  };
-}
-
-/** undici's connector hands back its socket, which its types leave out. */
-type Connect = (...call: Parameters<buildConnector.connector>) => Socket;

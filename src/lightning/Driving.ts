@@ -10,7 +10,7 @@ import { type Clock, wait } from '../core/Clock.ts';
 import { FareboxError } from '../core/Errors.ts';
 import * as Preimage from '../core/Preimage.ts';
 import { assertPaymentRequest } from './arguments.ts';
-import type { CreatedInvoice, InvoiceRequest, Network, PaymentOutcome, PaymentRequest, TrackedPayment } from './Lightning.ts';
+import type { CreatedInvoice, FailureReason, InvoiceRequest, Network, PaymentOutcome, PaymentRequest, TrackedPayment } from './Lightning.ts';
 
 /** A payment as it is handed to a product: readable, with an amount, on its chain. */
 export type Attempt = PaymentRequest & {
@@ -79,6 +79,23 @@ export function believed<Outcome extends { readonly kind: string }>(product: str
 /** The answer where the end of a payment could not be found out. */
 export function unknown(what: string): PaymentOutcome & { readonly kind: 'unknown' } {
   return { kind: 'unknown', message: `${what}. Look it up by payment hash; do not pay again.` };
+}
+
+/**
+ * Whether a product's words for a failure are about the size of the payment. A channel has a least and a largest amount, and so have wallets:
+ * phoenixd says "the payment amount is too small", lnd "payment of … is too large, max payment allowed is …", Core Lightning "below
+ * htlc_minimum_msat". What is said of fees is not about the payment's size.
+ */
+export function sizeReasonIn(said: string): Extract<FailureReason, 'too-small' | 'too-large'> | undefined {
+  if (/\b(?:amount|payment|invoice|value|htlc)\b(?:(?!fee|\. )[^;]){0,60}\b(?:too (?:small|low)|below (?:the )?(?:minimum|dust))|below htlc_min/i.test(said))
+    return 'too-small';
+  if (
+    /\b(?:amount|payment|invoice|value|htlc)\b(?:(?!fee|\. )[^;]){0,60}\btoo (?:large|big|high)\b|exceeds (?:the )?(?:htlc_max|maximum (?:amount|payment))/i.test(
+      said,
+    )
+  )
+    return 'too-large';
+  return undefined;
 }
 
 /** How a product is asked what became of a payment that it has taken. */

@@ -134,8 +134,20 @@ export type PaymentOutcome =
   /** May have been paid, may still be: look it up by payment hash; never pay again. */
   | { readonly kind: 'unknown'; readonly message: string };
 
-/** Why a payment failed for certain. */
-export type FailureReason = 'balance' | 'fee-limit' | 'no-route' | 'rejected' | 'expired' | 'malformed';
+/** Every reason by name. */
+export const failureReasons = ['balance', 'fee-limit', 'no-route', 'too-small', 'too-large', 'rejected', 'expired', 'malformed'] as const;
+
+/**
+ * Why a payment failed for certain.
+ *
+ * - `balance`: the wallet has too little, or may spend too little now.
+ * - `fee-limit`: it would cost more on top than it may.
+ * - `no-route`: no way to the payee was found.
+ * - `too-small`, `too-large`: the amount is below or above what the wallet, or a channel on the way, sends.
+ * - `expired`, `malformed`: the invoice has expired, or cannot be read.
+ * - `rejected`: anything else, or nothing that the wallet would say.
+ */
+export type FailureReason = (typeof failureReasons)[number];
 
 /** What the wallet says of a payment. `pending`: still under way. `absent`: the wallet answered, and has never seen it. */
 export type TrackedPayment = PaymentOutcome | { readonly kind: 'pending' } | { readonly kind: 'absent' };

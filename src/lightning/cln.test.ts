@@ -64,6 +64,8 @@ test.each<[string, Answers, object]>([
   ['is under way already', { listpays: pays({ status: 'pending' }), pay: paid }, { kind: 'unknown' }],
   ['cannot be asked about, and so is not begun', { listpays: unsent, pay: paid }, { kind: 'failed', reason: 'rejected' }],
   ['finds no route', { listpays: pays(), pay: error(205, 'Unable to find a route') }, { kind: 'failed', reason: 'no-route' }],
+  ['is too small', { listpays: pays(), pay: error(205, 'No path: 1msat is below htlc_minimum_msat 1000msat') }, { kind: 'failed', reason: 'too-small' }],
+  ['is too large', { listpays: pays(), pay: error(205, '50000msat exceeds htlc_maximum_msat 1000msat') }, { kind: 'failed', reason: 'too-large' }],
   ['is too dear', { listpays: pays(), pay: error(206, 'Route too expensive') }, { kind: 'failed', reason: 'fee-limit' }],
   ['has expired', { listpays: pays(), pay: error(207, 'Invoice expired') }, { kind: 'failed', reason: 'expired' }],
   [

@@ -132,6 +132,8 @@ describe('a payment', () => {
     ['that settled, with another preimage', posted(ok({ ...outgoing, status: 'success', preimage: '00'.repeat(32) }, 201)), { kind: 'unknown' }],
     ['whose end is a word that nobody knows', posted(ok({ ...outgoing, status: 'maybe' }, 201)), { kind: 'unknown' }],
     ['that is taken, and then is not to be asked for', posted(ok({ ...outgoing }, 201), unsent), { kind: 'unknown' }],
+    ['of less than it sends', posted(ok({ detail: 'Payment amount is too small.', status: 'failed' }, 520)), { kind: 'failed', reason: 'too-small' }],
+    ['of more than it sends', posted(ok({ detail: 'Amount in invoice is too high.', status: 'failed' }, 520)), { kind: 'failed', reason: 'too-large' }],
     ['that is refused, and never seen', posted(ok({ detail: 'Insufficient balance.', status: 'failed' }, 520)), { kind: 'failed', reason: 'balance' }],
     ['that is refused, and not to be asked for', posted(ok({ detail: 'boom' }, 500), unsent), { kind: 'unknown' }],
     [

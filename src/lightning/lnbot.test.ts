@@ -165,6 +165,7 @@ describe('a payment', () => {
   });
 
   test.each<[string, Reply, object]>([
+    ['of less than it sends', no(400, 'Amount is below the minimum (1 sat).'), { kind: 'failed', reason: 'too-small' }],
     ['refused, and never seen', no(400, 'Insufficient balance.'), { kind: 'failed', reason: 'balance' }],
     ['refused for what it would cost', no(400, 'Network fee estimate (30 sats) exceeds maxFee (9 sats).'), { kind: 'failed', reason: 'fee-limit' }],
     ['lost on the way, and not seen yet', no(502, 'Bad gateway'), { kind: 'unknown' }],

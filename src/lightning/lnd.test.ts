@@ -127,6 +127,12 @@ describe('a payment by lnd', () => {
     ['is left in the air', [result('IN_FLIGHT')], absent, { kind: 'unknown' }],
     ['ends in a state of tomorrow', [result('TELEPORTED')], absent, { kind: 'unknown' }],
     ['is refused and never seen', streamed(500, 'invoice expired. Valid until 2026'), absent, { kind: 'failed', reason: 'expired' }],
+    [
+      'is larger than lnd sends',
+      streamed(500, 'payment of 0.1 BTC is too large, max payment allowed is 0.04 BTC'),
+      absent,
+      { kind: 'failed', reason: 'too-large' },
+    ],
     ['is refused within the stream and never seen', [{ error: { message: 'self-payments not allowed' } }], absent, { kind: 'failed', reason: 'rejected' }],
     ['is refused, for it is under way', streamed(500, 'payment is in transition'), [result('IN_FLIGHT')], { kind: 'unknown' }],
     ['is refused, for it was paid', streamed(409, 'invoice is already paid'), [result('SUCCEEDED')], { kind: 'failed', reason: 'rejected' }],

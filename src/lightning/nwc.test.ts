@@ -104,6 +104,8 @@ describe('a payer', () => {
     ['PAYMENT_FAILED', 'no route', 'no-route'],
     ['PAYMENT_FAILED', 'FAILURE_REASON_NO_ROUTE', 'no-route'],
     ['INTERNAL', 'not enough funds', 'balance'],
+    ['OTHER', 'amount is below the minimum of 1 sat', 'too-small'],
+    ['PAYMENT_FAILED', 'Payment amount too large', 'too-large'],
     ['OTHER', 'x', 'rejected'],
   ])('says why: %s, %s', async (code, words, reason) => {
     expect((await pay(await buying({ pay_invoice: no(code, words) }))).outcome).toMatchObject({ kind: 'failed', reason });

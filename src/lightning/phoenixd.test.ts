@@ -59,6 +59,20 @@ test('a payment is asked for in a form, with the password and nothing else', asy
   });
 });
 
+test.each([
+  ['not enough funds in wallet to afford payment', 'balance'],
+  ['the payment amount is too small', 'too-small'],
+  ['the payment amount is too large', 'too-large'],
+  ['routing fees are insufficient', 'no-route'],
+  ['the recipient was offline or did not have enough liquidity to receive the payment', 'no-route'],
+  ['this invoice has expired', 'expired'],
+  ['payment could not be sent through existing channels, check individual failures for more details', 'rejected'],
+])('a payment that failed because %s', async (why, reason) => {
+  const answers = ({ path }: Asked) =>
+    path === '/payinvoice' ? json({ type: 'payment_failed', paymentHash, reason: why }) : new Response(null, { status: 204 });
+  await withPhoenixd(answers, async () => expect(await payer().pay(request)).toMatchObject({ kind: 'failed', reason }));
+});
+
 test('settled stays settled where its books cannot be asked', async () => {
   const answers = ({ path }: Asked) => (path === '/payinvoice' ? json({ routingFeeSat: 1, paymentPreimage: preimage }) : new TypeError('reset'));
   await withPhoenixd(answers, async () => expect(await payer().pay(request)).toEqual({ kind: 'settled', preimage, amountMsat: 50_000n, feeMsat: 1000n }));

@@ -14,7 +14,7 @@ import { FareboxError } from '../core/Errors.ts';
 import * as Preimage from '../core/Preimage.ts';
 import { type Api, createApi, type Reply, refusal } from './Api.ts';
 import { assertInvoiceRequest, assertWholeSat } from './arguments.ts';
-import { type Attempt, believed, call, created, ifAllowed, pay, refusedAtTheDoor, unknown } from './Driving.ts';
+import { type Attempt, believed, call, created, ifAllowed, pay, refusedAtTheDoor, sizeReasonIn, unknown } from './Driving.ts';
 import type { FailureReason, InvoiceState, Network, NodeInfo, Payer, PaymentOutcome, Receiver, TrackedPayment } from './Lightning.ts';
 import { Reading } from './Reading.ts';
 import { byTime, type Listed, type ReadPage, watchByAsking } from './Watching.ts';
@@ -230,6 +230,10 @@ function outcomeOf(payment: Reading): TrackedPayment {
 }
 
 function reasonIn(why: string): FailureReason {
+  const size = sizeReasonIn(why);
+  if (size !== undefined) return size;
+  // A trampoline that wants more than phoenixd's own schedule: no limit of ours would help.
+  if (/\bfees?\b.*insufficient/i.test(why)) return 'no-route';
   if (/insufficient|balance|not enough/i.test(why)) return 'balance';
   if (/expired/i.test(why)) return 'expired';
   if (/route|trampoline|unreachable|offline/i.test(why)) return 'no-route';

@@ -1,7 +1,15 @@
 /**
  * A buyer with a scripted wallet in front of a seller that may lie: what tests of the paying client begin with.
  */
-import { type ClientEvent, type ClientStore, type CreateFetchOptions, createFetch, createMemoryClientStore, type PayingFetch } from '../client/index.ts';
+import {
+  type ClientEvent,
+  type ClientOptions,
+  type ClientStore,
+  createClient,
+  createMemoryClientStore,
+  type PayingClient,
+  type PayingFetch,
+} from '../client/index.ts';
 import type { PaymentHash } from '../core/Preimage.ts';
 import type { PayerCapabilities } from '../lightning/Lightning.ts';
 import * as FixedClock from './FixedClock.ts';
@@ -18,6 +26,8 @@ export type Shop = {
   readonly payer: ScriptedPayer;
   readonly store: ClientStore;
   /** Pays up to 60 sat for a request, where nothing else is said. */
+  readonly client: PayingClient;
+  /** The client's. */
   readonly fetch: PayingFetch;
   /** What the client has told, where no other observer was named. */
   readonly events: readonly ClientEvent[];
@@ -27,7 +37,7 @@ export type Shop = {
 };
 
 /** What may be otherwise. */
-export type ShopOptions = Partial<CreateFetchOptions> & { readonly capabilities?: Partial<PayerCapabilities> };
+export type ShopOptions = Partial<ClientOptions> & { readonly capabilities?: Partial<PayerCapabilities> };
 
 /** Opens a seller and sends a buyer in. */
 export async function openShop({ capabilities, ...options }: ShopOptions = {}): Promise<Shop> {
@@ -42,10 +52,10 @@ export async function openShop({ capabilities, ...options }: ShopOptions = {}): 
   const payer = createScriptedPayer({ preimageOf, ...(capabilities && { capabilities }) });
   const store = options.store ?? createMemoryClientStore();
   const events: ClientEvent[] = [];
-  const fetch = createFetch({ payer, maxPerRequest: '60 sat', store, clock, onEvent: (event) => events.push(event), ...options });
+  const client = createClient({ payer, maxPerRequest: '60 sat', store, clock, onEvent: (event) => events.push(event), ...options });
   const server = await startServer();
   const close = async () => void (await Promise.all(servers.map((one) => one.close())));
-  return { clock, server, startServer, payer, store, fetch, events, url: `${server.origin}/v1/translate?text=hello`, close };
+  return { clock, server, startServer, payer, store, client, fetch: client.fetch, events, url: `${server.origin}/v1/translate?text=hello`, close };
 }
 
 /** The caveats of a token that buys one answer from the shop. */

@@ -126,7 +126,7 @@ describe.each(['memory', 'sqlite'] as const)('with the store %s', (kind) => {
   test('payments that failed for certain are not', async () => {
     const { payer, callAll } = await clients(2, [openStore(kind)]);
     payer.script({ kind: 'fail', reason: 'no-route' });
-    for (let round = 0; round < 3; round++) expect(new Set(await sorted(callAll(1)))).toEqual(new Set(['PAYMENT_FAILED']));
+    for (let round = 0; round < 3; round++) expect(new Set(await sorted(callAll(1)))).toEqual(new Set(['PAYMENT_UNROUTABLE']));
     payer.script({ kind: 'settle' });
     expect((await sorted(callAll(5))).filter((outcome) => outcome === 200).length).toBeGreaterThanOrEqual(3);
     expect(payer.spentMsat()).toBeLessThanOrEqual(220_000n);

@@ -58,7 +58,7 @@ test('farebox get, started anew after the wallet’s reply was lost, finds the p
 });
 
 test('farebox get takes no credential to a thief, and prints nothing that could steer a terminal', async () => {
-  await get('redirect-to-a-thief');
+  await get('redirect-to-a-thief', '--location');
   const { requests, robbed } = await seen('redirect-to-a-thief');
   expect(requests.map(({ place, hasCredential }) => [place, hasCredential])).toEqual([
     ['seller', false],

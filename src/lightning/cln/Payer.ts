@@ -10,7 +10,7 @@ import * as Amount from '../../core/Amount.ts';
 import type { Clock } from '../../core/Clock.ts';
 import * as Preimage from '../../core/Preimage.ts';
 import type { Api } from '../Api.ts';
-import { type Attempt, believed, call, follow, pay, refusedAtTheDoor, unknown } from '../Driving.ts';
+import { type Attempt, believed, call, follow, pay, refusedAtTheDoor, sizeReasonIn, unknown } from '../Driving.ts';
 import type { FailureReason, Network, Payer, PaymentOutcome, TrackedPayment } from '../Lightning.ts';
 import type { Reading } from '../Reading.ts';
 import { type Answer, ask, need, product } from './product.ts';
@@ -73,7 +73,7 @@ async function send(api: Api, clock: Clock, payment: Attempt, signal: AbortSigna
 async function settleError(api: Api, { code, message }: Answer & { readonly kind: 'error' }, paymentHash: Preimage.PaymentHash, signal: AbortSignal) {
   const tracked = await track(api, paymentHash, signal);
   if (tracked.kind !== 'absent' && tracked.kind !== 'failed') return tracked;
-  const reason = reasons.get(code) ?? (/insufficient|balance|capacity/i.test(message) ? 'balance' : 'rejected');
+  const reason = sizeReasonIn(message) ?? reasons.get(code) ?? (/insufficient|balance|capacity/i.test(message) ? 'balance' : 'rejected');
   return { kind: 'failed', reason, message: `Core Lightning says that the payment failed: ${message.replace(/\.$/, '')}.` } as const;
 }
 

@@ -14,7 +14,7 @@ import type { Clock } from '../../core/Clock.ts';
 import { FareboxError } from '../../core/Errors.ts';
 import * as Preimage from '../../core/Preimage.ts';
 import { type Api, type Reply, saidIn } from '../Api.ts';
-import { type Attempt, believed, call, follow, pay, refusedAtTheDoor, unknown } from '../Driving.ts';
+import { type Attempt, believed, call, follow, pay, refusedAtTheDoor, sizeReasonIn, unknown } from '../Driving.ts';
 import type { FailureReason, Network, Payer, PaymentOutcome, TrackedPayment } from '../Lightning.ts';
 import { Reading } from '../Reading.ts';
 import { find, product, refused, wallet } from './product.ts';
@@ -109,6 +109,8 @@ function absolute(payment: Reading, name: string): Amount.Msat {
 
 function reasonIn(said: string): FailureReason {
   if (/insufficient balance|must reserve/i.test(said)) return 'balance';
+  const size = sizeReasonIn(said);
+  if (size !== undefined) return size;
   if (/expired/i.test(said)) return 'expired';
   if (/no_?[ _]?route|unable to find a path/i.test(said)) return 'no-route';
   return 'rejected';

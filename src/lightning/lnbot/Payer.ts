@@ -15,7 +15,7 @@ import type { Clock } from '../../core/Clock.ts';
 import { FareboxError } from '../../core/Errors.ts';
 import * as Preimage from '../../core/Preimage.ts';
 import { type Reply, refusal, saidIn } from '../Api.ts';
-import { type Attempt, believed, call, follow, pay, refusedAtTheDoor, unknown } from '../Driving.ts';
+import { type Attempt, believed, call, follow, pay, refusedAtTheDoor, sizeReasonIn, unknown } from '../Driving.ts';
 import type { FailureReason, Network, Payer, PaymentOutcome, TrackedPayment } from '../Lightning.ts';
 import { Reading } from '../Reading.ts';
 import { product, type Wallet } from './Wallet.ts';
@@ -163,6 +163,8 @@ function outcomeOf(payment: Reading): TrackedPayment {
 
 function reasonIn(said: string): FailureReason {
   if (/exceeds maxfee/i.test(said)) return 'fee-limit';
+  const size = sizeReasonIn(said);
+  if (size !== undefined) return size;
   if (/insufficient|not enough|balance/i.test(said)) return 'balance';
   if (/expired/i.test(said)) return 'expired';
   if (/route/i.test(said)) return 'no-route';

@@ -10,7 +10,7 @@ import type { Clock } from '../../core/Clock.ts';
 import { FareboxError } from '../../core/Errors.ts';
 import * as Preimage from '../../core/Preimage.ts';
 import { type Api, type Reply, saidIn } from '../Api.ts';
-import { type Attempt, believed, call, pay, unknown } from '../Driving.ts';
+import { type Attempt, believed, call, pay, sizeReasonIn, unknown } from '../Driving.ts';
 import type { FailureReason, Network, Payer, PaymentOutcome, TrackedPayment } from '../Lightning.ts';
 import { Reading } from '../Reading.ts';
 import { isUnauthorized, product, refused } from './product.ts';
@@ -125,6 +125,8 @@ const failures: ReadonlyMap<string, FailureReason> = new Map([
 
 /** Why a payment was not begun, by lnd's words. */
 function reasonIn(said: string): FailureReason {
+  const size = sizeReasonIn(said);
+  if (size !== undefined) return size;
   if (/expired/.test(said)) return 'expired';
   return /invalid|malformed|checksum|decode/.test(said) ? 'malformed' : 'rejected';
 }

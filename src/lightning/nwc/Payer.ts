@@ -14,7 +14,7 @@ import * as Amount from '../../core/Amount.ts';
 import type { Clock } from '../../core/Clock.ts';
 import { FareboxError } from '../../core/Errors.ts';
 import * as Preimage from '../../core/Preimage.ts';
-import { type Attempt, believed, call, follow, pay, unknown } from '../Driving.ts';
+import { type Attempt, believed, call, follow, pay, sizeReasonIn, unknown } from '../Driving.ts';
 import type { FailureReason, Network, Payer, PaymentOutcome, TrackedPayment } from '../Lightning.ts';
 import type { Reading } from '../Reading.ts';
 import { type Answer, invoiceOf, product, refused, type Transaction, transactionIn, unavailable } from './product.ts';
@@ -130,6 +130,8 @@ const beforeItBegins: ReadonlySet<string> = new Set([
 function reasonIn(code: string, said: string): FailureReason {
   if (code === 'INSUFFICIENT_BALANCE' || code === 'QUOTA_EXCEEDED') return 'balance';
   if (beforeItBegins.has(code)) return 'rejected';
+  const size = sizeReasonIn(said);
+  if (size !== undefined) return size;
   if (/expired/i.test(said)) return 'expired';
   if (/no[ _-]?route|unable to find a (?:path|route)/i.test(said)) return 'no-route';
   return /insufficient|not enough/i.test(said) ? 'balance' : 'rejected';

@@ -258,6 +258,21 @@ describe('faults', () => {
     expect((await sandbox.audit()).payments).toMatchObject([{ fault: 'overcharges', feeMsat: 11_000n }, { state: 'failed' }]);
   });
 
+  it.each([
+    ['fails', 'no-route'],
+    ['no-balance', 'balance'],
+    ['too-small', 'too-small'],
+    ['too-large', 'too-large'],
+  ] as const)('%s: fails for certain, nothing moves, and the next payment goes through', async (kind, reason) => {
+    const { sandbox, shop, buyer } = open();
+    await sandbox.setFault({ node: 'buyer', kind, payments: 1 });
+    const { invoice: text, paymentHash } = await invoice(shop);
+    expect(await pay(buyer, text)).toMatchObject({ kind: 'failed', reason });
+    expect(await buyer.trackPayment(paymentHash)).toMatchObject({ kind: 'failed', reason });
+    expect((await sandbox.audit()).payments).toMatchObject([{ fault: kind, state: 'failed', reason, feeMsat: 0n }]);
+    expect(await pay(buyer, text)).toMatchObject({ kind: 'settled' });
+  });
+
   it('pays-expired: held until a second after the expiry, then paid', async () => {
     const { clock, sandbox, shop, buyer } = open();
     const created = await invoice(shop, 50, 60);

@@ -184,6 +184,9 @@ function judge(around: Circumstances, order: PaymentOrder, read: ReadInvoice, in
   if (fault !== 'pays-expired' && around.nowMs >= invoice.expiresAt * 1000) return refused('expired', 'The invoice has expired. Ask for a new one.');
   if (fault === 'node-down') return refused('no-route', `The node ${payee.name} is down (a fault that was set).`);
   if (fault === 'fails') return refused('no-route', 'No route was found (a fault that was set).');
+  if (fault === 'no-balance') return refused('balance', 'The node can spend too little (a fault that was set).');
+  if (fault === 'too-small' || fault === 'too-large')
+    return refused(fault, `The amount is ${fault === 'too-small' ? 'below' : 'above'} what the channel sends (a fault that was set).`);
   const route = find({
     amountMsat: read.amountMsat,
     maxFeeMsat: order.maxFeeMsat,

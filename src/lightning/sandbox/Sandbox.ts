@@ -24,6 +24,7 @@ export type SandboxOpening = {
  * What can go wrong on demand, with the payments that a node makes or is paid (the payer's fault goes first):
  *
  * - `fails`: fails for certain, `no-route`.
+ * - `no-balance`, `too-small`, `too-large`: fails for certain, for that reason.
  * - `hangs`: stays under way until it is released.
  * - `settles-late`: settles a second after the payer's time-out, or when it is released.
  * - `no-preimage`: the money moves, and the payer is not told the preimage: `unknown`, for ever.
@@ -34,7 +35,18 @@ export type SandboxOpening = {
 export type SandboxFaultKind = (typeof sandboxFaultKinds)[number];
 
 /** Every fault by name. */
-export const sandboxFaultKinds = ['fails', 'hangs', 'settles-late', 'no-preimage', 'overcharges', 'pays-expired', 'node-down'] as const;
+export const sandboxFaultKinds = [
+  'fails',
+  'hangs',
+  'no-balance',
+  'too-small',
+  'too-large',
+  'settles-late',
+  'no-preimage',
+  'overcharges',
+  'pays-expired',
+  'node-down',
+] as const;
 
 /** A fault that a node has now. A node has one at most; a new one takes the place of the old. Kept in memory: a restart clears it. */
 export type SandboxFault = {

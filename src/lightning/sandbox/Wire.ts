@@ -9,6 +9,7 @@
 import { z } from 'zod';
 import { type Msat, maxMsat } from '../../core/Amount.ts';
 import type { PaymentHash, Preimage } from '../../core/Preimage.ts';
+import { failureReasons } from '../Lightning.ts';
 import { maxOrders } from './InvoiceBatch.ts';
 import { sandboxFaultKinds } from './Sandbox.ts';
 
@@ -67,7 +68,7 @@ const opening = { openingMsat: z.exactOptional(msat), inboundMsat: z.exactOption
 const nodeRef = z.object({ name, ...opening });
 const empty = z.object({});
 const faultKind = z.enum(sandboxFaultKinds);
-const failureReason = z.enum(['balance', 'fee-limit', 'no-route', 'rejected', 'expired', 'malformed']);
+const failureReason = z.enum(failureReasons);
 const fault = z.object({ node: name, kind: faultKind, payments: z.exactOptional(z.number().int().positive()) });
 
 const sandboxNode = z.object({

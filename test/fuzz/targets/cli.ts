@@ -163,6 +163,7 @@ function shownOf(read: Presented.Presented): string {
   let out = '';
   const terminal: Terminal = {
     isInteractive: true,
+    isWatched: false,
     isJson: false,
     width: 100,
     line: (text = '') => {
@@ -176,6 +177,7 @@ function shownOf(read: Presented.Presented): string {
     },
     raw: async () => {},
     note: () => {},
+    live: () => {},
     tone: (_, text) => text,
     withJson: () => terminal,
   };

@@ -11,7 +11,7 @@ import { linesOf as headerLinesOf } from '../../../src/http/NodeRequest.ts';
 import * as Path from '../../../src/http/Path.ts';
 import type { RequestView } from '../../../src/http/RequestView.ts';
 import { clientKey } from '../../../src/server/Limits.ts';
-import { bytesOf, linesOf, must, reading, same, type Target, unless } from '../Target.ts';
+import { linesOf, must, reading, same, type Target, unless } from '../Target.ts';
 import { goodToken, preimage } from './samples.ts';
 
 const pathWords = [
@@ -211,7 +211,7 @@ const returning: Target = {
   words: headerWords,
   run: (input) => {
     const [status = '', ...lines] = linesOf(input);
-    const raw = rawHeadersOf(lines).map(bytesOf);
+    const raw = rawHeadersOf(lines);
     returningTrailers(raw);
     const head = returningHead(Number(status) || 200, raw);
     if (head === undefined) return 'another coding';

@@ -1,14 +1,14 @@
 /**
  * What commands that pay have in common: the wallet that they open, and their words for what was paid.
  */
-import type { ClientEvent, ResponsePayment } from '../client/index.ts';
-import * as Amount from '../core/Amount.ts';
-import { FareboxError } from '../core/Errors.ts';
-import type { Network, Payer } from '../lightning/Lightning.ts';
-import type { Home } from './Home.ts';
-import { findSandbox, noSandbox } from './SandboxLink.ts';
-import type { Terminal } from './Terminal.ts';
-import { openWallet, readWallets } from './Wallets.ts';
+import type { ClientEvent, ResponsePayment } from '../../client/index.ts';
+import * as Amount from '../../core/Amount.ts';
+import { FareboxError } from '../../core/Errors.ts';
+import type { Network, Payer } from '../../lightning/Lightning.ts';
+import type { Home } from '../Home.ts';
+import { findSandbox, noSandbox } from '../SandboxLink.ts';
+import type { Terminal } from '../Terminal.ts';
+import { openWallet, readWallets } from '../Wallets.ts';
 
 /** A wallet to pay with, open. */
 export type OpenPayer = { readonly payer: Payer; readonly assumedMaxFee?: string | undefined; readonly close: () => Promise<void> };
@@ -39,8 +39,11 @@ const noWallet: Payer = {
   close: async () => {},
 };
 
+/** What a command line says of limits. */
+export type LimitOptions = { readonly max?: string };
+
 /** The client speaks of its options; here they are flags. */
-export function inWordsOfTheCommand(error: unknown, options: { readonly max?: string }): unknown {
+export function inWordsOfTheCommand(error: unknown, options: LimitOptions): unknown {
   if (!FareboxError.is(error, 'BUDGET_EXCEEDED')) return error;
   const { details } = error;
   const message =

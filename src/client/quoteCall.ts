@@ -1,0 +1,144 @@
+/**
+ * What a call would cost, before anything is paid: the call is sent once, as it would be, and what comes back is read and weighed.
+ *
+ * A quote writes nothing down and sets no money aside. Whether the limits allow it is said as they stand now; what decides is the moment
+ * in which it is paid.
+ *
+ * @see docs/wire.md, "The client"
+ */
+import type { Msat } from '../core/Amount.ts';
+import { nowAt } from '../core/Clock.ts';
+import type { Code, Details } from '../core/Errors.ts';
+import { FareboxError } from '../core/Errors.ts';
+import type { PaymentHash } from '../core/Preimage.ts';
+import { type Allowance, allowance } from './allowance.ts';
+import { type Client, shown } from './Client.ts';
+import { buy, type Call, follow, hasOwnCredential, readOffer } from './exchange.ts';
+import type { Payment } from './Journal.ts';
+import * as Outgoing from './Outgoing.ts';
+import * as Quote from './Quote.ts';
+import { sendOnce } from './redeem.ts';
+import { drain } from './responseBody.ts';
+import * as Tokens from './Tokens.ts';
+
+/** What a call would cost. */
+export type CallQuote = FreeQuote | CoveredQuote | PricedQuote | RefusedQuote;
+
+/** Nothing: it has been answered. A 402 in another scheme than L402 comes here too, as `fetch` would hand it out. */
+export type FreeQuote = { readonly kind: 'free'; readonly response: Response };
+
+/** Nothing more: a credential that is kept would be shown. The call has not been sent. */
+export type CoveredQuote = {
+  readonly kind: 'covered';
+  readonly paymentHash: PaymentHash;
+  /** What the credential cost when it was bought, without the fee. */
+  readonly amountMsat: Msat;
+  /** What it buys, by what it says of itself. */
+  readonly terms: Tokens.Reading['terms'];
+  /** What is left of it in the server's own words, such as `1499` or `9950 sat`, where an answer of this process has said so. */
+  readonly left: string | undefined;
+  /** Unix seconds; undefined where it names no end. */
+  readonly validUntil: number | undefined;
+};
+
+/** So much, for that invoice. */
+export type PricedQuote = {
+  readonly kind: 'priced';
+  /** Where the price was said, without a query: after redirects, another place than was asked. */
+  readonly url: string;
+  readonly method: string;
+  readonly paymentHash: PaymentHash;
+  /** What the invoice asks. */
+  readonly amountMsat: Msat;
+  /** What the limits leave for the fee, which comes on top; zero where they do not allow the payment at all. */
+  readonly maxFeeMsat: Msat;
+  readonly invoice: string;
+  /** The node that gets the money: a compressed public key, 66 hex digits. */
+  readonly payee: string;
+  /** Whatever the payee wrote: escape it. */
+  readonly description: string | undefined;
+  /** Unix seconds. */
+  readonly expiresAt: number;
+  /** What the token says that it buys: the server's word. */
+  readonly terms: Tokens.Reading['terms'];
+  /** What the body says that it buys, as it stands there: anybody's word. Undefined where it says nothing. */
+  readonly buys: unknown;
+  /** Whether the limits allow it now, or which of them does not. */
+  readonly allowed: Allowance;
+  /**
+   * Pays this challenge and no other, and sends the call again with the credential. Where a credential that serves the call has been bought
+   * meanwhile, it is shown instead, and nothing is paid. Once it has been paid it is not paid again.
+   * @param options - `signal` replaces the call's own
+   * @throws INVOICE_EXPIRED – ask for another quote; and everything else that `fetch` of the client throws
+   */
+  readonly pay: (options?: { readonly signal?: AbortSignal }) => Promise<Response>;
+};
+
+/** It could not be paid safely, or not be read: `fetch` would throw this. */
+export type RefusedQuote = { readonly kind: 'refused'; readonly code: Code; readonly message: string; readonly details: Details };
+
+/**
+ * Asks what a call costs.
+ * @param newCall - names the call that pays, when it comes to that
+ */
+export async function quoteCall(client: Client, first: Outgoing.Outgoing, newCall: () => Call): Promise<CallQuote> {
+  let outgoing = first;
+  for (let hops = 0; ; hops++) {
+    const hasOwn = Outgoing.hasHeader(outgoing, 'authorization');
+    const kept = hasOwn || !Outgoing.isSafe(outgoing) ? [] : (await client.store.find({ origin: outgoing.origin })).credentials;
+    const [best] = Tokens.candidates([...kept], outgoing, nowAt(client.clock));
+    if (best) return covered(client, best);
+    const response = await sendOnce(client, outgoing);
+    const next = Outgoing.redirected(outgoing, response);
+    if (!next) return response.status === 402 ? weigh(client, outgoing, response, kept, hasOwn, newCall) : { kind: 'free', response };
+    await drain(response, client.clock);
+    if (hops === Outgoing.maxRedirects) throw new TypeError(`fetch failed: more than ${Outgoing.maxRedirects} redirects`);
+    outgoing = next;
+  }
+}
+
+function covered({ left }: Client, payment: Payment): CoveredQuote {
+  const { terms, validUntil } = Tokens.readingOf(payment);
+  const { paymentHash, amountMsat } = payment;
+  return { kind: 'covered', paymentHash, amountMsat, terms, left: left.get(paymentHash), validUntil };
+}
+
+async function weigh(
+  client: Client,
+  outgoing: Outgoing.Outgoing,
+  response: Response,
+  kept: readonly Payment[],
+  hasOwn: boolean,
+  newCall: () => Call,
+): Promise<CallQuote> {
+  try {
+    const offer = await readOffer(client, outgoing, response);
+    if (!offer) return { kind: 'free', response };
+    if (hasOwn) throw hasOwnCredential(outgoing.url);
+    const quote = Quote.from(offer, client.payer.network, nowAt(client.clock));
+    const { maxFeeMsat, allowed } = await allowance(client, outgoing, quote);
+    const { paymentHash, amountMsat, invoice, payee, description, expiresAt } = quote;
+    const known = new Set(kept.map((payment) => payment.paymentHash));
+    const pay: PricedQuote['pay'] = ({ signal } = {}) =>
+      follow(client, signal ? Outgoing.withSignal(outgoing, signal) : outgoing, newCall(), (_, asked, call) =>
+        buy(client, asked, call, quote, (payment) => !known.has(payment.paymentHash)),
+      );
+    return {
+      kind: 'priced',
+      url: shown(outgoing.url),
+      method: outgoing.method,
+      ...{ paymentHash, amountMsat, maxFeeMsat, invoice, payee, description, expiresAt },
+      terms: Tokens.read(quote.token).terms,
+      buys: typeof offer.body === 'object' && offer.body !== null && 'buys' in offer.body ? offer.body.buys : undefined,
+      allowed,
+      pay,
+    };
+  } catch (error) {
+    if (!FareboxError.is(error, ...unsafe)) throw error;
+    const { code, message, details } = error;
+    return { kind: 'refused', code, message, details };
+  }
+}
+
+/** What makes an offer one that is not paid. */
+const unsafe: readonly Code[] = ['CHALLENGE_MALFORMED', 'CHALLENGE_REFUSED', 'INVOICE_EXPIRED', 'INVOICE_MALFORMED', 'JOURNAL_CONFLICT'];
