@@ -31,6 +31,8 @@ export type RouteOptions = {
   readonly verify?: Offer.Offer['verify'];
   /** `passes-only`: passes are served by the last list of what was revoked while the store does not answer. Default: `refuse`, nothing is. */
   readonly outage?: Offer.Offer['outage'];
+  /** `on-request`: a request is charged when it is let through, also where it fails then, and the 402 says so; not with a pass. Default: `on-success`, what fails costs nothing. Say the same on all routes that one bucket or credit is spent on. */
+  readonly consume?: Offer.Offer['consume'];
 };
 
 /** The offer of a route, by its method and pattern. */
@@ -45,7 +47,7 @@ const maxRoutes = 1000;
  */
 export function routeOffer(options: RouteOptions): RouteOffer {
   const price = typeof options.price === 'object' ? options.price : Price.fixed(options.price);
-  const { title, description, capabilities, exactMsat, receiver, verify, outage, free } = options;
+  const { title, description, capabilities, exactMsat, receiver, verify, outage, free, consume } = options;
   const make = (route: string, pattern: string | undefined) =>
     Offer.create({
       service: options.service ?? 'api',
@@ -61,6 +63,7 @@ export function routeOffer(options: RouteOptions): RouteOffer {
       ...(outage === undefined ? {} : { outage }),
       receiver,
       free,
+      consume,
     });
   make('*', undefined);
   const offers = new Map<string, Offer.Offer>();

@@ -59,6 +59,8 @@ export type SaleConfig = {
   readonly free: { readonly requests: number; readonly seconds: number; readonly inAll: number | undefined } | undefined;
   /** For how many calls of one token units are reserved at once; undefined: each call by itself. */
   readonly leased: number | undefined;
+  /** When what was paid for is spent. */
+  readonly consume: 'on-success' | 'on-request';
 };
 
 /** The effective configuration. */

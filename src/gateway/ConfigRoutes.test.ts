@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { mistakesIn } from '../../test/gateway/mistakes.ts';
 import { parseConfig } from './Config.ts';
-import { invoiceMsat } from './ConfigRoutes.ts';
+import { invoiceMsat, offerOf } from './ConfigRoutes.ts';
 import { explain, toJson } from './Explain.ts';
 
 const mistakesOf = (text: string) => mistakesIn(text, { folder: '/srv', environment: {} });
@@ -54,7 +54,36 @@ describe('what is sold', () => {
     expect(parseConfig(selling('      - { path: /c, price: 1 sat, terms: "bucket: 20" }\n')).routes[0]?.sale?.leased).toBeUndefined();
   });
 
+  test('is charged on success, or on request: said of a route, or of the service for all that sell no pass', () => {
+    const routes = ['{ path: /a, price: 10 sat }', '{ path: /b, price: 10 sat, terms: "pass: 1h" }', '{ path: /c, price: 100 sat, terms: "bucket: 20" }'];
+    const file = (service: string, more = '') => selling(routes.map((one) => `      - ${one}\n`).join('') + more, service);
+    const own = '      - { path: /d, price: 1 sat, consume: on-success }\n';
+    const config = parseConfig(file('    consume: on-request\n', own));
+    expect(config.routes.map(({ sale }) => sale?.consume)).toEqual(['on-request', 'on-success', 'on-request', 'on-success']);
+    expect(explain(config)).toMatch(/\/c .*charged also where it fails/);
+    expect(parseConfig(file('')).routes.map(({ sale }) => sale?.consume)).toEqual(['on-success', 'on-success', 'on-success']);
+    const one = parseConfig(file('', '      - { path: /d, price: 1 sat, consume: on-request }\n')).routes[3];
+    expect(one?.sale && offerOf(one, one.sale).consume).toBe('on-request');
+  });
+
   test.each<[string, string, RegExp]>([
+    [
+      'a pass that is spent on request',
+      selling('      - { path: /a, price: 1 sat, terms: "pass: 1h", consume: on-request }\n'),
+      /of a pass nothing is used up/,
+    ],
+    ['something free that is spent', selling('      - { path: /a, free: true, consume: on-request }\n'), /a route that is free has no `consume`/],
+    ['another word for when it is spent', selling('      - { path: /a, price: 1 sat, consume: never }\n'), /write "on-success" or "on-request"/],
+    [
+      'a credit that one route charges for a failure, and another does not',
+      selling('      - { path: /a, price: 1 sat, terms: credit }\n      - { path: /b, price: 1 sat, consume: on-request }\n', bulk),
+      /one balance is spent on \/b, which charges what fails \(consume: on-request\), and on \/a, which does not/,
+    ],
+    [
+      'a bucket that one route charges for a failure, and another does not',
+      selling('      - { path: /a, terms: bucket, consume: on-request }\n      - { path: /b, terms: bucket }\n', bulk),
+      /one balance is spent on \/a, .* and on \/b, which does not/,
+    ],
     ['something counted ahead that is not counted', selling('      - { path: /a, price: 1 sat, leased: 5 }\n'), /only what is counted request by request/],
     ['far too much counted ahead', selling('      - { path: /a, price: 1 sat, terms: "bucket: 20", leased: 10001 }\n'), /at most 10000 requests/],
     ['a free route that is counted ahead', selling('      - { path: /a, free: true, leased: 5 }\n'), /a route that is free has no `leased`/],

@@ -94,6 +94,7 @@ function priceOf({ sale }: RouteConfig): readonly string[] {
   if (sale.outage === 'passes-only') words.push('passes also while the store is away');
   if (terms.kind === 'credit') words.push(`${Amount.format(sale.priceMsat)} a request`);
   if (terms.kind === 'bucket' && terms.weight > 1) words.push(`${terms.weight} units a request`);
+  if (sale.consume === 'on-request') words.push('charged also where it fails');
   if (sale.leased !== undefined) words.push(`${sale.leased} requests counted ahead`);
   return [Amount.format(invoiceMsat(sale)), termsOf(terms).units, words.join(', ')];
 }

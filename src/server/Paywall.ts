@@ -199,7 +199,9 @@ async function countCall(desk: Desk, asked: Asked, verified: VerifiedPrincipal, 
   try {
     const error = principal.terms === 'pass' ? refusedByParts(principal) : undefined;
     if (error !== undefined) return await answerInvalid(desk, asked, error);
-    const call = { request, target, route: offer.route, priced: asked.priced, holder: verified.branches.at(-1), priceMsat, takes };
+    // A pass that somebody limited was sold as one, whatever its route sells by now.
+    const consume = principal.terms === 'pass' ? 'on-success' : offer.consume;
+    const call = { request, target, route: offer.route, priced: asked.priced, holder: verified.branches.at(-1), priceMsat, takes, consume };
     const isAhead = offer.leased !== undefined && canCountAhead(principal, request);
     const counted = await (isAhead ? countAhead(desk.claiming, principal, call, offer.leased) : count(desk.claiming, principal, call));
     if (counted.kind === 'refused') return await answerInvalid(desk, asked, counted.error);
@@ -335,7 +337,8 @@ async function claimUse(desk: Desk, asked: Asked, principal: Principal): Promise
   const { claiming } = desk;
   if (claiming === undefined) return answerUnavailable(desk, Refusals.uncountable(), asked.offer, 'STORE_UNAVAILABLE');
   try {
-    const claimed = await claim(claiming, principal, asked.request, asked.target, asked.offer.route);
+    const { request, target, offer } = asked;
+    const claimed = await claim(claiming, principal, { request, target, route: offer.route, consume: offer.consume });
     if (claimed.kind === 'refused') return answerInvalid(desk, asked, claimed.error);
     if (claimed.kept) return await repeatKept(desk, claimed.sale, claimed.kept, principal, asked.offer);
     return { kind: 'pass', principal, sale: claimed.sale, headers: [] };

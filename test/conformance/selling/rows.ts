@@ -36,6 +36,7 @@ type Till = Example & {
 
 const translate = '/api/v1/translate';
 const document = '/api/v1/document';
+const pictures = '/api/v1/pictures';
 const used = '402 CREDENTIAL_USED';
 
 /** Every row of the guide's tables, in their order. */
@@ -117,6 +118,20 @@ export const rows: readonly Row[] = [
       await serveNoMore(bought, [document, translate], used);
       const { columns } = await Books.verify(store.audit());
       expect([columns.received.amountMsat, columns.earned.amountMsat]).toEqual([9_000_000n, (9_000_000n * 9996n) / 10_000n]);
+    },
+  },
+  {
+    file: 'selling/on-request',
+    buys: '100 requests, each charged when it is let through',
+    run: async ({ buy, get, take, serveNoMore, store }) => {
+      const bought = await buy(pictures);
+      expect(await get(pictures, bought)).toBe('200 99');
+      expect(await take(`${pictures}?do=status-503`, bought, 3)).toBe(0);
+      expect(await get(`${pictures}?do=reset`, bought)).toBe('502 UPSTREAM_UNREACHABLE');
+      expect(await get(pictures, bought)).toBe('200 94');
+      expect(await take(pictures, bought, 94)).toBe(94);
+      await serveNoMore(bought, [pictures], used);
+      expect((await store.totals()).earnedMsat).toBe(5_000_000n);
     },
   },
   {
