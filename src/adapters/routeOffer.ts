@@ -23,8 +23,8 @@ export type RouteOptions = {
   readonly capabilities?: readonly string[];
   /** Ask for the price to the millisatoshi; default: rounded up to a whole satoshi. */
   readonly exactMsat?: boolean;
-  /** What each client has for nothing, by its address, before it is asked to pay; default: nothing. */
-  readonly free?: { readonly requests: number; readonly seconds: number; readonly inAll?: number };
+  /** What each client has for nothing, by its address (and by trial token where it may have several `clients`), before it is asked to pay; default: nothing. */
+  readonly free?: { readonly requests: number; readonly seconds: number; readonly inAll?: number; readonly clients?: number };
   /** Who is paid for this route; default: the paywall's receiver. On the same network. What is sold for a whole service is paid to whoever is named where it was bought, wherever it is spent. */
   readonly receiver?: Receiver;
   /** `settled`: the payee's wallet has to say that it was paid, and is asked once a payment; default: `preimage`, which proves the payment and asks nobody. */

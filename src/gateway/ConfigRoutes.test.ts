@@ -38,7 +38,10 @@ describe('what is sold', () => {
 
   test('may be preceded by what is given away', () => {
     const config = parseConfig(selling('      - { path: /q, price: 50 sat, free: { requests: 5, per: 1d } }\n      - { path: /h, free: true }\n'));
-    expect(config.routes.map(({ sale }) => sale?.free)).toEqual([{ requests: 5, seconds: 86_400, inAll: undefined }, undefined]);
+    expect(config.routes.map(({ sale }) => sale?.free)).toEqual([{ requests: 5, seconds: 86_400, inAll: undefined, clients: undefined }, undefined]);
+    const shared = parseConfig(selling('      - { path: /q, price: 50 sat, free: { requests: 5, per: 1d, clients: 4, inAll: 90 } }\n'));
+    expect(shared.routes[0]?.sale?.free).toEqual({ requests: 5, seconds: 86_400, inAll: 90, clients: 4 });
+    expect(explain(shared)).toMatch(/5 free each 1d for a client, of whom an address may have 4/);
     expect(explain(config)).toMatch(/\/q .*5 free each 1d for a client/);
   });
 
@@ -89,6 +92,11 @@ describe('what is sold', () => {
     ['a free route that is counted ahead', selling('      - { path: /a, free: true, leased: 5 }\n'), /a route that is free has no `leased`/],
     ['a quota without a period', selling('      - { path: /q, price: 1 sat, free: { requests: 5 } }\n'), /is not what is given away: write "free: true", or/],
     ['a quota without a price', selling('      - { path: /q, free: { requests: 5, per: 1d } }\n'), /\/q has no price/],
+    [
+      'a quota for more clients than are told apart',
+      selling('      - { path: /q, price: 1 sat, free: { requests: 5, per: 1d, clients: 101 } }\n'),
+      /at most 100 clients/,
+    ],
     ['a quota of nothing', selling('      - { path: /q, price: 1 sat, free: { requests: 0, per: 1d } }\n'), /not a whole number from 1/],
     ['a quota that is false', selling('      - { path: /q, price: 1 sat, free: false }\n'), /is not what is given away/],
     [

@@ -128,7 +128,7 @@ function readSale(service: ServiceFile, route: RouteFile, fail: Fail): SaleConfi
     payee: route.payee ?? service.payee,
     verify: route.verify ?? service.verify ?? 'preimage',
     outage: route.outage ?? service.outage ?? 'refuse',
-    free: free && { requests: free.requests, seconds: free.seconds, inAll: free.inAll },
+    free: free && { requests: free.requests, seconds: free.seconds, inAll: free.inAll, clients: free.clients },
     leased: readLeased(service, route, terms, fail),
     consume: readConsume(service, route, terms, fail),
   };

@@ -36,7 +36,7 @@ const route = z.strictObject({
   methods: field(Fields.readMethods).optional(),
   /** What one payment costs, with its unit: `50 sat`, `2500 msat`. No default: a route has a price, or is `free`. */
   price: field(Fields.readPrice).optional(),
-  /** `true`: served without payment. For health checks and documentation; not for what can be abused without a limit. Or `{ requests: 5, per: 1d }` beside a price: so many requests a period for each client address before it is asked to pay, and `inAll` for all of them together (default: a thousand times as many). Default: nothing. */
+  /** `true`: served without payment. For health checks and documentation; not for what can be abused without a limit. Or `{ requests: 5, per: 1d }` beside a price: so many requests a period for each client address before it is asked to pay, `inAll` for all of them together (default: a thousand times as many), and `clients` for how many clients an address may have, each with a share of its own, told apart by trial tokens (default: 1). Default: nothing. */
   free: field(Fields.readFree).optional(),
   /** What one payment buys: `per-request` (one request), `pass: 1h` (any number of requests for an hour; the one that needs no store), `bucket: 1500` (so many requests of this route, for `price` in all), `bucket` or `credit` (the service's). Default: `per-request`. */
   terms: field(Fields.readTerms).optional(),

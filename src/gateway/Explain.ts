@@ -88,7 +88,10 @@ function priceOf({ sale }: RouteConfig): readonly string[] {
   if (sale === undefined) return ['free'];
   const { terms } = sale;
   const words = [`"${sale.description}"`];
-  if (sale.free !== undefined) words.push(`${sale.free.requests} free each ${formatMs(sale.free.seconds * 1000)} for a client`);
+  if (sale.free !== undefined) {
+    const { requests, seconds, clients = 1 } = sale.free;
+    words.push(`${requests} free each ${formatMs(seconds * 1000)} for a client${clients > 1 ? `, of whom an address may have ${clients}` : ''}`);
+  }
   if (sale.payee !== undefined) words.push(`paid to ${sale.payee}`);
   if (sale.verify === 'settled') words.push('when its wallet says so');
   if (sale.outage === 'passes-only') words.push('passes also while the store is away');

@@ -67,7 +67,9 @@ export async function gatewayStand({ paywall, routes, clock, timeoutMs, gateway:
         ...(consume === undefined ? {} : { consume }),
         ...(terms?.kind === 'bucket' && terms.binds === 'service' ? {} : { price: typeof price === 'string' ? price : '10 sat' }),
         ...termsInWords(terms),
-        ...(free === undefined ? {} : { free: { requests: free.requests, per: `${free.seconds}s` } }),
+        ...(free === undefined
+          ? {}
+          : { free: { requests: free.requests, per: `${free.seconds}s`, ...(free.clients !== undefined && { clients: free.clients }) } }),
       })),
     })),
   });
