@@ -56,9 +56,11 @@ export type SaleConfig = {
   /** What is served while the store does not answer. */
   readonly outage: 'refuse' | 'passes-only';
   /** What each client has for nothing before it is asked to pay. */
-  readonly free: { readonly requests: number; readonly seconds: number; readonly inAll: number | undefined } | undefined;
+  readonly free: { readonly requests: number; readonly seconds: number; readonly inAll: number | undefined; readonly clients: number | undefined } | undefined;
   /** For how many calls of one token units are reserved at once; undefined: each call by itself. */
   readonly leased: number | undefined;
+  /** When what was paid for is spent. */
+  readonly consume: 'on-success' | 'on-request';
 };
 
 /** The effective configuration. */

@@ -215,21 +215,30 @@ describe('the head waits for the sale', () => {
 });
 
 describe('no head', () => {
-  const notCharged = (answer: { lines: readonly (readonly [string, string])[] }) => valuesOf(answer.lines, 'l402-payment');
+  const paymentIn = (answer: { lines: readonly (readonly [string, string])[] }) => valuesOf(answer.lines, 'l402-payment');
 
   test('nobody listens: 502, given back before the answer', async () => {
     const sale = recordSale();
     const stage = await openStage(closing, { upstream: await closedPort(), check: sellWith(sale) });
     const answer = await ask(stage.port, '/a', { method: 'POST', body: 'abc' });
-    expect([answer.status, codeOf(answer.text), notCharged(answer)]).toEqual([502, 'UPSTREAM_UNREACHABLE', ['not-charged']]);
+    expect([answer.status, codeOf(answer.text), paymentIn(answer)]).toEqual([502, 'UPSTREAM_UNREACHABLE', ['not-charged']]);
     expect(sale.told).toEqual(['unanswered upstream']);
     expect(answer.text).not.toContain('127.0.0.1');
+  });
+
+  test('what was charged on request stays so, and the answer says it', async () => {
+    const sale = recordSale(undefined, 'on-request');
+    const stage = await openStage(closing, { upstream: await closedPort(), check: sellWith(sale) });
+    const answer = await ask(stage.port, '/a');
+    expect([answer.status, paymentIn(answer)]).toEqual([502, ['charged']]);
+    expect(answer.text).toContain('This request was charged when it was let through');
+    expect(answer.text).not.toContain('Send the same request again');
   });
 
   test('without a sale nothing is said of a payment', async () => {
     const stage = await openStage(closing, { upstream: await closedPort() });
     const answer = await ask(stage.port, '/a');
-    expect([answer.status, notCharged(answer)]).toEqual([502, []]);
+    expect([answer.status, paymentIn(answer)]).toEqual([502, []]);
   });
 
   test.each([
@@ -246,7 +255,7 @@ describe('no head', () => {
     const sale = recordSale();
     const stage = await openStage(closing, { upstream: port, check: sellWith(sale) });
     const answer = await ask(stage.port, '/a');
-    expect([answer.status, notCharged(answer)]).toEqual([502, ['not-charged']]);
+    expect([answer.status, paymentIn(answer)]).toEqual([502, ['not-charged']]);
     expect(sale.told).toEqual(['unanswered upstream']);
   });
 
@@ -263,7 +272,7 @@ describe('no head', () => {
     stage.clock.advance(1999);
     expect(sale.told).toEqual([]);
     stage.clock.advance(1);
-    expect([(await answer).status, codeOf((await answer).text), notCharged(await answer)]).toEqual([504, 'UPSTREAM_TIMEOUT', ['not-charged']]);
+    expect([(await answer).status, codeOf((await answer).text), paymentIn(await answer)]).toEqual([504, 'UPSTREAM_TIMEOUT', ['not-charged']]);
     expect(sale.told).toEqual(['unanswered upstream']);
     await gone.promise;
   });

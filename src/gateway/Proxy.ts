@@ -19,6 +19,7 @@ import { type HeadOutcome, maxKeptAnswerBytes, type Sale } from '../server/terms
 import { type ReturningHead, returningHead, returningTrailers, toPairs } from './Forwarding.ts';
 import type { Incoming } from './Incoming.ts';
 import { discardRest, endWith, sendAnswer } from './Outgoing.ts';
+import { timedOut, undecided, unreachable } from './Unanswered.ts';
 import type { AnswerHandler, OnwardRequest, Sending, Upstreams } from './Upstream.ts';
 
 /** What carrying needs of the gateway. */
@@ -151,13 +152,13 @@ class Exchange implements AnswerHandler {
       outcome = await sale.head(status);
     } catch (error) {
       // Not known to be durable, and nothing was sent: what can still be given back is given back.
-      const unavailable = FareboxError.is(error, 'STORE_UNAVAILABLE') ? error : new FareboxError('STORE_UNAVAILABLE', undecided, { cause: error });
+      const unavailable = FareboxError.is(error, 'STORE_UNAVAILABLE') ? error : undecided(error);
       return this.#refuse(Answers.refusal(unavailable), error, sale.unanswered('upstream'));
     }
     this.#carriage.reached('gateway.head.decided');
     if (outcome.kind === 'lost') this.#refuse(Answers.refusal(Answers.inUse()), undefined);
     else if (this.#clientLeft) this.#over('client-left', undefined, sale.end('client-left'));
-    else if (this.#failure) this.#answerAfter(sale.end('upstream-broke'), unreachable(), [], this.#failure);
+    else if (this.#failure) this.#answerAfter(sale.end('upstream-broke'), unreachable(sale), this.#spent(), this.#failure);
     else this.#send(outcome.headers);
   }
 
@@ -253,9 +254,9 @@ class Exchange implements AnswerHandler {
     const { sale, incoming } = this.#options;
     const fault = incoming.body?.errored;
     if (this.#phase === 'absent') this.#over('client-left', error, sale?.unanswered('upstream'));
-    else if (FareboxError.is(fault)) this.#refuse(Problem.answer(fault), undefined, sale?.unanswered('client-left'));
+    else if (FareboxError.is(fault)) this.#refuse(Problem.answer(fault, this.#spent()), undefined, sale?.unanswered('client-left'));
     else if (fault === error) this.#over('client-left', undefined, sale?.unanswered('client-left'));
-    else this.#answerAfter(sale?.unanswered('upstream'), unreachable(), this.#notCharged(), error);
+    else this.#answerAfter(sale?.unanswered('upstream'), unreachable(sale), this.#charge(), error);
   }
 
   #onBroken(error: Error): void {
@@ -304,17 +305,24 @@ class Exchange implements AnswerHandler {
     const excused = this.#phase === 'holding' || (this.#phase === 'waiting' && (incoming.body?.starved ?? false));
     if (this.#phase === 'absent') {
       if (this.#head) this.#endAbsent();
-      else this.#over('client-left', timedOut(), sale?.unanswered('upstream'));
+      else this.#over('client-left', timedOut(sale), sale?.unanswered('upstream'));
     } else if (leftMs > 0 || excused) this.#arm(leftMs > 0 ? leftMs : limitMs);
-    else if (this.#phase === 'waiting') this.#answerAfter(sale?.unanswered('upstream'), timedOut(), this.#notCharged(), undefined);
+    else if (this.#phase === 'waiting') this.#answerAfter(sale?.unanswered('upstream'), timedOut(sale), this.#charge(), undefined);
     else if (this.#blocked || this.#trailers) {
       this.#over('client-left', undefined, sale?.end('client-left'));
       this.#response.destroy();
     } else this.#onBroken(new Error(`no byte from the upstream within ${limitMs} ms`));
   }
 
-  #notCharged(): Answer['headers'] {
-    return this.#options.sale ? [['L402-Payment', 'not-charged']] : [];
+  /** What an answer says of the charge where the upstream has given none. */
+  #charge(): Answer['headers'] {
+    const isKept = this.#options.sale?.consume === 'on-success';
+    return isKept ? [['L402-Payment', 'not-charged']] : this.#spent();
+  }
+
+  /** Said of what was charged before anybody answered. */
+  #spent(): Answer['headers'] {
+    return this.#options.sale?.consume === 'on-request' ? [['L402-Payment', 'charged']] : [];
   }
 
   /** Answers with a failure of the upstream once the sale knows of it, so that the same credential works again at once. */
@@ -370,16 +378,6 @@ class Exchange implements AnswerHandler {
   #seenStatus(): number {
     return this.#response.headersSent ? this.#response.statusCode : 0;
   }
-}
-
-const undecided = 'It could not be written down whether this request was paid for. Ask again in a moment; do not pay again.';
-
-function unreachable(): FareboxError {
-  return new FareboxError('UPSTREAM_UNREACHABLE', 'The server behind this gateway did not answer. Send the same request again later; do not pay again.');
-}
-
-function timedOut(): FareboxError {
-  return new FareboxError('UPSTREAM_TIMEOUT', 'The server behind this gateway did not answer in time. Send the same request again later; do not pay again.');
 }
 
 /** Waits for a sale's last step; the answer is its error, where it has one. */

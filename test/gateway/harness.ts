@@ -251,6 +251,7 @@ export type RecordedSale = Sale & {
 /** Makes one; `head` says what comes of the head. */
 export function recordSale(
   head: (status: number) => Promise<HeadOutcome> = async () => ({ kind: 'charged', headers: [['L402-Payment', 'charged']] }),
+  consume: Sale['consume'] = 'on-success',
 ): RecordedSale {
   const told: string[] = [];
   const bodies: Buffer[] = [];
@@ -265,6 +266,7 @@ export function recordSale(
     bodies,
     kept,
     idempotencyKey: 'key-of-the-sale',
+    consume,
     onBody: (chunk) => bodies.push(Buffer.from(chunk)),
     head: (status) => {
       tell(`head ${status}`);
