@@ -70,6 +70,8 @@ export const codes = {
   STORE_UNAVAILABLE: 503,
   STORE_VERSION: 0,
   TOPUP_REFUSED: 403,
+  UPSTREAM_BUSY: 503,
+  UPSTREAM_MALFORMED: 502,
   UPSTREAM_TIMEOUT: 504,
   UPSTREAM_UNREACHABLE: 502,
 } as const satisfies Record<string, number>;

@@ -81,6 +81,8 @@ export type GatewayConfig = PayeesConfig & {
   readonly workers: number | 'auto';
   readonly invoiceExpirySeconds: number;
   readonly routes: readonly RouteConfig[];
+  /** Who carries requests to upstreams. */
+  readonly upstreamClient: 'farebox' | 'undici';
   readonly timeouts: {
     readonly connectMs: number;
     readonly idleMs: number;
@@ -88,6 +90,8 @@ export type GatewayConfig = PayeesConfig & {
     readonly requestMs: number;
     readonly keepAliveMs: number;
     readonly shutdownMs: number;
+    readonly upstreamKeepAliveMs: number;
+    readonly upstreamQueueMs: number;
   };
   readonly limits: {
     readonly bodyBytes: number;
@@ -95,6 +99,7 @@ export type GatewayConfig = PayeesConfig & {
     readonly headerLines: number;
     readonly connections: number;
     readonly upstreamConnections: number;
+    readonly upstreamQueue: number;
     readonly invoicesPerClientPerMinute: number;
     readonly invoicesPerMinute: number;
   };
@@ -178,6 +183,7 @@ function withDefaults(found: ConfigFile, file: string, text: ConfigText, absolut
     workers: found.workers ?? 1,
     invoiceExpirySeconds: found.invoiceExpiry ?? 600,
     routes: readRoutes(found.services, { timeoutMs: timeouts.upstream ?? 60_000, payees }, mistakes),
+    upstreamClient: found.upstreamClient ?? 'farebox',
     timeouts: {
       connectMs: timeouts.connect ?? 5000,
       idleMs: timeouts.idle ?? 300_000,
@@ -185,6 +191,8 @@ function withDefaults(found: ConfigFile, file: string, text: ConfigText, absolut
       requestMs: timeouts.request ?? 300_000,
       keepAliveMs: timeouts.keepAlive ?? 60_000,
       shutdownMs: timeouts.shutdown ?? 30_000,
+      upstreamKeepAliveMs: timeouts.upstreamKeepAlive ?? 4000,
+      upstreamQueueMs: timeouts.upstreamQueue ?? 10_000,
     },
     limits: {
       bodyBytes: limits.body ?? 100_000_000,
@@ -192,6 +200,7 @@ function withDefaults(found: ConfigFile, file: string, text: ConfigText, absolut
       headerLines: limits.headerLines ?? 100,
       connections: limits.connections ?? 10_000,
       upstreamConnections: limits.upstreamConnections ?? 1024,
+      upstreamQueue: limits.upstreamQueue ?? 10_000,
       invoicesPerClientPerMinute: limits.invoicesPerClientPerMinute ?? 600,
       invoicesPerMinute: limits.invoicesPerMinute ?? 6000,
     },

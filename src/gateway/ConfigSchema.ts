@@ -126,6 +126,10 @@ const timeouts = z.strictObject({
   request: field(Fields.readTimeoutMs).optional(),
   /** Between two requests on a connection. Default: `60s`. Longer than the load balancer's in front, where there is one. */
   keepAlive: field(Fields.readTimeoutMs).optional(),
+  /** A connection to an upstream that nobody uses is closed after that long, where the upstream does not say otherwise (`Keep-Alive: timeout=5`). Default: `4s`. Shorter than the upstream's own time, or it closes a connection on which a request is on its way. */
+  upstreamKeepAlive: field(Fields.readTimeoutMs).optional(),
+  /** For a request to get one of `limits.upstreamConnections`; then it is refused with 503. Default: `10s`. */
+  upstreamQueue: field(Fields.readTimeoutMs).optional(),
   /** For running requests to finish when the gateway stops. Default: `30s`. */
   shutdown: field(Fields.readTimeoutMs).optional(),
 });
@@ -141,6 +145,8 @@ const limits = z.strictObject({
   connections: field(Fields.readCount).optional(),
   /** Connections to one upstream; requests beyond it wait. Default: 1024. */
   upstreamConnections: field(Fields.readCount).optional(),
+  /** Requests that may wait for a connection to one upstream; more are refused with 503. Default: 10000. */
+  upstreamQueue: field(Fields.readCount).optional(),
   /** Invoices that one client address can ask for in a minute. Default: 600. */
   invoicesPerClientPerMinute: field(Fields.readCount).optional(),
   /** Invoices that all clients can ask for in a minute. Default: 6000. What the node can make. */
@@ -190,6 +196,8 @@ export const configSchema = z.strictObject({
   invoiceExpiry: field(Fields.readDurationSeconds).optional(),
   /** What is sold. At least one. */
   services: z.array(service).min(1),
+  /** Who carries requests to upstreams: `farebox`, our own HTTP/1.1 client, which refuses an answer that could be read in two ways; or `undici`, which is Node's. Default: `farebox`. `undici` where an upstream is refused that you trust and cannot mend. */
+  upstreamClient: field(Fields.readOneOf(['farebox', 'undici'])).optional(),
   /** See each. */
   timeouts: timeouts.optional(),
   /** See each. */

@@ -19,6 +19,7 @@ import { type HeadOutcome, maxKeptAnswerBytes, type Sale } from '../server/terms
 import { type ReturningHead, returningHead, returningTrailers, toPairs } from './Forwarding.ts';
 import type { Incoming } from './Incoming.ts';
 import { discardRest, endWith, sendAnswer } from './Outgoing.ts';
+import type { Timer, TimerTarget, TimerWheel } from './TimerWheel.ts';
 import { timedOut, undecided, unreachable } from './Unanswered.ts';
 import type { AnswerHandler, OnwardRequest, Sending, Upstreams } from './Upstream.ts';
 
@@ -27,6 +28,7 @@ export type Carriage = {
   readonly clock: Clock;
   readonly reached: Reached;
   readonly upstreams: Upstreams;
+  readonly timers: TimerWheel;
   /** No byte either way for so long after the head ends the exchange. */
   readonly idleTimeoutMs: number;
 };
@@ -61,7 +63,7 @@ export function carry(carriage: Carriage, options: ExchangeOptions): void {
 
 type Phase = 'waiting' | 'holding' | 'sending' | 'absent' | 'over';
 
-class Exchange implements AnswerHandler {
+class Exchange implements AnswerHandler, TimerTarget {
   readonly #carriage: Carriage;
   readonly #options: ExchangeOptions;
   readonly #response: ServerResponse;
@@ -79,7 +81,7 @@ class Exchange implements AnswerHandler {
   /** The client takes no more for now. */
   #blocked = false;
   #movedAtMs = 0;
-  #cancelTimer: () => void = () => {};
+  #timer: Timer | undefined;
 
   constructor(carriage: Carriage, options: ExchangeOptions) {
     this.#carriage = carriage;
@@ -256,7 +258,7 @@ class Exchange implements AnswerHandler {
     if (this.#phase === 'absent') this.#over('client-left', error, sale?.unanswered('upstream'));
     else if (FareboxError.is(fault)) this.#refuse(Problem.answer(fault, this.#spent()), undefined, sale?.unanswered('client-left'));
     else if (fault === error) this.#over('client-left', undefined, sale?.unanswered('client-left'));
-    else this.#answerAfter(sale?.unanswered('upstream'), unreachable(sale), this.#charge(), error);
+    else this.#answerAfter(sale?.unanswered('upstream'), FareboxError.is(error) ? error : unreachable(sale), this.#charge(), error);
   }
 
   #onBroken(error: Error): void {
@@ -288,16 +290,16 @@ class Exchange implements AnswerHandler {
   }
 
   #arm(ms: number): void {
-    this.#cancelTimer = this.#carriage.clock.after(ms, () => this.#onTimer());
+    this.#timer = this.#carriage.timers.after(ms, this);
   }
 
   #armAnew(ms: number): void {
-    this.#cancelTimer();
+    this.#timer?.cancel();
     this.#arm(ms);
   }
 
   /** One timer an exchange, set again only when it runs out: moving bytes costs no timer. */
-  #onTimer(): void {
+  onTimer(): void {
     const { sale, incoming } = this.#options;
     const limitMs = this.#phase === 'waiting' ? this.#options.timeoutMs : this.#carriage.idleTimeoutMs;
     const leftMs = this.#movedAtMs + limitMs - this.#carriage.clock.nowMs();
@@ -328,7 +330,9 @@ class Exchange implements AnswerHandler {
   /** Answers with a failure of the upstream once the sale knows of it, so that the same credential works again at once. */
   #answerAfter(told: Promise<void> | undefined, error: FareboxError, headers: Answer['headers'], cause: Error | undefined): void {
     this.#abort();
-    const answer = Problem.answer(error, [...headers, ['Access-Control-Expose-Headers', Answers.exposedHeaders]]);
+    const { retryAfterSeconds: after } = error.details;
+    const retry = after === undefined ? [] : [['Retry-After', String(after)] as const];
+    const answer = Problem.answer(error, [...headers, ...retry, ['Access-Control-Expose-Headers', Answers.exposedHeaders]]);
     const send = () => this.#sendInstead(answer);
     void settled(told).then((trouble) => {
       send();
@@ -356,7 +360,7 @@ class Exchange implements AnswerHandler {
 
   #abort(): void {
     this.#phase = 'over';
-    this.#cancelTimer();
+    this.#timer?.cancel();
     this.#kept = [];
     // After the whole answer this does nothing.
     if (this.#trailers === undefined) this.#sending?.abort();
