@@ -5,6 +5,7 @@ import { Command } from 'commander';
 import { registerAudit } from './audit.ts';
 import { registerGet } from './buy/get.ts';
 import type { CliContext } from './Context.ts';
+import { registerCall } from './call.ts';
 import { registerCheck } from './check.ts';
 import { registerDemo } from './demo.ts';
 import { registerDoctor } from './doctor.ts';
@@ -39,6 +40,7 @@ export function createProgram(context: CliContext): Command {
   registerInit(program, context);
   registerCheck(program, context);
   registerGet(program, context);
+  registerCall(program, context);
   registerTopUp(program, context);
   registerWallet(program, context);
   registerDoctor(program, context);
