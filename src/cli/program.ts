@@ -19,6 +19,7 @@ import { exitCodes } from './exit.ts';
 import { registerInit } from './init.ts';
 import { registerKeys } from './keys.ts';
 import { registerLie } from './lie.ts';
+import { registerLyingServer } from './lyingServer.ts';
 import { registerRevoke } from './revoke.ts';
 import { registerSales } from './sales.ts';
 import { registerSandbox } from './sandbox.ts';
@@ -60,6 +61,7 @@ export function createProgram(context: CliContext): Command {
   registerRevoke(program, context);
   registerSandbox(program, context);
   registerLie(program, context);
+  registerLyingServer(program, context);
   registerAudit(program, context);
   registerSchema(program, context);
   registerCompletion(program, context);

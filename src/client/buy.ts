@@ -81,7 +81,7 @@ async function inLine(client: Client, outgoing: Outgoing, call: Call, { quote: o
     Quote.assertFresh(quote, outgoing.url.host, nowAt(clock));
     const paid = await pay(client, outgoing, quote, call.owner, turns < maxTurns ? isServed : async () => false);
     if (paid.kind === 'paid') {
-      call.hasPaid = true;
+      call.payment = paid.payment;
       // A token that says that it serves many needs no trying.
       if (place && !Tokens.isExclusive(paid.payment)) {
         Queue.share(queue, place);

@@ -88,7 +88,7 @@ export function createClient(options: ClientOptions): PayingClient {
   assertWhole('maxBodyBytes', maxBodyBytes, 0, 1024 ** 3);
   const client = open(options);
   let calls = 0;
-  const newCall = (): Call => ({ owner: `${client.id}.${++calls}`, hasPaid: false });
+  const newCall = (): Call => ({ owner: `${client.id}.${++calls}`, payment: undefined });
   return {
     fetch: async (input, init) => follow(client, await Outgoing.from(input, init, maxBodyBytes), newCall(), exchange),
     quote: async (input, init) => quoteCall(client, await Outgoing.from(input, init, maxBodyBytes), newCall),

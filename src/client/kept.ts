@@ -35,7 +35,8 @@ export function paymentOf(response: Response): ResponsePayment | undefined {
 export type Call = {
   /** As it stands in the journal. */
   readonly owner: string;
-  hasPaid: boolean;
+  /** The one that it has made. */
+  payment: Payment | undefined;
 };
 
 /** Tries kept credentials, best first, and adds to `seen` which. The last refusal is handed back: it may hold an offer. */

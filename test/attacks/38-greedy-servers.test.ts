@@ -224,8 +224,32 @@ describe('a server that never ends', () => {
       if (paid === undefined && hops === 0) return server.challenge(response);
       answer(response, 302, { Location: `/hop/${++hops}` });
     });
-    expect(await outcomeOf(fetch(url))).toMatch(/^(?:TypeError|PAYMENT_INTERRUPTED)$/);
+    expect(await outcomeOf(fetch(url))).toBe('PAYMENT_NOT_HONOURED');
     expect(hops).toBeLessThanOrEqual(21);
+    expect(payer.paid.length).toBe(1);
+  });
+
+  test('the body of a redirect that leads nowhere: so much is read, and nothing is left running', async () => {
+    const { server, payer, fetch, url, clock } = await sendBuyer();
+    let [sent, left] = [0, false];
+    server.handle(({ paid }, response) => {
+      if (paid === undefined) return server.challenge(response, server.offer({ caveats: perRequest }));
+      response.on('close', () => {
+        left = true;
+      });
+      response.writeHead(302, { Location: 'file:///etc/hostname' });
+      pour(response, (bytes) => {
+        sent += bytes;
+      });
+    });
+    expect(await outcomeOf(fetch(url))).toBe('PAYMENT_NOT_HONOURED');
+    expect(clock.timers()).toBe(0);
+    await soon(
+      (async () => {
+        while (!left) await new Promise((resolve) => setImmediate(resolve));
+      })(),
+    );
+    expect(sent).toBeLessThan(most);
     expect(payer.paid.length).toBe(1);
   });
 

@@ -14,7 +14,7 @@ import type { Clock } from '../../core/Clock.ts';
 import type { Code } from '../../core/Errors.ts';
 import { FareboxError } from '../../core/Errors.ts';
 import type { PayingClient } from '../createClient.ts';
-import { paymentOf, type ResponsePayment } from '../exchange.ts';
+import { paymentOf, type ResponsePayment } from '../kept.ts';
 import { failedCodes } from '../paymentFailure.ts';
 import type { PricedQuote } from '../quoteCall.ts';
 import type { Observations } from './Observations.ts';

@@ -45,7 +45,7 @@ export async function keep(token: ApertureToken, { store, origin, network, clock
     payer: 'imported',
     network,
   } as const;
-  const outcome = await store.reserve({ purchase, minFeeMsat: Amount.zero, maxFeeMsat: Amount.zero, maxTotalMsat: undefined, ...lease, nowAt: nowAt(clock) });
+  const outcome = await store.reserve({ purchase, minFeeMsat: Amount.zero, maxFeeMsat: Amount.zero, budgets: [], tags: [], ...lease, nowAt: nowAt(clock) });
   if (outcome.kind === 'known') return 'known';
   const dispatched = outcome.kind === 'reserved' ? await store.dispatch({ paymentHash, ...lease, nowAt: nowAt(clock) }) : outcome;
   if (dispatched.kind !== 'dispatched') {

@@ -88,6 +88,7 @@ const endings: { readonly [code: string]: Ending } = {
   INVOICE_EXPIRED: 'refused',
   INVOICE_MALFORMED: 'refused',
   JOURNAL_CONFLICT: 'refused',
+  PAYMENT_FAILED: 'failed',
   PAYMENT_INTERRUPTED: 'interrupted',
   PAYMENT_NOT_HONOURED: 'not-honoured',
   PAYMENT_UNKNOWN: 'held',
