@@ -64,6 +64,7 @@ export function exitCodeOf(error: unknown): ExitCode {
     case 'PAYMENT_UNKNOWN':
     case 'PAYMENT_INTERRUPTED':
       return 5;
+    case 'ANSWER_MISSING':
     case 'PAYMENT_NOT_HONOURED':
       return 6;
     case 'LIGHTNING_UNAVAILABLE':

@@ -4,9 +4,15 @@
 import { Command } from 'commander';
 import { registerAudit } from './audit.ts';
 import { registerGet } from './buy/get.ts';
+import { registerJournal } from './buy/journal.ts';
+import { registerQuote } from './buy/quote.ts';
+import { registerReceipts } from './buy/receipts.ts';
+import { registerTokens } from './buy/tokens.ts';
 import type { CliContext } from './Context.ts';
 import { registerCheck } from './check.ts';
 import { registerDemo } from './demo.ts';
+import { registerCompletion } from './describe/completion.ts';
+import { registerSchema } from './describe/schema.ts';
 import { registerDoctor } from './doctor.ts';
 import { registerDrivers } from './drivers.ts';
 import { exitCodes } from './exit.ts';
@@ -40,8 +46,12 @@ export function createProgram(context: CliContext): Command {
   registerInit(program, context);
   registerCheck(program, context);
   registerGet(program, context);
+  registerQuote(program, context);
   registerTopUp(program, context);
   registerWallet(program, context);
+  registerJournal(program, context);
+  registerTokens(program, context);
+  registerReceipts(program, context);
   registerDoctor(program, context);
   registerDrivers(program, context);
   registerSales(program, context);
@@ -53,6 +63,8 @@ export function createProgram(context: CliContext): Command {
   registerLie(program, context);
   registerLyingServer(program, context);
   registerAudit(program, context);
+  registerSchema(program, context);
+  registerCompletion(program, context);
   return program;
 }
 

@@ -9,6 +9,7 @@ import type { Budget } from './Budget.ts';
 import type { ClientStore } from './ClientStore.ts';
 import type { Lease, PaymentState } from './Journal.ts';
 import type { Fetch } from './Outgoing.ts';
+import type { Queue } from './Queue.ts';
 
 /** A paying client at work. */
 export type Client = {
@@ -25,6 +26,8 @@ export type Client = {
   readonly unwritten: Map<PaymentHash, () => Promise<unknown>>;
   /** Payments whose wallet was called and whose end is not written down yet: each resolves or rejects when it is. */
   readonly underway: Set<Promise<unknown>>;
+  /** Its calls that are about to pay. */
+  readonly queue: Queue;
   /** What a credential still buys, in the server's words, as far as an answer of this process has said it. */
   readonly left: Map<PaymentHash, string>;
   readonly emit: (event: ClientEvent) => void;

@@ -100,12 +100,17 @@ export function from(offer: Offer, network: Network, nowAt: number): Quote {
   return { scheme: challenge.scheme, token: challenge.token, invoice: challenge.invoice, paymentHash, amountMsat, payee, description, expiresAt };
 }
 
+/** Whether there is time to pay. */
+export function isFresh({ expiresAt }: Pick<Quote, 'expiresAt'>, nowAt: number): boolean {
+  return expiresAt - nowAt >= leastSecondsLeft;
+}
+
 /**
  * Checks that there is time to pay.
  * @throws INVOICE_EXPIRED – it has expired, or is about to
  */
 export function assertFresh({ expiresAt, paymentHash }: Pick<Quote, 'expiresAt' | 'paymentHash'>, host: string, nowAt: number): void {
-  if (expiresAt - nowAt >= leastSecondsLeft) return;
+  if (isFresh({ expiresAt }, nowAt)) return;
   const when = expiresAt <= nowAt ? `expired ${nowAt - expiresAt} seconds ago` : `expires in ${expiresAt - nowAt} seconds, too soon to be paid`;
   const message = `The invoice of ${host} ${when}. Ask again for another one; check this machine's clock if it keeps happening.`;
   throw new FareboxError('INVOICE_EXPIRED', message, { details: { host, paymentHash } });

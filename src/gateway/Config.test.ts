@@ -55,6 +55,7 @@ describe('a sound file', () => {
           payee: undefined,
           verify: 'preimage',
           outage: 'refuse',
+          consume: 'on-success',
         },
       },
     ]);

@@ -56,9 +56,11 @@ export type SaleConfig = {
   /** What is served while the store does not answer. */
   readonly outage: 'refuse' | 'passes-only';
   /** What each client has for nothing before it is asked to pay. */
-  readonly free: { readonly requests: number; readonly seconds: number; readonly inAll: number | undefined } | undefined;
+  readonly free: { readonly requests: number; readonly seconds: number; readonly inAll: number | undefined; readonly clients: number | undefined } | undefined;
   /** For how many calls of one token units are reserved at once; undefined: each call by itself. */
   readonly leased: number | undefined;
+  /** When what was paid for is spent. */
+  readonly consume: 'on-success' | 'on-request';
 };
 
 /** The effective configuration. */
@@ -79,6 +81,8 @@ export type GatewayConfig = PayeesConfig & {
   readonly workers: number | 'auto';
   readonly invoiceExpirySeconds: number;
   readonly routes: readonly RouteConfig[];
+  /** Who carries requests to upstreams. */
+  readonly upstreamClient: 'farebox' | 'undici';
   readonly timeouts: {
     readonly connectMs: number;
     readonly idleMs: number;
@@ -86,6 +90,8 @@ export type GatewayConfig = PayeesConfig & {
     readonly requestMs: number;
     readonly keepAliveMs: number;
     readonly shutdownMs: number;
+    readonly upstreamKeepAliveMs: number;
+    readonly upstreamQueueMs: number;
   };
   readonly limits: {
     readonly bodyBytes: number;
@@ -93,6 +99,7 @@ export type GatewayConfig = PayeesConfig & {
     readonly headerLines: number;
     readonly connections: number;
     readonly upstreamConnections: number;
+    readonly upstreamQueue: number;
     readonly invoicesPerClientPerMinute: number;
     readonly invoicesPerMinute: number;
   };
@@ -176,6 +183,7 @@ function withDefaults(found: ConfigFile, file: string, text: ConfigText, absolut
     workers: found.workers ?? 1,
     invoiceExpirySeconds: found.invoiceExpiry ?? 600,
     routes: readRoutes(found.services, { timeoutMs: timeouts.upstream ?? 60_000, payees }, mistakes),
+    upstreamClient: found.upstreamClient ?? 'farebox',
     timeouts: {
       connectMs: timeouts.connect ?? 5000,
       idleMs: timeouts.idle ?? 300_000,
@@ -183,6 +191,8 @@ function withDefaults(found: ConfigFile, file: string, text: ConfigText, absolut
       requestMs: timeouts.request ?? 300_000,
       keepAliveMs: timeouts.keepAlive ?? 60_000,
       shutdownMs: timeouts.shutdown ?? 30_000,
+      upstreamKeepAliveMs: timeouts.upstreamKeepAlive ?? 4000,
+      upstreamQueueMs: timeouts.upstreamQueue ?? 10_000,
     },
     limits: {
       bodyBytes: limits.body ?? 100_000_000,
@@ -190,6 +200,7 @@ function withDefaults(found: ConfigFile, file: string, text: ConfigText, absolut
       headerLines: limits.headerLines ?? 100,
       connections: limits.connections ?? 10_000,
       upstreamConnections: limits.upstreamConnections ?? 1024,
+      upstreamQueue: limits.upstreamQueue ?? 10_000,
       invoicesPerClientPerMinute: limits.invoicesPerClientPerMinute ?? 600,
       invoicesPerMinute: limits.invoicesPerMinute ?? 6000,
     },

@@ -23,6 +23,7 @@ import { assertSecret, createIntrospectionListener } from './Introspection.ts';
 import { createListener, type Listener } from './Listener.ts';
 import { createRouter } from './Router.ts';
 import { createSteps, type RequestOutcome, type ServedRoute } from './Steps.ts';
+import { TimerWheel } from './TimerWheel.ts';
 import type { UpstreamTarget } from './Upstream.ts';
 import { createUpstreams } from './upstream/createUpstreams.ts';
 
@@ -179,13 +180,22 @@ export function assemble(parts: {
 }): Gateway {
   const { config, paywall, clock, events, log, reached = unwatched } = parts;
   const { timeouts, limits } = config;
-  const upstreams = createUpstreams({ connections: limits.upstreamConnections, connectTimeoutMs: timeouts.connectMs }, clock);
+  const timers = new TimerWheel(clock);
+  const bounds = {
+    connections: limits.upstreamConnections,
+    connectTimeoutMs: timeouts.connectMs,
+    keepAliveMs: timeouts.upstreamKeepAliveMs,
+    queue: limits.upstreamQueue,
+    queueTimeoutMs: timeouts.upstreamQueueMs,
+  };
+  const upstreams = createUpstreams(config.upstreamClient, bounds, clock, timers);
   const running = createCount();
   const targets = createTargets();
   const steps = createSteps({
     clock,
     reached,
     upstreams,
+    timers,
     idleTimeoutMs: timeouts.idleMs,
     trust: createTrust(config.trustedProxies),
     limits: { headerLines: limits.headerLines, bodyBytes: limits.bodyBytes },
@@ -223,6 +233,7 @@ export function assemble(parts: {
       await atMost(clock, timeouts.shutdownMs, running.none());
       await upstreams.close();
       await running.none();
+      timers.close();
       await paywall.close();
     },
   };

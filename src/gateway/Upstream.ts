@@ -60,4 +60,10 @@ export type UpstreamLimits = {
   /** Connections to one upstream; requests beyond it wait for one. */
   readonly connections: number;
   readonly connectTimeoutMs: number;
+  /** A connection that is not used is closed after that long, where the upstream does not say how long it keeps it. */
+  readonly keepAliveMs: number;
+  /** Requests that wait for a connection to one upstream; more are refused. */
+  readonly queue: number;
+  /** One that has waited for so long is refused as well. */
+  readonly queueTimeoutMs: number;
 };
