@@ -9,13 +9,14 @@ import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import type { Msat } from '../core/Amount.ts';
 import { FareboxError } from '../core/Errors.ts';
-import { isLoopback, type KeysChoice, type ListenAddress, type UpstreamAddress } from './ConfigFields.ts';
+import { isLoopback, type KeysChoice, type ListenAddress } from './ConfigFields.ts';
 import { type PayeesConfig, readPayees } from './ConfigPayees.ts';
 import { readRoutes } from './ConfigRoutes.ts';
 import { type ConfigFile, configSchema, readFile } from './ConfigSchema.ts';
 import { type SecretChoice, secretAt } from './ConfigSecrets.ts';
 import { readStore, type StoreChoice } from './ConfigStore.ts';
 import { type ConfigPath, type ConfigText, createMistakes, type Environment, fromValue, type Mistakes, parse } from './ConfigText.ts';
+import { readUpstream, type UpstreamConfig, type UpstreamFile } from './ConfigUpstreams.ts';
 import * as satgate from './import/satgate.ts';
 import type { RouteKey } from './Router.ts';
 
@@ -24,7 +25,7 @@ export type RouteConfig = RouteKey & {
   /** Names it in ledger and logs, such as `GET /api/v1/translate`. */
   readonly name: string;
   readonly service: string;
-  readonly upstream: UpstreamAddress;
+  readonly upstream: UpstreamConfig;
   readonly preserveHost: boolean;
   /** For the upstream to begin its answer. */
   readonly timeoutMs: number;
@@ -170,6 +171,7 @@ function complete(text: ConfigText, { file = 'farebox.yaml', folder = '.' }: Con
 
 function withDefaults(found: ConfigFile, file: string, text: ConfigText, absolute: (path: string) => string, mistakes: Mistakes): GatewayConfig {
   const payees = readPayees(found, { text, absolute, mistakes });
+  const upstreamAt = (upstream: UpstreamFile, path: ConfigPath) => readUpstream(upstream, path, { text, absolute, mistakes });
   const { timeouts = {}, limits = {}, compat = {}, keys = { kind: 'file', path: 'farebox.keys' } } = found;
   return {
     file,
@@ -182,7 +184,7 @@ function withDefaults(found: ConfigFile, file: string, text: ConfigText, absolut
     store: readStore(found.store, text, absolute, mistakes),
     workers: found.workers ?? 1,
     invoiceExpirySeconds: found.invoiceExpiry ?? 600,
-    routes: readRoutes(found.services, { timeoutMs: timeouts.upstream ?? 60_000, payees }, mistakes),
+    routes: readRoutes(found.services, { timeoutMs: timeouts.upstream ?? 60_000, payees, upstreamAt }, mistakes),
     upstreamClient: found.upstreamClient ?? 'farebox',
     timeouts: {
       connectMs: timeouts.connect ?? 5000,

@@ -17,10 +17,16 @@ import type { RouteConfig, SaleConfig, TermsConfig } from './Config.ts';
 import { checkSale, type PayeesConfig } from './ConfigPayees.ts';
 import type { ServiceFile } from './ConfigSchema.ts';
 import type { ConfigPath, Mistakes } from './ConfigText.ts';
+import type { UpstreamConfig } from './ConfigUpstreams.ts';
 import { findDuplicate, haveCommon } from './Router.ts';
 
 /** What holds for every route that does not say otherwise, and who can be paid. */
-export type RouteDefaults = { readonly timeoutMs: number; readonly payees: PayeesConfig };
+export type RouteDefaults = {
+  readonly timeoutMs: number;
+  readonly payees: PayeesConfig;
+  /** Completes an upstream that stands there. */
+  readonly upstreamAt: (upstream: ServiceFile['upstream'], path: ConfigPath) => UpstreamConfig;
+};
 
 /** All routes of all services, in the order of the file. */
 export function readRoutes(services: readonly ServiceFile[], defaults: RouteDefaults, mistakes: Mistakes): readonly RouteConfig[] {
@@ -29,10 +35,11 @@ export function readRoutes(services: readonly ServiceFile[], defaults: RouteDefa
   for (const [index, service] of services.entries()) {
     if (names.has(service.name)) mistakes.add(['services', index, 'name'], `there are two services "${service.name}": their tokens would open both`);
     names.add(service.name);
+    const upstream = defaults.upstreamAt(service.upstream, ['services', index, 'upstream']);
     for (const [number, route] of service.routes.entries()) {
       const at = ['services', index, 'routes', number];
       const fail = (key: string, message: string) => mistakes.add([...at, key], message);
-      const read = readRoute(service, route, defaults.timeoutMs, fail);
+      const read = readRoute(service, route, upstream, defaults.timeoutMs, fail);
       if (read.sale) checkSale(defaults.payees, read.name, read.sale, fail);
       checkAgainst(routes, read, at, mistakes);
       checkPayee(routes, read, (message) => mistakes.add([...at, route.payee === undefined ? 'path' : 'payee'], message));
@@ -88,14 +95,14 @@ type RouteFile = ServiceFile['routes'][number];
 /** Told of a mistake, and of the key of the route where it is. */
 type Fail = (key: string, message: string) => void;
 
-function readRoute(service: ServiceFile, route: RouteFile, timeoutMs: number, fail: Fail): RouteConfig {
+function readRoute(service: ServiceFile, route: RouteFile, upstream: UpstreamConfig, timeoutMs: number, fail: Fail): RouteConfig {
   return {
     host: service.host,
     pattern: route.path,
     methods: route.methods,
     name: `${route.methods ? `${route.methods.join(',')} ` : ''}${service.host ?? ''}${route.path}`,
     service: service.name,
-    upstream: service.upstream,
+    upstream,
     preserveHost: service.preserveHost ?? false,
     timeoutMs: route.timeout ?? service.timeout ?? timeoutMs,
     sale: readSale(service, route, fail),

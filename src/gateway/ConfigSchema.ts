@@ -14,6 +14,7 @@ import { payeesSchema, walletsSchema } from './ConfigPayees.ts';
 import { readSecretWord } from './ConfigSecrets.ts';
 import { storeSchema } from './ConfigStore.ts';
 import { type ConfigPath, type ConfigText, type Mistakes, nearest } from './ConfigText.ts';
+import { upstreamSchema } from './ConfigUpstreams.ts';
 
 /** A value with a reader of its own. What the reader throws becomes the mistake. */
 export function field<T>(read: (value: unknown) => T) {
@@ -69,8 +70,8 @@ const service = z.strictObject({
   title: field(Fields.readLine).optional(),
   /** The requests' host, without a port. Default: every host. Only where several names lead to one gateway. */
   host: field(Fields.readHost).optional(),
-  /** Where requests go: `http://localhost:3000`, or with a path that is put before theirs. No default. */
-  upstream: field(Fields.readUpstream),
+  /** Where requests go: `http://localhost:3000`, or with a path that is put before theirs; or `{ url, ca, certificate, key }` for one behind an authority of your own, or one that wants to see a certificate. No default. */
+  upstream: upstreamSchema(field),
   /** `true`: the upstream gets the client's `Host` instead of its own. Default: `false`. Only for upstreams that tell tenants apart by it. */
   preserveHost: z.boolean().optional(),
   /** How long to wait for the upstream to begin an answer. Default: `timeouts.upstream`. */

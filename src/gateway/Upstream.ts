@@ -6,12 +6,15 @@
  *
  * @see RFC 9112, section 6; docs/wire.md, "The life of a claim"
  */
+import type { SecureContext } from 'node:tls';
 import type { RequestBody } from './RequestBody.ts';
 
 /** Where requests go. Two with the same origin and other certificates share no connection. */
 export type UpstreamTarget = {
   /** Such as `https://api.internal:8443`. */
   readonly origin: string;
+  /** Whom to believe, and what to show, over https; default: as everybody does. */
+  readonly secureContext?: SecureContext;
 };
 
 /** A request as it goes out. */

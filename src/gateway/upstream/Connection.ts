@@ -6,7 +6,7 @@
  * Bytes are read into memory that connections share, and parsed before anybody else reads: nothing of them is kept but what is copied.
  */
 import { connect as connectPlain, isIP, type OnReadOpts, type Socket } from 'node:net';
-import { type ConnectionOptions, connect as connectTls } from 'node:tls';
+import { type ConnectionOptions, connect as connectTls, type SecureContext } from 'node:tls';
 import type { Timer, TimerTarget, TimerWheel } from '../TimerWheel.ts';
 import type { UpstreamTarget } from '../Upstream.ts';
 import type { Call, Carrier } from './Call.ts';
@@ -48,7 +48,7 @@ export class Connection implements Carrier, TimerTarget {
     const url = new URL(target.origin);
     this.#host = url.host;
     this.#timeoutMs = timeoutMs;
-    this.#socket = open(url, (bytes, count) => this.#onRead(bytes, count));
+    this.#socket = open(url, target.secureContext, (bytes, count) => this.#onRead(bytes, count));
     this.#socket.on(url.protocol === 'https:' ? 'secureConnect' : 'connect', () => this.#onConnect());
     this.#socket.on('drain', () => this.#writer?.onDrain());
     this.#socket.on('end', () => this.#onEnd());
@@ -195,7 +195,7 @@ const shared = Buffer.allocUnsafeSlow(65_536);
 /** TLS may hand out what one connection has read in the midst of what another does: each has memory of its own, of the size of a record. */
 const recordBytes = 16_384;
 
-function open(url: URL, onRead: (bytes: Buffer, count: number) => void): Socket {
+function open(url: URL, secureContext: SecureContext | undefined, onRead: (bytes: Buffer, count: number) => void): Socket {
   // An address in brackets is one of version 6.
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
   const isSecure = url.protocol === 'https:';
@@ -210,7 +210,7 @@ function open(url: URL, onRead: (bytes: Buffer, count: number) => void): Socket 
   if (!isSecure) return connectPlain({ host, port, noDelay: true, onread });
   // The name on the certificate is the one in the configuration, and not the `Host` that goes out, which a client may have chosen.
   const servername = isIP(host) === 0 ? host : '';
-  const options: ConnectionOptions & { readonly onread: OnReadOpts } = { host, port, servername, ...verified, onread };
+  const options: ConnectionOptions & { readonly onread: OnReadOpts } = { host, port, servername, ...verified, secureContext, onread };
   const socket = connectTls(options);
   socket.setNoDelay(true);
   return socket;

@@ -21,7 +21,7 @@ export function createUndiciUpstreams(limits: UpstreamLimits, timers: TimerWheel
       bodyTimeout: 0,
       maxHeaderSize: 65_536,
       keepAliveTimeout: limits.keepAliveMs,
-      connect: createConnector(limits.connectTimeoutMs, timers),
+      connect: createConnector(upstream, limits.connectTimeoutMs, timers),
     });
     pools.set(upstream, pool);
     return pool;
@@ -91,12 +91,13 @@ function textOf(raw: readonly Buffer[]): readonly string[] {
 }
 
 /** Connects within the time, by our clock. */
-function createConnector(timeoutMs: number, timers: TimerWheel): buildConnector.connector {
-  const connect = buildConnector({ allowH2: false, timeout: 0, rejectUnauthorized: true } as buildConnector.BuildOptions) as unknown as Connect;
-  return (options, callback) => {
+function createConnector({ secureContext }: UpstreamTarget, timeoutMs: number, timers: TimerWheel): buildConnector.connector {
+  const options = { allowH2: false, timeout: 0, rejectUnauthorized: true, ...(secureContext && { secureContext }) };
+  const connect = buildConnector(options as buildConnector.BuildOptions) as unknown as Connect;
+  return (target, callback) => {
     // The certificate's name is the upstream's own: undici would take the `Host` that goes out, which a client may have chosen.
-    const servername = isIP(options.hostname) === 0 ? options.hostname : '';
-    const socket = connect({ ...options, servername }, (...outcome) => {
+    const servername = isIP(target.hostname) === 0 ? target.hostname : '';
+    const socket = connect({ ...target, servername }, (...outcome) => {
       timer.cancel();
       callback(...outcome);
     });
