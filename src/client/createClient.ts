@@ -121,6 +121,7 @@ function open(options: ClientOptions): Client {
     paymentTimeoutSeconds,
     unwritten: new Map(),
     underway: new Set(),
+    deserted: new Set(),
     queue: createQueue(),
     left: new Map(),
     emit: emitter(options.onEvent),

@@ -157,8 +157,14 @@ async function call(client: Client, payment: Payment, lease: Lease, outgoing: Ou
   client.underway.add(ending);
   ending.finally(() => client.underway.delete(ending)).catch(() => undefined);
   const { payment: ended, outcome } = await orAborted(ending, outgoing.signal).catch((error: unknown) => {
-    // Nobody waits for the credential any more: the next call may have it.
-    ending.then(() => client.store.step(payment.paymentHash, { kind: 'release', owner: lease.owner }, nowAt(client.clock))).catch(() => undefined);
+    // Nobody waits for the credential any more: the next call may have it, and pays nothing for the same before it knows.
+    const { store, clock, deserted } = client;
+    const { paymentHash } = payment;
+    deserted.add(paymentHash);
+    ending
+      .then(() => store.step(paymentHash, { kind: 'release', owner: lease.owner }, nowAt(clock)))
+      .catch(() => undefined)
+      .finally(() => deserted.delete(paymentHash));
     throw error;
   });
   if (ended.state === 'unknown') throw unknown(ended);

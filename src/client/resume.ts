@@ -101,8 +101,13 @@ export async function clearWay(client: Client, outgoing: Outgoing, owner: string
   // What has long expired is not looked at again for every request.
   for (const { paymentHash } of expired) await client.store.step(paymentHash, { kind: 'expire' }, nowAt(client.clock));
   for (let giveUpMs: number | undefined; ; ) {
-    const inTheWay = found.open.filter((payment) => payment.resource === outgoing.resource && Journal.blocks(payment, owner, nowAt(client.clock)));
-    const unanswered = found.credentials.filter((payment) => isUnanswered(payment, outgoing, owner) && Journal.isLeased(payment, nowAt(client.clock)));
+    const isDeserted = ({ paymentHash, resource }: Payment) => resource === outgoing.resource && client.deserted.has(paymentHash);
+    const inTheWay = found.open.filter(
+      (payment) => isDeserted(payment) || (payment.resource === outgoing.resource && Journal.blocks(payment, owner, nowAt(client.clock))),
+    );
+    const unanswered = found.credentials.filter(
+      (payment) => (isDeserted(payment) || isUnanswered(payment, outgoing, owner)) && Journal.isLeased(payment, nowAt(client.clock)),
+    );
     if (inTheWay.length === 0 && unanswered.length === 0) return { blockedBy: undefined, credentials: found.credentials };
     giveUpMs ??= client.clock.nowMs() + (client.paymentTimeoutSeconds + 2 * leaseSeconds) * 1000;
     let blockedBy: Payment | undefined;
