@@ -73,7 +73,11 @@ export async function pay(client: Client, outgoing: Outgoing, quote: Quote, owne
     if (outcome.kind === 'stopped') throw refusals.stopped(outcome);
     return { kind: 'blocked', by: outcome.payment };
   }
-  if (await isServed()) {
+  const isServedNow = await isServed().catch(async (error: unknown) => {
+    await giveUp(client, outcome.payment, 'The journal could not be read, and the wallet was not called.');
+    throw error;
+  });
+  if (isServedNow) {
     await giveUp(client, outcome.payment, 'A credential that serves the request had been bought meanwhile.');
     return { kind: 'served' };
   }
@@ -282,9 +286,15 @@ export function purchaseOf(client: Client, outgoing: Outgoing, quote: Quote): Pu
   };
 }
 
-/** Before the wallet was called, and so for certain. */
-async function giveUp(client: Client, payment: Payment, note: string): Promise<void> {
-  await client.store.step(payment.paymentHash, { kind: 'fail', note, by: payment.owner }, nowAt(client.clock));
+/** Before the wallet was called, and so for certain. Where it cannot be written down now, the next call does. */
+async function giveUp({ store, clock, unwritten }: Client, { paymentHash, owner }: Payment, note: string): Promise<void> {
+  const write = () => store.step(paymentHash, { kind: 'fail', note, by: owner }, nowAt(clock));
+  try {
+    await write();
+  } catch (error) {
+    if (!FareboxError.is(error, 'STORE_UNAVAILABLE')) throw error;
+    unwritten.set(paymentHash, write);
+  }
 }
 
 async function unlessAborted(client: Client, payment: Payment, signal: AbortSignal): Promise<void> {
