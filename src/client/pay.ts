@@ -21,7 +21,7 @@ import * as Journal from './Journal.ts';
 import type { Outgoing } from './Outgoing.ts';
 import { paymentFailure } from './paymentFailure.ts';
 import type { Quote } from './Quote.ts';
-import { leastSecondsLeft } from './Quote.ts';
+import { assertFresh, leastSecondsLeft } from './Quote.ts';
 import { track } from './track.ts';
 import { readOutcome } from './walletAnswer.ts';
 
@@ -118,15 +118,19 @@ export function unknown(payment: Payment): FareboxError {
 async function setAside(client: Client, outgoing: Outgoing, quote: Quote, room: Budget.FeeRoom, owner: string): Promise<ReserveOutcome> {
   const { store, clock, budget } = client;
   const purchase = purchaseOf(client, outgoing, quote);
-  const reserve = (isConsented: boolean) =>
-    store.reserve({ purchase, ...room, budgets: budget.chain, tags: budget.tags, isConsented, ...leaseOf(client, owner), nowAt: nowAt(clock) });
-  const first = await reserve(false);
+  const reserve = (isConsented: boolean, maxFeeMsat: Msat) =>
+    store.reserve({ purchase, ...room, maxFeeMsat, budgets: budget.chain, tags: budget.tags, isConsented, ...leaseOf(client, owner), nowAt: nowAt(clock) });
+  const first = await reserve(false, room.maxFeeMsat);
   if (first.kind !== 'unconsented') return first;
   const { amountMsat, description, payee, paymentHash, expiresAt } = quote;
   const { method, origin, pathname: path } = outgoing;
   const { kind: _, ...asked } = first;
   const answer = await answerOf(budget.ask, { origin, method, path, amountMsat, description, payee, paymentHash, expiresAt, ...asked }, outgoing.signal);
-  if (answer === 'yes') return reserve(true);
+  if (answer === 'yes') {
+    // Whoever was asked may have taken his time, and has said yes to this fee.
+    assertFresh(quote, outgoing.url.host, nowAt(clock));
+    return reserve(true, first.maxFeeMsat);
+  }
   throw refusals.consentRefused(first.budget, first.aboveMsat, { amountMsat, minFeeMsat: room.minFeeMsat, host: outgoing.url.host }, answer);
 }
 
