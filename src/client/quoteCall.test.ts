@@ -164,6 +164,20 @@ describe('paying a quote', () => {
     expect(payer.paid.length).toBe(1);
   });
 
+  it('pays nothing else: not where what was bought meanwhile is sent on to', async () => {
+    const { client, fetch, server, startServer, payer, url, priced } = await setup();
+    const other = await startServer();
+    server.handle(({ paid }, response) =>
+      paid ? answer(response, 302, { Location: `${other.origin}/dear` }) : server.challenge(response, server.offer({ caveats: pass })),
+    );
+    const quote = await priced();
+    await fetch(url, { redirect: 'manual' });
+    await expect(quote.pay()).rejects.toMatchObject({ code: 'CHALLENGE_REFUSED', message: expect.stringContaining(new URL(other.origin).host) });
+    expect(payer.paid.length).toBe(1);
+    expect((await client.fetch(url)).status).toBe(200);
+    expect(payer.paid.length).toBe(2);
+  });
+
   it('waits for nothing that is unknown: another payment for the same call must end first', async () => {
     const { fetch, payer, url, priced } = await setup();
     const quote = await priced();

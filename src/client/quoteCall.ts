@@ -122,7 +122,7 @@ async function weigh(
     const { paymentHash, amountMsat, invoice, payee, description, expiresAt } = quote;
     const known = new Set(kept.map((payment) => payment.paymentHash));
     const pay: PricedQuote['pay'] = ({ signal } = {}) =>
-      follow(client, signal ? Outgoing.withSignal(outgoing, signal) : outgoing, newCall(), (_, asked, call) =>
+      follow(client, signal ? Outgoing.withSignal(outgoing, signal) : outgoing, { ...newCall(), isQuoted: true }, (_, asked, call) =>
         buy(client, asked, call, { quote, isFixed: true, known }),
       );
     return {

@@ -136,6 +136,18 @@ describe('redirects', () => {
     }
   });
 
+  it('after payment to where nobody answers are told of with what was paid', async () => {
+    const { fetch, server, startServer } = await setup();
+    const other = await startServer();
+    other.handle((_, response) => void response.destroy());
+    server.handle(({ paid }, response) => (paid ? answer(response, 302, { Location: other.origin }) : server.challenge(response)));
+    await expect(fetch(`${server.origin}/a`)).rejects.toMatchObject({
+      code: 'PAYMENT_NOT_HONOURED',
+      details: { amount: '50 sat', status: 302 },
+      cause: { message: 'fetch failed' },
+    });
+  });
+
   it('turn a POST into a GET where HTTP says so', async () => {
     const { fetch, server } = await setup();
     for (const [status, method, becomes] of [
