@@ -1,5 +1,6 @@
 import { getEventListeners } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
+import { answer } from '../testing/LyingServer.ts';
 import { openShop, type ShopOptions } from '../testing/Shop.ts';
 import type { ConsentQuestion } from './Budget.ts';
 import * as Budget from './Budget.ts';
@@ -169,7 +170,9 @@ describe('consent', () => {
     const [first = '', second = ''] = urls(shop, 2);
     await expect(shop.fetch(first)).rejects.toMatchObject({ code: 'PAYMENT_UNKNOWN' });
     shop.payer.script({ kind: 'settle' });
-    shop.server.handle(({ paid }, response) => (paid ? response.end() : shop.server.challenge(response, shop.server.offer({ amountMsat: 55_000n as never }))));
+    shop.server.handle(({ paid }, response) =>
+      paid ? answer(response) : shop.server.challenge(response, shop.server.offer({ amountMsat: 55_000n as never })),
+    );
     expect((await shop.fetch(second)).status).toBe(200);
     expect([asked.map(({ maxFeeMsat }) => maxFeeMsat), shop.payer.paid[1]?.maxFeeMsat]).toEqual([[2000n], 2000n]);
   });

@@ -67,6 +67,7 @@ describe('a quote', () => {
     const [payment] = payer.paid;
     expect(await client.quote(url)).toEqual({
       kind: 'covered',
+      send: expect.any(Function),
       paymentHash: payment?.paymentHash,
       amountMsat: 50_000n,
       terms: 'bucket',
@@ -113,6 +114,23 @@ describe('a quote', () => {
     const response = quote.kind === 'priced' ? await quote.pay() : undefined;
     expect(response?.status).toBe(200);
     expect([server.requests.length, other.requests.length]).toEqual([1, 2]);
+  });
+});
+
+describe('what a kept credential covers', () => {
+  it('is sent for without paying, also where the seller refuses the credential', async () => {
+    const { client, fetch, server, payer, url } = await setup();
+    server.handle(({ paid }, response) => (paid ? answer(response) : server.challenge(response, server.offer({ caveats: pass }))));
+    await fetch(url);
+    const covered = async () => {
+      const quote = await client.quote(url);
+      return quote.kind === 'covered' ? quote : expect.fail(`it is ${quote.kind}`);
+    };
+    expect(paymentOf(await (await covered()).send())).toMatchObject({ reused: true });
+    const quote = await covered();
+    server.handle((_, response) => server.challenge(response));
+    await expect(quote.send()).rejects.toMatchObject({ code: 'CHALLENGE_REFUSED' });
+    expect([payer.paid.length, (await client.quote(url)).kind]).toEqual([1, 'priced']);
   });
 });
 

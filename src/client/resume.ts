@@ -148,9 +148,13 @@ const expiredSeconds = 86_400;
 const pollMs = 250;
 
 async function lookUpAll(client: Looking, only?: PaymentHash): Promise<readonly Payment[]> {
+  if (only !== undefined) {
+    const payment = await client.store.get(only);
+    return payment ? [isLeft(client, payment) ? await findOut(client, payment) : payment] : [];
+  }
   const seen: Payment[] = [];
   for (const payment of await client.store.list(['reserved', 'dispatched', 'unknown'])) {
-    if ((only === undefined || payment.paymentHash === only) && isLeft(client, payment)) seen.push(await findOut(client, payment));
+    if (isLeft(client, payment)) seen.push(await findOut(client, payment));
   }
   return seen;
 }
