@@ -53,7 +53,7 @@ function terminalOn(streams: Streams, live: LiveLines, isJson?: boolean): Termin
     isInteractive,
     isJson: json,
     isWatched: stderr.isTTY === true,
-    width: Math.max(40, Math.min(stdout.columns ?? stderr.columns ?? 100, 120)),
+    width: Math.max(40, Math.min(stdout.columns || stderr.columns || 100, 120)),
     line: (text = '') => void (json || print(`${suited(text, 'stdout')}\n`)),
     data: (value) => void (json && print(`${toJson(value)}\n`)),
     raw: (bytes) => new Promise((resolve, reject) => live.aside(() => stdout.write(bytes, (error) => (error ? reject(error) : resolve())), isInteractive)),

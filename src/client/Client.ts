@@ -9,6 +9,8 @@ import type { Budget } from './Budget.ts';
 import type { ClientStore } from './ClientStore.ts';
 import type { Lease, PaymentState } from './Journal.ts';
 import type { Fetch } from './Outgoing.ts';
+import type { Queue } from './Queue.ts';
+import type { Timeouts } from './Timeouts.ts';
 
 /** A paying client at work. */
 export type Client = {
@@ -19,12 +21,17 @@ export type Client = {
   readonly store: ClientStore;
   readonly clock: Clock;
   readonly fetch: Fetch;
+  readonly timeouts: Timeouts;
+  /** Whether requests and answers have limits; where they have none, nothing is looked at for them. */
+  readonly isLimited: boolean;
   /** How long the wallet may take. */
   readonly paymentTimeoutSeconds: number;
   /** What the store could not take of a payment: written before anything else is paid for. */
   readonly unwritten: Map<PaymentHash, () => Promise<unknown>>;
   /** Payments whose wallet was called and whose end is not written down yet: each resolves or rejects when it is. */
   readonly underway: Set<Promise<unknown>>;
+  /** Its calls that are about to pay. */
+  readonly queue: Queue;
   /** What a credential still buys, in the server's words, as far as an answer of this process has said it. */
   readonly left: Map<PaymentHash, string>;
   readonly emit: (event: ClientEvent) => void;

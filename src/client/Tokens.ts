@@ -32,6 +32,9 @@ export type Reading = {
   readonly priced: boolean;
 };
 
+/** The method of a payment whose credential was taken over from another program: which request it was bought for is not known, only where. */
+export const anyMethod = '*';
+
 /** Reads a token. One that is no macaroon, or names no service, says nothing. */
 export function read(token: string): Reading {
   const caveats = caveatsOf(token);
@@ -58,7 +61,7 @@ function termsIn(value: string): Reading['terms'] {
 }
 
 /** What a payment's token says. Read once for as long as the store hands out the same row. */
-export function readingOf(payment: Payment): Reading {
+export function readingOf(payment: Pick<Payment, 'token'>): Reading {
   let reading = readings.get(payment);
   if (reading === undefined) {
     reading = read(payment.token);
@@ -79,7 +82,7 @@ export function authorizationOf(payment: Payment): string {
   return authorization;
 }
 
-const readings = new WeakMap<Payment, Reading>();
+const readings = new WeakMap<Pick<Payment, 'token'>, Reading>();
 const authorizations = new WeakMap<Payment, string>();
 
 /** The payment hash that a token is bound to, or undefined where it is no macaroon with an identifier of L402. */
@@ -130,18 +133,19 @@ export function isExpired(payment: Payment, nowAt: number): boolean {
  */
 export function candidates(credentials: readonly Payment[], outgoing: Outgoing, nowAt: number): readonly Payment[] {
   const usable = credentials.filter(
-    (payment) =>
-      payment.origin === outgoing.origin &&
-      !isExpired(payment, nowAt) &&
-      fits(payment, outgoing) &&
-      !(isExclusive(payment) && Journal.isLeased(payment, nowAt)),
+    (payment) => serves(payment, outgoing) && !isExpired(payment, nowAt) && !(isExclusive(payment) && Journal.isLeased(payment, nowAt)),
   );
   if (usable.length < 2) return usable;
   const rank = (payment: Payment) => (payment.resource === outgoing.resource ? 2 : 0) + (payment.state === 'settled' ? 1 : 0);
   return usable.sort((a, b) => rank(b) - rank(a) || b.createdAt - a.createdAt);
 }
 
-function fits(payment: Payment, outgoing: Outgoing): boolean {
+/** What of a payment says which requests it may be for. */
+export type Bought = Pick<Payment, 'origin' | 'method' | 'path' | 'resource' | 'token' | 'boundTo'>;
+
+/** Whether what was bought may serve a request, by what its token says and where it was bought. */
+export function serves(payment: Bought, outgoing: Outgoing): boolean {
+  if (payment.origin !== outgoing.origin) return false;
   // What adds to a balance opens nothing: it is for requests that ask for that, and they are for nothing else.
   if ((readingOf(payment).terms === 'topup') !== hasHeader(outgoing, 'l402-topup')) return false;
   if (payment.boundTo !== '') return payment.boundTo === outgoing.resource;
@@ -151,15 +155,17 @@ function fits(payment: Payment, outgoing: Outgoing): boolean {
   return payment.path === outgoing.pathname && payment.resource === outgoing.resource;
 }
 
-function covers(payment: Payment, reading: Reading, outgoing: Outgoing): boolean {
+function covers(payment: Bought, reading: Reading, outgoing: Outgoing): boolean {
   const { pathname } = outgoing;
   // What was bought for a whole service names neither methods nor paths; which of them are that service's, the server knows.
   if (isForService(reading)) return true;
   const method = countsAs(outgoing.method);
   const byMethod =
-    reading.methods.length === 0 ? countsAs(payment.method) === method : reading.methods.every((list) => list.some((one) => countsAs(one) === method));
+    reading.methods.length === 0
+      ? payment.method === anyMethod || countsAs(payment.method) === method
+      : reading.methods.every((list) => list.some((one) => countsAs(one) === method));
   if (!byMethod) return false;
-  if (reading.paths.length === 0) return payment.path === pathname;
+  if (reading.paths.length === 0) return payment.method === anyMethod || payment.path === pathname;
   const path = normalized(pathname);
   return path !== undefined && reading.paths.every((pattern) => Path.covers(pattern, path));
 }

@@ -5,7 +5,7 @@ import type * as FixedClock from '../testing/FixedClock.ts';
 import { answer } from '../testing/LyingServer.ts';
 import { createScriptedPayer } from '../testing/ScriptedPayer.ts';
 import { openShop, perRequest, type ShopOptions, sellOnce } from '../testing/Shop.ts';
-import { createFetch, paymentOf } from './index.ts';
+import { createFetch, createMemoryClientStore, type Payment, paymentOf } from './index.ts';
 
 const closing: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -201,9 +201,16 @@ describe('a credential that is kept', () => {
   });
 
   it('is tried three times for one request at most, whatever else is kept', async () => {
-    const { fetch, server, payer, url } = await setup();
+    const { clock, server, payer, url } = await setup();
     server.handle(({ paid }, response) => (paid ? answer(response) : server.challenge(response, server.offer({ token: 'opaque' }))));
-    await Promise.all(Array.from({ length: 5 }, () => fetch(url)));
+    const credentials: Payment[] = [];
+    for (let buyers = 0; buyers < 5; buyers++) {
+      const store = createMemoryClientStore();
+      await createFetch({ payer, maxPerRequest: '60 sat', store, clock })(url);
+      credentials.push(...(await store.list()));
+    }
+    const store = { ...createMemoryClientStore(), find: async () => ({ open: [], credentials }) };
+    const fetch = createFetch({ payer, maxPerRequest: '60 sat', store, clock });
     const kept = payer.paid.length;
     const before = server.requests.length;
     server.handle(({ paid }, response) =>

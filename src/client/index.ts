@@ -22,9 +22,10 @@ export type {
 } from './ClientStore.ts';
 export { type ClientOptions, createClient, type PayingClient, type PayingFetch } from './createClient.ts';
 export { type CreateFetchOptions, createFetch } from './createFetch.ts';
-export { paymentOf, type ResponsePayment } from './exchange.ts';
 export type { Lease, Payment, PaymentState, Purchase, Spending, Step } from './Journal.ts';
+export { paymentOf, type ResponsePayment } from './kept.ts';
 export { createMemoryClientStore } from './memory.ts';
 export { interruptedOf, type PaymentInterrupted, parseInterrupted, type Resumed, resumePayment } from './PaymentInterrupted.ts';
 export type { CallQuote, CoveredQuote, FreeQuote, PricedQuote, RefusedQuote } from './quoteCall.ts';
 export { type Finding, type ResumeOptions, resolvePayment, resumePayments } from './resume.ts';
+export type { LimitedFetch, Phase, Timeouts } from './Timeouts.ts';

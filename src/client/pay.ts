@@ -33,12 +33,18 @@ export type Paid =
   /** The payment has settled, its credential is kept and is this call's to use. */
   | { readonly kind: 'paid'; readonly payment: Payment }
   /** Nothing was paid: the end of another payment for the same resource is not known. */
-  | { readonly kind: 'blocked'; readonly by: Payment };
+  | { readonly kind: 'blocked'; readonly by: Payment }
+  /** Nothing was paid: a credential that may serve the request has been bought meanwhile. */
+  | { readonly kind: 'served' };
 
 /**
  * Pays, at most once for each payment hash.
  *
+ * As long as a payment for a resource stands there as dispatched, no other client can dispatch one: whether another has bought meanwhile
+ * what serves this request is looked at under that lock, after the row is written and before the wallet is called.
+ *
  * @param owner - the call's name, `<client>.<call>`
+ * @param isServed - whether a credential that may serve the request is there now
  * @throws BUDGET_EXCEEDED – price, or price and fee, are over a limit; or spending has stopped
  * @throws BUDGET_HOST_DENIED – a budget does not pay this host
  * @throws CONSENT_REFUSED – it costs more than may be paid without asking, and nobody said yes
@@ -48,7 +54,7 @@ export type Paid =
  * @throws PAYMENT_INTERRUPTED – this process stood still for so long that another took over
  * @throws STORE_UNAVAILABLE – the journal could not be written; the wallet is not called without it
  */
-export async function pay(client: Client, outgoing: Outgoing, quote: Quote, owner: string): Promise<Paid> {
+export async function pay(client: Client, outgoing: Outgoing, quote: Quote, owner: string, isServed: () => Promise<boolean>): Promise<Paid> {
   const { store, clock, emit } = client;
   const { host } = outgoing.url;
   const { paymentHash, amountMsat, invoice, description, expiresAt } = quote;
@@ -66,6 +72,10 @@ export async function pay(client: Client, outgoing: Outgoing, quote: Quote, owne
     await giveUp(client, reserved.payment, 'Another payment stood in the way.');
     if (outcome.kind === 'stopped') throw refusals.stopped(outcome);
     return { kind: 'blocked', by: outcome.payment };
+  }
+  if (await isServed()) {
+    await giveUp(client, outcome.payment, 'A credential that serves the request had been bought meanwhile.');
+    return { kind: 'served' };
   }
   await unlessAborted(client, outcome.payment, outgoing.signal);
   return { kind: 'paid', payment: await call(client, outcome.payment, lease, outgoing, reserved.feeBoundBy) };
@@ -277,7 +287,8 @@ async function unlessAborted(client: Client, payment: Payment, signal: AbortSign
   signal.throwIfAborted();
 }
 
-function orAborted<T>(ending: Promise<T>, signal: AbortSignal): Promise<T> {
+/** The end of something that is not called off, or the reason why nobody waits for it any more. */
+export function orAborted<T>(ending: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const stop = () => reject(signal.reason);
     if (signal.aborted) stop();

@@ -12,9 +12,11 @@ import type { Code, Details } from '../core/Errors.ts';
 import { FareboxError } from '../core/Errors.ts';
 import type { PaymentHash } from '../core/Preimage.ts';
 import { type Allowance, allowance } from './allowance.ts';
+import { buy } from './buy.ts';
 import { type Client, shown } from './Client.ts';
-import { buy, type Call, follow, hasOwnCredential, readOffer } from './exchange.ts';
+import { follow, hasOwnCredential } from './exchange.ts';
 import type { Payment } from './Journal.ts';
+import { type Call, readOffer } from './kept.ts';
 import * as Outgoing from './Outgoing.ts';
 import * as Quote from './Quote.ts';
 import { sendOnce } from './redeem.ts';
@@ -121,7 +123,7 @@ async function weigh(
     const known = new Set(kept.map((payment) => payment.paymentHash));
     const pay: PricedQuote['pay'] = ({ signal } = {}) =>
       follow(client, signal ? Outgoing.withSignal(outgoing, signal) : outgoing, newCall(), (_, asked, call) =>
-        buy(client, asked, call, quote, (payment) => !known.has(payment.paymentHash)),
+        buy(client, asked, call, { quote, isFixed: true, known }),
       );
     return {
       kind: 'priced',

@@ -26,7 +26,7 @@ import type { ClientStore } from './ClientStore.ts';
 import type { Payment } from './Journal.ts';
 import * as Journal from './Journal.ts';
 import type { Outgoing } from './Outgoing.ts';
-import { record } from './pay.ts';
+import { orAborted, record } from './pay.ts';
 import * as Tokens from './Tokens.ts';
 import { track } from './track.ts';
 
@@ -95,27 +95,32 @@ export type Way = {
 export async function clearWay(client: Client, outgoing: Outgoing, owner: string): Promise<Way> {
   const { origin } = outgoing;
   if (client.unwritten.size > 0) await writeDown(client);
-  const found = await client.store.find({ origin });
+  let found = await client.store.find({ origin });
   const longExpired = nowAt(client.clock) - expiredSeconds;
   const expired = found.credentials.filter((payment) => Tokens.isExpired(payment, longExpired));
   // What has long expired is not looked at again for every request.
   for (const { paymentHash } of expired) await client.store.step(paymentHash, { kind: 'expire' }, nowAt(client.clock));
-  const inTheWay = found.open.filter((payment) => payment.resource === outgoing.resource && Journal.blocks(payment, owner, nowAt(client.clock)));
-  const unanswered = found.credentials.filter((payment) => isUnanswered(payment, outgoing, owner));
-  if (inTheWay.length === 0 && unanswered.length === 0) return { blockedBy: undefined, credentials: found.credentials };
-  let blockedBy: Payment | undefined;
-  for (const payment of inTheWay) {
-    const ended = await untilFree(client, payment, outgoing.signal);
-    if (!Journal.isUnfinished(ended)) continue;
-    const looked = await lookUp(client, ended);
-    if (Journal.isUnfinished(looked)) blockedBy ??= looked;
+  for (let giveUpMs: number | undefined; ; ) {
+    const inTheWay = found.open.filter((payment) => payment.resource === outgoing.resource && Journal.blocks(payment, owner, nowAt(client.clock)));
+    const unanswered = found.credentials.filter((payment) => isUnanswered(payment, outgoing, owner) && Journal.isLeased(payment, nowAt(client.clock)));
+    if (inTheWay.length === 0 && unanswered.length === 0) return { blockedBy: undefined, credentials: found.credentials };
+    giveUpMs ??= client.clock.nowMs() + (client.paymentTimeoutSeconds + 2 * leaseSeconds) * 1000;
+    let blockedBy: Payment | undefined;
+    for (const payment of inTheWay) {
+      const ended = await untilFree(client, payment, outgoing.signal, giveUpMs);
+      if (!Journal.isUnfinished(ended)) continue;
+      const looked = await orAborted(lookUp(client, ended), outgoing.signal);
+      if (Journal.isUnfinished(looked)) blockedBy ??= looked;
+    }
+    for (const payment of unanswered) await untilFree(client, payment, outgoing.signal, giveUpMs);
+    found = await client.store.find({ origin });
+    // Who has paid meanwhile may be waiting for the answer that says whether it serves others too.
+    if (blockedBy || client.clock.nowMs() >= giveUpMs) return { blockedBy, credentials: found.credentials };
   }
-  for (const payment of unanswered) await untilFree(client, payment, outgoing.signal);
-  return { blockedBy, credentials: (await client.store.find({ origin })).credentials };
 }
 
 /** Whether another client has paid for this very request, and may be showing the credential for it now. */
-function isUnanswered(payment: Payment, outgoing: Outgoing, owner: string): boolean {
+export function isUnanswered(payment: Payment, outgoing: Outgoing, owner: string): boolean {
   if (payment.state !== 'settled' || !Tokens.isExclusive(payment)) return false;
   return payment.resource === outgoing.resource && Journal.clientOf(payment.owner) !== Journal.clientOf(owner);
 }
@@ -193,9 +198,8 @@ function noteOf(tracked: TrackedPayment, payment: Payment): string {
 }
 
 /** Waits as long as another client's call works on it: a dead one's lease ends by itself. Reads it anew on the way out. */
-async function untilFree(client: Client, payment: Payment, signal: AbortSignal): Promise<Payment> {
+async function untilFree(client: Client, payment: Payment, signal: AbortSignal, giveUpMs: number): Promise<Payment> {
   const { store, clock, emit } = client;
-  const giveUpMs = clock.nowMs() + (client.paymentTimeoutSeconds + 2 * leaseSeconds) * 1000;
   for (let now = payment; ; ) {
     const same = now.state === payment.state && now.owner === payment.owner;
     if (!same || !Journal.isLeased(now, nowAt(clock)) || clock.nowMs() >= giveUpMs) return now;

@@ -12,7 +12,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type ClientStore, type CreateFetchOptions, createFetch, createMemoryClientStore } from '../../src/client/index.ts';
 import { createSqliteClientStore } from '../../src/client/sqlite.ts';
 import * as Amount from '../../src/core/Amount.ts';
-import type { Shop } from '../../src/testing/Shop.ts';
+import { type Shop, sellOnce } from '../../src/testing/Shop.ts';
 import { outcomeOf, sendBuyer } from './buyer.ts';
 import type { Order, Told } from './buyingProcess.ts';
 import { soon } from './soon.ts';
@@ -106,6 +106,7 @@ describe.each(['memory', 'sqlite'] as const)('with the store %s', (kind) => {
 
   test('calls for one and the same thing count one by one', async () => {
     const shop = await sendBuyer({ store: openStore(kind), maxTotal });
+    sellOnce(shop.server);
     const open = shop.payer.slow();
     const outcomes = Array.from({ length: 10 }, () => outcomeOf(shop.fetch(shop.url)));
     expect(await soon(ended(outcomes, 7))).toBe('ended');

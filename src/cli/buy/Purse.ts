@@ -1,7 +1,7 @@
 /**
  * What a command pays with: a wallet, the journal of its network, and the limits that the command line names.
  */
-import { type ClientEvent, type ClientStore, createFetch, type PayingFetch } from '../../client/index.ts';
+import { type ClientEvent, type ClientStore, createClient, type PayingClient } from '../../client/index.ts';
 import { createSqliteClientStore } from '../../client/sqlite.ts';
 import * as Amount from '../../core/Amount.ts';
 import type { Network, Payer } from '../../lightning/Lightning.ts';
@@ -27,8 +27,10 @@ export type Purse = {
   readonly payer: Payer;
   readonly network: Network;
   readonly store: ClientStore;
-  /** A client of this purse. */
-  readonly fetchWith: (options: ClientOptions) => PayingFetch;
+  /** Whether anything but nothing may be spent. */
+  readonly hasLimit: boolean;
+  /** A client of this purse; closed by whoever makes it, before the purse. */
+  readonly client: (options: ClientOptions) => PayingClient;
   readonly close: () => Promise<void>;
 };
 
@@ -54,7 +56,8 @@ export async function openPurse(context: CliContext, options: PurseOptions): Pro
     payer,
     network: payer.network,
     store,
-    fetchWith: (client) => createFetch({ payer, store, maxPerRequest, maxBodyBytes, ...assumed, ...maxTotal, ...client }),
+    hasLimit: options.max !== undefined,
+    client: (client) => createClient({ payer, store, maxPerRequest, maxBodyBytes, ...assumed, ...maxTotal, ...client }),
     close: async () => {
       await store.close();
       await wallet.close();

@@ -3,7 +3,7 @@
  */
 
 import { shown } from '../../client/Client.ts';
-import { type PayingFetch, paymentOf, type ResponsePayment } from '../../client/index.ts';
+import { paymentOf, type ResponsePayment } from '../../client/index.ts';
 import { systemClock, wait } from '../../core/Clock.ts';
 import { FareboxError } from '../../core/Errors.ts';
 import type { CliContext } from '../Context.ts';
@@ -88,10 +88,10 @@ export async function makeCall(desk: Desk, call: Call): Promise<CallResult> {
     if (answer === undefined) return end(0);
     status = answer.response.status;
     payment = answer.payment;
-    await deliver(desk, call, record, answer);
+    const isThere = await deliver(desk, call, record, answer);
     const { refusal } = answer;
     if (refusal !== undefined) return end(refusal.exitCode, refusal);
-    return status >= 400 ? end(8, { exitCode: 8, code: '', message: `${status} ${printable(answer.response.statusText)}`.trim() }) : end(0);
+    return isThere ? end(0) : end(8, { exitCode: 8, code: '', message: `${status} ${printable(answer.response.statusText)}`.trim() });
   } catch (error) {
     if (signal.aborted) await record.untilMoneyIsKnown();
     const circumstances = {
@@ -169,7 +169,7 @@ async function ask(desk: Desk, call: Call, record: Record, signal: AbortSignal):
   if (manner.isVerbose) send = showing(context.terminal, send);
   const offers = manner.paysNothing ? keepingOffer(send) : undefined;
   const kept = manner.keepsCredential ? keepingCredential(offers?.send ?? send) : undefined;
-  const fetch: PayingFetch = purse.fetchWith({ fetch: kept?.send ?? offers?.send ?? send, onEvent: record.tell });
+  const { fetch } = purse.client({ fetch: kept?.send ?? offers?.send ?? send, onEvent: record.tell });
   try {
     signal.throwIfAborted();
     const response = await fetch(call.url, {

@@ -13,12 +13,14 @@ import { createOrderedOutput, type Slot } from './OrderedOutput.ts';
 import { inWordsOfTheCommand, narrate } from './Paying.ts';
 import { createProgress } from './Progress.ts';
 import { openPurse, type PurseOptions } from './Purse.ts';
+import { quoteAll } from './quote.ts';
 import { type RequestOptions, readRequest, withRequestOptions, wrong } from './RequestOptions.ts';
 import { tell } from './story.ts';
 
 type GetOptions = RequestOptions &
   PurseOptions & {
     readonly pay: boolean;
+    readonly dryRun?: boolean;
     readonly output?: readonly string[];
     readonly remoteName?: boolean;
     readonly outputDir?: string;
@@ -41,6 +43,7 @@ export function registerGet(program: Command, context: CliContext): void {
     .description('Fetch a URL and pay for it over Lightning if it asks for that. The body goes to standard output, what was paid to standard error.')
     .option('-m, --max <amount>', 'the most that a URL may cost, fee included, such as "50 sat"')
     .option('--max-total <amount>', 'the most that all calls of this wallet may cost together, counted from its first')
+    .option('--dry-run', 'say what it would cost and buy, and whether the limits allow it; the call is sent as it is, and nothing is paid')
     .option('--no-pay', 'pay nothing: an offer is printed as the answer that it is');
   withRequestOptions(command)
     .option('-o, --output <file>', 'write the body into a file; one for each URL', (text: string, all: readonly string[] = []) => [...all, text])
@@ -87,6 +90,7 @@ async function get(context: CliContext, words: readonly string[], options: GetOp
     const { max, ...others } = options;
     const purse = await openPurse(context, max === undefined || !options.pay ? others : { ...others, max });
     try {
+      if (options.dryRun) return await quoteAll(context, purse, urls, request, options);
       const onEvent = (timed: TimedEvent) => {
         log.write(timed);
         if (manner.isVerbose && isNarrated(timed.event)) narrate(terminal, timed.event);
