@@ -8,6 +8,7 @@ import { Command } from 'commander';
 import type { CliContext } from '../../src/cli/Context.ts';
 import { type Home, openHome } from '../../src/cli/Home.ts';
 import { createTerminal, type Terminal } from '../../src/cli/Terminal.ts';
+import type { Clock } from '../../src/core/Clock.ts';
 import type { FixedClock } from '../../src/testing/FixedClock.ts';
 import * as FixedClocks from '../../src/testing/FixedClock.ts';
 
@@ -20,6 +21,8 @@ export type FakeOptions = {
   /** What the person answers, in order; nobody is there to ask without it. */
   readonly answers?: readonly string[];
   readonly environment?: { readonly [name: string]: string };
+  /** Default: one that stands still. */
+  readonly clock?: Clock;
 };
 
 /** A command line under a test's hand. */
@@ -75,7 +78,7 @@ export function createFake(register: (program: Command, context: CliContext) => 
       questions.push(question);
       return answers.shift();
     },
-    clock,
+    clock: options.clock ?? clock,
   };
   return {
     context,

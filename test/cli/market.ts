@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { exitCodeOf } from '../../src/cli/exit.ts';
 import type { Home } from '../../src/cli/Home.ts';
 import { openSandbox, type SandboxLink } from '../../src/cli/SandboxLink.ts';
+import { systemClock } from '../../src/core/Clock.ts';
 import { createConfig } from '../../src/gateway/Config.ts';
 import { createGateway } from '../../src/gateway/Gateway.ts';
 import { createRootKeys } from '../../src/server/RootKeys.ts';
@@ -69,7 +70,12 @@ export async function openMarket(handle: RequestListener): Promise<Market> {
   );
   const { url } = await gateway.listen();
   const start: Market['start'] = (register, args, options = {}) => {
-    const fake = createFake(register, { interactive: false, ...options, environment: { FAREBOX_HOME: first.home.folder, ...options.environment } });
+    const fake = createFake(register, {
+      interactive: false,
+      clock: systemClock,
+      ...options,
+      environment: { FAREBOX_HOME: first.home.folder, ...options.environment },
+    });
     closing.push(fake.remove);
     const ended = fake.run(...args).then(
       () => ({ ...fake, code: 0, error: '' }),

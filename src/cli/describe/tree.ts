@@ -46,7 +46,7 @@ export function readCommand(command: Command, words: readonly string[] = []): Co
     arguments: command.registeredArguments.map(readArgument),
     options: shown.visibleOptions(command).map(readOption),
     below: below.map((each) => readCommand(each, [...words, each.name()])),
-    isRunnable: words.length > 0 && (below.length === 0 || command.registeredArguments.length > 0),
+    isRunnable: words.length > 0 && (below.length === 0 || command.registeredArguments.length > 0 || command.options.length > 0),
   };
 }
 
