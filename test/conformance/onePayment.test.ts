@@ -125,8 +125,9 @@ describe('a wallet that', () => {
     const goThrough = async (buyer: ReturnType<typeof openBuyer>, calls: number) => {
       const outcomes: string[] = [];
       for (let call = 0; call < calls; call++) {
-        if (call === 2 && turn === 'late') clock.advance(2000);
-        else if (call === 2 && turn) await end(turn);
+        const now = call === 2 ? turn : undefined;
+        if (now === 'late') clock.advance(2000);
+        else if (now) await end(now);
         outcomes.push(await buyer.call());
         await expectEachOnce(buyer);
       }
