@@ -58,6 +58,7 @@ export function exitCodeOf(error: unknown): ExitCode {
     case 'JOURNAL_CONFLICT':
       return 3;
     case 'PAYMENT_FAILED':
+    case 'PROVIDERS_EXHAUSTED':
     case 'PAYMENT_TOO_LARGE':
     case 'PAYMENT_TOO_SMALL':
     case 'PAYMENT_UNFUNDED':

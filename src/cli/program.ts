@@ -10,6 +10,7 @@ import { registerQuote } from './buy/quote.ts';
 import { registerReceipts } from './buy/receipts.ts';
 import { registerTokens } from './buy/tokens.ts';
 import type { CliContext } from './Context.ts';
+import { registerCall } from './call.ts';
 import { registerCheck } from './check.ts';
 import { registerDemo } from './demo.ts';
 import { registerCompletion } from './describe/completion.ts';
@@ -47,6 +48,7 @@ export function createProgram(context: CliContext): Command {
   registerInit(program, context);
   registerCheck(program, context);
   registerGet(program, context);
+  registerCall(program, context);
   registerQuote(program, context);
   registerTopUp(program, context);
   registerWallet(program, context);

@@ -10,6 +10,7 @@ import type { ClientStore } from './ClientStore.ts';
 import type { Lease, PaymentState } from './Journal.ts';
 import type { Fetch } from './Outgoing.ts';
 import type { Queue } from './Queue.ts';
+import type { Timeouts } from './Timeouts.ts';
 
 /** A paying client at work. */
 export type Client = {
@@ -20,6 +21,9 @@ export type Client = {
   readonly store: ClientStore;
   readonly clock: Clock;
   readonly fetch: Fetch;
+  readonly timeouts: Timeouts;
+  /** Whether requests and answers have limits; where they have none, nothing is looked at for them. */
+  readonly isLimited: boolean;
   /** How long the wallet may take. */
   readonly paymentTimeoutSeconds: number;
   /** What the store could not take of a payment: written before anything else is paid for. */

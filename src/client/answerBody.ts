@@ -4,18 +4,22 @@
  * @see docs/wire.md, "The client"
  */
 
+import { type Deadline, within } from '../core/Clock.ts';
+
 /** Told of a body as it is read. */
 export type BodyWatch = {
-  readonly onPart: () => void;
+  readonly onPart?: () => void;
   /** Called once. `isWhole`: read to its end, and not broken off by either side. The reader hears of the end when the promise resolves. */
-  readonly onEnd: (isWhole: boolean) => Promise<void>;
+  readonly onEnd?: (isWhole: boolean) => Promise<void>;
+  /** How long the reader may wait for a part; then the answer breaks off with the error that `late` makes. */
+  readonly idle?: Pick<Deadline, 'clock' | 'ms' | 'late'>;
 };
 
 /**
  * The same answer, its body watched; undefined where no answer like it can be made (a status or a phrase that `Response` does not take):
  * the caller then gets the answer as it is. Nothing is read before the caller reads.
  */
-export function watchBody(response: Response, body: ReadableStream<Uint8Array>, { onPart, onEnd }: BodyWatch): Response | undefined {
+export function watchBody(response: Response, body: ReadableStream<Uint8Array>, { onPart, onEnd, idle }: BodyWatch): Response | undefined {
   const { status, statusText, headers, url } = response;
   try {
     new Response('', { status, statusText, headers });
@@ -27,12 +31,12 @@ export function watchBody(response: Response, body: ReadableStream<Uint8Array>, 
   const end = async (isWhole: boolean) => {
     if (isOver) return;
     isOver = true;
-    await onEnd(isWhole);
+    await onEnd?.(isWhole);
   };
   /** The next part that has any bytes, or undefined at the end. */
   const next = async (): Promise<Uint8Array | undefined> => {
     for (;;) {
-      const part = await reader.read();
+      const part = await (idle ? within({ ...idle, keepAlive: true }, () => reader.read()) : reader.read());
       if (part.done) return undefined;
       if (!ArrayBuffer.isView(part.value)) throw new TypeError('a part of the answer is not bytes');
       if (part.value.byteLength > 0) return part.value;
@@ -42,13 +46,14 @@ export function watchBody(response: Response, body: ReadableStream<Uint8Array>, 
     type: 'bytes',
     pull: async (controller) => {
       const part = await next().catch(async (error: unknown) => {
+        if (idle) void reader.cancel(error).catch(() => undefined);
         await end(false);
         throw error;
       });
       // Whoever reads no further ends a read that is under way, and that is no end of the answer.
       if (isOver) return;
       if (part) {
-        onPart();
+        onPart?.();
         // A copy: a stream of bytes takes its parts from whoever made them, and a pool's are not to be taken.
         controller.enqueue(new Uint8Array(part));
         return;

@@ -4,7 +4,6 @@
  * @see docs/wire.md, "The client"; docs/decisions/0034-one-payment-for-all.md
  */
 import { nowAt } from '../core/Clock.ts';
-import { FareboxError } from '../core/Errors.ts';
 import type { PaymentHash } from '../core/Preimage.ts';
 import type { Client } from './Client.ts';
 import type { Payment } from './Journal.ts';
@@ -12,9 +11,10 @@ import * as Journal from './Journal.ts';
 import { bought, type Call, readOffer, tryKept, withOffer } from './kept.ts';
 import type { Outgoing } from './Outgoing.ts';
 import { pay, unknown } from './pay.ts';
+import { payWithin } from './payWithin.ts';
 import * as Queue from './Queue.ts';
 import * as Quote from './Quote.ts';
-import { notHonoured, redeem, sendOnce, unanswered } from './redeem.ts';
+import { notHonoured, redeem, sendOnce, speaksForItself, unanswered } from './redeem.ts';
 import { drain } from './responseBody.ts';
 import { clearWay, isUnanswered } from './resume.ts';
 import * as Tokens from './Tokens.ts';
@@ -79,7 +79,8 @@ async function inLine(client: Client, outgoing: Outgoing, call: Call, { quote: o
     }
     if (turn !== 'first') continue;
     Quote.assertFresh(quote, outgoing.url.host, nowAt(clock));
-    const paid = await pay(client, outgoing, quote, call.owner, turns < maxTurns ? isServed : async () => false);
+    const isServedNow = turns < maxTurns ? isServed : async () => false;
+    const paid = await payWithin(client, outgoing, quote, (limited) => pay(client, limited, quote, call.owner, isServedNow));
     if (paid.kind === 'paid') {
       call.payment = paid.payment;
       // A token that says that it serves many needs no trying.
@@ -109,7 +110,7 @@ async function quoteIn(client: Client, outgoing: Outgoing, response: Response): 
 /** The answer to the request that has just been paid for. */
 async function answerTo(client: Client, outgoing: Outgoing, payment: Payment, call: Call): Promise<Response> {
   const redeemed = await redeem(client, outgoing, payment, call.owner).catch((error: unknown) => {
-    throw outgoing.signal.aborted || FareboxError.is(error) ? error : unanswered(payment, error);
+    throw outgoing.signal.aborted || speaksForItself(error) ? error : unanswered(payment, error);
   });
   if (redeemed.kind === 'answered') return bought(redeemed.response, payment, false);
   await drain(redeemed.response, client.clock);

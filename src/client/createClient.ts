@@ -21,6 +21,7 @@ import * as Outgoing from './Outgoing.ts';
 import { createQueue } from './Queue.ts';
 import { type CallQuote, quoteCall } from './quoteCall.ts';
 import { resumeClient } from './resume.ts';
+import { type LimitedFetch, limitConnecting, readTimeouts, type Timeouts } from './Timeouts.ts';
 
 /** How a paying client is made. */
 export type ClientOptions = Budget.SpendingOptions & {
@@ -29,10 +30,12 @@ export type ClientOptions = Budget.SpendingOptions & {
   /** Where journal and credentials are kept. Default: in memory, so that a payment under way when the process ends is forgotten. */
   readonly store?: ClientStore;
   /** What requests are sent with. Default: the runtime's own, as it is when the client is made. */
-  readonly fetch?: (input: string, init?: RequestInit) => Promise<Response>;
+  readonly fetch?: LimitedFetch;
   /** Longest request body; it is held in memory to be sent again. Default: 16 MiB. */
   readonly maxBodyBytes?: number;
-  /** How long the wallet may take for a payment. Default: 60. */
+  /** How long each phase of a call may take: `{ connectMs, payMs, firstByteMs, idleMs }`. Default: no limits. */
+  readonly timeouts?: Timeouts;
+  /** How long the wallet may take for a payment. Default: what `timeouts.payMs` says, in whole seconds, or 60. */
   readonly paymentTimeoutSeconds?: number;
   readonly clock?: Clock;
   readonly random?: Random;
@@ -53,7 +56,7 @@ export type PayingClient = {
    * It throws what `fetch` throws, and `FareboxError`s that say what was paid: `BUDGET_EXCEEDED`, `BUDGET_HOST_DENIED`,
    * `CHALLENGE_MALFORMED`, `CHALLENGE_REFUSED`, `CONSENT_REFUSED`, `INVOICE_EXPIRED`, `INVOICE_MALFORMED`, `JOURNAL_CONFLICT`, `PAYMENT_FAILED`, `PAYMENT_INTERRUPTED`,
    * `PAYMENT_NOT_HONOURED`, `PAYMENT_TOO_LARGE`, `PAYMENT_TOO_SMALL`, `PAYMENT_UNFUNDED`, `PAYMENT_UNKNOWN`, `PAYMENT_UNROUTABLE`,
-   * `REQUEST_UNREPEATABLE`, `STORE_UNAVAILABLE`. A 402 in another scheme is returned as it is.
+   * `REQUEST_TIMED_OUT`, `REQUEST_UNREPEATABLE`, `STORE_UNAVAILABLE`. A 402 in another scheme is returned as it is.
    */
   readonly fetch: PayingFetch;
   /**
@@ -101,10 +104,11 @@ export function createClient(options: ClientOptions): PayingClient {
 }
 
 function open(options: ClientOptions): Client {
-  const { payer, paymentTimeoutSeconds = 60 } = options;
+  const timeouts = readTimeouts(options.timeouts);
+  const { payer, paymentTimeoutSeconds = timeouts.payMs === undefined ? 60 : Math.ceil(timeouts.payMs / 1000) } = options;
   if (typeof payer?.pay !== 'function') throw new TypeError('payer is a Payer: a wallet that can pay');
   assertWhole('paymentTimeoutSeconds', paymentTimeoutSeconds, 1, 86_400);
-  const fetch = options.fetch ?? globalThis.fetch;
+  const fetch = limitConnecting(options.fetch ?? globalThis.fetch, timeouts);
   return {
     id: toHex((options.random ?? systemRandom)(8)),
     payer,
@@ -112,6 +116,8 @@ function open(options: ClientOptions): Client {
     store: options.store ?? createMemoryClientStore(),
     clock: options.clock ?? systemClock,
     fetch: (url, init) => fetch(url, init),
+    timeouts,
+    isLimited: (timeouts.connectMs ?? timeouts.firstByteMs ?? timeouts.idleMs) !== undefined,
     paymentTimeoutSeconds,
     unwritten: new Map(),
     underway: new Set(),

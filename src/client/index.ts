@@ -28,3 +28,4 @@ export { createMemoryClientStore } from './memory.ts';
 export { interruptedOf, type PaymentInterrupted, parseInterrupted, type Resumed, resumePayment } from './PaymentInterrupted.ts';
 export type { CallQuote, CoveredQuote, FreeQuote, PricedQuote, RefusedQuote } from './quoteCall.ts';
 export { type Finding, type ResumeOptions, resolvePayment, resumePayments } from './resume.ts';
+export type { LimitedFetch, Phase, Timeouts } from './Timeouts.ts';

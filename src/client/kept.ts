@@ -4,14 +4,13 @@
  * @see docs/wire.md, "The client"
  */
 import { nowAt } from '../core/Clock.ts';
-import { FareboxError } from '../core/Errors.ts';
 import type { PaymentHash } from '../core/Preimage.ts';
 import { type Client, leaseOf } from './Client.ts';
 import type { Payment } from './Journal.ts';
 import * as Journal from './Journal.ts';
 import type { Outgoing } from './Outgoing.ts';
 import * as Quote from './Quote.ts';
-import { redeem, sendOnce, unanswered } from './redeem.ts';
+import { redeem, sendOnce, speaksForItself, unanswered } from './redeem.ts';
 import { drain, readJson } from './responseBody.ts';
 import * as Tokens from './Tokens.ts';
 
@@ -53,7 +52,7 @@ export async function tryKept(client: Client, outgoing: Outgoing, call: Call, ca
     if (refusal) await drain(refusal.response, clock);
     const redeemed = await redeem(client, outgoing, payment, call.owner).catch((error: unknown) => {
       // What has bought answers before is no payment in the air: the caller hears what `fetch` says.
-      throw payment.state !== 'settled' || outgoing.signal.aborted || FareboxError.is(error) ? error : unanswered(payment, error);
+      throw payment.state !== 'settled' || outgoing.signal.aborted || speaksForItself(error) ? error : unanswered(payment, error);
     });
     if (redeemed.kind === 'answered') return { kind: 'answered' as const, response: bought(redeemed.response, payment, true) };
     refusal = redeemed;

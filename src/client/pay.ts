@@ -287,7 +287,8 @@ async function unlessAborted(client: Client, payment: Payment, signal: AbortSign
   signal.throwIfAborted();
 }
 
-function orAborted<T>(ending: Promise<T>, signal: AbortSignal): Promise<T> {
+/** The end of something that is not called off, or the reason why nobody waits for it any more. */
+export function orAborted<T>(ending: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const stop = () => reject(signal.reason);
     if (signal.aborted) stop();

@@ -13,8 +13,9 @@ import { watchBody } from './answerBody.ts';
 import { type Client, keepLease, shown } from './Client.ts';
 import type { Payment } from './Journal.ts';
 import * as Journal from './Journal.ts';
-import { type Outgoing, send } from './Outgoing.ts';
+import { type Outgoing, send, withSignal } from './Outgoing.ts';
 import { drain } from './responseBody.ts';
+import { sendWithin } from './Timeouts.ts';
 import * as Tokens from './Tokens.ts';
 
 /** What came of showing a credential. */
@@ -75,7 +76,10 @@ export async function sendOnce(client: Client, outgoing: Outgoing, payment?: Pay
   const credential = payment?.paymentHash;
   if (isWatched) emit({ kind: 'sent', method, url, credential });
   reached(payment ? 'client.credential.sending' : 'client.request.sending');
-  const response = await send(outgoing, client.fetch, payment && Tokens.authorizationOf(payment));
+  const authorization = payment && Tokens.authorizationOf(payment);
+  const response = await (client.isLimited
+    ? sendWithin(client, outgoing, payment, (signal) => send(withSignal(outgoing, signal), client.fetch, authorization))
+    : send(outgoing, client.fetch, authorization));
   reached(payment ? 'client.credential.answered' : 'client.request.answered');
   if (isWatched) emit({ kind: 'answered', method, url, status: response.status, credential });
   return response;
@@ -96,10 +100,18 @@ export function notHonoured(payment: Payment, status: number, cause?: unknown): 
 export function unanswered(payment: Payment, cause: unknown): FareboxError {
   const { paymentHash, origin } = payment;
   const amount = Amount.format(payment.amountMsat);
+  const { phase, limitMs } = FareboxError.is(cause, 'REQUEST_TIMED_OUT') ? cause.details : {};
+  const what = phase === undefined ? 'the connection broke before an answer came' : `no answer came within ${limitMs} ms (phase ${phase})`;
   const message =
-    `${origin} was paid ${amount} (payment ${paymentHash}), and the connection broke before an answer came. ` +
+    `${origin} was paid ${amount} (payment ${paymentHash}), and ${what}. ` +
     'The credential is kept: send the same request again, and it is used instead of another payment.';
-  return new FareboxError('PAYMENT_INTERRUPTED', message, { details: { paymentHash, amount, origin }, cause });
+  const details = { paymentHash, amount, origin, ...(phase !== undefined && { phase }), ...(limitMs !== undefined && { limitMs }) };
+  return new FareboxError('PAYMENT_INTERRUPTED', message, { details, cause });
+}
+
+/** Whether an error says for itself how a paid call ended. Where time ran out, it is told of as a payment that has no answer yet. */
+export function speaksForItself(error: unknown): boolean {
+  return FareboxError.is(error) && error.code !== 'REQUEST_TIMED_OUT';
 }
 
 /** Nobody else is given a credential as long as its answer is being read; a reader that stands still for so long, or twice that, has gone. */

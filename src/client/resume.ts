@@ -26,7 +26,7 @@ import type { ClientStore } from './ClientStore.ts';
 import type { Payment } from './Journal.ts';
 import * as Journal from './Journal.ts';
 import type { Outgoing } from './Outgoing.ts';
-import { record } from './pay.ts';
+import { orAborted, record } from './pay.ts';
 import * as Tokens from './Tokens.ts';
 import { track } from './track.ts';
 
@@ -109,7 +109,7 @@ export async function clearWay(client: Client, outgoing: Outgoing, owner: string
     for (const payment of inTheWay) {
       const ended = await untilFree(client, payment, outgoing.signal, giveUpMs);
       if (!Journal.isUnfinished(ended)) continue;
-      const looked = await lookUp(client, ended);
+      const looked = await orAborted(lookUp(client, ended), outgoing.signal);
       if (Journal.isUnfinished(looked)) blockedBy ??= looked;
     }
     for (const payment of unanswered) await untilFree(client, payment, outgoing.signal, giveUpMs);

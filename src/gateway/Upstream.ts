@@ -6,12 +6,15 @@
  *
  * @see RFC 9112, section 6; docs/wire.md, "The life of a claim"
  */
+import type { SecureContext } from 'node:tls';
 import type { RequestBody } from './RequestBody.ts';
 
 /** Where requests go. Two with the same origin and other certificates share no connection. */
 export type UpstreamTarget = {
   /** Such as `https://api.internal:8443`. */
   readonly origin: string;
+  /** Whom to believe, and what to show, over https; default: as everybody does. */
+  readonly secureContext?: SecureContext;
 };
 
 /** A request as it goes out. */
@@ -60,4 +63,10 @@ export type UpstreamLimits = {
   /** Connections to one upstream; requests beyond it wait for one. */
   readonly connections: number;
   readonly connectTimeoutMs: number;
+  /** A connection that is not used is closed after that long, where the upstream does not say how long it keeps it. */
+  readonly keepAliveMs: number;
+  /** Requests that wait for a connection to one upstream; more are refused. */
+  readonly queue: number;
+  /** One that has waited for so long is refused as well. */
+  readonly queueTimeoutMs: number;
 };

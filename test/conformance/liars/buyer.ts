@@ -92,6 +92,7 @@ const endings: { readonly [code: string]: Ending } = {
   PAYMENT_INTERRUPTED: 'interrupted',
   PAYMENT_NOT_HONOURED: 'not-honoured',
   PAYMENT_UNKNOWN: 'held',
+  PAYMENT_UNROUTABLE: 'failed',
 };
 
 function endingOf({ code, details, message }: FareboxError): Ending {
