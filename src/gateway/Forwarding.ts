@@ -6,7 +6,7 @@
  *
  * @see RFC 9110, sections 6.6.1, 7.6.1 and 7.6.3; docs/wire.md, "The credential a server accepts"
  */
-import { changesRequest, connectionOptions, isClientClaim, isHopByHop, isOurs, isOursToSay, namesOurScheme } from '../http/headers.ts';
+import { changesRequest, connectionOptions, isClientClaim, isHopByHop, isOfMessage, isOurs, isOursToSay, namesOurScheme } from '../http/headers.ts';
 import { linesOf } from '../http/NodeRequest.ts';
 import type { Answer } from '../http/RequestView.ts';
 import type { Incoming } from './Incoming.ts';
@@ -31,6 +31,10 @@ export function onwardHeaders(incoming: Incoming, options: OnwardOptions): strin
     const raw = rawHeaders[index] as string;
     const name = raw.toLowerCase();
     const value = rawHeaders[index + 1] as string;
+    if (dropped.length === 0 && isOfMessage(name)) {
+      headers.push(raw, value);
+      continue;
+    }
     if (isHopByHop(name) || ofOnwardHop.has(name) || isOurs(name) || changesRequest(name) || (dropped.length > 0 && dropped.includes(name))) continue;
     if (isClientClaim(name) && !(viaTrusted && isKeptFromTrusted(name))) continue;
     if (name === 'authorization' && namesOurScheme(value)) continue;
@@ -70,6 +74,10 @@ export function returningHead(status: number, lines: readonly string[]): Returni
   for (let index = 0; index < lines.length; index += 2) {
     const name = (lines[index] as string).toLowerCase();
     const value = lines[index + 1] as string;
+    if (dropped.length === 0 && isOfMessage(name)) {
+      headers.push(lines[index] as string, value);
+      continue;
+    }
     if (isHopByHop(name) || name === 'trailer' || isOursToSay(name) || (dropped.length > 0 && dropped.includes(name))) continue;
     if (name === 'www-authenticate' && namesOurScheme(value)) continue;
     if (name === 'content-length') {
