@@ -112,6 +112,20 @@ it('a store that fails between the journal’s word and the wallet holds no mone
   expect([await states(), (await store.spending()).heldMsat]).toEqual([['failed', 'redeemed'], 0n]);
 });
 
+it('a store that cannot say whether the wallet may be called holds no money for it either', async () => {
+  const { client, store, payer, url, states } = await setup({ capabilities: { track: false } });
+  let fails = 1;
+  const dispatch: ClientStore['dispatch'] = async (request) => {
+    const outcome = await store.dispatch(request);
+    if (fails-- > 0) throw new FareboxError('STORE_UNAVAILABLE', 'The connection broke after the commit was sent.');
+    return outcome;
+  };
+  const fetch = client({ store: { ...store, dispatch } });
+  await expect(fetch(url)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+  expect([await states(), (await store.spending()).heldMsat, payer.paid]).toEqual([['failed'], 0n, []]);
+  expect((await fetch(url)).status).toBe(200);
+});
+
 describe('another client’s payment for the same', () => {
   /** One that is under way, and whose client says so for as long as anybody waits. */
   async function setupLiving() {

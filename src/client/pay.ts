@@ -66,18 +66,14 @@ export async function pay(client: Client, outgoing: Outgoing, quote: Quote, owne
   if (reserved.kind !== 'reserved') throw refusalOf(reserved, { amountMsat, minFeeMsat: room.minFeeMsat, host });
   await unlessAborted(client, reserved.payment, outgoing.signal);
   const lease = leaseOf(client, owner);
-  const outcome = await store.dispatch({ paymentHash, ...lease, nowAt: nowAt(clock) });
+  const outcome = await orGivenUp(client, reserved.payment, store.dispatch({ paymentHash, ...lease, nowAt: nowAt(clock) }));
   if (outcome.kind === 'lost') throw interrupted(reserved.payment, 'Nothing was paid.');
   if (outcome.kind !== 'dispatched') {
     await giveUp(client, reserved.payment, 'Another payment stood in the way.');
     if (outcome.kind === 'stopped') throw refusals.stopped(outcome);
     return { kind: 'blocked', by: outcome.payment };
   }
-  const isServedNow = await isServed().catch(async (error: unknown) => {
-    await giveUp(client, outcome.payment, 'The journal could not be read, and the wallet was not called.');
-    throw error;
-  });
-  if (isServedNow) {
+  if (await orGivenUp(client, outcome.payment, isServed())) {
     await giveUp(client, outcome.payment, 'A credential that serves the request had been bought meanwhile.');
     return { kind: 'served' };
   }
@@ -298,6 +294,16 @@ async function giveUp({ store, clock, unwritten }: Client, { paymentHash, owner 
   } catch (error) {
     if (!FareboxError.is(error, 'STORE_UNAVAILABLE')) throw error;
     unwritten.set(paymentHash, write);
+  }
+}
+
+/** What the journal says. Where it does not, the wallet is not called, and that is certain, whatever has been written. */
+async function orGivenUp<T>(client: Client, payment: Payment, asked: Promise<T>): Promise<T> {
+  try {
+    return await asked;
+  } catch (error) {
+    await giveUp(client, payment, 'The journal did not answer, and the wallet was not called.');
+    throw error;
   }
 }
 
