@@ -7,7 +7,7 @@ import { FareboxError } from '../../core/Errors.ts';
 import type { Network, Payer } from '../../lightning/Lightning.ts';
 import type { Home } from '../Home.ts';
 import { findSandbox, noSandbox } from '../SandboxLink.ts';
-import type { Terminal } from '../Terminal.ts';
+import { printable, type Terminal } from '../Terminal.ts';
 import { openWallet, readWallets } from '../Wallets.ts';
 
 /** A wallet to pay with, open. */
@@ -92,7 +92,7 @@ export function narrate(terminal: Terminal, event: ClientEvent): void {
     case 'paid':
       return say(`  paid, fee ${money(event.feeMsat)}`);
     case 'unpaid':
-      return say(`  not paid: ${event.state} (${event.reason})`);
+      return say(`  not paid: ${event.state} (${printable(event.reason)})`);
     case 'looked-up':
       return say(`  payment ${event.paymentHash.slice(0, 16)} was looked up: ${event.state}`);
     case 'set-aside':
