@@ -62,8 +62,10 @@ const flags: readonly (readonly [string, string])[] = [
 export function inWordsOfTheCommand(error: unknown, options: LimitOptions): unknown {
   if (!FareboxError.is(error, 'BUDGET_EXCEEDED', 'CONSENT_REFUSED')) return error;
   const { code, details } = error;
+  // Where no limit is named, the least price there is needs a consent that nobody gives.
+  const isUnnamed = details.limit === 'maxPerRequest' || details.above === '0 sat';
   const message =
-    options.max === undefined && options.maxAll === undefined && details.limit === 'maxPerRequest' && !options.hasStanding
+    options.max === undefined && options.maxAll === undefined && isUnnamed && !options.hasStanding
       ? `This costs ${details.price}. Nothing was paid: say how much it may cost, fee included, with --max.`
       : flags.reduce((text, [option, flag]) => text.replaceAll(option, flag), error.message);
   return new FareboxError(code, message, { details });
