@@ -49,7 +49,9 @@ export function exitCodeOf(error: unknown): ExitCode {
     case 'STORE_LOCKED':
       return 2;
     case 'BUDGET_EXCEEDED':
+    case 'BUDGET_HOST_DENIED':
     case 'CHALLENGE_REFUSED':
+    case 'CONSENT_REFUSED':
     case 'CHALLENGE_MALFORMED':
     case 'INVOICE_MALFORMED':
     case 'INVOICE_EXPIRED':

@@ -3,6 +3,7 @@
  */
 import { Command } from 'commander';
 import { registerAudit } from './audit.ts';
+import { registerBudget } from './buy/budget.ts';
 import { registerGet } from './buy/get.ts';
 import { registerJournal } from './buy/journal.ts';
 import { registerQuote } from './buy/quote.ts';
@@ -51,6 +52,7 @@ export function createProgram(context: CliContext): Command {
   registerQuote(program, context);
   registerTopUp(program, context);
   registerWallet(program, context);
+  registerBudget(program, context);
   registerJournal(program, context);
   registerTokens(program, context);
   registerReceipts(program, context);

@@ -57,6 +57,8 @@ export function note({ context: { terminal }, manner }: Desk, { name }: Pick<Cal
 
 async function writeOut(desk: Desk, call: Call, record: Record, response: Response): Promise<void> {
   const { terminal } = desk.context;
+  // The body is what is to be seen from here on.
+  if (terminal.isInteractive) call.track.ends();
   const total = totalOf(response);
   record.tell({ kind: 'receiving', status: response.status, from: 0, total });
   let last: number | undefined;

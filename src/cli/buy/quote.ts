@@ -11,7 +11,7 @@ import { Ended, type ExitCode } from '../exit.ts';
 import { printable, type Terminal } from '../Terminal.ts';
 import { formatLocal } from '../Time.ts';
 import { failureOf } from './failure.ts';
-import { inWordsOfTheCommand } from './Paying.ts';
+import { inWordsOfTheCommand, type LimitOptions } from './Paying.ts';
 import { openPurse, type Purse, type PurseOptions } from './Purse.ts';
 import { type AskedRequest, type RequestOptions, readRequest, withRequestOptions } from './RequestOptions.ts';
 import { wrap } from './story.ts';
@@ -21,12 +21,14 @@ type QuoteOptions = RequestOptions & PurseOptions & { readonly verbose?: boolean
 
 /** Adds `farebox quote`. */
 export function registerQuote(program: Command, context: CliContext): void {
+  const several = (text: string, all: readonly string[] = []) => [...all, text];
   const command = program
     .command('quote')
     .argument('[url...]', 'what to ask the price of')
     .description('Say what a call would cost, what it would buy, and whether the limits allow it. The call is sent once, as it is; nothing is paid.')
     .option('-m, --max <amount>', 'a limit to hold the price against, fee included, such as "50 sat"')
-    .option('--max-total <amount>', 'a limit for all calls of this wallet together, counted from its first');
+    .option('--max-total <amount>', 'a limit for all calls of this wallet together, counted from its first')
+    .option('--tag <tag>', 'a tag that it would have; may repeat', several);
   withRequestOptions(command)
     .option('-v, --verbose', 'show the heads that go out and come in')
     .option('-w, --wallet <name>', 'the wallet that would pay', 'wallet')
@@ -46,7 +48,7 @@ async function quote(context: CliContext, words: readonly string[], options: Quo
   const { urls, request } = await readRequest(context, words, options);
   const purse = await openPurse(context, options);
   try {
-    await quoteAll(context, purse, urls, request, options);
+    await quoteAll(context, purse, urls, request, options.verbose === true);
   } finally {
     await purse.close();
   }
@@ -56,20 +58,14 @@ async function quote(context: CliContext, words: readonly string[], options: Quo
  * Quotes each address and prints it, in their order.
  * @throws Ended – 3: one of them could not be paid for within the limits
  */
-export async function quoteAll(
-  context: CliContext,
-  purse: Purse,
-  urls: readonly URL[],
-  request: AskedRequest,
-  options: { readonly max?: string; readonly verbose?: boolean },
-): Promise<void> {
+export async function quoteAll(context: CliContext, purse: Purse, urls: readonly URL[], request: AskedRequest, isVerbose: boolean): Promise<void> {
   const terminal = context.terminal.withJson(request.isJson ? true : undefined);
-  const send = options.verbose ? showing(terminal, sendPlainly) : sendPlainly;
+  const send = isVerbose ? showing(terminal, sendPlainly) : sendPlainly;
   const client = purse.client({ fetch: send, onEvent: () => {} });
   const codes: ExitCode[] = [];
   for (const [index, url] of urls.entries()) {
     if (index > 0) terminal.line();
-    codes.push(await quoteOne(context, terminal, { client, purse, url, request, options }));
+    codes.push(await quoteOne(context, terminal, { client, purse, url, request }));
   }
   const failed = codes.find((code) => code !== 0);
   if (failed !== undefined) throw new Ended(failed, '');
@@ -80,10 +76,9 @@ type Asked = {
   readonly purse: Purse;
   readonly url: URL;
   readonly request: AskedRequest;
-  readonly options: { readonly max?: string };
 };
 
-async function quoteOne(context: CliContext, terminal: Terminal, { client, purse, url, request, options }: Asked): Promise<ExitCode> {
+async function quoteOne(context: CliContext, terminal: Terminal, { client, purse, url, request }: Asked): Promise<ExitCode> {
   const { method, headers, body, follows, maxTimeMs } = request;
   const late = maxTimeMs === undefined ? undefined : AbortSignal.timeout(maxTimeMs);
   const signal = late === undefined ? context.signal : AbortSignal.any([context.signal, late]);
@@ -92,9 +87,9 @@ async function quoteOne(context: CliContext, terminal: Terminal, { client, purse
     const found = await client.quote(url, body === undefined ? init : { ...init, body });
     const where = `${url.origin}${url.pathname}`;
     terminal.data({ url: where, method, network: purse.network, ...dataOf(found) });
-    for (const line of linesOf(terminal, found, { where, method, purse, options })) terminal.line(line);
+    for (const line of linesOf(terminal, found, { where, method, purse })) terminal.line(line);
     if (found.kind === 'free') await found.response.body?.cancel();
-    const isRefused = found.kind === 'refused' || (found.kind === 'priced' && found.allowed !== true && (options.max !== undefined || purse.hasLimit));
+    const isRefused = found.kind === 'refused' || (found.kind === 'priced' && found.allowed !== true && purse.hasLimit);
     return isRefused ? 3 : 0;
   } catch (error) {
     const failure = failureOf(error, {
@@ -102,7 +97,7 @@ async function quoteOne(context: CliContext, terminal: Terminal, { client, purse
       isStopped: context.signal.aborted,
       lateMs: late?.aborted ? maxTimeMs : undefined,
       money: { paid: undefined, open: undefined },
-      options,
+      options: purse.limits,
     });
     if (failure === undefined) throw error;
     throw new Ended(failure.exitCode, failure.code, failure.message);
@@ -116,9 +111,9 @@ function dataOf(found: CallQuote): object {
   return { ...priced, allowed: allowed === true, ...(allowed !== true && { refusedBy: allowed.by, why: allowed.message }) };
 }
 
-type Shown = { readonly where: string; readonly method: string; readonly purse: Purse; readonly options: { readonly max?: string } };
+type Shown = { readonly where: string; readonly method: string; readonly purse: Purse };
 
-function linesOf(terminal: Terminal, found: CallQuote, { where, method, purse, options }: Shown): readonly string[] {
+function linesOf(terminal: Terminal, found: CallQuote, { where, method, purse }: Shown): readonly string[] {
   const { tone } = terminal;
   const row = (label: string, text: string) =>
     wrap(text, terminal.width - 11).map((line, index) => `  ${index === 0 ? tone('quiet', label.padEnd(7)) : ' '.repeat(7)}  ${line}`);
@@ -135,7 +130,7 @@ function linesOf(terminal: Terminal, found: CallQuote, { where, method, purse, o
     case 'refused':
       return [head('refused'), ...row(found.code, printable(found.message))];
     case 'priced':
-      return pricedLines(found, { head, row, terminal, purse, options });
+      return pricedLines(found, { head, row, terminal, purse });
   }
 }
 
@@ -144,27 +139,25 @@ type Layout = {
   readonly row: (label: string, text: string) => readonly string[];
   readonly terminal: Terminal;
   readonly purse: Purse;
-  readonly options: { readonly max?: string };
 };
 
-function pricedLines(found: PricedQuote, { head, row, terminal, purse, options }: Layout): readonly string[] {
+function pricedLines(found: PricedQuote, { head, row, terminal, purse }: Layout): readonly string[] {
   const { amountMsat, maxFeeMsat, terms, description, payee, expiresAt, allowed } = found;
   const said = description === undefined ? '' : `; the seller calls it "${printable(description.slice(0, 120))}"`;
-  const named = options.max !== undefined || purse.hasLimit;
-  const why = allowed === true ? '' : wordsOf(allowed.message, allowed.by, options);
+  const why = allowed === true ? '' : wordsOf(allowed.message, allowed.by, purse.limits);
   return [
     head(Amount.format(amountMsat)),
     ...row('buys', `${termWords[terms]}${said}`),
     ...(allowed === true ? row('fee', `comes on top; the limit leaves ${Amount.format(maxFeeMsat)} for it`) : row('fee', 'comes on top')),
     ...(allowed === true
-      ? row('limit', terminal.tone('good', `allows it${options.max === undefined ? '' : `: ${options.max}`}`))
-      : row('limit', named ? terminal.tone('bad', printable(why)) : `none is named: buy it with --max "${roomFor(amountMsat)}"`)),
+      ? row('limit', terminal.tone('good', `allows it${purse.limits.max === undefined ? '' : `: ${purse.limits.max}`}`))
+      : row('limit', purse.hasLimit ? terminal.tone('bad', printable(why)) : `none is named: buy it with --max "${roomFor(amountMsat)}"`)),
     ...row('payee', `${payee.slice(0, 16)}… on ${purse.network}`),
     ...row('offer', `stands until ${formatLocal(expiresAt)}, ${Math.max(0, expiresAt - nowAt(systemClock))} s from now`),
   ];
 }
 
-function wordsOf(message: string, by: string, options: { readonly max?: string }): string {
+function wordsOf(message: string, by: string, options: LimitOptions): string {
   const said = inWordsOfTheCommand(limitError(message, by), options);
   return said instanceof Error ? said.message : message;
 }

@@ -90,6 +90,14 @@ const receipt: Shape = {
   },
   ...{ outcome: 'text', payer: 'text', network: 'text', payee: 'text?', invoice: 'text' },
 };
+const budget: readonly Shape[] = [
+  {
+    ...{ kind: 'text', budget: 'text', per: 'text', host: 'text?', tag: 'text?', maxMsat: 'msat', spentMsat: 'msat', heldMsat: 'msat', leftMsat: 'msat' },
+    endsAt: 'time?',
+  },
+  { kind: 'text', name: 'text', allow: 'list?', deny: 'list', consentAboveMsat: 'msat?' },
+  { kind: 'text', network: 'text', spentMsat: 'msat', heldMsat: 'msat', stopped: 'boolean', stoppedBy: 'hash?', why: 'text?' },
+];
 const denial: Shape = { kind: 'text?', revoked: 'text', value: 'text', until: 'time?' };
 const keys: Shape = { file: 'text', sealed: 'boolean', keys: 'list' };
 const listening: Shape = { kind: 'text', url: 'text', network: 'text?' };
@@ -125,6 +133,11 @@ export const outputs: { readonly [command: string]: Output } = {
   'wallet connect': one({ name: 'text', product: 'text', network: 'text', alias: 'text', spendable: 'amount' }),
   'wallet list': one({ '[]': 'object' }),
   'wallet remove': words,
+  'budget show': many(...budget),
+  'budget set': many(...budget),
+  'budget remove': many(...budget),
+  'budget stop': many(...budget),
+  'budget allow': many(...budget),
   'journal list': many({ kind: 'text', ...payment }),
   'journal show': one(payment),
   'journal resolve': one(payment),
@@ -185,6 +198,7 @@ export const outputs: { readonly [command: string]: Output } = {
   'sandbox clear': one({ network: 'text', cleared: 'list' }),
   'sandbox delay': one({ network: 'text', delayMs: 'number' }),
   lie: one({ kind: 'text', url: 'text', wallet: 'object', limits: 'object', ways: 'list' }),
+  'lying-server': one({ kind: 'text', url: 'text', limits: 'object?', ways: 'list?' }),
   audit: many(
     { name: 'text', group: 'text', asks: 'text', severity: 'text' },
     { kind: 'text', what: 'text', exitCode: 'number', requests: 'number', payments: 'number', spentMsat: 'msat', counts: 'object', findings: 'list' },
