@@ -227,6 +227,8 @@ describe('every kind of limit, by two stores on one file', () => {
 
 describe('processes on one file', () => {
   const script = fileURLToPath(new URL('buyingProcess.ts', import.meta.url));
+  /** Two processes write by turns, each to the disk. */
+  const patienceMs = 15_000;
   const running = new Set<ChildProcess>();
   afterEach(async () => {
     for (const child of running) await end(child);
@@ -291,21 +293,21 @@ describe('processes on one file', () => {
     const urls = (name: string) => Array.from({ length: 12 }, (_, index) => `${server.origin}/${name}/${index}`);
     first.say({ kind: 'buy', urls: urls('first') });
     second.say({ kind: 'buy', urls: urls('second') });
-    expect(await soon(reaches(21))).toBe('ended');
+    expect(await soon(reaches(21), patienceMs)).toBe('ended');
     expect([...first.outcomes, ...second.outcomes]).toEqual(exceeded(21));
     expect(payer.paid.length).toBe(3);
     await end(first.child);
     const third = await start(shop, heard);
     third.say({ kind: 'buy', urls: urls('third') });
-    expect(await soon(reaches(33))).toBe('ended');
+    expect(await soon(reaches(33), patienceMs)).toBe('ended');
     expect(third.outcomes).toEqual(exceeded(12));
     open();
     const kept = openStore('sqlite');
     const finished = 12 - second.outcomes.length;
-    expect(await soon(reaches(33 + finished))).toBe('ended');
+    expect(await soon(reaches(33 + finished), patienceMs)).toBe('ended');
     expect(second.outcomes.filter((outcome) => outcome === 200).length).toBe(finished);
     const { heldMsat, spentMsat } = await kept.spending();
     expect([payer.paid.length, heldMsat / 60_000n + spentMsat / 50_000n]).toEqual([3, 3n]);
     for (const { say } of [second, third]) say({ kind: 'close' });
-  }, 20_000);
+  });
 });
