@@ -12,10 +12,12 @@ import type { ServerResponse } from 'node:http';
 import type { Clock } from '../core/Clock.ts';
 import type { Reached } from '../core/CrashPoint.ts';
 import { FareboxError } from '../core/Errors.ts';
+import { linesOf } from '../http/NodeRequest.ts';
 import * as Problem from '../http/Problem.ts';
 import { type Answer, isSafe } from '../http/RequestView.ts';
 import * as Answers from '../server/Answers.ts';
 import { type HeadOutcome, maxKeptAnswerBytes, type Sale } from '../server/terms/Terms.ts';
+import { settled, timedOut, undecided, unreachable } from './Faults.ts';
 import { type ReturningHead, returningHead, returningTrailers, toPairs } from './Forwarding.ts';
 import type { Incoming } from './Incoming.ts';
 import { discardRest, endWith, sendAnswer, writeTo } from './Outgoing.ts';
@@ -110,7 +112,18 @@ class Exchange implements AnswerHandler, TimerTarget {
     }
   }
 
-  onInformational(): void {}
+  /** Early hints go on at once where nothing is counted. Where something is, nothing of an answer goes out before it has been decided on. */
+  onInformational(status: number, headers: readonly string[]): void {
+    const isWaiting = this.#phase === 'waiting' && this.#options.sale === undefined && !this.#response.destroyed;
+    if (status !== 103 || !isWaiting || this.#response.req.httpVersion !== '1.1') return;
+    for (const link of linesOf(headers, 'link')) {
+      try {
+        this.#response.writeEarlyHints({ link });
+      } catch {
+        // Node takes well-formed links alone; a hint that is none helps nobody.
+      }
+    }
+  }
 
   onHead(status: number, headers: readonly string[]): void {
     if (this.#phase === 'over') return;
@@ -379,25 +392,5 @@ class Exchange implements AnswerHandler, TimerTarget {
 
   #seenStatus(): number {
     return this.#response.headersSent ? this.#response.statusCode : 0;
-  }
-}
-
-const undecided = 'It could not be written down whether this request was paid for. Ask again in a moment; do not pay again.';
-
-function unreachable(): FareboxError {
-  return new FareboxError('UPSTREAM_UNREACHABLE', 'The server behind this gateway did not answer. Send the same request again later; do not pay again.');
-}
-
-function timedOut(): FareboxError {
-  return new FareboxError('UPSTREAM_TIMEOUT', 'The server behind this gateway did not answer in time. Send the same request again later; do not pay again.');
-}
-
-/** Waits for a sale's last step; the answer is its error, where it has one. */
-async function settled(told: Promise<void> | undefined): Promise<unknown> {
-  try {
-    await told;
-    return undefined;
-  } catch (error) {
-    return error;
   }
 }
