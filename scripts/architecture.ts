@@ -58,7 +58,20 @@ export const folders: Readonly<Record<string, Folder>> = {
   discovery: { layer: 1, ring: 'web', packages: [] },
   // Bodies are hashed as they stream; workers have this module too.
   server: { layer: 2, ring: 'web', modules: ['node:crypto'], packages: [] },
-  client: { layer: 2, ring: 'web', packages: [], except: { sqlite: node, 'store/Seal': node } },
+  client: {
+    layer: 2,
+    ring: 'web',
+    packages: [],
+    except: {
+      sqlite: node,
+      'store/Seal': node,
+      undici: { ring: 'node', packages: ['undici'] },
+      'transport/Relay': { ring: 'node', packages: [], types: ['undici'] },
+      'transport/dispatching': { ring: 'node', packages: [], types: ['undici'] },
+      axios: { ring: 'web', packages: ['axios'] },
+      grpc: { ring: 'node', packages: ['@grpc/grpc-js'] },
+    },
+  },
   adapters: { layer: 3, ring: 'web', packages: [], types: ['hono'], except: { express: { ring: 'node', packages: [], types: ['express'] }, node, Node: node } },
   gateway: { layer: 3, ring: 'node', packages: ['undici', 'yaml', 'zod'] },
   mcp: { layer: 3, ring: 'node', packages: [] },

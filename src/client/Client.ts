@@ -12,8 +12,19 @@ import type { Fetch } from './Outgoing.ts';
 import type { Queue } from './Queue.ts';
 import type { Timeouts } from './Timeouts.ts';
 
+/** One call of the caller's, over all its redirects. */
+export type Call = {
+  /** As it stands in the journal. */
+  readonly owner: string;
+  hasPaid: boolean;
+};
+
 /** A paying client at work. */
 export type Client = {
+  /** A name for the next call. */
+  readonly newCall: () => Call;
+  /** See `ClientOptions`. */
+  readonly maxBodyBytes: number;
   /** Tells this client from others on the same store; its calls are named `<id>.<number>`. */
   readonly id: string;
   readonly payer: Payer;
