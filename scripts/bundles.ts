@@ -2,7 +2,7 @@
  * What a door really brings along: the code behind it as a bundler would take it, without comments, types and what nobody calls.
  */
 import { join } from 'node:path';
-import { gzipSync } from 'node:zlib';
+import { brotliCompressSync } from 'node:zlib';
 import { build } from 'vite';
 import type { Door } from './exports.ts';
 
@@ -21,7 +21,7 @@ export type DoorRule = {
   readonly imports?: RegExp;
   /** Words that may not stand in the code. */
   readonly words?: RegExp;
-  /** The most that it may weigh, with all that it needs from npm, minified and compressed by gzip. */
+  /** The most that it may weigh, with all that it needs from npm, minified and compressed as Brotli does. */
   readonly maxBytes?: number;
   /** Why, for whoever breaks the rule. */
   readonly because: string;
@@ -64,7 +64,7 @@ export async function weighDoor(root: string, door: Door): Promise<number> {
     build: { write: false, minify: true, target: 'es2024', lib: { entry: join(root, door.source), formats: ['iife'], name: 'farebox' } },
   });
   const chunks = (Array.isArray(output) ? output : [output]).flatMap((each) => ('output' in each ? each.output : []));
-  return gzipSync(chunks.map((each) => (each.type === 'chunk' ? each.code : '')).join('')).length;
+  return brotliCompressSync(chunks.map((each) => (each.type === 'chunk' ? each.code : '')).join('')).length;
 }
 
 /** Bundles one door; everything from outside the package stays an import. */
