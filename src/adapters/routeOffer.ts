@@ -23,14 +23,16 @@ export type RouteOptions = {
   readonly capabilities?: readonly string[];
   /** Ask for the price to the millisatoshi; default: rounded up to a whole satoshi. */
   readonly exactMsat?: boolean;
-  /** What each client has for nothing, by its address, before it is asked to pay; default: nothing. */
-  readonly free?: { readonly requests: number; readonly seconds: number; readonly inAll?: number };
+  /** What each client has for nothing, by its address (and by trial token where it may have several `clients`), before it is asked to pay; default: nothing. */
+  readonly free?: { readonly requests: number; readonly seconds: number; readonly inAll?: number; readonly clients?: number };
   /** Who is paid for this route; default: the paywall's receiver. On the same network. What is sold for a whole service is paid to whoever is named where it was bought, wherever it is spent. */
   readonly receiver?: Receiver;
   /** `settled`: the payee's wallet has to say that it was paid, and is asked once a payment; default: `preimage`, which proves the payment and asks nobody. */
   readonly verify?: Offer.Offer['verify'];
   /** `passes-only`: passes are served by the last list of what was revoked while the store does not answer. Default: `refuse`, nothing is. */
   readonly outage?: Offer.Offer['outage'];
+  /** `on-request`: a request is charged when it is let through, also where it fails then, and the 402 says so; not with a pass. Default: `on-success`, what fails costs nothing. Say the same on all routes that one bucket or credit is spent on. */
+  readonly consume?: Offer.Offer['consume'];
 };
 
 /** The offer of a route, by its method and pattern. */
@@ -45,7 +47,7 @@ const maxRoutes = 1000;
  */
 export function routeOffer(options: RouteOptions): RouteOffer {
   const price = typeof options.price === 'object' ? options.price : Price.fixed(options.price);
-  const { title, description, capabilities, exactMsat, receiver, verify, outage, free } = options;
+  const { title, description, capabilities, exactMsat, receiver, verify, outage, free, consume } = options;
   const make = (route: string, pattern: string | undefined) =>
     Offer.create({
       service: options.service ?? 'api',
@@ -61,6 +63,7 @@ export function routeOffer(options: RouteOptions): RouteOffer {
       ...(outage === undefined ? {} : { outage }),
       receiver,
       free,
+      consume,
     });
   make('*', undefined);
   const offers = new Map<string, Offer.Offer>();

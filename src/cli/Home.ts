@@ -4,6 +4,7 @@
  *     master.key     the ring of master keys, sealed or not (src/gateway/KeyText.ts, KeySeal.ts)
  *     gateway.db     claims and ledger of `farebox serve`
  *     client.db      journal and credentials of `farebox get` on the sandbox; client-<network>.db elsewhere
+ *     services-seen.json   what `farebox call` has seen of providers
  *     wallets.json   the wallets that are connected: where each is, and which files let one in
  *     sandbox.db     the books of the sandbox; sandbox.json says where it is reached while it runs
  */

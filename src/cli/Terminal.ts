@@ -27,6 +27,8 @@ export type Terminal = {
   readonly note: (text: string) => void;
   /** Lines that stand below everything on standard error and are drawn anew by the next call, none takes them away; nothing where it is not watched. */
   readonly live: (lines: readonly string[]) => void;
+  /** Asks a person something: the lines are out of the way for so long. */
+  readonly whileAsking: <T>(ask: () => Promise<T>) => Promise<T>;
   /** Text in a tone, where the terminal can show it. */
   readonly tone: (tone: Tone, text: string) => string;
   /** The same terminal, with JSON as `--json` says. */
@@ -53,13 +55,15 @@ function terminalOn(streams: Streams, live: LiveLines, isJson?: boolean): Termin
     isInteractive,
     isJson: json,
     isWatched: stderr.isTTY === true,
-    width: Math.max(40, Math.min(stdout.columns ?? stderr.columns ?? 100, 120)),
+    width: Math.max(40, Math.min(stdout.columns || stderr.columns || 100, 120)),
     line: (text = '') => void (json || print(`${suited(text, 'stdout')}\n`)),
     data: (value) => void (json && print(`${toJson(value)}\n`)),
     raw: (bytes) => new Promise((resolve, reject) => live.aside(() => stdout.write(bytes, (error) => (error ? reject(error) : resolve())), isInteractive)),
     note: (text) => live.aside(() => void stderr.write(`${suited(text, 'stderr')}\n`)),
+    whileAsking: (ask) => live.whileAsking(ask),
     live: (lines) => live.draw(lines.map((line) => suited(line, 'stderr'))),
-    tone: (tone, text) => (tone === 'plain' || !(colored.stdout || colored.stderr) ? text : styleText(styles[tone], text, { validateStream: false })),
+    tone: (tone, text) =>
+      tone === 'plain' || text === '' || !(colored.stdout || colored.stderr) ? text : styleText(styles[tone], text, { validateStream: false }),
     withJson: (wanted) => terminalOn(streams, live, wanted ?? isJson),
   };
 }
@@ -67,12 +71,14 @@ function terminalOn(streams: Streams, live: LiveLines, isJson?: boolean): Termin
 /** Lines that are drawn anew. */
 type LiveLines = {
   readonly draw: (lines: readonly string[]) => void;
+  readonly whileAsking: <T>(ask: () => Promise<T>) => Promise<T>;
   /** Writes something else: the lines are out of the way meanwhile. `isSeen`: whether it goes to the same terminal. */
   readonly aside: (write: () => void, isSeen?: boolean) => void;
 };
 
 function liveLines(stderr: NodeJS.WriteStream): LiveLines {
   let shown: readonly string[] = [];
+  let questions = 0;
   const clear = () => {
     // To the first of the lines, and away with everything from there on.
     if (shown.length > 0) stderr.write(`\u001b[${shown.length}A\r\u001b[0J`);
@@ -82,11 +88,23 @@ function liveLines(stderr: NodeJS.WriteStream): LiveLines {
   };
   return {
     draw: (lines) => {
-      if (stderr.isTTY !== true) return;
-      clear();
+      if (stderr.isTTY !== true || questions > 0) return;
       // A line that is wider than the terminal would be two, and stay.
-      shown = lines.map((line) => cut(line, (stderr.columns ?? 80) - 1));
+      const next = lines.map((line) => cut(line, (stderr.columns || 80) - 1));
+      if (next.length === shown.length && next.every((line, index) => line === shown[index])) return;
+      clear();
+      shown = next;
       show();
+    },
+    whileAsking: async (ask) => {
+      clear();
+      shown = [];
+      questions++;
+      try {
+        return await ask();
+      } finally {
+        questions--;
+      }
     },
     aside: (write, isSeen = true) => {
       if (!isSeen) return write();

@@ -49,13 +49,16 @@ export function exitCodeOf(error: unknown): ExitCode {
     case 'STORE_LOCKED':
       return 2;
     case 'BUDGET_EXCEEDED':
+    case 'BUDGET_HOST_DENIED':
     case 'CHALLENGE_REFUSED':
+    case 'CONSENT_REFUSED':
     case 'CHALLENGE_MALFORMED':
     case 'INVOICE_MALFORMED':
     case 'INVOICE_EXPIRED':
     case 'JOURNAL_CONFLICT':
       return 3;
     case 'PAYMENT_FAILED':
+    case 'PROVIDERS_EXHAUSTED':
     case 'PAYMENT_TOO_LARGE':
     case 'PAYMENT_TOO_SMALL':
     case 'PAYMENT_UNFUNDED':
@@ -64,6 +67,7 @@ export function exitCodeOf(error: unknown): ExitCode {
     case 'PAYMENT_UNKNOWN':
     case 'PAYMENT_INTERRUPTED':
       return 5;
+    case 'ANSWER_MISSING':
     case 'PAYMENT_NOT_HONOURED':
       return 6;
     case 'LIGHTNING_UNAVAILABLE':

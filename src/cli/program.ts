@@ -3,16 +3,25 @@
  */
 import { Command } from 'commander';
 import { registerAudit } from './audit.ts';
+import { registerBudget } from './buy/budget.ts';
 import { registerGet } from './buy/get.ts';
+import { registerJournal } from './buy/journal.ts';
+import { registerQuote } from './buy/quote.ts';
+import { registerReceipts } from './buy/receipts.ts';
+import { registerTokens } from './buy/tokens.ts';
 import type { CliContext } from './Context.ts';
+import { registerCall } from './call.ts';
 import { registerCheck } from './check.ts';
 import { registerDemo } from './demo.ts';
+import { registerCompletion } from './describe/completion.ts';
+import { registerSchema } from './describe/schema.ts';
 import { registerDoctor } from './doctor.ts';
 import { registerDrivers } from './drivers.ts';
 import { exitCodes } from './exit.ts';
 import { registerInit } from './init.ts';
 import { registerKeys } from './keys.ts';
 import { registerLie } from './lie.ts';
+import { registerLyingServer } from './lyingServer.ts';
 import { registerRevoke } from './revoke.ts';
 import { registerSales } from './sales.ts';
 import { registerSandbox } from './sandbox.ts';
@@ -39,8 +48,14 @@ export function createProgram(context: CliContext): Command {
   registerInit(program, context);
   registerCheck(program, context);
   registerGet(program, context);
+  registerCall(program, context);
+  registerQuote(program, context);
   registerTopUp(program, context);
   registerWallet(program, context);
+  registerBudget(program, context);
+  registerJournal(program, context);
+  registerTokens(program, context);
+  registerReceipts(program, context);
   registerDoctor(program, context);
   registerDrivers(program, context);
   registerSales(program, context);
@@ -50,7 +65,10 @@ export function createProgram(context: CliContext): Command {
   registerRevoke(program, context);
   registerSandbox(program, context);
   registerLie(program, context);
+  registerLyingServer(program, context);
   registerAudit(program, context);
+  registerSchema(program, context);
+  registerCompletion(program, context);
   return program;
 }
 

@@ -7,7 +7,7 @@ import type { PaymentHash } from '../core/Preimage.ts';
 import type { Payer } from '../lightning/Lightning.ts';
 import type { Budget } from './Budget.ts';
 import type { ClientStore } from './ClientStore.ts';
-import type { Lease, PaymentState } from './Journal.ts';
+import type { Lease, Payment, PaymentState } from './Journal.ts';
 import type { Fetch } from './Outgoing.ts';
 import type { Queue } from './Queue.ts';
 import type { Timeouts } from './Timeouts.ts';
@@ -16,7 +16,8 @@ import type { Timeouts } from './Timeouts.ts';
 export type Call = {
   /** As it stands in the journal. */
   readonly owner: string;
-  hasPaid: boolean;
+  /** The payment that it has made. */
+  payment: Payment | undefined;
 };
 
 /** A paying client at work. */

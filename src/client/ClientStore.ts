@@ -7,6 +7,10 @@
  */
 import type { Msat } from '../core/Amount.ts';
 import type { PaymentHash } from '../core/Preimage.ts';
+import type { Counter } from './budget/Counter.ts';
+import type { BudgetOptions, NamedBudget } from './budget/Limit.ts';
+import type { LimitState } from './budget/LimitState.ts';
+import type { Bound } from './budget/refusals.ts';
 import type { Lease, Payment, PaymentState, Purchase, Spending, Step } from './Journal.ts';
 
 /** What a store promises beyond the contract. */
@@ -22,25 +26,47 @@ export type ReserveRequest = Lease & {
   readonly purchase: Purchase;
   /** The least that must be set aside on top of the amount. */
   readonly minFeeMsat: Msat;
-  /** The most that is set aside on top of the amount; less where the total limit leaves less. */
+  /** The most that is set aside on top of the amount; less where a limit leaves less. */
   readonly maxFeeMsat: Msat;
-  /** All that the journal may ever hold and have spent, fees included; undefined for no such limit. */
-  readonly maxTotalMsat: Msat | undefined;
+  /** Budgets that it counts to, outermost first. Those that stand in the store bind it as well. */
+  readonly budgets: readonly NamedBudget[];
+  readonly tags: readonly string[];
+  /** Somebody was asked for this very payment, and said yes. */
+  readonly isConsented?: boolean;
   /** Unix seconds. */
   readonly nowAt: number;
 };
 
-/** What came of asking. Nothing was written unless it is `reserved`. */
+/** Why nothing is paid at all. */
+export type Stopped = {
+  /** A payment that cost more than was set aside. */
+  readonly by: PaymentHash | undefined;
+  /** What a person said who stopped it. */
+  readonly note: string | undefined;
+};
+
+/** What came of asking. Nothing was set aside unless it is `reserved`. */
 export type ReserveOutcome =
-  | { readonly kind: 'reserved'; readonly payment: Payment }
+  /** `feeBoundBy`: what left less for the fee than was asked for. */
+  | { readonly kind: 'reserved'; readonly payment: Payment; readonly feeBoundBy: Bound | undefined }
   /** The journal has this payment hash already: it is not paid again. */
   | { readonly kind: 'known'; readonly payment: Payment }
   /** The end of this payment for the same resource is not known. */
   | { readonly kind: 'blocked'; readonly payment: Payment }
-  /** The total limit does not cover amount and least fee. */
-  | { readonly kind: 'exceeded'; readonly spending: Spending }
-  /** A payment cost more than was set aside; see {@link Spending}. */
-  | { readonly kind: 'stopped'; readonly by: PaymentHash };
+  /** This budget does not pay such hosts. */
+  | { readonly kind: 'denied'; readonly budget: string }
+  /** This limit does not cover amount and least fee. */
+  | { readonly kind: 'exceeded'; readonly by: LimitState }
+  /** This budget wants somebody to consent first. `maxFeeMsat`: what would be set aside for the fee; `limits`: all that count it. */
+  | {
+      readonly kind: 'unconsented';
+      readonly budget: string;
+      readonly aboveMsat: Msat;
+      readonly maxFeeMsat: Msat;
+      readonly limits: readonly LimitState[];
+    }
+  /** Nothing is paid at all. */
+  | ({ readonly kind: 'stopped' } & Stopped);
 
 /** What came of asking to call the wallet. */
 export type DispatchOutcome =
@@ -48,8 +74,8 @@ export type DispatchOutcome =
   | { readonly kind: 'dispatched'; readonly payment: Payment }
   /** The end of this payment for the same resource is not known: do not call it. */
   | { readonly kind: 'blocked'; readonly payment: Payment }
-  /** A payment cost more than was set aside since: do not call it. */
-  | { readonly kind: 'stopped'; readonly by: PaymentHash }
+  /** Spending has been stopped since: do not call it. */
+  | ({ readonly kind: 'stopped' } & Stopped)
   /** The reservation has ended: do not call it. */
   | { readonly kind: 'lost' };
 
@@ -59,6 +85,29 @@ export type Bearing = {
   readonly open: readonly Payment[];
   /** Usable credentials, oldest first. */
   readonly credentials: readonly Payment[];
+};
+
+/** Everything that is kept, as it was at one moment. */
+export type ClientAudit = {
+  /** Oldest first. */
+  readonly payments: readonly Payment[];
+  readonly spending: Spending;
+  readonly counters: readonly Counter[];
+  readonly standing: readonly NamedBudget[];
+};
+
+/** Budgets that are kept by the store itself: they bind every payment of every process that uses it, whatever that process was told. */
+export type StandingBudgets = {
+  /**
+   * Puts one in, or in the place of the one of the same name; '' is the name of the one for everything. What was paid before counts to it where it
+   * was made under a budget of this name; to the one for everything all counts.
+   * @throws as `Budget.create`
+   */
+  readonly put: (budget: BudgetOptions) => Promise<NamedBudget>;
+  /** By name. */
+  readonly list: () => Promise<readonly NamedBudget[]>;
+  /** False: there was none of this name. */
+  readonly remove: (name: string) => Promise<boolean>;
 };
 
 /** See the head of this file. */
@@ -74,13 +123,22 @@ export type ClientStore = {
 
   /** Sets money aside and opens the payment's row, or says why not. Reservations whose owner is gone are given up first. */
   readonly reserve: (request: ReserveRequest) => Promise<ReserveOutcome>;
+  /** What `reserve` would say now, with nothing written. */
+  readonly weigh: (request: ReserveRequest) => Promise<ReserveOutcome>;
   /** Writes down that the wallet is called: of any number of callers at once, one is told `dispatched`. */
   readonly dispatch: (request: Lease & { readonly paymentHash: PaymentHash; readonly nowAt: number }) => Promise<DispatchOutcome>;
   /** Changes a payment. Undefined: the step does not fit what has become of it, and nothing was written. */
   readonly step: (paymentHash: PaymentHash, step: Step, nowAt: number) => Promise<Payment | undefined>;
 
   readonly spending: () => Promise<Spending>;
-  /** A person has looked at the payment that stopped spending; it may go on. */
+  /** Nothing is set aside any more, and no wallet called, by whatever process, until it is allowed again. `note` says why, for people. */
+  readonly stopSpending: (note: string) => Promise<void>;
+  /** A person has looked at what stopped spending; it may go on. */
   readonly allowSpending: () => Promise<void>;
+  readonly budgets: StandingBudgets;
+  /** Where every limit of the standing budgets, and of these, stands at one moment. */
+  readonly report: (query: { readonly budgets?: readonly NamedBudget[]; readonly nowAt: number }) => Promise<readonly LimitState[]>;
+  /** Everything, as it is at one moment: to be checked, or shown. */
+  readonly audit: () => Promise<ClientAudit>;
   readonly close: () => Promise<void>;
 };

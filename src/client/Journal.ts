@@ -55,6 +55,10 @@ export type Purchase = {
 /** A payment as it is kept. */
 export type Payment = Purchase & {
   readonly state: PaymentState;
+  /** Names of the budgets that it counts to, beside the one for everything; of those that stood in the store as well. */
+  readonly budgets: readonly string[];
+  /** What it was tagged with. */
+  readonly tags: readonly string[];
   /** Set aside for amount and fee, and held until the end is known. */
   readonly reservedMsat: Msat;
   /** What it cost, fee included; zero until it has settled. */
@@ -113,7 +117,7 @@ export type Step =
   /** Its call has ended; the credential, if any, is free for another one. */
   | { readonly kind: 'release'; readonly owner: string };
 
-/** Sums over the journal. */
+/** Sums over the journal, and whether anything may be paid. */
 export type Spending = {
   /** Set aside for payments whose end is not known. */
   readonly heldMsat: Msat;
@@ -121,18 +125,23 @@ export type Spending = {
   readonly spentMsat: Msat;
   /** The payment that cost more than was set aside for it. Nothing is paid until a person has looked. */
   readonly stoppedBy: PaymentHash | undefined;
+  /** Why a person has stopped spending. Nothing is paid until one allows it again. */
+  readonly stopNote: string | undefined;
 };
 
 /** The state of a journal without payments. */
-export const nothingSpent: Spending = { heldMsat: Amount.zero, spentMsat: Amount.zero, stoppedBy: undefined };
+export const nothingSpent: Spending = { heldMsat: Amount.zero, spentMsat: Amount.zero, stoppedBy: undefined, stopNote: undefined };
+
+/** What is set aside for a payment, and what it counts to. */
+export type SetAside = Pick<Payment, 'reservedMsat' | 'budgets' | 'tags'>;
 
 /** A payment whose money has just been set aside. */
-export function from(purchase: Purchase, reservedMsat: Msat, lease: Lease, nowAt: number): Payment {
+export function from(purchase: Purchase, aside: SetAside, lease: Lease, nowAt: number): Payment {
   return {
     ...purchase,
     ...lease,
+    ...aside,
     state: 'reserved',
-    reservedMsat,
     spentMsat: Amount.zero,
     preimage: undefined,
     usable: false,
@@ -166,7 +175,12 @@ export function abandoned(payment: Payment, nowAt: number): Payment | undefined 
 export function account(spending: Spending, before: Payment | undefined, after: Payment): Spending {
   const heldMsat = (spending.heldMsat - (before ? heldMsatOf(before) : 0n) + heldMsatOf(after)) as Msat;
   const spentMsat = (spending.spentMsat - (before?.spentMsat ?? 0n) + after.spentMsat) as Msat;
-  return { heldMsat, spentMsat, stoppedBy: before && isOvershoot(before, after) ? after.paymentHash : spending.stoppedBy };
+  return { ...spending, heldMsat, spentMsat, stoppedBy: before && isOvershoot(before, after) ? after.paymentHash : spending.stoppedBy };
+}
+
+/** Whether nothing may be paid at all. */
+export function isStopped({ stoppedBy, stopNote }: Spending): boolean {
+  return stoppedBy !== undefined || stopNote !== undefined;
 }
 
 /** What is set aside for this payment now. */

@@ -69,7 +69,7 @@ export function challengeOf(response: Response): Challenge.Challenge | undefined
  * @param network - the network that the wallet pays on
  * @param nowAt - Unix seconds
  * @throws CHALLENGE_REFUSED – it could not be paid safely: plain http to another machine, an invoice without an amount or for another
- * network, a payment hash that is not the token's, a declared price that contradicts the invoice
+ * network, a payment hash that is not the token's, a declared price or payee that contradicts the invoice
  * @throws INVOICE_EXPIRED – it has expired, or is about to
  * @throws INVOICE_MALFORMED – it cannot be read, or its signature is wrong
  */
@@ -93,6 +93,9 @@ export function from(offer: Offer, network: Network, nowAt: number): Quote {
     const price = Amount.format(amountMsat);
     throw refused(`The invoice asks ${price}, and ${declared.where} says ${declared.said}`, { ...details, price, declared: declared.said });
   }
+  const named = payeesInBody(offer.body).find((node) => node !== payee);
+  if (named !== undefined)
+    throw refused(`The invoice pays the node ${payee}, and the body names ${named} as the payee`, { ...details, payee, declared: named });
   assertFresh({ expiresAt, paymentHash }, host, nowAt);
   return { scheme: challenge.scheme, token: challenge.token, invoice: challenge.invoice, paymentHash, amountMsat, payee, description, expiresAt };
 }
@@ -157,6 +160,20 @@ function pricesInBody(body: unknown): readonly Declared[] {
     amountIn && declaredBy('amount', fields.get('amount'), amountIn),
   ];
   return declared.filter((one) => one !== undefined);
+}
+
+/** Fields of bodies in use that name the node to be paid. */
+const payeeFields = ['payee', 'payeeNodeId', 'payee_node_id', 'payeePubkey', 'payee_pubkey', 'nodeId', 'node_id', 'nodePubkey', 'node_pubkey', 'destination'];
+
+/** The nodes that a body names as its payee: compressed public keys. What is none names nobody, and so contradicts nothing. */
+function payeesInBody(body: unknown): readonly string[] {
+  if (typeof body !== 'object' || body === null) return [];
+  const fields = new Map<string, unknown>(Object.entries(body));
+  return payeeFields.flatMap((name) => {
+    const value = fields.get(name);
+    const text = typeof value === 'string' ? value.trim().toLowerCase() : '';
+    return /^0[23][0-9a-f]{64}$/.test(text) ? [text] : [];
+  });
 }
 
 function declaredBy(name: string, value: unknown, unit: 'sat' | 'msat'): Declared | undefined {

@@ -19,7 +19,7 @@ function tokenOf(caveats: readonly string[]): string {
 }
 
 function keptAs(word: string, token: string, change: Partial<Payment> = {}): Payment {
-  const reserved = Journal.from(purchaseOf(word, { token }), Amount.fromSat(60), { owner: '', leaseEndsAt: now }, now);
+  const reserved = Journal.from(purchaseOf(word, { token }), { reservedMsat: Amount.fromSat(60), budgets: [], tags: [] }, { owner: '', leaseEndsAt: now }, now);
   return { ...reserved, state: 'redeemed', usable: true, ...change };
 }
 

@@ -32,6 +32,9 @@ export type Reading = {
   readonly priced: boolean;
 };
 
+/** The method of a payment whose credential was taken over from another program: which request it was bought for is not known, only where. */
+export const anyMethod = '*';
+
 /** Reads a token. One that is no macaroon, or names no service, says nothing. */
 export function read(token: string): Reading {
   const caveats = caveatsOf(token);
@@ -158,9 +161,11 @@ function covers(payment: Bought, reading: Reading, outgoing: Outgoing): boolean 
   if (isForService(reading)) return true;
   const method = countsAs(outgoing.method);
   const byMethod =
-    reading.methods.length === 0 ? countsAs(payment.method) === method : reading.methods.every((list) => list.some((one) => countsAs(one) === method));
+    reading.methods.length === 0
+      ? payment.method === anyMethod || countsAs(payment.method) === method
+      : reading.methods.every((list) => list.some((one) => countsAs(one) === method));
   if (!byMethod) return false;
-  if (reading.paths.length === 0) return payment.path === pathname;
+  if (reading.paths.length === 0) return payment.method === anyMethod || payment.path === pathname;
   const path = normalized(pathname);
   return path !== undefined && reading.paths.every((pattern) => Path.covers(pattern, path));
 }

@@ -20,7 +20,13 @@ function keptAs(caveats: readonly string[], change: Partial<Payment> = {}): Paym
   const identifier = Identifier.create(Preimage.hash(preimage), '00000000', now, new Uint8Array(Identifier.randomLength));
   const token = Macaroon.format(Macaroon.mint(rootKey, Identifier.encode(identifier), caveats));
   const purchase = purchaseOf('x', { token, paymentHash: Preimage.hash(preimage), path: '/v1/a' });
-  return { ...Journal.from(purchase, Amount.fromSat(60), { owner: '', leaseEndsAt: now }, now), state: 'redeemed', usable: true, preimage, ...change };
+  return {
+    ...Journal.from(purchase, { reservedMsat: Amount.fromSat(60), budgets: [], tags: [] }, { owner: '', leaseEndsAt: now }, now),
+    state: 'redeemed',
+    usable: true,
+    preimage,
+    ...change,
+  };
 }
 
 /** What was added, of a credential that its seller would find intact. */

@@ -82,7 +82,7 @@ async function inLine(client: Client, outgoing: Outgoing, call: Call, { quote: o
     const isServedNow = turns < maxTurns ? isServed : async () => false;
     const paid = await payWithin(client, outgoing, quote, (limited) => pay(client, limited, quote, call.owner, isServedNow));
     if (paid.kind === 'paid') {
-      call.hasPaid = true;
+      call.payment = paid.payment;
       // A token that says that it serves many needs no trying.
       if (place && !Tokens.isExclusive(paid.payment)) {
         Queue.share(queue, place);

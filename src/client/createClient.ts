@@ -10,7 +10,6 @@ import { type Clock, type Random, systemClock, systemRandom } from '../core/Cloc
 import { type Reached, unwatched } from '../core/CrashPoint.ts';
 import { toHex } from '../core/internal/bytes.ts';
 import type { Payer } from '../lightning/Lightning.ts';
-import type { BudgetOptions } from './Budget.ts';
 import * as Budget from './Budget.ts';
 import { type Client, type ClientEvent, emitter } from './Client.ts';
 import type { ClientStore } from './ClientStore.ts';
@@ -24,7 +23,7 @@ import { resumeClient } from './resume.ts';
 import { type LimitedFetch, limitConnecting, readTimeouts, type Timeouts } from './Timeouts.ts';
 
 /** How a paying client is made. */
-export type ClientOptions = BudgetOptions & {
+export type ClientOptions = Budget.SpendingOptions & {
   /** The wallet. */
   readonly payer: Payer;
   /** Where journal and credentials are kept. Default: in memory, so that a payment under way when the process ends is forgotten. */
@@ -53,8 +52,8 @@ export type PayingClient = {
   /**
    * Buys what it is asked to pay for.
    *
-   * It throws what `fetch` throws, and `FareboxError`s that say what was paid: `BUDGET_EXCEEDED`, `CHALLENGE_MALFORMED`,
-   * `CHALLENGE_REFUSED`, `INVOICE_EXPIRED`, `INVOICE_MALFORMED`, `JOURNAL_CONFLICT`, `PAYMENT_FAILED`, `PAYMENT_INTERRUPTED`,
+   * It throws what `fetch` throws, and `FareboxError`s that say what was paid: `BUDGET_EXCEEDED`, `BUDGET_HOST_DENIED`,
+   * `CHALLENGE_MALFORMED`, `CHALLENGE_REFUSED`, `CONSENT_REFUSED`, `INVOICE_EXPIRED`, `INVOICE_MALFORMED`, `JOURNAL_CONFLICT`, `PAYMENT_FAILED`, `PAYMENT_INTERRUPTED`,
    * `PAYMENT_NOT_HONOURED`, `PAYMENT_TOO_LARGE`, `PAYMENT_TOO_SMALL`, `PAYMENT_UNFUNDED`, `PAYMENT_UNKNOWN`, `PAYMENT_UNROUTABLE`,
    * `REQUEST_TIMED_OUT`, `REQUEST_UNREPEATABLE`, `STORE_UNAVAILABLE`. A 402 in another scheme is returned as it is.
    */
@@ -123,7 +122,7 @@ function open(options: ClientOptions): Client {
   let calls = 0;
   return {
     id,
-    newCall: () => ({ owner: `${id}.${++calls}`, hasPaid: false }),
+    newCall: () => ({ owner: `${id}.${++calls}`, payment: undefined }),
     maxBodyBytes,
     payer,
     budget: Budget.create(options, payer),

@@ -16,7 +16,7 @@ import { readOffer, tryKept, withOffer } from './kept.ts';
 import * as Outgoing from './Outgoing.ts';
 import { unknown } from './pay.ts';
 import * as Quote from './Quote.ts';
-import { sendOnce } from './redeem.ts';
+import { notHonoured, sendOnce } from './redeem.ts';
 import { drain } from './responseBody.ts';
 import { clearWay } from './resume.ts';
 import * as Tokens from './Tokens.ts';
@@ -32,14 +32,27 @@ export async function follow(client: Client, first: Outgoing.Outgoing, call: Cal
   let outgoing = first;
   for (let hops = 0; ; hops++) {
     const response = await (hops === 0 ? begin : exchange)(client, outgoing, call);
-    const next = Outgoing.redirected(outgoing, response);
+    const next = await nextAfter(client, outgoing, response, hops).catch((error: unknown) => {
+      throw call.payment && outgoing.redirect === 'follow' ? notHonoured(call.payment, response.status, error) : error;
+    });
     if (!next) {
       client.reached('client.answer.ready');
       return response;
     }
-    await drain(response, client.clock);
-    if (hops === Outgoing.maxRedirects) throw new TypeError(`fetch failed: more than ${Outgoing.maxRedirects} redirects`);
     outgoing = next;
+  }
+}
+
+/** The request that a redirect asks for, or undefined where this is the answer. A redirect that is not handed on is read to its end, whoever throws. */
+async function nextAfter(client: Client, outgoing: Outgoing.Outgoing, response: Response, hops: number): Promise<Outgoing.Outgoing | undefined> {
+  let isAnswer = false;
+  try {
+    const next = Outgoing.redirected(outgoing, response);
+    isAnswer = next === undefined;
+    if (next && hops === Outgoing.maxRedirects) throw new TypeError(`fetch failed: more than ${Outgoing.maxRedirects} redirects`);
+    return next;
+  } finally {
+    if (!isAnswer) await drain(response, client.clock);
   }
 }
 
@@ -55,7 +68,7 @@ export async function exchange(client: Client, outgoing: Outgoing.Outgoing, call
   const offer = response.status === 402 ? await readOffer(client, outgoing, response) : undefined;
   if (!offer) return response;
   if (hasOwn) throw hasOwnCredential(outgoing.url);
-  if (call.hasPaid) throw refused(outgoing.url, 'this call was redirected here after it had paid elsewhere, and a call pays once. Ask there directly');
+  if (call.payment) throw refused(outgoing.url, 'this call was redirected here after it had paid elsewhere, and a call pays once. Ask there directly');
   const quote = Quote.from(offer, client.payer.network, nowAt(client.clock));
   return buy(client, outgoing, call, { quote, isFixed: false, known: new Set(kept.map(({ paymentHash }) => paymentHash)) });
 }

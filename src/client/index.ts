@@ -3,9 +3,23 @@
  */
 
 export { type AttenuateOptions, attenuate, type Narrowing } from './attenuate.ts';
-export type { AmountOption, BudgetOptions } from './Budget.ts';
+export type { AmountOption, AskConsent, BudgetOptions, ConsentQuestion, LimitOptions, NamedBudget, SpendingOptions } from './Budget.ts';
+export type { Counter } from './budget/Counter.ts';
+export type { Limit } from './budget/Limit.ts';
+export { type LimitState, leftMsatOf } from './budget/LimitState.ts';
+export type { Period } from './budget/windows.ts';
 export type { ClientEvent } from './Client.ts';
-export type { Bearing, ClientStore, ClientStoreCapabilities, DispatchOutcome, ReserveOutcome, ReserveRequest } from './ClientStore.ts';
+export type {
+  Bearing,
+  ClientAudit,
+  ClientStore,
+  ClientStoreCapabilities,
+  DispatchOutcome,
+  ReserveOutcome,
+  ReserveRequest,
+  StandingBudgets,
+  Stopped,
+} from './ClientStore.ts';
 export { type ClientOptions, createClient, type PayingClient, type PayingFetch } from './createClient.ts';
 export { type CreateFetchOptions, createFetch } from './createFetch.ts';
 export type { Lease, Payment, PaymentState, Purchase, Spending, Step } from './Journal.ts';

@@ -4,17 +4,19 @@
  */
 import { FareboxError } from '../core/Errors.ts';
 import type { PaymentHash } from '../core/Preimage.ts';
-import * as Budget from './Budget.ts';
+import type { Counter } from './budget/Counter.ts';
+import type { NamedBudget } from './budget/Limit.ts';
 import type { Bearing, ClientStore } from './ClientStore.ts';
 import type { Payment, PaymentState, Spending } from './Journal.ts';
 import * as Journal from './Journal.ts';
+import { type Shelf, takeAtOnce, toClientStore } from './store/engine.ts';
 
 /**
  * A new, empty store.
  * @example const fetch = createFetch({ payer, maxPerRequest: '50 sat', store: createMemoryClientStore() });
  */
 export function createMemoryClientStore(): ClientStore {
-  const { payments, save, listed, openFor, bearingOn, spending, allowSpending } = createRows();
+  const { payments, listed, bearingOn, shelf, books } = createRows();
   let closed = false;
 
   /** One atomic step: everything in it happens before anybody else's turn. */
@@ -23,70 +25,63 @@ export function createMemoryClientStore(): ClientStore {
     return work();
   }
 
-  return {
+  return toClientStore({
     name: 'memory',
     capabilities: { durable: false, shared: false },
+    take: (decision) => atomically(() => takeAtOnce(shelf, decision)),
     find: ({ origin }) => atomically(() => bearingOn(origin)),
     get: (paymentHash) => atomically(() => payments.get(paymentHash)),
     list: (states) => atomically(() => listed(states)),
-    reserve: (request) =>
-      atomically(() => {
-        for (const payment of listed(['reserved'])) {
-          const given = Journal.abandoned(payment, request.nowAt);
-          if (given) save(given);
-        }
-        const { purchase } = request;
-        const outcome = Budget.reserve(request, payments.get(purchase.paymentHash), openFor(purchase.resource), spending());
-        if (outcome.kind === 'reserved') save(outcome.payment);
-        return outcome;
-      }),
-    dispatch: ({ paymentHash, nowAt, ...lease }) =>
-      atomically(() => {
-        const payment = payments.get(paymentHash);
-        const others = payment ? openFor(payment.resource).filter((other) => other.paymentHash !== paymentHash) : [];
-        const outcome = Budget.dispatch(payment, others, spending(), lease, nowAt);
-        if (outcome.kind === 'dispatched') save(outcome.payment);
-        return outcome;
-      }),
-    step: (paymentHash, step, nowAt) =>
-      atomically(() => {
-        const payment = payments.get(paymentHash);
-        const changed = payment && Journal.apply(payment, step, nowAt);
-        return changed && save(changed);
-      }),
-    spending: () => atomically(spending),
-    allowSpending: () => atomically(allowSpending),
+    audit: () => atomically(() => ({ payments: listed(), ...books() })),
     close: async () => {
       closed = true;
     },
-  };
+  });
 }
 
-/** The journal's rows, and their sums. */
+/** The journal's rows, and what is counted of them. */
 function createRows() {
   const payments = new Map<PaymentHash, Payment>();
   // What is found for every request stands ready: whatever else the journal holds costs a request nothing.
   const bearing = new Map<string, Bearing>();
   const order = new Map<PaymentHash, number>();
-  let sums: Spending = Journal.nothingSpent;
+  const counters = new Map<string, Counter>();
+  const standing = new Map<string, NamedBudget>();
+  let spending: Spending = Journal.nothingSpent;
   const listed = (states?: readonly PaymentState[]) => [...payments.values()].filter(({ state }) => states === undefined || states.includes(state));
-  return {
-    payments,
-    listed,
-    openFor: (resource: string) => listed(['dispatched', 'unknown']).filter((payment) => payment.resource === resource),
-    bearingOn: (origin: string) => bearing.get(origin) ?? nothing,
-    spending: () => sums,
-    allowSpending: () => {
-      sums = { ...sums, stoppedBy: undefined };
+  const books = () => ({ spending, counters: [...counters.values()], standing: byName(standing) });
+  const save = (payment: Payment) => {
+    payments.set(payment.paymentHash, payment);
+    if (!order.has(payment.paymentHash)) order.set(payment.paymentHash, order.size);
+    bearing.set(payment.origin, withPayment(bearing.get(payment.origin) ?? nothing, payment, order));
+  };
+  const shelf: Shelf = {
+    read: ({ paymentHash, openFor, reserved, books: isCounted }) => {
+      const payment = paymentHash === undefined ? undefined : payments.get(paymentHash);
+      const resource = openFor === 'itself' ? payment?.resource : openFor?.resource;
+      return {
+        payment,
+        open: resource === undefined ? [] : listed(['dispatched', 'unknown']).filter((one) => one.resource === resource),
+        reserved: reserved ? listed(['reserved']) : [],
+        ...(isCounted ? books() : { spending, counters: [], standing: [] }),
+      };
     },
-    save: (payment: Payment): Payment => {
-      sums = Journal.account(sums, payments.get(payment.paymentHash), payment);
-      payments.set(payment.paymentHash, payment);
-      if (!order.has(payment.paymentHash)) order.set(payment.paymentHash, order.size);
-      bearing.set(payment.origin, withPayment(bearing.get(payment.origin) ?? nothing, payment, order));
-      return payment;
+    since: (at) => listed().filter(({ createdAt }) => createdAt >= at),
+    write: (decided) => {
+      for (const payment of decided.payments ?? []) save(payment);
+      for (const counter of decided.counters ?? []) counters.set(counter.key, counter);
+      for (const key of decided.forgotten ?? []) counters.delete(key);
+      spending = decided.spending ?? spending;
+      if (!decided.standing) return;
+      if ('put' in decided.standing) standing.set(decided.standing.put.name, decided.standing.put);
+      else standing.delete(decided.standing.remove);
     },
   };
+  return { payments, listed, bearingOn: (origin: string) => bearing.get(origin) ?? nothing, shelf, books };
+}
+
+function byName(standing: ReadonlyMap<string, NamedBudget>): readonly NamedBudget[] {
+  return [...standing.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 const nothing: Bearing = { open: [], credentials: [] };

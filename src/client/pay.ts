@@ -12,7 +12,10 @@ import { FareboxError } from '../core/Errors.ts';
 import * as Preimage from '../core/Preimage.ts';
 import type { Payer, PaymentOutcome, PaymentRequest } from '../lightning/Lightning.ts';
 import * as Budget from './Budget.ts';
+import { answerOf } from './budget/Consent.ts';
+import * as refusals from './budget/refusals.ts';
 import { type Client, keepLease, leaseOf, shown } from './Client.ts';
+import type { ReserveOutcome } from './ClientStore.ts';
 import type { Lease, Payment, Purchase } from './Journal.ts';
 import * as Journal from './Journal.ts';
 import type { Outgoing } from './Outgoing.ts';
@@ -43,6 +46,8 @@ export type Paid =
  * @param owner - the call's name, `<client>.<call>`
  * @param isServed - whether a credential that may serve the request is there now
  * @throws BUDGET_EXCEEDED – price, or price and fee, are over a limit; or spending has stopped
+ * @throws BUDGET_HOST_DENIED – a budget does not pay this host
+ * @throws CONSENT_REFUSED – it costs more than may be paid without asking, and nobody said yes
  * @throws JOURNAL_CONFLICT – the journal has a payment of this invoice already
  * @throws PAYMENT_FAILED, PAYMENT_UNFUNDED, PAYMENT_UNROUTABLE, PAYMENT_TOO_SMALL, PAYMENT_TOO_LARGE – for certain: nothing was spent
  * @throws PAYMENT_UNKNOWN – it may have been paid: it is looked up before anything else is paid for this resource
@@ -53,23 +58,19 @@ export async function pay(client: Client, outgoing: Outgoing, quote: Quote, owne
   const { store, clock, emit } = client;
   const { host } = outgoing.url;
   const { paymentHash, amountMsat, invoice, description, expiresAt } = quote;
-  const room = Budget.feeRoom(client.budget, amountMsat, host);
+  const room = Budget.feeRoom(client.budget, amountMsat, outgoing.origin);
   emit({ kind: 'quoted', url: shown(outgoing.url), paymentHash, amountMsat, maxFeeMsat: room.maxFeeMsat, invoice, description, expiresAt });
   outgoing.signal.throwIfAborted();
-  const { maxTotalMsat } = client.budget;
-  const purchase = purchaseOf(client, outgoing, quote);
-  const reserved = await store.reserve({ purchase, ...room, maxTotalMsat, ...leaseOf(client, owner), nowAt: nowAt(clock) });
+  const reserved = await setAside(client, outgoing, quote, room, owner);
   if (reserved.kind === 'blocked') return { kind: 'blocked', by: reserved.payment };
-  if (reserved.kind === 'known') throw conflict(reserved.payment, host);
-  if (reserved.kind === 'stopped') throw Budget.stopped(reserved.by);
-  if (reserved.kind === 'exceeded') throw Budget.totalExceeded(client.budget, reserved.spending, amountMsat, host);
+  if (reserved.kind !== 'reserved') throw refusalOf(reserved, { amountMsat, minFeeMsat: room.minFeeMsat, host });
   await unlessAborted(client, reserved.payment, outgoing.signal);
   const lease = leaseOf(client, owner);
   const outcome = await store.dispatch({ paymentHash, ...lease, nowAt: nowAt(clock) });
   if (outcome.kind === 'lost') throw interrupted(reserved.payment, 'Nothing was paid.');
   if (outcome.kind !== 'dispatched') {
     await giveUp(client, reserved.payment, 'Another payment stood in the way.');
-    if (outcome.kind === 'stopped') throw Budget.stopped(outcome.by);
+    if (outcome.kind === 'stopped') throw refusals.stopped(outcome);
     return { kind: 'blocked', by: outcome.payment };
   }
   if (await isServed()) {
@@ -77,7 +78,7 @@ export async function pay(client: Client, outgoing: Outgoing, quote: Quote, owne
     return { kind: 'served' };
   }
   await unlessAborted(client, outcome.payment, outgoing.signal);
-  return { kind: 'paid', payment: await call(client, outcome.payment, lease, outgoing) };
+  return { kind: 'paid', payment: await call(client, outcome.payment, lease, outgoing, reserved.feeBoundBy) };
 }
 
 /**
@@ -109,11 +110,43 @@ export function unknown(payment: Payment): FareboxError {
   return new FareboxError('PAYMENT_UNKNOWN', message, { details: { paymentHash, amount, origin: payment.origin, method: payment.method, path: payment.path } });
 }
 
+/** Sets the money aside, once somebody has consented where that is asked for. */
+async function setAside(client: Client, outgoing: Outgoing, quote: Quote, room: Budget.FeeRoom, owner: string): Promise<ReserveOutcome> {
+  const { store, clock, budget } = client;
+  const purchase = purchaseOf(client, outgoing, quote);
+  const reserve = (isConsented: boolean) =>
+    store.reserve({ purchase, ...room, budgets: budget.chain, tags: budget.tags, isConsented, ...leaseOf(client, owner), nowAt: nowAt(clock) });
+  const first = await reserve(false);
+  if (first.kind !== 'unconsented') return first;
+  const { amountMsat, description, payee, paymentHash, expiresAt } = quote;
+  const { method, origin, pathname: path } = outgoing;
+  const { kind: _, ...asked } = first;
+  const answer = await answerOf(budget.ask, { origin, method, path, amountMsat, description, payee, paymentHash, expiresAt, ...asked }, outgoing.signal);
+  if (answer === 'yes') return reserve(true);
+  throw refusals.consentRefused(first.budget, first.aboveMsat, { amountMsat, minFeeMsat: room.minFeeMsat, host: outgoing.url.host }, answer);
+}
+
+/** Why nothing was set aside. Where consent was wanted: nobody could be asked. */
+export function refusalOf(outcome: Exclude<ReserveOutcome, { kind: 'reserved' | 'blocked' }>, asked: refusals.Asked): FareboxError {
+  switch (outcome.kind) {
+    case 'known':
+      return conflict(outcome.payment, asked.host);
+    case 'stopped':
+      return refusals.stopped(outcome);
+    case 'denied':
+      return refusals.hostDenied(outcome.budget, asked.host);
+    case 'exceeded':
+      return refusals.exceeded(outcome.by, asked);
+    case 'unconsented':
+      return refusals.consentRefused(outcome.budget, outcome.aboveMsat, asked, 'nobody');
+  }
+}
+
 /** Longer than a wallet may take: from then on it is taken to hang. */
 const graceSeconds = 5;
 
 /** Calls the wallet and waits for the end, or for the caller to lose patience. */
-async function call(client: Client, payment: Payment, lease: Lease, outgoing: Outgoing): Promise<Payment> {
+async function call(client: Client, payment: Payment, lease: Lease, outgoing: Outgoing, feeBoundBy: refusals.Bound | undefined): Promise<Payment> {
   // The journal said yes a moment ago. If this process stood still since, that is no longer worth anything.
   const at = nowAt(client.clock);
   if (at >= lease.leaseEndsAt || payment.invoiceExpiresAt - at < leastSecondsLeft) {
@@ -129,7 +162,7 @@ async function call(client: Client, payment: Payment, lease: Lease, outgoing: Ou
     throw error;
   });
   if (ended.state === 'unknown') throw unknown(ended);
-  if (ended.state === 'failed') throw failed(client, ended, outcome, outgoing.url.host);
+  if (ended.state === 'failed') throw failed(client, ended, outcome, feeBoundBy);
   if (ended.owner !== lease.owner) {
     const kept = 'its credential is kept: send the same request again.';
     throw interrupted(ended, `It was paid, and ${ended.usable ? kept : 'its credential was used by whoever took it over.'}`);
@@ -264,13 +297,13 @@ export function orAborted<T>(ending: Promise<T>, signal: AbortSignal): Promise<T
   });
 }
 
-function failed(client: Client, payment: Payment, outcome: PaymentOutcome, host: string): FareboxError {
-  if (outcome.kind === 'failed' && outcome.reason === 'fee-limit') return Budget.feeExceeded(payment, client.budget, host);
-  return paymentFailure(payment, outcome, host);
+function failed(client: Client, payment: Payment, outcome: PaymentOutcome, feeBoundBy: refusals.Bound | undefined): FareboxError {
+  if (outcome.kind === 'failed' && outcome.reason === 'fee-limit') return Budget.feeExceeded(payment, client.budget, feeBoundBy);
+  return paymentFailure(payment, outcome, new URL(payment.origin).host);
 }
 
 /** The invoice has a row in the journal: it is not paid again. */
-export function conflict(payment: Payment, host: string): FareboxError {
+function conflict(payment: Payment, host: string): FareboxError {
   const { paymentHash, state } = payment;
   const message = `${host} offers an invoice that the journal has already (payment ${paymentHash}, ${state}). It is not paid again: ask for another one later.`;
   return new FareboxError('JOURNAL_CONFLICT', message, { details: { paymentHash, state, host } });

@@ -2,6 +2,7 @@
  * `farebox/client/receipts`: what was paid, for what, and the proof of it, out of the client's journal.
  */
 import type { ClientStore } from './ClientStore.ts';
+import type { Payment } from './Journal.ts';
 import * as PurchaseReceipt from './receipts/PurchaseReceipt.ts';
 import type { RateSource } from './receipts/Rate.ts';
 
@@ -33,10 +34,10 @@ export async function listReceipts(
   { rate, since = 0, until = Number.POSITIVE_INFINITY }: ListReceiptsOptions = {},
 ): Promise<readonly PurchaseReceipt.PurchaseReceipt[]> {
   const payments = await store.list(['settled', 'redeemed', 'rejected']);
-  const paid = payments.filter(
-    ({ preimage, dispatchedAt }) => preimage !== undefined && dispatchedAt !== undefined && dispatchedAt >= since && dispatchedAt < until,
-  );
+  // What another program has bought, and was imported, is in that program's books.
+  const isIn = ({ preimage, dispatchedAt, invoice }: Payment) =>
+    invoice !== '' && preimage !== undefined && dispatchedAt !== undefined && dispatchedAt >= since && dispatchedAt < until;
   const receipts: PurchaseReceipt.PurchaseReceipt[] = [];
-  for (const payment of paid) receipts.push(PurchaseReceipt.from(payment, await rate?.(payment.dispatchedAt as number)));
+  for (const payment of payments.filter(isIn)) receipts.push(PurchaseReceipt.from(payment, await rate?.(payment.dispatchedAt as number)));
   return receipts;
 }

@@ -85,15 +85,15 @@ export async function sendOnce(client: Client, outgoing: Outgoing, payment?: Pay
   return response;
 }
 
-/** Paid, and the server refuses the credential: what it takes to complain, and no second payment. */
-export function notHonoured(payment: Payment, status: number): FareboxError {
+/** Paid, and the server refuses the credential, or sends it nowhere: what it takes to complain, and no second payment. */
+export function notHonoured(payment: Payment, status: number, cause?: unknown): FareboxError {
   const { paymentHash, origin } = payment;
   const amount = Amount.format(payment.amountMsat);
   const message =
     `${origin} was paid ${amount} (payment ${paymentHash}) and answers ${status} to the credential. It is not paid again on its own. ` +
     'The proof of payment is kept in the client store: show it to the seller.';
   const details = { paymentHash, amount, fee: Amount.format(Journal.feeMsatOf(payment)), origin, status };
-  return new FareboxError('PAYMENT_NOT_HONOURED', message, { details });
+  return new FareboxError('PAYMENT_NOT_HONOURED', message, { details, cause });
 }
 
 /** Paid, and no answer came: nothing is lost. */

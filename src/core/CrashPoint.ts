@@ -29,7 +29,7 @@ export const writes = {
     append: 'Sales of passes stand in the ledger.',
     prune: 'What has expired is forgotten.',
   },
-  /** The buyer's store, in SQLite. */
+  /** The buyer's store, in a file, a database or a server. */
   journal: {
     migrate: 'The tables, where they were not there.',
     reserve: 'Money is set aside for a payment; the wallet knows nothing of it.',
@@ -44,6 +44,8 @@ export const writes = {
     reject: 'The seller refuses the credential; it is set aside.',
     release: 'A call has let go of a credential that was not used up.',
     allow: 'Spending goes on after a person has looked.',
+    stop: 'Nothing is paid until a person allows it.',
+    budget: 'A budget stands in the store, or stands there no more.',
   },
   /** The books of the sandbox. */
   sandbox: {

@@ -55,6 +55,7 @@ describe('a sound file', () => {
           payee: undefined,
           verify: 'preimage',
           outage: 'refuse',
+          consume: 'on-success',
         },
       },
     ]);
@@ -352,7 +353,7 @@ describe('the explanation', () => {
         invoices    can be paid for 10m; 600 a minute a client, 6000 in all
         trusts      no proxy
         requests    head 16 KiB and 100 lines, body 100 MB, within 5m
-        upstreams   connect within 5s, idle for 5m at most, 1024 connections each
+        upstreams   connect within 5s, idle for 5m at most, 1024 connections each, 10000 requests waiting for 10s
         revocation  the last list is good for 1m where the store is away
         compat      an invalid credential gets 401; unknown caveats: refuse
 

@@ -9,13 +9,14 @@ import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import type { Msat } from '../core/Amount.ts';
 import { FareboxError } from '../core/Errors.ts';
-import { isLoopback, type KeysChoice, type ListenAddress, type UpstreamAddress } from './ConfigFields.ts';
+import { isLoopback, type KeysChoice, type ListenAddress } from './ConfigFields.ts';
 import { type PayeesConfig, readPayees } from './ConfigPayees.ts';
 import { readRoutes } from './ConfigRoutes.ts';
 import { type ConfigFile, configSchema, readFile } from './ConfigSchema.ts';
 import { type SecretChoice, secretAt } from './ConfigSecrets.ts';
 import { readStore, type StoreChoice } from './ConfigStore.ts';
 import { type ConfigPath, type ConfigText, createMistakes, type Environment, fromValue, type Mistakes, parse } from './ConfigText.ts';
+import { readUpstream, type UpstreamConfig, type UpstreamFile } from './ConfigUpstreams.ts';
 import * as satgate from './import/satgate.ts';
 import type { RouteKey } from './Router.ts';
 
@@ -24,7 +25,7 @@ export type RouteConfig = RouteKey & {
   /** Names it in ledger and logs, such as `GET /api/v1/translate`. */
   readonly name: string;
   readonly service: string;
-  readonly upstream: UpstreamAddress;
+  readonly upstream: UpstreamConfig;
   readonly preserveHost: boolean;
   /** For the upstream to begin its answer. */
   readonly timeoutMs: number;
@@ -56,9 +57,11 @@ export type SaleConfig = {
   /** What is served while the store does not answer. */
   readonly outage: 'refuse' | 'passes-only';
   /** What each client has for nothing before it is asked to pay. */
-  readonly free: { readonly requests: number; readonly seconds: number; readonly inAll: number | undefined } | undefined;
+  readonly free: { readonly requests: number; readonly seconds: number; readonly inAll: number | undefined; readonly clients: number | undefined } | undefined;
   /** For how many calls of one token units are reserved at once; undefined: each call by itself. */
   readonly leased: number | undefined;
+  /** When what was paid for is spent. */
+  readonly consume: 'on-success' | 'on-request';
 };
 
 /** The effective configuration. */
@@ -79,6 +82,8 @@ export type GatewayConfig = PayeesConfig & {
   readonly workers: number | 'auto';
   readonly invoiceExpirySeconds: number;
   readonly routes: readonly RouteConfig[];
+  /** Who carries requests to upstreams. */
+  readonly upstreamClient: 'farebox' | 'undici';
   readonly timeouts: {
     readonly connectMs: number;
     readonly idleMs: number;
@@ -86,6 +91,8 @@ export type GatewayConfig = PayeesConfig & {
     readonly requestMs: number;
     readonly keepAliveMs: number;
     readonly shutdownMs: number;
+    readonly upstreamKeepAliveMs: number;
+    readonly upstreamQueueMs: number;
   };
   readonly limits: {
     readonly bodyBytes: number;
@@ -93,6 +100,7 @@ export type GatewayConfig = PayeesConfig & {
     readonly headerLines: number;
     readonly connections: number;
     readonly upstreamConnections: number;
+    readonly upstreamQueue: number;
     readonly invoicesPerClientPerMinute: number;
     readonly invoicesPerMinute: number;
   };
@@ -163,6 +171,7 @@ function complete(text: ConfigText, { file = 'farebox.yaml', folder = '.' }: Con
 
 function withDefaults(found: ConfigFile, file: string, text: ConfigText, absolute: (path: string) => string, mistakes: Mistakes): GatewayConfig {
   const payees = readPayees(found, { text, absolute, mistakes });
+  const upstreamAt = (upstream: UpstreamFile, path: ConfigPath) => readUpstream(upstream, path, { text, absolute, mistakes });
   const { timeouts = {}, limits = {}, compat = {}, keys = { kind: 'file', path: 'farebox.keys' } } = found;
   return {
     file,
@@ -175,7 +184,8 @@ function withDefaults(found: ConfigFile, file: string, text: ConfigText, absolut
     store: readStore(found.store, text, absolute, mistakes),
     workers: found.workers ?? 1,
     invoiceExpirySeconds: found.invoiceExpiry ?? 600,
-    routes: readRoutes(found.services, { timeoutMs: timeouts.upstream ?? 60_000, payees }, mistakes),
+    routes: readRoutes(found.services, { timeoutMs: timeouts.upstream ?? 60_000, payees, upstreamAt }, mistakes),
+    upstreamClient: found.upstreamClient ?? 'farebox',
     timeouts: {
       connectMs: timeouts.connect ?? 5000,
       idleMs: timeouts.idle ?? 300_000,
@@ -183,6 +193,8 @@ function withDefaults(found: ConfigFile, file: string, text: ConfigText, absolut
       requestMs: timeouts.request ?? 300_000,
       keepAliveMs: timeouts.keepAlive ?? 60_000,
       shutdownMs: timeouts.shutdown ?? 30_000,
+      upstreamKeepAliveMs: timeouts.upstreamKeepAlive ?? 4000,
+      upstreamQueueMs: timeouts.upstreamQueue ?? 10_000,
     },
     limits: {
       bodyBytes: limits.body ?? 100_000_000,
@@ -190,6 +202,7 @@ function withDefaults(found: ConfigFile, file: string, text: ConfigText, absolut
       headerLines: limits.headerLines ?? 100,
       connections: limits.connections ?? 10_000,
       upstreamConnections: limits.upstreamConnections ?? 1024,
+      upstreamQueue: limits.upstreamQueue ?? 10_000,
       invoicesPerClientPerMinute: limits.invoicesPerClientPerMinute ?? 600,
       invoicesPerMinute: limits.invoicesPerMinute ?? 6000,
     },

@@ -6,6 +6,7 @@ import { METHODS } from 'node:http';
 import * as Amount from '../core/Amount.ts';
 import * as Caveat from '../core/Caveat.ts';
 import * as Path from '../http/Path.ts';
+import { maxClients } from '../server/FreeQuota.ts';
 import { createTrust } from './ClientAddress.ts';
 
 /** What one payment buys, as configured. A bucket without `units`, and a credit, are those of the service. */
@@ -18,7 +19,7 @@ export type TermsChoice =
 /** What a route gives away: everything, or a quota for each client. */
 export type FreeChoice =
   | { readonly kind: 'always' }
-  | { readonly kind: 'quota'; readonly requests: number; readonly seconds: number; readonly inAll: number | undefined };
+  | { readonly kind: 'quota'; readonly requests: number; readonly seconds: number; readonly inAll: number | undefined; readonly clients: number | undefined };
 
 /** Where the master keys come from. The text is a secret. */
 export type KeysChoice = { readonly kind: 'file'; readonly path: string } | { readonly kind: 'text'; readonly text: string };
@@ -180,9 +181,21 @@ export function readFree(value: unknown): FreeChoice {
   if (value === true) return { kind: 'always' };
   const wrong = () => new Error(`${quote(value)} is not what is given away: write "free: true", or "free: { requests: 5, per: 1d }" beside a price`);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrong();
-  const { requests, per, inAll, ...others } = value as Readonly<Record<string, unknown>>;
+  const { requests, per, inAll, clients, ...others } = value as Readonly<Record<string, unknown>>;
   if (Object.keys(others).length > 0 || requests === undefined || per === undefined) throw wrong();
-  return { kind: 'quota', requests: readCount(requests), seconds: readDurationSeconds(per), inAll: inAll === undefined ? undefined : readCount(inAll) };
+  return {
+    kind: 'quota',
+    requests: readCount(requests),
+    seconds: readDurationSeconds(per),
+    inAll: inAll === undefined ? undefined : readCount(inAll),
+    clients: clients === undefined ? undefined : readClients(clients),
+  };
+}
+
+function readClients(value: unknown): number {
+  const clients = readCount(value);
+  if (clients > maxClients) throw new Error(`at most ${maxClients} clients of one address can be told apart`);
+  return clients;
 }
 
 /** `per-request`, `pass: 1h`, `bucket: 1500`, `bucket`, `credit`; those with a colon also as a key with its value. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { mistakesIn } from '../../test/gateway/mistakes.ts';
 import { parseConfig } from './Config.ts';
-import { invoiceMsat } from './ConfigRoutes.ts';
+import { invoiceMsat, offerOf } from './ConfigRoutes.ts';
 import { explain, toJson } from './Explain.ts';
 
 const mistakesOf = (text: string) => mistakesIn(text, { folder: '/srv', environment: {} });
@@ -38,7 +38,10 @@ describe('what is sold', () => {
 
   test('may be preceded by what is given away', () => {
     const config = parseConfig(selling('      - { path: /q, price: 50 sat, free: { requests: 5, per: 1d } }\n      - { path: /h, free: true }\n'));
-    expect(config.routes.map(({ sale }) => sale?.free)).toEqual([{ requests: 5, seconds: 86_400, inAll: undefined }, undefined]);
+    expect(config.routes.map(({ sale }) => sale?.free)).toEqual([{ requests: 5, seconds: 86_400, inAll: undefined, clients: undefined }, undefined]);
+    const shared = parseConfig(selling('      - { path: /q, price: 50 sat, free: { requests: 5, per: 1d, clients: 4, inAll: 90 } }\n'));
+    expect(shared.routes[0]?.sale?.free).toEqual({ requests: 5, seconds: 86_400, inAll: 90, clients: 4 });
+    expect(explain(shared)).toMatch(/5 free each 1d for a client, of whom an address may have 4/);
     expect(explain(config)).toMatch(/\/q .*5 free each 1d for a client/);
   });
 
@@ -54,12 +57,46 @@ describe('what is sold', () => {
     expect(parseConfig(selling('      - { path: /c, price: 1 sat, terms: "bucket: 20" }\n')).routes[0]?.sale?.leased).toBeUndefined();
   });
 
+  test('is charged on success, or on request: said of a route, or of the service for all that sell no pass', () => {
+    const routes = ['{ path: /a, price: 10 sat }', '{ path: /b, price: 10 sat, terms: "pass: 1h" }', '{ path: /c, price: 100 sat, terms: "bucket: 20" }'];
+    const file = (service: string, more = '') => selling(routes.map((one) => `      - ${one}\n`).join('') + more, service);
+    const own = '      - { path: /d, price: 1 sat, consume: on-success }\n';
+    const config = parseConfig(file('    consume: on-request\n', own));
+    expect(config.routes.map(({ sale }) => sale?.consume)).toEqual(['on-request', 'on-success', 'on-request', 'on-success']);
+    expect(explain(config)).toMatch(/\/c .*charged also where it fails/);
+    expect(parseConfig(file('')).routes.map(({ sale }) => sale?.consume)).toEqual(['on-success', 'on-success', 'on-success']);
+    const one = parseConfig(file('', '      - { path: /d, price: 1 sat, consume: on-request }\n')).routes[3];
+    expect(one?.sale && offerOf(one, one.sale).consume).toBe('on-request');
+  });
+
   test.each<[string, string, RegExp]>([
+    [
+      'a pass that is spent on request',
+      selling('      - { path: /a, price: 1 sat, terms: "pass: 1h", consume: on-request }\n'),
+      /of a pass nothing is used up/,
+    ],
+    ['something free that is spent', selling('      - { path: /a, free: true, consume: on-request }\n'), /a route that is free has no `consume`/],
+    ['another word for when it is spent', selling('      - { path: /a, price: 1 sat, consume: never }\n'), /write "on-success" or "on-request"/],
+    [
+      'a credit that one route charges for a failure, and another does not',
+      selling('      - { path: /a, price: 1 sat, terms: credit }\n      - { path: /b, price: 1 sat, consume: on-request }\n', bulk),
+      /one balance is spent on \/b, which charges what fails \(consume: on-request\), and on \/a, which does not/,
+    ],
+    [
+      'a bucket that one route charges for a failure, and another does not',
+      selling('      - { path: /a, terms: bucket, consume: on-request }\n      - { path: /b, terms: bucket }\n', bulk),
+      /one balance is spent on \/a, .* and on \/b, which does not/,
+    ],
     ['something counted ahead that is not counted', selling('      - { path: /a, price: 1 sat, leased: 5 }\n'), /only what is counted request by request/],
     ['far too much counted ahead', selling('      - { path: /a, price: 1 sat, terms: "bucket: 20", leased: 10001 }\n'), /at most 10000 requests/],
     ['a free route that is counted ahead', selling('      - { path: /a, free: true, leased: 5 }\n'), /a route that is free has no `leased`/],
     ['a quota without a period', selling('      - { path: /q, price: 1 sat, free: { requests: 5 } }\n'), /is not what is given away: write "free: true", or/],
     ['a quota without a price', selling('      - { path: /q, free: { requests: 5, per: 1d } }\n'), /\/q has no price/],
+    [
+      'a quota for more clients than are told apart',
+      selling('      - { path: /q, price: 1 sat, free: { requests: 5, per: 1d, clients: 101 } }\n'),
+      /at most 100 clients/,
+    ],
     ['a quota of nothing', selling('      - { path: /q, price: 1 sat, free: { requests: 0, per: 1d } }\n'), /not a whole number from 1/],
     ['a quota that is false', selling('      - { path: /q, price: 1 sat, free: false }\n'), /is not what is given away/],
     [

@@ -17,10 +17,16 @@ import type { RouteConfig, SaleConfig, TermsConfig } from './Config.ts';
 import { checkSale, type PayeesConfig } from './ConfigPayees.ts';
 import type { ServiceFile } from './ConfigSchema.ts';
 import type { ConfigPath, Mistakes } from './ConfigText.ts';
+import type { UpstreamConfig } from './ConfigUpstreams.ts';
 import { findDuplicate, haveCommon } from './Router.ts';
 
 /** What holds for every route that does not say otherwise, and who can be paid. */
-export type RouteDefaults = { readonly timeoutMs: number; readonly payees: PayeesConfig };
+export type RouteDefaults = {
+  readonly timeoutMs: number;
+  readonly payees: PayeesConfig;
+  /** Completes an upstream that stands there. */
+  readonly upstreamAt: (upstream: ServiceFile['upstream'], path: ConfigPath) => UpstreamConfig;
+};
 
 /** All routes of all services, in the order of the file. */
 export function readRoutes(services: readonly ServiceFile[], defaults: RouteDefaults, mistakes: Mistakes): readonly RouteConfig[] {
@@ -29,13 +35,15 @@ export function readRoutes(services: readonly ServiceFile[], defaults: RouteDefa
   for (const [index, service] of services.entries()) {
     if (names.has(service.name)) mistakes.add(['services', index, 'name'], `there are two services "${service.name}": their tokens would open both`);
     names.add(service.name);
+    const upstream = defaults.upstreamAt(service.upstream, ['services', index, 'upstream']);
     for (const [number, route] of service.routes.entries()) {
       const at = ['services', index, 'routes', number];
       const fail = (key: string, message: string) => mistakes.add([...at, key], message);
-      const read = readRoute(service, route, defaults.timeoutMs, fail);
+      const read = readRoute(service, route, upstream, defaults.timeoutMs, fail);
       if (read.sale) checkSale(defaults.payees, read.name, read.sale, fail);
       checkAgainst(routes, read, at, mistakes);
       checkPayee(routes, read, (message) => mistakes.add([...at, route.payee === undefined ? 'path' : 'payee'], message));
+      checkConsume(routes, read, (message) => mistakes.add([...at, route.consume === undefined ? 'path' : 'consume'], message));
       routes.push(read);
     }
   }
@@ -58,6 +66,7 @@ export function offerOf(route: RouteConfig, sale: SaleConfig, receiver?: Receive
     outage: sale.outage,
     free: sale.free,
     leased: sale.leased,
+    consume: sale.consume,
   });
 }
 
@@ -86,14 +95,14 @@ type RouteFile = ServiceFile['routes'][number];
 /** Told of a mistake, and of the key of the route where it is. */
 type Fail = (key: string, message: string) => void;
 
-function readRoute(service: ServiceFile, route: RouteFile, timeoutMs: number, fail: Fail): RouteConfig {
+function readRoute(service: ServiceFile, route: RouteFile, upstream: UpstreamConfig, timeoutMs: number, fail: Fail): RouteConfig {
   return {
     host: service.host,
     pattern: route.path,
     methods: route.methods,
     name: `${route.methods ? `${route.methods.join(',')} ` : ''}${service.host ?? ''}${route.path}`,
     service: service.name,
-    upstream: service.upstream,
+    upstream,
     preserveHost: service.preserveHost ?? false,
     timeoutMs: route.timeout ?? service.timeout ?? timeoutMs,
     sale: readSale(service, route, fail),
@@ -126,12 +135,13 @@ function readSale(service: ServiceFile, route: RouteFile, fail: Fail): SaleConfi
     payee: route.payee ?? service.payee,
     verify: route.verify ?? service.verify ?? 'preimage',
     outage: route.outage ?? service.outage ?? 'refuse',
-    free: free && { requests: free.requests, seconds: free.seconds, inAll: free.inAll },
+    free: free && { requests: free.requests, seconds: free.seconds, inAll: free.inAll, clients: free.clients },
     leased: readLeased(service, route, terms, fail),
+    consume: readConsume(service, route, terms, fail),
   };
 }
 
-const onSale = ['price', 'terms', 'weight', 'leased', 'exactMsat', 'payee', 'verify', 'outage'] as const;
+const onSale = ['price', 'terms', 'weight', 'leased', 'consume', 'exactMsat', 'payee', 'verify', 'outage'] as const;
 
 /** Of what is not counted call by call, nothing is leased; said of the whole service, it is meant for those that are. */
 function readLeased(service: ServiceFile, route: RouteFile, { kind }: TermsConfig, fail: Fail): number | undefined {
@@ -140,6 +150,13 @@ function readLeased(service: ServiceFile, route: RouteFile, { kind }: TermsConfi
   const leased = isCounted ? (route.leased ?? service.leased) : undefined;
   if (leased !== undefined && leased > Offer.maxLeased) fail('leased', `at most ${Offer.maxLeased} requests are counted ahead`);
   return leased;
+}
+
+/** Of a pass nothing is used up; said of the whole service, it is meant for what is. */
+function readConsume(service: ServiceFile, route: RouteFile, { kind }: TermsConfig, fail: Fail): SaleConfig['consume'] {
+  if (kind !== 'pass') return route.consume ?? service.consume ?? 'on-success';
+  if (route.consume !== undefined) fail('consume', 'of a pass nothing is used up, be it on request or on success');
+  return 'on-success';
 }
 
 const month = 30 * 86_400;
@@ -204,6 +221,18 @@ function checkPayee(earlier: readonly RouteConfig[], route: RouteConfig, fail: (
   const name = (payee: string | undefined) => (payee === undefined ? 'the seller' : `"${payee}"`);
   const paid = `what ${seller.name} sells for the whole service is paid to ${name(seller.sale?.payee)}`;
   fail(`${paid}, and could be spent on ${place.name}, where ${name(place.sale?.payee)} is paid: put one of them into another service`);
+}
+
+/** Names the routes that one balance is spent on, of which one charges what fails and another does not: its buyer is told of one of them alone. */
+function checkConsume(earlier: readonly RouteConfig[], route: RouteConfig, fail: (message: string) => void): void {
+  const other = earlier.find(
+    (one) => one.service === route.service && one.sale?.consume !== route.sale?.consume && (isSpentOn(one, route) || isSpentOn(route, one)),
+  );
+  if (other === undefined) return;
+  const [charging, sparing] = route.sale?.consume === 'on-request' ? [route, other] : [other, route];
+  fail(
+    `one balance is spent on ${charging.name}, which charges what fails (consume: on-request), and on ${sparing.name}, which does not: say the same of both, or put one of them into another service`,
+  );
 }
 
 /** Whether what one route sells is good on another of its service. */

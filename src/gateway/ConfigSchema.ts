@@ -14,6 +14,7 @@ import { payeesSchema, walletsSchema } from './ConfigPayees.ts';
 import { readSecretWord } from './ConfigSecrets.ts';
 import { storeSchema } from './ConfigStore.ts';
 import { type ConfigPath, type ConfigText, type Mistakes, nearest } from './ConfigText.ts';
+import { upstreamSchema } from './ConfigUpstreams.ts';
 
 /** A value with a reader of its own. What the reader throws becomes the mistake. */
 export function field<T>(read: (value: unknown) => T) {
@@ -36,7 +37,7 @@ const route = z.strictObject({
   methods: field(Fields.readMethods).optional(),
   /** What one payment costs, with its unit: `50 sat`, `2500 msat`. No default: a route has a price, or is `free`. */
   price: field(Fields.readPrice).optional(),
-  /** `true`: served without payment. For health checks and documentation; not for what can be abused without a limit. Or `{ requests: 5, per: 1d }` beside a price: so many requests a period for each client address before it is asked to pay, and `inAll` for all of them together (default: a thousand times as many). Default: nothing. */
+  /** `true`: served without payment. For health checks and documentation; not for what can be abused without a limit. Or `{ requests: 5, per: 1d }` beside a price: so many requests a period for each client address before it is asked to pay, `inAll` for all of them together (default: a thousand times as many), and `clients` for how many clients an address may have, each with a share of its own, told apart by trial tokens (default: 1). Default: nothing. */
   free: field(Fields.readFree).optional(),
   /** What one payment buys: `per-request` (one request), `pass: 1h` (any number of requests for an hour; the one that needs no store), `bucket: 1500` (so many requests of this route, for `price` in all), `bucket` or `credit` (the service's). Default: `per-request`. */
   terms: field(Fields.readTerms).optional(),
@@ -44,6 +45,8 @@ const route = z.strictObject({
   weight: field(Fields.readCount).optional(),
   /** Reserves so many requests of one token at once and counts them in this process: faster, and a process that dies gives away that many for each token. Only with `terms: bucket` or `credit`. Default: the service's. */
   leased: field(Fields.readCount).optional(),
+  /** When a request is charged. `on-success`: when its answer begins, and what fails costs nothing. `on-request`: when it is let through, before the upstream is asked; whatever becomes of it, nothing is given back, and the 402 says so. Default: the service's, or `on-success`. For what costs you as much when it fails. Not with a pass, of which nothing is used up. */
+  consume: field(Fields.readOneOf(['on-success', 'on-request'])).optional(),
   /** What is sold, in words: `Translation API`. The invoice says `Translation API - 1 request`. Default: the service's title. */
   title: field(Fields.readLine).optional(),
   /** Instead of title and units, word for word. Default: none. Not for secrets: invoices are public. */
@@ -67,8 +70,8 @@ const service = z.strictObject({
   title: field(Fields.readLine).optional(),
   /** The requests' host, without a port. Default: every host. Only where several names lead to one gateway. */
   host: field(Fields.readHost).optional(),
-  /** Where requests go: `http://localhost:3000`, or with a path that is put before theirs. No default. */
-  upstream: field(Fields.readUpstream),
+  /** Where requests go: `http://localhost:3000`, or with a path that is put before theirs; or `{ url, ca, certificate, key }` for one behind an authority of your own, or one that wants to see a certificate. No default. */
+  upstream: upstreamSchema(field),
   /** `true`: the upstream gets the client's `Host` instead of its own. Default: `false`. Only for upstreams that tell tenants apart by it. */
   preserveHost: z.boolean().optional(),
   /** How long to wait for the upstream to begin an answer. Default: `timeouts.upstream`. */
@@ -97,6 +100,8 @@ const service = z.strictObject({
     .optional(),
   /** For every route with `terms: bucket` or `credit`: see there. Default: each request is counted in the store, and nothing is given away. */
   leased: field(Fields.readCount).optional(),
+  /** When a request is charged, for every route that sells no pass: see there. Default: `on-success`. */
+  consume: field(Fields.readOneOf(['on-success', 'on-request'])).optional(),
   /** Who is paid: a name under `payees`. Default: who `lightning` names. */
   payee: field(Fields.readLine).optional(),
   /** What a payment is known by, for every route: see there. Default: `preimage`. */
@@ -122,6 +127,10 @@ const timeouts = z.strictObject({
   request: field(Fields.readTimeoutMs).optional(),
   /** Between two requests on a connection. Default: `60s`. Longer than the load balancer's in front, where there is one. */
   keepAlive: field(Fields.readTimeoutMs).optional(),
+  /** A connection to an upstream that nobody uses is closed after that long, where the upstream does not say otherwise (`Keep-Alive: timeout=5`). Default: `4s`. Shorter than the upstream's own time, or it closes a connection on which a request is on its way. */
+  upstreamKeepAlive: field(Fields.readTimeoutMs).optional(),
+  /** For a request to get one of `limits.upstreamConnections`; then it is refused with 503. Default: `10s`. */
+  upstreamQueue: field(Fields.readTimeoutMs).optional(),
   /** For running requests to finish when the gateway stops. Default: `30s`. */
   shutdown: field(Fields.readTimeoutMs).optional(),
 });
@@ -137,6 +146,8 @@ const limits = z.strictObject({
   connections: field(Fields.readCount).optional(),
   /** Connections to one upstream; requests beyond it wait. Default: 1024. */
   upstreamConnections: field(Fields.readCount).optional(),
+  /** Requests that may wait for a connection to one upstream; more are refused with 503. Default: 10000. */
+  upstreamQueue: field(Fields.readCount).optional(),
   /** Invoices that one client address can ask for in a minute. Default: 600. */
   invoicesPerClientPerMinute: field(Fields.readCount).optional(),
   /** Invoices that all clients can ask for in a minute. Default: 6000. What the node can make. */
@@ -186,6 +197,8 @@ export const configSchema = z.strictObject({
   invoiceExpiry: field(Fields.readDurationSeconds).optional(),
   /** What is sold. At least one. */
   services: z.array(service).min(1),
+  /** Who carries requests to upstreams: `farebox`, our own HTTP/1.1 client, which refuses an answer that could be read in two ways; or `undici`, which is Node's. Default: `farebox`. `undici` where an upstream is refused that you trust and cannot mend. */
+  upstreamClient: field(Fields.readOneOf(['farebox', 'undici'])).optional(),
   /** See each. */
   timeouts: timeouts.optional(),
   /** See each. */

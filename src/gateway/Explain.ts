@@ -54,7 +54,7 @@ export function explain(config: GatewayConfig): string {
     ],
     [
       'upstreams',
-      `connect within ${formatMs(timeouts.connectMs)}, idle for ${formatMs(timeouts.idleMs)} at most, ${limits.upstreamConnections} connections each`,
+      `connect within ${formatMs(timeouts.connectMs)}, idle for ${formatMs(timeouts.idleMs)} at most, ${limits.upstreamConnections} connections each, ${limits.upstreamQueue} requests waiting for ${formatMs(timeouts.upstreamQueueMs)}${config.upstreamClient === 'undici' ? ', by undici' : ''}`,
     ],
     ...(store.kind === 'none' ? [] : [['revocation', `the last list is good for ${formatMs(config.revocation.staleMs)} where the store is away`] as const]),
     ...(introspection === undefined ? [] : [['services', `ask about credentials on ${addressOf(introspection.listen)}`] as const]),
@@ -88,12 +88,16 @@ function priceOf({ sale }: RouteConfig): readonly string[] {
   if (sale === undefined) return ['free'];
   const { terms } = sale;
   const words = [`"${sale.description}"`];
-  if (sale.free !== undefined) words.push(`${sale.free.requests} free each ${formatMs(sale.free.seconds * 1000)} for a client`);
+  if (sale.free !== undefined) {
+    const { requests, seconds, clients = 1 } = sale.free;
+    words.push(`${requests} free each ${formatMs(seconds * 1000)} for a client${clients > 1 ? `, of whom an address may have ${clients}` : ''}`);
+  }
   if (sale.payee !== undefined) words.push(`paid to ${sale.payee}`);
   if (sale.verify === 'settled') words.push('when its wallet says so');
   if (sale.outage === 'passes-only') words.push('passes also while the store is away');
   if (terms.kind === 'credit') words.push(`${Amount.format(sale.priceMsat)} a request`);
   if (terms.kind === 'bucket' && terms.weight > 1) words.push(`${terms.weight} units a request`);
+  if (sale.consume === 'on-request') words.push('charged also where it fails');
   if (sale.leased !== undefined) words.push(`${sale.leased} requests counted ahead`);
   return [Amount.format(invoiceMsat(sale)), termsOf(terms).units, words.join(', ')];
 }

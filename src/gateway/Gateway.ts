@@ -19,11 +19,12 @@ import type { GatewayConfig, RouteConfig } from './Config.ts';
 import { isLoopback, type ListenAddress } from './ConfigFields.ts';
 import { offerOf } from './ConfigRoutes.ts';
 import { secretOf } from './ConfigSecrets.ts';
+import { createTargets, type Targets } from './ConfigUpstreams.ts';
 import { assertSecret, createIntrospectionListener } from './Introspection.ts';
 import { createListener, type Listener } from './Listener.ts';
 import { createRouter } from './Router.ts';
 import { createSteps, type RequestOutcome, type ServedRoute } from './Steps.ts';
-import type { UpstreamTarget } from './Upstream.ts';
+import { TimerWheel } from './TimerWheel.ts';
 import { createUpstreams } from './upstream/createUpstreams.ts';
 
 /** What a gateway is made from. */
@@ -179,13 +180,22 @@ export function assemble(parts: {
 }): Gateway {
   const { config, paywall, clock, events, log, reached = unwatched } = parts;
   const { timeouts, limits } = config;
-  const upstreams = createUpstreams({ connections: limits.upstreamConnections, connectTimeoutMs: timeouts.connectMs }, clock);
+  const timers = new TimerWheel(clock);
+  const bounds = {
+    connections: limits.upstreamConnections,
+    connectTimeoutMs: timeouts.connectMs,
+    keepAliveMs: timeouts.upstreamKeepAliveMs,
+    queue: limits.upstreamQueue,
+    queueTimeoutMs: timeouts.upstreamQueueMs,
+  };
+  const upstreams = createUpstreams(config.upstreamClient, bounds, clock, timers);
   const running = createCount();
   const targets = createTargets();
   const steps = createSteps({
     clock,
     reached,
     upstreams,
+    timers,
     idleTimeoutMs: timeouts.idleMs,
     trust: createTrust(config.trustedProxies),
     limits: { headerLines: limits.headerLines, bodyBytes: limits.bodyBytes },
@@ -223,6 +233,7 @@ export function assemble(parts: {
       await atMost(clock, timeouts.shutdownMs, running.none());
       await upstreams.close();
       await running.none();
+      timers.close();
       await paywall.close();
     },
   };
@@ -262,27 +273,14 @@ function checkReach(config: GatewayConfig, receiver: Receiver): void {
   );
 }
 
-/** A route as it is served. @throws CONFIG_INVALID – its payee is nobody's */
+/** A route as it is served. @throws CONFIG_INVALID – its payee is nobody's, or what its upstream's TLS needs cannot be read */
 function serve(route: RouteConfig, payees: Readonly<Record<string, Receiver>>, targets: Targets): ServedRoute {
   const { host, pattern, methods, name, preserveHost, timeoutMs, sale } = route;
-  const { origin, basePath } = route.upstream;
   const payee = sale?.payee;
   const receiver = payee === undefined ? undefined : payees[payee];
   if (payee !== undefined && receiver === undefined) throw new FareboxError('CONFIG_INVALID', `Nobody was handed in as the payee "${payee}" of ${name}.`);
   const offer = sale && offerOf(route, sale, receiver);
-  return { host, pattern, methods, name, upstream: targets(origin), basePath, preserveHost, timeoutMs, offer };
-}
-
-/** One upstream an address, however many routes lead there: its connections are counted together. */
-type Targets = (origin: string) => UpstreamTarget;
-
-function createTargets(): Targets {
-  const known = new Map<string, UpstreamTarget>();
-  return (origin) => {
-    const target = known.get(origin) ?? { origin };
-    known.set(origin, target);
-    return target;
-  };
+  return { host, pattern, methods, name, upstream: targets(route.upstream), basePath: route.upstream.basePath, preserveHost, timeoutMs, offer };
 }
 
 /** Which route an invoice was for, by its words; where several have the same ones, their common service, or nothing. */

@@ -204,32 +204,44 @@ describe('the head waits for the sale', () => {
     });
     const broke = deferred<void>();
     const stage = await openStage(closing, { upstream: port, check: sellWith(sale) });
-    const answer = ask(stage.port, '/a');
-    const noticed = () => broke.resolve();
-    subscribe('undici:request:error', noticed);
-    closing.push(() => unsubscribe('undici:request:error', noticed));
-    expect((await answer).status).toBe(502);
+    const onSocket = (message: unknown) => {
+      const { socket: ours } = message as { readonly socket: Socket };
+      // Behind everybody else who listens for the same.
+      ours.on('connect', () => ours.remotePort === port && ours.on('close', () => setImmediate(broke.resolve)));
+    };
+    subscribe('net.client.socket', onSocket);
+    closing.push(() => unsubscribe('net.client.socket', onSocket));
+    expect((await ask(stage.port, '/a')).status).toBe(502);
     await stage.over(1);
     expect(sale.told).toEqual(['head 200', 'end upstream-broke']);
   });
 });
 
 describe('no head', () => {
-  const notCharged = (answer: { lines: readonly (readonly [string, string])[] }) => valuesOf(answer.lines, 'l402-payment');
+  const paymentIn = (answer: { lines: readonly (readonly [string, string])[] }) => valuesOf(answer.lines, 'l402-payment');
 
   test('nobody listens: 502, given back before the answer', async () => {
     const sale = recordSale();
     const stage = await openStage(closing, { upstream: await closedPort(), check: sellWith(sale) });
     const answer = await ask(stage.port, '/a', { method: 'POST', body: 'abc' });
-    expect([answer.status, codeOf(answer.text), notCharged(answer)]).toEqual([502, 'UPSTREAM_UNREACHABLE', ['not-charged']]);
+    expect([answer.status, codeOf(answer.text), paymentIn(answer)]).toEqual([502, 'UPSTREAM_UNREACHABLE', ['not-charged']]);
     expect(sale.told).toEqual(['unanswered upstream']);
     expect(answer.text).not.toContain('127.0.0.1');
+  });
+
+  test('what was charged on request stays so, and the answer says it', async () => {
+    const sale = recordSale(undefined, 'on-request');
+    const stage = await openStage(closing, { upstream: await closedPort(), check: sellWith(sale) });
+    const answer = await ask(stage.port, '/a');
+    expect([answer.status, paymentIn(answer)]).toEqual([502, ['charged']]);
+    expect(answer.text).toContain('This request was charged when it was let through');
+    expect(answer.text).not.toContain('Send the same request again');
   });
 
   test('without a sale nothing is said of a payment', async () => {
     const stage = await openStage(closing, { upstream: await closedPort() });
     const answer = await ask(stage.port, '/a');
-    expect([answer.status, notCharged(answer)]).toEqual([502, []]);
+    expect([answer.status, paymentIn(answer)]).toEqual([502, []]);
   });
 
   test.each([
@@ -246,7 +258,7 @@ describe('no head', () => {
     const sale = recordSale();
     const stage = await openStage(closing, { upstream: port, check: sellWith(sale) });
     const answer = await ask(stage.port, '/a');
-    expect([answer.status, notCharged(answer)]).toEqual([502, ['not-charged']]);
+    expect([answer.status, paymentIn(answer)]).toEqual([502, ['not-charged']]);
     expect(sale.told).toEqual(['unanswered upstream']);
   });
 
@@ -263,7 +275,7 @@ describe('no head', () => {
     stage.clock.advance(1999);
     expect(sale.told).toEqual([]);
     stage.clock.advance(1);
-    expect([(await answer).status, codeOf((await answer).text), notCharged(await answer)]).toEqual([504, 'UPSTREAM_TIMEOUT', ['not-charged']]);
+    expect([(await answer).status, codeOf((await answer).text), paymentIn(await answer)]).toEqual([504, 'UPSTREAM_TIMEOUT', ['not-charged']]);
     expect(sale.told).toEqual(['unanswered upstream']);
     await gone.promise;
   });
@@ -296,12 +308,12 @@ describe('no head', () => {
 });
 
 describe('the upstream breaks after the head', () => {
-  const broken: readonly (readonly [string, string])[] = [
-    ['with a length', 'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf'],
-    ['in chunks', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n'],
-    ['with a bad chunk', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\nzz\r\n'],
+  const broken: readonly (readonly [string, string, string])[] = [
+    ['with a length', 'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf', ''],
+    ['in chunks', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n', ''],
+    ['with a bad chunk', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n', 'zz\r\n'],
   ];
-  test.each(broken)('%s: the client never sees a clean end', async (_, text) => {
+  test.each(broken)('%s: the client never sees a clean end', async (_, text, last) => {
     let socket: Socket | undefined;
     const port = await openTcp(closing, (one) => {
       socket = one;
@@ -312,7 +324,8 @@ describe('the upstream breaks after the head', () => {
     const request = send({ host: '127.0.0.1', port: stage.port, path: '/a', agent: false }).end();
     const [response] = (await once(request, 'response')) as [IncomingMessage];
     const whole = read(response);
-    socket?.destroy();
+    if (last === '') socket?.destroy();
+    else socket?.write(last);
     await expect(whole).rejects.toThrow();
     await stage.over(1);
     expect(sale.told).toEqual(['head 200', 'end upstream-broke']);

@@ -18,14 +18,17 @@ import * as Answers from '../server/Answers.ts';
 import { type HeadOutcome, maxKeptAnswerBytes, type Sale } from '../server/terms/Terms.ts';
 import { type ReturningHead, returningHead, returningTrailers, toPairs } from './Forwarding.ts';
 import type { Incoming } from './Incoming.ts';
-import { discardRest, endWith, sendAnswer } from './Outgoing.ts';
-import type { AnswerHandler, OnwardRequest, Sending, Upstreams } from './Upstream.ts';
+import { discardRest, endWith, sendAnswer, writeTo } from './Outgoing.ts';
+import type { Timer, TimerTarget, TimerWheel } from './TimerWheel.ts';
+import { timedOut, undecided, unreachable } from './Unanswered.ts';
+import type { AnswerHandler, Chunk, OnwardRequest, Sending, Upstreams } from './Upstream.ts';
 
 /** What carrying needs of the gateway. */
 export type Carriage = {
   readonly clock: Clock;
   readonly reached: Reached;
   readonly upstreams: Upstreams;
+  readonly timers: TimerWheel;
   /** No byte either way for so long after the head ends the exchange. */
   readonly idleTimeoutMs: number;
 };
@@ -60,7 +63,7 @@ export function carry(carriage: Carriage, options: ExchangeOptions): void {
 
 type Phase = 'waiting' | 'holding' | 'sending' | 'absent' | 'over';
 
-class Exchange implements AnswerHandler {
+class Exchange implements AnswerHandler, TimerTarget {
   readonly #carriage: Carriage;
   readonly #options: ExchangeOptions;
   readonly #response: ServerResponse;
@@ -68,17 +71,17 @@ class Exchange implements AnswerHandler {
   #sending: Sending | undefined;
   #head: ReturningHead | undefined;
   /** Chunks that came while the sale decides, or for a client that left. */
-  #kept: Buffer[] = [];
+  #kept: Chunk[] = [];
   #keptBytes = 0;
   /** The first chunk, until the head goes out with it. */
-  #first: Buffer | undefined;
+  #first: Chunk | undefined;
   #trailers: [string, string][] | undefined;
   #failure: Error | undefined;
   #clientLeft = false;
   /** The client takes no more for now. */
   #blocked = false;
   #movedAtMs = 0;
-  #cancelTimer: () => void = () => {};
+  #timer: Timer | undefined;
 
   constructor(carriage: Carriage, options: ExchangeOptions) {
     this.#carriage = carriage;
@@ -125,7 +128,7 @@ class Exchange implements AnswerHandler {
     }
   }
 
-  onChunk(chunk: Buffer): void {
+  onChunk(chunk: Chunk): void {
     this.#moved();
     if (this.#phase === 'sending') this.#write(chunk);
     else if (this.#phase === 'holding' || this.#phase === 'absent') this.#keep(chunk);
@@ -151,13 +154,13 @@ class Exchange implements AnswerHandler {
       outcome = await sale.head(status);
     } catch (error) {
       // Not known to be durable, and nothing was sent: what can still be given back is given back.
-      const unavailable = FareboxError.is(error, 'STORE_UNAVAILABLE') ? error : new FareboxError('STORE_UNAVAILABLE', undecided, { cause: error });
+      const unavailable = FareboxError.is(error, 'STORE_UNAVAILABLE') ? error : undecided(error);
       return this.#refuse(Answers.refusal(unavailable), error, sale.unanswered('upstream'));
     }
     this.#carriage.reached('gateway.head.decided');
     if (outcome.kind === 'lost') this.#refuse(Answers.refusal(Answers.inUse()), undefined);
     else if (this.#clientLeft) this.#over('client-left', undefined, sale.end('client-left'));
-    else if (this.#failure) this.#answerAfter(sale.end('upstream-broke'), unreachable(), [], this.#failure);
+    else if (this.#failure) this.#answerAfter(sale.end('upstream-broke'), unreachable(sale), this.#spent(), this.#failure);
     else this.#send(outcome.headers);
   }
 
@@ -176,13 +179,13 @@ class Exchange implements AnswerHandler {
     }
   }
 
-  #write(chunk: Buffer): void {
+  #write(chunk: Chunk): void {
     if (!this.#response.headersSent && this.#first === undefined) {
       this.#first = chunk;
       return;
     }
     this.#flush();
-    if (this.#phase === 'sending' && !this.#response.write(chunk)) this.#block();
+    if (this.#phase === 'sending' && !writeTo(this.#response, chunk)) this.#block();
   }
 
   #block(): void {
@@ -193,7 +196,7 @@ class Exchange implements AnswerHandler {
   #flush(): void {
     if (this.#phase !== 'sending' || this.#response.headersSent || !this.#writeHead()) return;
     if (this.#first === undefined) this.#response.flushHeaders();
-    else if (!this.#response.write(this.#first)) this.#block();
+    else if (!writeTo(this.#response, this.#first)) this.#block();
     this.#carriage.reached('gateway.first-byte.sent');
   }
 
@@ -253,9 +256,9 @@ class Exchange implements AnswerHandler {
     const { sale, incoming } = this.#options;
     const fault = incoming.body?.errored;
     if (this.#phase === 'absent') this.#over('client-left', error, sale?.unanswered('upstream'));
-    else if (FareboxError.is(fault)) this.#refuse(Problem.answer(fault), undefined, sale?.unanswered('client-left'));
+    else if (FareboxError.is(fault)) this.#refuse(Problem.answer(fault, this.#spent()), undefined, sale?.unanswered('client-left'));
     else if (fault === error) this.#over('client-left', undefined, sale?.unanswered('client-left'));
-    else this.#answerAfter(sale?.unanswered('upstream'), unreachable(), this.#notCharged(), error);
+    else this.#answerAfter(sale?.unanswered('upstream'), FareboxError.is(error) ? error : unreachable(sale), this.#charge(), error);
   }
 
   #onBroken(error: Error): void {
@@ -268,7 +271,7 @@ class Exchange implements AnswerHandler {
     else response.destroy();
   }
 
-  #keep(chunk: Buffer): void {
+  #keep(chunk: Chunk): void {
     this.#keptBytes += chunk.length;
     if (this.#phase === 'holding' || this.#keptBytes <= maxKeptAnswerBytes) this.#kept.push(chunk);
     else this.#kept = [];
@@ -278,7 +281,13 @@ class Exchange implements AnswerHandler {
   #endAbsent(): void {
     const { status, headers } = this.#head as ReturningHead;
     const fits = this.#trailers !== undefined && this.#keptBytes <= maxKeptAnswerBytes;
-    const kept = fits ? { status, headers: toPairs(headers), body: Buffer.concat(this.#kept) } : undefined;
+    const kept = fits
+      ? {
+          status,
+          headers: toPairs(headers),
+          body: Buffer.concat(this.#kept.map((chunk) => (typeof chunk === 'string' ? Buffer.from(chunk, 'latin1') : chunk))),
+        }
+      : undefined;
     this.#over('client-left', undefined, this.#options.sale?.absent(status, kept));
   }
 
@@ -287,16 +296,16 @@ class Exchange implements AnswerHandler {
   }
 
   #arm(ms: number): void {
-    this.#cancelTimer = this.#carriage.clock.after(ms, () => this.#onTimer());
+    this.#timer = this.#carriage.timers.after(ms, this);
   }
 
   #armAnew(ms: number): void {
-    this.#cancelTimer();
+    this.#timer?.cancel();
     this.#arm(ms);
   }
 
   /** One timer an exchange, set again only when it runs out: moving bytes costs no timer. */
-  #onTimer(): void {
+  onTimer(): void {
     const { sale, incoming } = this.#options;
     const limitMs = this.#phase === 'waiting' ? this.#options.timeoutMs : this.#carriage.idleTimeoutMs;
     const leftMs = this.#movedAtMs + limitMs - this.#carriage.clock.nowMs();
@@ -304,23 +313,32 @@ class Exchange implements AnswerHandler {
     const excused = this.#phase === 'holding' || (this.#phase === 'waiting' && (incoming.body?.starved ?? false));
     if (this.#phase === 'absent') {
       if (this.#head) this.#endAbsent();
-      else this.#over('client-left', timedOut(), sale?.unanswered('upstream'));
+      else this.#over('client-left', timedOut(sale), sale?.unanswered('upstream'));
     } else if (leftMs > 0 || excused) this.#arm(leftMs > 0 ? leftMs : limitMs);
-    else if (this.#phase === 'waiting') this.#answerAfter(sale?.unanswered('upstream'), timedOut(), this.#notCharged(), undefined);
+    else if (this.#phase === 'waiting') this.#answerAfter(sale?.unanswered('upstream'), timedOut(sale), this.#charge(), undefined);
     else if (this.#blocked || this.#trailers) {
       this.#over('client-left', undefined, sale?.end('client-left'));
       this.#response.destroy();
     } else this.#onBroken(new Error(`no byte from the upstream within ${limitMs} ms`));
   }
 
-  #notCharged(): Answer['headers'] {
-    return this.#options.sale ? [['L402-Payment', 'not-charged']] : [];
+  /** What an answer says of the charge where the upstream has given none. */
+  #charge(): Answer['headers'] {
+    const isKept = this.#options.sale?.consume === 'on-success';
+    return isKept ? [['L402-Payment', 'not-charged']] : this.#spent();
+  }
+
+  /** Said of what was charged before anybody answered. */
+  #spent(): Answer['headers'] {
+    return this.#options.sale?.consume === 'on-request' ? [['L402-Payment', 'charged']] : [];
   }
 
   /** Answers with a failure of the upstream once the sale knows of it, so that the same credential works again at once. */
   #answerAfter(told: Promise<void> | undefined, error: FareboxError, headers: Answer['headers'], cause: Error | undefined): void {
     this.#abort();
-    const answer = Problem.answer(error, [...headers, ['Access-Control-Expose-Headers', Answers.exposedHeaders]]);
+    const { retryAfterSeconds: after } = error.details;
+    const retry = after === undefined ? [] : [['Retry-After', String(after)] as const];
+    const answer = Problem.answer(error, [...headers, ...retry, ['Access-Control-Expose-Headers', Answers.exposedHeaders]]);
     const send = () => this.#sendInstead(answer);
     void settled(told).then((trouble) => {
       send();
@@ -348,7 +366,7 @@ class Exchange implements AnswerHandler {
 
   #abort(): void {
     this.#phase = 'over';
-    this.#cancelTimer();
+    this.#timer?.cancel();
     this.#kept = [];
     // After the whole answer this does nothing.
     if (this.#trailers === undefined) this.#sending?.abort();
@@ -370,16 +388,6 @@ class Exchange implements AnswerHandler {
   #seenStatus(): number {
     return this.#response.headersSent ? this.#response.statusCode : 0;
   }
-}
-
-const undecided = 'It could not be written down whether this request was paid for. Ask again in a moment; do not pay again.';
-
-function unreachable(): FareboxError {
-  return new FareboxError('UPSTREAM_UNREACHABLE', 'The server behind this gateway did not answer. Send the same request again later; do not pay again.');
-}
-
-function timedOut(): FareboxError {
-  return new FareboxError('UPSTREAM_TIMEOUT', 'The server behind this gateway did not answer in time. Send the same request again later; do not pay again.');
 }
 
 /** Waits for a sale's last step; the answer is its error, where it has one. */

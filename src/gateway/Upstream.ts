@@ -6,12 +6,15 @@
  *
  * @see RFC 9112, section 6; docs/wire.md, "The life of a claim"
  */
+import type { SecureContext } from 'node:tls';
 import type { RequestBody } from './RequestBody.ts';
 
 /** Where requests go. Two with the same origin and other certificates share no connection. */
 export type UpstreamTarget = {
   /** Such as `https://api.internal:8443`. */
   readonly origin: string;
+  /** Whom to believe, and what to show, over https; default: as everybody does. */
+  readonly secureContext?: SecureContext;
 };
 
 /** A request as it goes out. */
@@ -25,13 +28,16 @@ export type OnwardRequest = {
   readonly body: RequestBody | null;
 };
 
+/** Some bytes; few of them may come as text, one byte a character. */
+export type Chunk = Buffer | string;
+
 /** Told what becomes of a request. Headers and trailers are names and values in turn, one byte a character. */
 export type AnswerHandler = {
   /** An answer before the answer, such as 103. */
   readonly onInformational: (status: number, headers: readonly string[]) => void;
   readonly onHead: (status: number, headers: readonly string[]) => void;
   /** Bytes of the body, which are the handler's from now on. */
-  readonly onChunk: (chunk: Buffer) => void;
+  readonly onChunk: (chunk: Chunk) => void;
   /** The answer is whole. */
   readonly onEnd: (trailers: readonly string[]) => void;
   /** There will be no whole answer. */
@@ -60,4 +66,10 @@ export type UpstreamLimits = {
   /** Connections to one upstream; requests beyond it wait for one. */
   readonly connections: number;
   readonly connectTimeoutMs: number;
+  /** A connection that is not used is closed after that long, where the upstream does not say how long it keeps it. */
+  readonly keepAliveMs: number;
+  /** Requests that wait for a connection to one upstream; more are refused. */
+  readonly queue: number;
+  /** One that has waited for so long is refused as well. */
+  readonly queueTimeoutMs: number;
 };

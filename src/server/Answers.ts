@@ -16,7 +16,7 @@ import { receiptHeader } from './receipt.ts';
 
 /** What a browser's script may read of our answers. */
 export const exposedHeaders =
-  'WWW-Authenticate, L402-Price, L402-Payment, L402-Remaining, L402-Free, L402-Topup, L402-Carve, Payment-Receipt, Retry-After, Link';
+  'WWW-Authenticate, L402-Price, L402-Payment, L402-Remaining, L402-Free, L402-Trial, L402-Topup, L402-Carve, Payment-Receipt, Retry-After, Link';
 
 /** Seconds after which to ask again, where nothing better is known. */
 const retrySeconds: { readonly [status: number]: number | undefined } = { 409: 1, 503: 5 };
@@ -34,13 +34,13 @@ export function challenge(request: RequestView, offer: Offer, minted: MintedChal
     description: offer.description,
     type: Problem.typeOf(code),
     title: Problem.titleOf(402),
-    detail: why?.message ?? `This costs ${price}. Pay the invoice and send the request again with: Authorization: L402 <macaroon>:<preimage>`,
+    detail: why?.message ?? `This costs ${price}. Pay the invoice and send the request again with: Authorization: L402 <macaroon>:<preimage>${charges(offer)}`,
     code,
     invoice: minted.invoice,
     macaroon: minted.token,
     paymentHash: minted.paymentHash,
     expiresAt: minted.expiresAt,
-    buys: offer.terms.describe(),
+    buys: { ...offer.terms.describe(), ...(offer.consume === 'on-request' && { consume: offer.consume }) },
   });
   return {
     status: 402,
@@ -53,6 +53,11 @@ export function challenge(request: RequestView, offer: Offer, minted: MintedChal
     ],
     body,
   };
+}
+
+/** What nobody expects who has not been told. */
+function charges({ consume }: Offer): string {
+  return consume === 'on-request' ? '. A request is charged when it is let through, also where it fails then.' : '';
 }
 
 /** 200: a top-up was presented. What its balance holds is not said: its holder sees it, and whoever paid for him need not. */

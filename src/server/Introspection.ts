@@ -123,7 +123,7 @@ async function use({ store, takesOf }: IntrospectionOptions, principal: Principa
   const state = await store?.claimState(principal.useKey);
   const left = state && (state === 'used' ? '0' : '1');
   if (state !== 'used') return { why, left, isInUse: state === 'held' };
-  return { why: new FareboxError('CREDENTIAL_USED', 'This token paid for one request, and that request was answered.'), left, isInUse: false };
+  return { why: new FareboxError('CREDENTIAL_USED', 'This token paid for one request, and was used for it.'), left, isInUse: false };
 }
 
 /** Whether these are terms that some route could serve. */

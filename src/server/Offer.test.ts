@@ -14,6 +14,11 @@ describe('offers', () => {
     expect(Offer.create({ ...good, title: 'x', description: 'all of it' }).description).toBe('all of it');
   });
 
+  test('what was paid for is spent on success, or on request where that is said', () => {
+    expect([Offer.create(good).consume, Offer.create({ ...good, consume: 'on-request' }).consume]).toEqual(['on-success', 'on-request']);
+    expect(Offer.create({ ...good, terms: pass({ seconds: 60 }), consume: 'on-success' }).consume).toBe('on-success');
+  });
+
   test.each([
     ['a service with a colon', { service: 'a:1' }],
     ['a service with a comma', { service: 'a,b' }],
@@ -24,6 +29,7 @@ describe('offers', () => {
     ['a tier over 255', { tier: 256 }],
     ['a description that proxies would cut', { description: 'x'.repeat(600) }],
     ['capabilities that proxies would cut', { capabilities: Array.from({ length: 12 }, (_, i) => `${'c'.repeat(60)}${i}`) }],
+    ['a pass that is spent on request', { terms: pass({ seconds: 60 }), consume: 'on-request' as const }],
     ['a prefix that proxies would cut', { pattern: `/${'p'.repeat(900)}/*` }],
   ])('%s: not sold', (_, changes) => expect(() => Offer.create({ ...good, ...changes })).toThrow(RangeError));
 });

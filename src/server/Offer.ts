@@ -8,7 +8,7 @@ import type { Outage } from './Denials.ts';
 import { checked as checkQuota, type FreeQuotaOptions } from './FreeQuota.ts';
 import type { Price } from './Price.ts';
 import * as path from './policies/path.ts';
-import type { Terms } from './terms/Terms.ts';
+import type { Consume, Terms } from './terms/Terms.ts';
 
 /** A route's offer. */
 export type Offer = {
@@ -37,6 +37,8 @@ export type Offer = {
   readonly free: FreeQuotaOptions | undefined;
   /** For how many calls of one token units are reserved at once, and then counted in this process; undefined: each call by itself. */
   readonly leased: number | undefined;
+  /** When what was paid for is spent, where uses are counted. */
+  readonly consume: Consume;
 };
 
 /** What an offer is made from. */
@@ -62,11 +64,13 @@ export type OfferOptions = {
   readonly free?: FreeQuotaOptions | undefined;
   /** Default: each call by itself. */
   readonly leased?: number | undefined;
+  /** Default: `on-success`. */
+  readonly consume?: Consume | undefined;
 };
 
 /**
  * Checks and completes an offer.
- * @throws RangeError – a service or capability that cannot stand in a caveat, a tier outside 0 to 255, calls to count ahead that are not counted, names and description that make a 402's head longer than proxies take
+ * @throws RangeError – a service or capability that cannot stand in a caveat, a tier outside 0 to 255, calls to count ahead or to spend on request that are not counted, names and description that make a 402's head longer than proxies take
  */
 export function create(options: OfferOptions): Offer {
   const tier = options.tier ?? 0;
@@ -91,6 +95,7 @@ export function create(options: OfferOptions): Offer {
     outage: options.outage ?? 'refuse',
     free: options.free && checkQuota(options.free),
     leased: checkLeased(options),
+    consume: checkConsume(options),
   };
 }
 
@@ -145,6 +150,11 @@ function checkLeased({ leased, terms }: OfferOptions): number | undefined {
   if (!Number.isSafeInteger(leased) || leased < 1 || leased > maxLeased) throw new RangeError(`leased is a whole number from 1 to ${maxLeased}, not ${leased}`);
   if (terms.holds === undefined) throw new RangeError(`what is sold as "${terms.kind}" is not counted call by call, and nothing of it can be leased`);
   return leased;
+}
+
+function checkConsume({ consume = 'on-success', terms }: OfferOptions): Consume {
+  if (consume === 'on-request' && terms.kind === 'pass') throw new RangeError('of a pass nothing is used up, be it on request or on success');
+  return consume;
 }
 
 /** nginx takes an upstream's head of 4 KB by default. */

@@ -12,7 +12,7 @@ import { type Clock, nowAt, seldom, systemClock, systemRandom } from '../core/Cl
 import { unwatched } from '../core/CrashPoint.ts';
 import { FareboxError } from '../core/Errors.ts';
 import type * as Path from '../http/Path.ts';
-import type { RequestView } from '../http/RequestView.ts';
+import type { Answer, RequestView } from '../http/RequestView.ts';
 import type { Receiver } from '../lightning/Lightning.ts';
 import type { StoredAnswer } from '../store/Store.ts';
 import * as Answers from './Answers.ts';
@@ -34,6 +34,7 @@ import type { RootKeys } from './RootKeys.ts';
 import { receiptHeader } from './receipt.ts';
 import { createSettledCheck, type SettledCheck } from './Settled.ts';
 import * as TopUps from './TopUps.ts';
+import * as Trials from './Trials.ts';
 import { count, isCounted, refusedByParts } from './terms/Counted.ts';
 import { type AheadContext, canCountAhead, countAhead } from './terms/CountedAhead.ts';
 import { createLeases } from './terms/Leases.ts';
@@ -81,6 +82,7 @@ export async function createPaywall(options: PaywallOptions): Promise<Paywall> {
     events,
     emit,
     rates: options.rates ?? createRates(options.mintLimits ?? {}, clock),
+    trials: Trials.createTrials({ keys, clock, random }),
     verify: createVerifier(keys, { skipUnknownCaveats }),
     keys,
     tellRevoked: seldom(clock, () => trouble('minting')(Refusals.revokedKeys())),
@@ -120,6 +122,7 @@ type Desk = {
   readonly events: Events;
   readonly emit: (news: PaywallNews) => void;
   readonly rates: Rates;
+  readonly trials: Trials.Trials;
   readonly verify: Verifier;
   readonly keys: RootKeys;
   /** Tells, now and then, that what would be minted is revoked. */
@@ -199,7 +202,9 @@ async function countCall(desk: Desk, asked: Asked, verified: VerifiedPrincipal, 
   try {
     const error = principal.terms === 'pass' ? refusedByParts(principal) : undefined;
     if (error !== undefined) return await answerInvalid(desk, asked, error);
-    const call = { request, target, route: offer.route, priced: asked.priced, holder: verified.branches.at(-1), priceMsat, takes };
+    // A pass that somebody limited was sold as one, whatever its route sells by now.
+    const consume = principal.terms === 'pass' ? 'on-success' : offer.consume;
+    const call = { request, target, route: offer.route, priced: asked.priced, holder: verified.branches.at(-1), priceMsat, takes, consume };
     const isAhead = offer.leased !== undefined && canCountAhead(principal, request);
     const counted = await (isAhead ? countAhead(desk.claiming, principal, call, offer.leased) : count(desk.claiming, principal, call));
     if (counted.kind === 'refused') return await answerInvalid(desk, asked, counted.error);
@@ -270,10 +275,16 @@ function letPass({ ledger, events, emit, clock }: Desk, verified: VerifiedPrinci
 /** Lets a request through for nothing, where its client still has a share of what the route gives away; otherwise it is asked to pay. */
 async function give(desk: Desk, asked: Asked, free: FreeQuotaOptions): Promise<Decision> {
   const { request, offer } = asked;
-  const left = await desk.rates.give(`${offer.service} ${offer.route}`, free, request.clientAddress);
+  const place = { service: offer.service, clientAddress: request.clientAddress };
+  const { trials } = desk;
+  const tellsApart = (free.clients ?? 1) > 1;
+  const shown = tellsApart ? trials.read(request.header(Trials.header) ?? '', place) : undefined;
+  const left = await desk.rates.give(`${offer.service} ${offer.route}`, free, request.clientAddress, shown?.number);
   if (left === undefined) return challenge(desk, asked, undefined);
   desk.emit({ kind: 'given', service: offer.service, route: offer.route });
-  return { kind: 'pass', principal: undefined, sale: undefined, headers: [['L402-Free', String(left)]] };
+  const trial = tellsApart ? trials.offer(place, shown) : undefined;
+  const headers: Answer['headers'] = [['L402-Free', String(left)], ...(trial === undefined ? [] : [['L402-Trial', trial] as const])];
+  return { kind: 'pass', principal: undefined, sale: undefined, headers };
 }
 
 /** 402, under the limits on minting. `why`: what was wrong with the credential that came, where one came. `toppedUp`: what it adds to, where it does. */
@@ -335,7 +346,8 @@ async function claimUse(desk: Desk, asked: Asked, principal: Principal): Promise
   const { claiming } = desk;
   if (claiming === undefined) return answerUnavailable(desk, Refusals.uncountable(), asked.offer, 'STORE_UNAVAILABLE');
   try {
-    const claimed = await claim(claiming, principal, asked.request, asked.target, asked.offer.route);
+    const { request, target, offer } = asked;
+    const claimed = await claim(claiming, principal, { request, target, route: offer.route, consume: offer.consume });
     if (claimed.kind === 'refused') return answerInvalid(desk, asked, claimed.error);
     if (claimed.kept) return await repeatKept(desk, claimed.sale, claimed.kept, principal, asked.offer);
     return { kind: 'pass', principal, sale: claimed.sale, headers: [] };

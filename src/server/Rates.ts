@@ -10,8 +10,8 @@ import { createMintLimiter, type MintLimits } from './Limits.ts';
 export type Rates = {
   /** Asks for one invoice: 0 where it may be made, or after how many seconds to ask again. */
   readonly mint: (clientAddress: string) => number | Promise<number>;
-  /** Asks for something for nothing, of what `name` gives away: how much is left of it after this; undefined: nothing is, and this was not given. */
-  readonly give: (name: string, quota: FreeQuotaOptions, clientAddress: string) => number | undefined | Promise<number | undefined>;
+  /** Asks for something for nothing, of what `name` gives away: how much is left of it after this; undefined: nothing is, and this was not given. `trial`: the number of the client's trial token. */
+  readonly give: (name: string, quota: FreeQuotaOptions, clientAddress: string, trial?: string) => number | undefined | Promise<number | undefined>;
 };
 
 /**
@@ -24,11 +24,11 @@ export function createRates(limits: MintLimits, clock: Clock) {
   const quotas = new Map<string, FreeQuota>();
   return {
     mint,
-    give: (name: string, options: FreeQuotaOptions, clientAddress: string): number | undefined => {
-      const key = `${name} ${options.requests}/${options.seconds}/${options.inAll}`;
+    give: (name: string, options: FreeQuotaOptions, clientAddress: string, trial?: string): number | undefined => {
+      const key = `${name} ${options.requests}/${options.seconds}/${options.inAll}/${options.clients}`;
       const quota = quotas.get(key) ?? createFreeQuota(options, clock);
       quotas.set(key, quota);
-      return quota(clientAddress);
+      return quota(clientAddress, trial);
     },
   } satisfies Rates;
 }

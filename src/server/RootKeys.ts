@@ -29,6 +29,8 @@ export type RootKeys = {
   readonly mintingAt: (at: number) => string;
   /** The root key of the token with this identifier, or undefined where its master is not in the ring. */
   readonly derive: (fingerprint: string, identifier: Uint8Array) => Uint8Array | undefined;
+  /** What proves that a trial token was made here, under a label of its own: no root key is ever the same. Undefined as for `derive`. */
+  readonly proveTrial: (fingerprint: string, message: Uint8Array) => Uint8Array | undefined;
   /** How often a master has left the ring. Whoever remembers what has verified forgets it when this changes. */
   readonly departures: () => number;
 };
@@ -66,6 +68,7 @@ export function createRootKeys(options: { readonly masters: readonly (Uint8Array
   const { network, realm } = options;
   if (!/^[A-Za-z0-9_.-]{1,64}$/.test(realm)) throw new RangeError('a realm is 1 to 64 letters, digits, "_", "-" and "."');
   const label = fromUtf8(`farebox/token/1/${network}/${realm}/`);
+  const trialLabel = fromUtf8(`farebox/trial/1/${network}/${realm}/`);
   let ring = prepare(options.masters);
   let departures = 0;
   return {
@@ -76,6 +79,10 @@ export function createRootKeys(options: { readonly masters: readonly (Uint8Array
     derive: (fingerprint, identifier) => {
       const master = ring.byFingerprint.get(fingerprint);
       return master && hmac(master.hmacKey, label, identifier);
+    },
+    proveTrial: (fingerprint, message) => {
+      const master = ring.byFingerprint.get(fingerprint);
+      return master && hmac(master.hmacKey, trialLabel, message);
     },
     departures: () => departures,
     replace: (masters) => {

@@ -40,6 +40,8 @@ export type OfferScript = {
   readonly token?: string;
   /** The token is bound to this payment instead of the invoice's. */
   readonly boundTo?: PaymentHash;
+  /** The preimage of an invoice that was made before: both have one payment hash. */
+  readonly preimage?: Preimage.Preimage | undefined;
 };
 
 /** An offer as it is sent. */
@@ -53,11 +55,15 @@ export type KnownOffer = MadeOffer & { readonly preimage: Preimage.Preimage };
  * @param nowAt - Unix seconds
  */
 export function makeOffer(script: OfferScript, nowAt: number): KnownOffer {
-  const preimage = Preimage.fromBytes(systemRandom(32));
+  const preimage = script.preimage ?? Preimage.fromBytes(systemRandom(32));
   const paymentHash = Preimage.hash(preimage);
+  return { token: makeToken(script, paymentHash, nowAt), invoice: writeInvoice(script, paymentHash, nowAt), paymentHash, preimage };
+}
+
+/** The token of an offer whose invoice has this payment hash. */
+export function makeToken(script: Pick<OfferScript, 'token' | 'boundTo' | 'caveats'>, paymentHash: PaymentHash, nowAt: number): string {
   const identifier = Identifier.create(script.boundTo ?? paymentHash, '00000000', nowAt, new Uint8Array(Identifier.randomLength));
-  const token = script.token ?? Macaroon.format(Macaroon.mint(Uint8Array.of(3), Identifier.encode(identifier), script.caveats ?? []));
-  return { token, invoice: writeInvoice(script, paymentHash, nowAt), paymentHash, preimage };
+  return script.token ?? Macaroon.format(Macaroon.mint(Uint8Array.of(3), Identifier.encode(identifier), script.caveats ?? []));
 }
 
 /** The preimage that a value of `Authorization` shows, and the token before it; undefined where it is no credential. */

@@ -3,6 +3,10 @@
  * those vouch for.
  */
 import { afterEach, describe, expect, test } from 'vitest';
+import { createRootKeys } from '../../src/server/RootKeys.ts';
+import { createTrials } from '../../src/server/Trials.ts';
+import * as FixedClock from '../../src/testing/FixedClock.ts';
+import { masterKey, type Shop, type StandName } from '../conformance/shop/shop.ts';
 import { ask, type Closing, closeAll, letThrough, openStage, openUpstream, valuesOf } from '../gateway/harness.ts';
 import { enter, names, path } from './thief.ts';
 
@@ -51,6 +55,77 @@ describe.each(names)('behind %s', (name) => {
     expect(all.map(({ status }, index) => `${claims[index]} ${status}`).filter((line) => !line.endsWith(' 429'))).toEqual([]);
     expect(shop.invoices()).toBe(1);
   });
+});
+
+/** What is given away at one address to three clients, two requests each, told apart by trial tokens. */
+const enterTrials = (name: StandName, gateway = {}): Promise<Shop> => {
+  const free = { requests: 2, seconds: 86_400, clients: 3 };
+  const routes = ({ url }: { readonly url: string }) =>
+    ['tool', 'other'].map((service) => ({ methods: ['GET'], path: `/${service}`, upstream: url, options: { price: '50 sat', service, free } }));
+  return enter(name, {}, { routes, gateway });
+};
+
+/** Asks for nothing: what is left of the share, or the status; and the trial token that came with it. */
+async function taste({ get }: Shop, { path = '/tool', trial, from }: { readonly path?: string; readonly trial?: string | undefined; readonly from?: string }) {
+  const { status, headers } = await get(path, {
+    headers: { ...(trial !== undefined && { 'l402-trial': trial }), ...(from !== undefined && { 'x-forwarded-for': from }) },
+  });
+  return { left: status === 200 ? Number(headers['l402-free']) : status, trial: headers['l402-trial'] as string | undefined };
+}
+
+describe.each(names)('what is given away, behind %s', (name) => {
+  test('whoever hoards trial tokens has no more than the shares of his address, and takes nobody’s who has one', async () => {
+    const shop = await enterTrials(name);
+    const mine = (await taste(shop, {})).trial;
+    expect((await taste(shop, { trial: mine })).left).toBe(1);
+    const hoarded = [(await taste(shop, {})).trial];
+    // More of them than are ever handed out at once, made by whoever has the key.
+    const keys = createRootKeys({ masters: [masterKey], network: 'sandbox', realm: 'test' });
+    let number = 100;
+    const trials = createTrials({ keys, clock: FixedClock.create(), random: (length) => new Uint8Array(length).fill(number++) });
+    for (let i = 0; i < 20; i++) hoarded.push(trials.offer({ service: 'tool', clientAddress: '127.0.0.1' }, undefined));
+    const got = [];
+    for (const trial of [...hoarded, ...hoarded]) got.push((await taste(shop, { trial })).left);
+    expect(got.filter((left) => left < 2)).toEqual([1, 0]);
+    expect([(await taste(shop, { trial: mine })).left, (await taste(shop, { trial: mine })).left]).toEqual([0, 402]);
+    expect(shop.upstream.seen.length).toBe(3 * 2);
+  });
+
+  test('a trial token that was made up, changed, or is for another service is none', async () => {
+    const shop = await enterTrials(name);
+    const { trial = '' } = await taste(shop, {});
+    expect((await taste(shop, {})).left).toBe(0);
+    const other = (await taste(shop, { path: '/other' })).trial;
+    const keys = createRootKeys({ masters: [new Uint8Array(32).fill(8)], network: 'sandbox', realm: 'test' });
+    const foreign = createTrials({ keys, clock: FixedClock.create(), random: (length) => new Uint8Array(length) });
+    const proofless = `${trial.slice(0, 42)}${'0'.repeat(32)}`;
+    const fakes = [
+      other,
+      foreign.offer({ service: 'tool', clientAddress: '127.0.0.1' }, undefined),
+      proofless,
+      trial.replace(/.$/, (digit) => (digit === '0' ? '1' : '0')),
+    ];
+    for (const fake of [...fakes, `${trial}00`, `${trial}, ${trial}`, '', 'ask'])
+      expect([fake, (await taste(shop, { trial: fake })).left]).toEqual([fake, 402]);
+    expect((await taste(shop, { trial })).left).toBe(1);
+  });
+});
+
+test('a trial token is good at the address that it was given to, and counts for nothing at any other', async () => {
+  const shop = await enterTrials('gateway', { trustedProxies: ['127.0.0.1'] });
+  for (const [home, others] of [
+    ['203.0.113.1', ['203.0.113.2', '2001:db8::1']],
+    ['2001:db8:0:1::1', ['2001:db8:0:2::1', '203.0.113.3']],
+  ] as const) {
+    const { trial } = await taste(shop, { from: home });
+    for (const from of others) {
+      // Neither a share beyond that of the address, nor one that is kept from it.
+      const lefts = [];
+      for (const shown of [trial, undefined, trial, undefined]) lefts.push((await taste(shop, { from, trial: shown })).left);
+      expect([from, lefts]).toEqual([from, [1, 0, 402, 402]]);
+    }
+    expect((await taste(shop, { from: home, trial })).left).toBe(1);
+  }
 });
 
 type Lines = readonly (readonly [name: string, value: string])[];

@@ -51,117 +51,119 @@ async function openUpstream(certificate: keyof Certificates): Promise<{ port: nu
   return { port: portOf(server), requests: () => requests };
 }
 
-/** Sells one request to the upstream at this address, and says what came of it. */
-async function sellFrom(upstream: string, host = '127.0.0.1', service: object = {}): Promise<{ status: number; code: string; told: readonly string[] }> {
-  const sale = recordSale();
-  const stage = await openStage(closing, { upstream: 0, check: sellWith(sale), service: { upstream, ...service } });
-  const target = host === '127.0.0.1' ? '/a' : `http://${host}/a`;
-  const got = await ask(stage.port, target);
-  await stage.over(1);
-  return { status: got.status, code: codeOf({ body: got.text }), told: sale.told };
-}
-
 const refused = { status: 502, code: 'UPSTREAM_UNREACHABLE', told: ['unanswered upstream'] };
 const served = { status: 200, code: '', told: ['head 200', 'end delivered'] };
 
-describe('an upstream is trusted', () => {
-  test.each(['127.0.0.1', 'localhost'])('whose certificate an authority has signed for %s', async (host) => {
-    const { port, requests } = await openUpstream('good');
-    expect(await sellFrom(`https://${host}:${port}`)).toEqual(served);
-    expect(requests()).toBe(1);
-  });
-});
+describe.each(['farebox', 'undici'] as const)('by %s', (upstreamClient) => {
+  /** Sells one request to the upstream at this address, and says what came of it. */
+  async function sellFrom(upstream: string, host = '127.0.0.1', service: object = {}): Promise<{ status: number; code: string; told: readonly string[] }> {
+    const sale = recordSale();
+    const stage = await openStage(closing, { upstream: 0, check: sellWith(sale), service: { upstream, ...service }, top: { upstreamClient } });
+    const target = host === '127.0.0.1' ? '/a' : `http://${host}/a`;
+    const got = await ask(stage.port, target);
+    await stage.over(1);
+    return { status: got.status, code: codeOf({ body: got.text }), told: sale.told };
+  }
 
-const bad: readonly (readonly [what: string, certificate: keyof Certificates])[] = [
-  ['signed by itself', 'selfSigned'],
-  ['signed by a server that is no authority', 'byServer'],
-  ['for another host', 'otherHost'],
-  ['expired', 'expired'],
-  ['not valid yet', 'notYet'],
-  ['for clients, not for servers', 'forClients'],
-];
-
-describe.each([
-  ['', () => {}],
-  [' where the environment turns verification off', turnOff],
-])('an upstream is not trusted%s', (_, prepare) => {
-  test.each(bad)('whose certificate is %s', async (_what, certificate) => {
-    prepare();
-    const { port, requests } = await openUpstream(certificate);
-    expect(await sellFrom(`https://127.0.0.1:${port}`)).toEqual(refused);
-    expect(await sellFrom(`https://localhost:${port}`)).toEqual(refused);
-    expect(requests()).toBe(0);
+  describe('an upstream is trusted', () => {
+    test.each(['127.0.0.1', 'localhost'])('whose certificate an authority has signed for %s', async (host) => {
+      const { port, requests } = await openUpstream('good');
+      expect(await sellFrom(`https://${host}:${port}`)).toEqual(served);
+      expect(requests()).toBe(1);
+    });
   });
 
-  test('that speaks no TLS at all', async () => {
-    prepare();
-    let bytes = '';
-    const server = createTcpServer((socket) => {
-      socket.on('error', () => {});
-      socket.once('data', (chunk: Buffer) => {
-        bytes += chunk.toString('latin1');
-        socket.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+  const bad: readonly (readonly [what: string, certificate: keyof Certificates])[] = [
+    ['signed by itself', 'selfSigned'],
+    ['signed by a server that is no authority', 'byServer'],
+    ['for another host', 'otherHost'],
+    ['expired', 'expired'],
+    ['not valid yet', 'notYet'],
+    ['for clients, not for servers', 'forClients'],
+  ];
+
+  describe.each([
+    ['', () => {}],
+    [' where the environment turns verification off', turnOff],
+  ])('an upstream is not trusted%s', (_, prepare) => {
+    test.each(bad)('whose certificate is %s', async (_what, certificate) => {
+      prepare();
+      const { port, requests } = await openUpstream(certificate);
+      expect(await sellFrom(`https://127.0.0.1:${port}`)).toEqual(refused);
+      expect(await sellFrom(`https://localhost:${port}`)).toEqual(refused);
+      expect(requests()).toBe(0);
+    });
+
+    test('that speaks no TLS at all', async () => {
+      prepare();
+      let bytes = '';
+      const server = createTcpServer((socket) => {
+        socket.on('error', () => {});
+        socket.once('data', (chunk: Buffer) => {
+          bytes += chunk.toString('latin1');
+          socket.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+        });
       });
+      await once(server.listen(0, '127.0.0.1'), 'listening');
+      closing.push(() => new Promise((resolve) => server.close(resolve)));
+      expect(await sellFrom(`https://127.0.0.1:${portOf(server)}`)).toEqual(refused);
+      expect(bytes).not.toContain('GET /a');
+    });
+
+    test('that speaks TLS of the year 2006', async () => {
+      prepare();
+      const server = createTlsServer({
+        key: certificates.serverKey,
+        cert: certificates.good,
+        minVersion: 'TLSv1',
+        maxVersion: 'TLSv1.1',
+        ciphers: 'DEFAULT@SECLEVEL=0',
+      });
+      server.on('tlsClientError', () => {}).on('secureConnection', (socket) => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'));
+      await once(server.listen(0, '127.0.0.1'), 'listening');
+      closing.push(() => new Promise((resolve) => server.close(resolve)));
+      expect(await sellFrom(`https://127.0.0.1:${portOf(server)}`)).toEqual(refused);
+    });
+  });
+
+  describe('the name on the certificate is the one in the configuration', () => {
+    test.each([
+      ['', {}],
+      [' where the client’s host is passed on', { preserveHost: true }],
+    ])('and not the one that the client asks for%s', async (_, service) => {
+      const { port, requests } = await openUpstream('otherHost');
+      expect(await sellFrom(`https://127.0.0.1:${port}`, 'api.example', service)).toEqual(refused);
+      expect(await sellFrom(`https://localhost:${port}`, 'api.example', service)).toEqual(refused);
+      expect(requests()).toBe(0);
+    });
+
+    test('so that an honest upstream is reached, whatever host the client names', async () => {
+      const { port, requests } = await openUpstream('good');
+      expect(await sellFrom(`https://localhost:${port}`, 'shop.example', { preserveHost: true })).toEqual(served);
+      expect(await sellFrom(`https://127.0.0.1:${port}`, 'shop.example', { preserveHost: true })).toEqual(served);
+      expect(requests()).toBe(2);
+    });
+  });
+
+  test('a redirect from the upstream to an address without TLS is the client’s to follow, not the gateway’s', async () => {
+    let reached = 0;
+    const plain = createTcpServer((socket) => {
+      reached++;
+      socket.destroy();
+    });
+    await once(plain.listen(0, '127.0.0.1'), 'listening');
+    closing.push(() => new Promise((resolve) => plain.close(resolve)));
+    const server = createServer({ key: certificates.serverKey, cert: certificates.good }, (_, response) => {
+      response.writeHead(302, { Location: `http://127.0.0.1:${portOf(plain)}/a` }).end();
     });
     await once(server.listen(0, '127.0.0.1'), 'listening');
-    closing.push(() => new Promise((resolve) => server.close(resolve)));
-    expect(await sellFrom(`https://127.0.0.1:${portOf(server)}`)).toEqual(refused);
-    expect(bytes).not.toContain('GET /a');
-  });
-
-  test('that speaks TLS of the year 2006', async () => {
-    prepare();
-    const server = createTlsServer({
-      key: certificates.serverKey,
-      cert: certificates.good,
-      minVersion: 'TLSv1',
-      maxVersion: 'TLSv1.1',
-      ciphers: 'DEFAULT@SECLEVEL=0',
+    closing.push(() => {
+      server.closeAllConnections();
+      return new Promise((resolve) => server.close(resolve));
     });
-    server.on('tlsClientError', () => {}).on('secureConnection', (socket) => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'));
-    await once(server.listen(0, '127.0.0.1'), 'listening');
-    closing.push(() => new Promise((resolve) => server.close(resolve)));
-    expect(await sellFrom(`https://127.0.0.1:${portOf(server)}`)).toEqual(refused);
+    expect((await sellFrom(`https://127.0.0.1:${portOf(server)}`)).status).toBe(302);
+    expect(reached).toBe(0);
   });
-});
-
-describe('the name on the certificate is the one in the configuration', () => {
-  test.each([
-    ['', {}],
-    [' where the client’s host is passed on', { preserveHost: true }],
-  ])('and not the one that the client asks for%s', async (_, service) => {
-    const { port, requests } = await openUpstream('otherHost');
-    expect(await sellFrom(`https://127.0.0.1:${port}`, 'api.example', service)).toEqual(refused);
-    expect(await sellFrom(`https://localhost:${port}`, 'api.example', service)).toEqual(refused);
-    expect(requests()).toBe(0);
-  });
-
-  test('so that an honest upstream is reached, whatever host the client names', async () => {
-    const { port, requests } = await openUpstream('good');
-    expect(await sellFrom(`https://localhost:${port}`, 'shop.example', { preserveHost: true })).toEqual(served);
-    expect(await sellFrom(`https://127.0.0.1:${port}`, 'shop.example', { preserveHost: true })).toEqual(served);
-    expect(requests()).toBe(2);
-  });
-});
-
-test('a redirect from the upstream to an address without TLS is the client’s to follow, not the gateway’s', async () => {
-  let reached = 0;
-  const plain = createTcpServer((socket) => {
-    reached++;
-    socket.destroy();
-  });
-  await once(plain.listen(0, '127.0.0.1'), 'listening');
-  closing.push(() => new Promise((resolve) => plain.close(resolve)));
-  const server = createServer({ key: certificates.serverKey, cert: certificates.good }, (_, response) => {
-    response.writeHead(302, { Location: `http://127.0.0.1:${portOf(plain)}/a` }).end();
-  });
-  await once(server.listen(0, '127.0.0.1'), 'listening');
-  closing.push(() => {
-    server.closeAllConnections();
-    return new Promise((resolve) => server.close(resolve));
-  });
-  expect((await sellFrom(`https://127.0.0.1:${portOf(server)}`)).status).toBe(302);
-  expect(reached).toBe(0);
 });
 
 test('the switch in the environment does work, for whoever does not ask for verification by name', async () => {

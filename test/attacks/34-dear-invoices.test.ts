@@ -5,6 +5,7 @@
 import { describe, expect, test } from 'vitest';
 import { createFetch, createMemoryClientStore } from '../../src/client/index.ts';
 import * as Amount from '../../src/core/Amount.ts';
+import * as Bolt11 from '../../src/core/Bolt11.ts';
 import type { Network } from '../../src/lightning/Lightning.ts';
 import type { LyingServer, OfferScript } from '../../src/testing/LyingServer.ts';
 import { createScriptedPayer } from '../../src/testing/ScriptedPayer.ts';
@@ -205,6 +206,21 @@ describe('an invoice that is not what the wallet takes it for', () => {
     });
     expect(await outcomeOf(shop.fetch(shop.url))).toBe('CHALLENGE_MALFORMED');
     await expectNothingPaid(shop);
+  });
+});
+
+describe('a payee named beside the invoice', () => {
+  const stranger = `02${'ab'.repeat(32)}`;
+
+  test.each(['payee', 'payee_pubkey', 'nodeId', 'destination'])('%s: another one is not paid', async (name) => {
+    const shop = await offer({}, { body: { message: 'Payment required', [name]: stranger.toUpperCase() } });
+    expect(shop.outcome).toBe('CHALLENGE_REFUSED');
+    await expectNothingPaid(shop);
+  });
+
+  test('the invoice’s own is, and what names no node names nobody', async () => {
+    const { payee } = Bolt11.decode((await sendBuyer()).server.offer().invoice);
+    for (const said of [payee, payee.toUpperCase(), 'Alice', '02ab', 7, null]) expect((await offer({}, { body: { payee: said } })).outcome).toBe(200);
   });
 });
 

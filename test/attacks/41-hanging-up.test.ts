@@ -2,6 +2,7 @@
  * Hanging up before the last byte, over and over, for the same payment; provoking upstream errors to keep a claim for ever.
  */
 import { describe, expect, test } from 'vitest';
+import { bucket } from '../../src/server/terms/Bucket.ts';
 import type { Ask, Bought } from '../conformance/shop/shop.ts';
 import { buyThing, calls, enterCounted, expectEnded, fewThings, spendRest, things } from './counted.ts';
 import { askUntilFree, auth, codeOf, enter, names, narrowed, path, refusalOf, standing } from './thief.ts';
@@ -239,5 +240,49 @@ describe.each(names)('%s', (name) => {
     for (const what of ['hold', 'status-422', 'break', 'stall', 'answer', 'status-500'])
       expect(await refusalOf(shop, `${thing.path}?do=${what}`, auth(held.authorization))).toBe(thing.usedUp);
     expect(shop.upstream.seen.length).toBe(9 + calls);
+  });
+
+  test('of what is charged on request: the upstream is asked once for each use, whatever is tried with it', async () => {
+    const onRequest = { service: 'dear', consume: 'on-request' as const };
+    const shop = await enter(
+      name,
+      {},
+      {
+        routes: ({ url }) => [
+          { methods: ['GET', 'POST'], path: '/dear/one', upstream: url, options: { ...onRequest, price: '50 sat' } },
+          { methods: ['GET', 'POST'], path: '/dear/three', upstream: url, options: { ...onRequest, price: '50 sat', terms: bucket({ units: 3 }) } },
+        ],
+      },
+    );
+    let left = 0;
+    for (const [what, when] of [
+      ['hold', 'seen'],
+      ['stall', 'headed'],
+    ] as const) {
+      for (const [place, uses] of [
+        ['/dear/one', 1],
+        ['/dear/three', 3],
+      ] as const) {
+        const bought = await shop.buy(place);
+        const seen = shop.upstream.seen.length;
+        for (let use = 1; use <= uses; use++) {
+          await shop.leave(`${place}?do=${what}`, auth(bought.authorization, { 'idempotency-key': `use ${use}` }), when);
+          await expectEnded(shop, 'left', ++left);
+          shop.upstream.release();
+          // The same again, by its name and without one, and others, until nothing is left.
+          const again = await shop.get(`${place}?do=${what}`, auth(bought.authorization, { 'idempotency-key': `use ${use}` }));
+          expect([402, 422]).toContain(again.status);
+        }
+        for (const how of ['hold', 'status-500', 'status-422', 'break', 'answer']) {
+          expect(await refusalOf(shop, `${place}?do=${how}`, auth(bought.authorization))).toBe('CREDENTIAL_USED');
+        }
+        expect(shop.upstream.seen.length).toBe(seen + uses);
+      }
+    }
+    const failing = await shop.buy('/dear/three');
+    const seen = shop.upstream.seen.length;
+    for (const status of [500, 404, 422]) await shop.get(`/dear/three?do=status-${status}`, auth(failing.authorization));
+    expect([await refusalOf(shop, '/dear/three', auth(failing.authorization)), shop.upstream.seen.length]).toEqual(['CREDENTIAL_USED', seen + 3]);
+    expect((await shop.ledger()).includes('reversed')).toBe(false);
   });
 });

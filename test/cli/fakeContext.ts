@@ -8,6 +8,7 @@ import { Command } from 'commander';
 import type { CliContext } from '../../src/cli/Context.ts';
 import { type Home, openHome } from '../../src/cli/Home.ts';
 import { createTerminal, type Terminal } from '../../src/cli/Terminal.ts';
+import type { Clock } from '../../src/core/Clock.ts';
 import type { FixedClock } from '../../src/testing/FixedClock.ts';
 import * as FixedClocks from '../../src/testing/FixedClock.ts';
 
@@ -20,6 +21,8 @@ export type FakeOptions = {
   /** What the person answers, in order; nobody is there to ask without it. */
   readonly answers?: readonly string[];
   readonly environment?: { readonly [name: string]: string };
+  /** Default: one that stands still. */
+  readonly clock?: Clock;
 };
 
 /** A command line under a test's hand. */
@@ -33,6 +36,8 @@ export type Fake = {
   readonly run: (...args: readonly string[]) => Promise<void>;
   /** Standard output so far, without tones. */
   readonly out: () => string;
+  /** The same, byte for byte. */
+  readonly bytes: () => Uint8Array;
   /** Each line of standard output as JSON. */
   readonly json: () => readonly { readonly [name: string]: unknown }[];
   /** Standard error so far, without tones. */
@@ -48,7 +53,7 @@ export type Fake = {
 /** A command line with one command in it. */
 export function createFake(register: (program: Command, context: CliContext) => void, options: FakeOptions = {}): Fake {
   const folder = mkdtempSync(join(tmpdir(), 'farebox-cli-'));
-  const captured = { out: '', notes: '' };
+  const captured: Captured = { out: '', notes: '', bytes: [] };
   const watchers = new Set<() => void>();
   const questions: string[] = [];
   const answers = [...(options.answers ?? [])];
@@ -73,7 +78,7 @@ export function createFake(register: (program: Command, context: CliContext) => 
       questions.push(question);
       return answers.shift();
     },
-    clock,
+    clock: options.clock ?? clock,
   };
   return {
     context,
@@ -90,6 +95,7 @@ export function createFake(register: (program: Command, context: CliContext) => 
       await program.parseAsync(args, { from: 'user' });
     },
     out: () => captured.out,
+    bytes: () => new Uint8Array(Buffer.concat(captured.bytes)),
     json: () =>
       captured.out
         .split('\n')
@@ -112,8 +118,10 @@ export function createFake(register: (program: Command, context: CliContext) => 
   };
 }
 
+type Captured = { out: string; notes: string; readonly bytes: Uint8Array[] };
+
 /** The real terminal on streams that keep what is written; tones are left out, since such a stream shows none. */
-function captureTerminal(interactive: boolean, captured: { out: string; notes: string }, onOutput: () => void): Terminal {
+function captureTerminal(interactive: boolean, captured: Captured, onOutput: () => void): Terminal {
   const stream = (name: 'out' | 'notes') => ({
     isTTY: interactive,
     columns: 120,
@@ -121,6 +129,7 @@ function captureTerminal(interactive: boolean, captured: { out: string; notes: s
     getColorDepth: () => 1,
     hasColors: () => false,
     write: (text: string | Uint8Array, then?: (error?: Error) => void) => {
+      if (name === 'out') captured.bytes.push(typeof text === 'string' ? new TextEncoder().encode(text) : text);
       captured[name] += typeof text === 'string' ? text : new TextDecoder().decode(text);
       onOutput();
       then?.();

@@ -105,3 +105,36 @@ test('a folder that knows a sandbox already is left alone, and Ctrl-C ends the l
   await own.says(({ kind }) => kind === 'listening');
   expect((await own.stop()).code).toBe(0);
 });
+
+test('farebox lying-server sells over the sandbox, to any client by URL, and says at its end who was robbed', async () => {
+  const own = openDesk();
+  const server = own.start('lying-server', '--json', '--check');
+  const { url: at, ways: names } = (await server.says(({ kind }) => kind === 'listening')) as { url: string; ways: readonly string[] };
+  expect(names.length).toBeGreaterThanOrEqual(60);
+  const buy = (way: string) => own.run('get', `${at}/${way}/a`, '--max', '60 sat');
+  expect((await buy('no-lie')).stdout).toBe('{"ok":true}\n');
+  expect((await buy('refuses-for-ever')).code).toBe(6);
+  // A client that follows wherever it is led, with all that it has.
+  const paid = await own.run('get', `${at}/redirect-to-a-thief/a`, '--max', '60 sat', '--credential');
+  await getWith(paid.stdout.trim(), `${at}/redirect-to-a-thief/a`);
+  const check = await (await fetch(`${at}/check`)).json();
+  expect(check).toMatchObject({ bought: true, verdicts: expect.arrayContaining([expect.objectContaining({ name: 'refuses-for-ever', verdict: 'unharmed' })]) });
+  const ended = await server.stop();
+  const lines = ended.stdout.split('\n').filter(Boolean);
+  const said = lines.map((line) => JSON.parse(line) as { readonly kind: string; readonly name?: string });
+  expect(ended.code).toBe(1);
+  expect(said.at(-1)).toEqual({ kind: 'check', bought: true, robbed: 1, unharmed: 1, untried: names.length - 3, passed: false });
+  expect(said.find(({ name }) => name === 'redirect-to-a-thief')).toMatchObject({ verdict: 'robbed', robbed: ['showed a credential to another origin'] });
+  await own.close();
+});
+
+/** As a careless client does: the header goes along wherever it is sent. */
+async function getWith(credential: string, url: string): Promise<void> {
+  const headers = { authorization: credential };
+  for (let at: string | null = url; at !== null; ) at = (await fetch(at, { headers, redirect: 'manual' })).headers.get('location');
+}
+
+test('farebox lying-server takes no wallet that it does not know', async () => {
+  const refused = await desk.run('lying-server', '--to', 'nobody');
+  expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('farebox wallet connect')]);
+});

@@ -136,7 +136,11 @@ test('every call of a store that writes reaches the two points of its operation'
 });
 
 /** What a call of the buyer's store is called in the table. */
-const operationOf: { readonly [call: string]: string } = { 'journal.step': 'journal.*', 'journal.allowSpending': 'journal.allow' };
+const operationOf: { readonly [call: string]: string } = {
+  'journal.step': 'journal.*',
+  'journal.allowSpending': 'journal.allow',
+  'journal.stopSpending': 'journal.stop',
+};
 
 /** Every scenario, one after the other: what happens at the same time has no order to look at. */
 async function playAll(stage: WatchedStage['stage']): Promise<void> {

@@ -111,7 +111,9 @@ export function throwWave(seed: string, number: number): Wave {
 const programNames: readonly ProgramName[] = ['sandbox', 'gateway', 'buyer'];
 
 /** Points that sales reach: not those of new files, and of what no sale does. */
-const minePoints = [...crashPoints().keys()].filter((point) => !/\.migrate\.|^sandbox\.(node|funds)\.|^store\.(count|credit|deny|prune)\./.test(point));
+const minePoints = [...crashPoints().keys()].filter(
+  (point) => !/\.migrate\.|^sandbox\.(node|funds)\.|^store\.(count|credit|deny|prune)\.|^journal\.(stop|budget)\./.test(point),
+);
 
 /** Points that many sales reach. */
 const commonPoints = minePoints.filter(

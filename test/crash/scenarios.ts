@@ -62,6 +62,17 @@ export const scenarios = {
     // Spending has stopped, until a person allows it again.
     return played([...dear, ...(await sell(stage, [plain(`${name}-2`)]))]);
   },
+  'spending that is stopped for a while': async (stage, name) => {
+    const { calls } = stage.buyer;
+    const surelyDone = (work: () => Promise<void>) => surely(stage, () => work().then(() => true));
+    await surelyDone(() => calls.stand(true));
+    const sold = await sell(stage, [plain(`${name}-1`)]);
+    await surelyDone(() => calls.stop());
+    await surelyDone(() => calls.allow());
+    const more = await sell(stage, [plain(`${name}-2`)]);
+    await surelyDone(() => calls.stand(false));
+    return played([...sold, ...more]);
+  },
   'a wallet that is down': one({}, { node: 'buyer', kind: 'node-down', endsAs: 'failed' }),
   'a node that is down': one({}, { node: 'seller', kind: 'node-down', endsAs: 'failed' }),
   'a pass': async (stage, name) => {

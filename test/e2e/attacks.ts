@@ -12,7 +12,7 @@ import { rows } from '../attacks/rows.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 
-/** Rows that ask a store for something. The rest of 18 is `npm run crash:stores`, and 21 is what each suite does while its server is away. */
+/** Rows that ask a store for something. The rest of 18 is `npm run crash:stores`, and 21 is tried with the server away, in `away.e2e.ts`. */
 const asking = [8, 9, 10, 11, 16, 18, 23, 41, 42, 43, 46];
 
 /** Tests the kind of store that this server holds. Asked for its address when it runs. */

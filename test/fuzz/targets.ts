@@ -8,5 +8,6 @@ import { targets as gateway } from './targets/gateway.ts';
 import { targets as http } from './targets/http.ts';
 import { targets as server } from './targets/server.ts';
 import { targets as tokens } from './targets/tokens.ts';
+import { targets as upstream } from './targets/upstream.ts';
 
-export const targets: readonly Target[] = [...core, ...tokens, ...bolt11, ...http, ...gateway, ...server, ...client, ...cli];
+export const targets: readonly Target[] = [...core, ...tokens, ...bolt11, ...http, ...gateway, ...upstream, ...server, ...client, ...cli];

@@ -9,6 +9,7 @@ import type { Clock } from '../../src/core/Clock.ts';
 import { createConfig } from '../../src/gateway/Config.ts';
 import { assemble } from '../../src/gateway/Gateway.ts';
 import type { RequestOutcome } from '../../src/gateway/Steps.ts';
+import type { UpstreamClient } from '../../src/gateway/upstream/createUpstreams.ts';
 import type * as Path from '../../src/http/Path.ts';
 import type { RequestView } from '../../src/http/RequestView.ts';
 import type { Decision } from '../../src/server/Decision.ts';
@@ -39,6 +40,14 @@ export type Stage = {
 /** A paywall that lets everything through and counts nothing. */
 export const letThrough: Check = () => ({ kind: 'pass', principal: undefined, sale: undefined, headers: [] });
 
+/** By whom the gateways of this test file reach their upstreams, where it says nothing else. */
+let upstreamClient: UpstreamClient = 'farebox';
+
+/** Chooses for the whole test file. */
+export function reachUpstreamsBy(client: UpstreamClient): void {
+  upstreamClient = client;
+}
+
 /** Starts a gateway; `routes` are as in the file, and go to the upstream at this port unless `value` says otherwise. */
 export async function openStage(
   closing: Closing,
@@ -46,7 +55,7 @@ export async function openStage(
 ): Promise<Stage> {
   const routes = options.routes ?? [{ path: '/*', price: '1 sat' }];
   const service = { name: 'api', upstream: `http://127.0.0.1:${options.upstream}`, routes, ...options.service };
-  const config = createConfig({ listen: '127.0.0.1:0', services: [service], ...options.top });
+  const config = createConfig({ listen: '127.0.0.1:0', upstreamClient, services: [service], ...options.top });
   const clock = FixedClock.create();
   const outcomes: RequestOutcome[] = [];
   const watchers = new Set<() => void>();
@@ -251,6 +260,7 @@ export type RecordedSale = Sale & {
 /** Makes one; `head` says what comes of the head. */
 export function recordSale(
   head: (status: number) => Promise<HeadOutcome> = async () => ({ kind: 'charged', headers: [['L402-Payment', 'charged']] }),
+  consume: Sale['consume'] = 'on-success',
 ): RecordedSale {
   const told: string[] = [];
   const bodies: Buffer[] = [];
@@ -265,6 +275,7 @@ export function recordSale(
     bodies,
     kept,
     idempotencyKey: 'key-of-the-sale',
+    consume,
     onBody: (chunk) => bodies.push(Buffer.from(chunk)),
     head: (status) => {
       tell(`head ${status}`);

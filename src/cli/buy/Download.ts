@@ -67,6 +67,10 @@ export async function begin(path: string, resource: string, resumes: boolean): P
   const part = await statOf(partOf(path));
   if (!part?.isFile()) return found ? { ...nothing, have: found.size, isWhole: true } : nothing;
   const notes = await readNotes(path);
+  if (notes?.resource === resource && notes.total === part.size) {
+    await complete({ path });
+    return { ...nothing, have: part.size, isWhole: true };
+  }
   if (notes === undefined || notes.resource !== resource || part.size === 0 || (notes.total ?? part.size) < part.size) return nothing;
   const headers = [
     ['Range', `bytes=${part.size}-`],
@@ -111,7 +115,7 @@ export async function write(download: Download, response: Response): Promise<Wri
 }
 
 /** Gives a part that turns out to be the whole its name. */
-export async function complete({ path }: Download): Promise<void> {
+export async function complete({ path }: Pick<Download, 'path'>): Promise<void> {
   await rename(partOf(path), path);
   await rm(notesOf(path), { force: true });
 }

@@ -40,17 +40,33 @@ const noWallet: Payer = {
 };
 
 /** What a command line says of limits. */
-export type LimitOptions = { readonly max?: string };
+export type LimitOptions = {
+  readonly max?: string | undefined;
+  readonly maxAll?: string | undefined;
+  /** Whether a limit that stands is in the place of `--max`. */
+  readonly hasStanding?: boolean;
+};
+
+const flags: readonly (readonly [string, string])[] = [
+  ['maxPerRequest', '--max'],
+  ['maxTotal', '--max-total'],
+  ['then allow spending again (allowSpending of the client store)', 'allow it again: farebox budget allow'],
+  ['raise that limit in the client store', 'raise it with "farebox budget set"'],
+  [
+    ' Hand the client somebody to ask (consent.ask), or ask for consent above more.',
+    ' Run it at a terminal, or raise that limit with "farebox budget set --consent-above".',
+  ],
+];
 
 /** The client speaks of its options; here they are flags. */
 export function inWordsOfTheCommand(error: unknown, options: LimitOptions): unknown {
-  if (!FareboxError.is(error, 'BUDGET_EXCEEDED')) return error;
-  const { details } = error;
+  if (!FareboxError.is(error, 'BUDGET_EXCEEDED', 'CONSENT_REFUSED')) return error;
+  const { code, details } = error;
   const message =
-    options.max === undefined && details.limit === 'maxPerRequest'
+    options.max === undefined && options.maxAll === undefined && details.limit === 'maxPerRequest' && !options.hasStanding
       ? `This costs ${details.price}. Nothing was paid: say how much it may cost, fee included, with --max.`
-      : error.message.replaceAll('maxPerRequest', '--max').replaceAll('maxTotal', '--max-total');
-  return new FareboxError('BUDGET_EXCEEDED', message, { details });
+      : flags.reduce((text, [option, flag]) => text.replaceAll(option, flag), error.message);
+  return new FareboxError(code, message, { details });
 }
 
 /** What was paid, in a line. */

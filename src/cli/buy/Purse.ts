@@ -1,34 +1,51 @@
 /**
- * What a command pays with: a wallet, the journal of its network, and the limits that the command line names.
+ * What a command pays with: a wallet, the journal of its network, and the limits that the command line names or that stand in the journal.
  */
-import { type ClientEvent, type ClientStore, createFetch, type PayingFetch } from '../../client/index.ts';
+import {
+  type ClientEvent,
+  type ClientOptions,
+  type ClientStore,
+  type ConsentQuestion,
+  createClient,
+  type NamedBudget,
+  type PayingClient,
+} from '../../client/index.ts';
 import { createSqliteClientStore } from '../../client/sqlite.ts';
 import * as Amount from '../../core/Amount.ts';
+import { systemRandom } from '../../core/Clock.ts';
+import { toHex } from '../../core/internal/bytes.ts';
 import type { Network, Payer } from '../../lightning/Lightning.ts';
 import type { CliContext } from '../Context.ts';
+import { Ended } from '../exit.ts';
 import type { Home } from '../Home.ts';
-import { openPayer } from './Paying.ts';
+import { printable } from '../Terminal.ts';
+import { type LimitOptions, openPayer } from './Paying.ts';
 
 /** The limits of a command, as commander hands them over. */
 export type PurseOptions = {
   readonly max?: string;
+  readonly maxAll?: string;
   readonly maxTotal?: string;
+  readonly tag?: readonly string[];
   readonly wallet: string;
+  /** Whatever the limits are. */
+  readonly paysNothing?: boolean;
 };
 
 /** What a client is made with besides. */
-export type ClientOptions = {
-  readonly fetch?: (url: string, init?: RequestInit) => Promise<Response>;
-  readonly onEvent: (event: ClientEvent) => void;
-};
+export type PurseClientOptions = Pick<ClientOptions, 'fetch'> & { readonly onEvent: (event: ClientEvent) => void };
 
 /** See the head of this file. */
 export type Purse = {
   readonly payer: Payer;
   readonly network: Network;
   readonly store: ClientStore;
-  /** A client of this purse. */
-  readonly fetchWith: (options: ClientOptions) => PayingFetch;
+  /** Whether anything but nothing may be spent. */
+  readonly hasLimit: boolean;
+  /** As they were named, for messages. */
+  readonly limits: LimitOptions;
+  /** A client of this purse; closed by whoever makes it, before the purse. */
+  readonly client: (options: PurseClientOptions) => PayingClient;
   readonly close: () => Promise<void>;
 };
 
@@ -40,24 +57,82 @@ export function openJournal(home: Home, network: Network): ClientStore {
   return createSqliteClientStore({ path: home.clientStore(network) });
 }
 
-/** Opens wallet and journal. @throws AMOUNT_MALFORMED – a limit without a unit, or no amount */
+/**
+ * Opens wallet and journal.
+ * @throws AMOUNT_MALFORMED – a limit without a unit, or no amount
+ * @throws Ended – 2: a name that is none
+ */
 export async function openPurse(context: CliContext, options: PurseOptions): Promise<Purse> {
-  // A client that may spend nothing is no client: without --max the least there is, which no price is below.
-  const maxPerRequest = options.max === undefined ? Amount.fromMsat(1n) : Amount.parse(options.max);
-  const maxTotal = options.maxTotal === undefined ? {} : { maxTotal: Amount.parse(options.maxTotal) };
+  const read = (text: string | undefined) => (text === undefined ? undefined : Amount.parse(text));
+  const [max, maxAll, maxTotal] = [read(options.max), read(options.maxAll), read(options.maxTotal)];
   const home = context.home();
   const wallet = await openPayer(home, options.wallet);
   const { payer } = wallet;
   const store = openJournal(home, payer.network);
-  const assumed = wallet.assumedMaxFee === undefined ? {} : { assumedMaxFee: Amount.parse(wallet.assumedMaxFee) };
-  return {
-    payer,
-    network: payer.network,
-    store,
-    fetchWith: (client) => createFetch({ payer, store, maxPerRequest, maxBodyBytes, ...assumed, ...maxTotal, ...client }),
-    close: async () => {
-      await store.close();
-      await wallet.close();
-    },
+  const close = async () => {
+    await store.close();
+    await wallet.close();
   };
+  try {
+    const limit = options.paysNothing ? undefined : (max ?? maxAll ?? leastStanding(await store.budgets.list()));
+    const hasStanding = limit !== undefined && max === undefined && maxAll === undefined;
+    // All calls of one command count to a budget of its own, whatever else they count to.
+    const run = maxAll === undefined ? [] : [{ name: `command-${toHex(systemRandom(6))}`, limits: [{ per: 'total' as const, max: maxAll }] }];
+    const spending = {
+      // A client that may spend nothing is no client: without a limit the least there is, which no price is below.
+      maxPerRequest: limit ?? Amount.fromMsat(1n),
+      ...(maxTotal !== undefined && { maxTotal }),
+      ...(wallet.assumedMaxFee !== undefined && { assumedMaxFee: Amount.parse(wallet.assumedMaxFee) }),
+      budgets: run,
+      tags: options.tag ?? [],
+      consent: { ask: (question: ConsentQuestion) => ask(context, question) },
+    };
+    const make = (client: PurseClientOptions) => createClient({ payer, store, maxBodyBytes, ...spending, ...client });
+    await checked(make);
+    return {
+      payer,
+      network: payer.network,
+      store,
+      hasLimit: limit !== undefined,
+      limits: { max: options.max, maxAll: options.maxAll, hasStanding },
+      client: make,
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** The least that stands for any one request, whatever it is for: a limit of some hosts says nothing of the others. */
+function leastStanding(budgets: readonly NamedBudget[]): Amount.Msat | undefined {
+  const limits = budgets
+    .flatMap((budget) => budget.limits)
+    .filter(({ per, host, tag }) => per === 'request' && host === undefined && tag === undefined)
+    .map(({ maxMsat }) => maxMsat);
+  return limits.reduce<Amount.Msat | undefined>((least, next) => (least === undefined || next < least ? next : least), undefined);
+}
+
+/** What the library does not take was written by whoever typed the command. */
+async function checked(make: (client: PurseClientOptions) => PayingClient): Promise<void> {
+  try {
+    await make({ onEvent: () => {} }).close();
+  } catch (error) {
+    if (error instanceof TypeError) throw new Ended(2, 'usage', `${error.message}.`, { cause: error });
+    throw error;
+  }
+}
+
+/** A person at the terminal says yes, or it is not paid. */
+async function ask(
+  { ask: question, terminal }: CliContext,
+  { origin, method, path, amountMsat, maxFeeMsat, description, aboveMsat }: ConsentQuestion,
+): Promise<boolean> {
+  const what = description === undefined ? '' : ` for "${printable(description.slice(0, 100))}"`;
+  const price = `${Amount.format(amountMsat)} and up to ${Amount.format(maxFeeMsat)} for the fee`;
+  const words = `Pay ${price}${what} (${printable(`${method} ${origin}${path}`)})? More than ${Amount.format(aboveMsat)} is asked about (yes or no)`;
+  const said = await terminal.whileAsking(() => question(words, 'no'));
+  // No answer is not a no: whoever reads of it is to know that nobody was there.
+  if (said === undefined) throw new Error('there is nobody at the terminal');
+  return /^y(es)?$/i.test(said);
 }

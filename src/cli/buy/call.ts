@@ -3,11 +3,11 @@
  */
 
 import { shown } from '../../client/Client.ts';
-import { type PayingFetch, paymentOf, type ResponsePayment } from '../../client/index.ts';
+import { paymentOf, type ResponsePayment } from '../../client/index.ts';
 import { systemClock, wait } from '../../core/Clock.ts';
 import { FareboxError } from '../../core/Errors.ts';
 import type { CliContext } from '../Context.ts';
-import type { ExitCode } from '../exit.ts';
+import { type ExitCode, exitCodeOf } from '../exit.ts';
 import { printable } from '../Terminal.ts';
 import { type CallEvent, type MoneySeen, moneyIn, type TimedEvent } from './CallEvent.ts';
 import * as Download from './Download.ts';
@@ -31,7 +31,6 @@ export type Desk = {
 
 /** How calls are made and what is said of them. */
 export type Manner = {
-  readonly max?: string | undefined;
   readonly paysNothing: boolean;
   readonly fails: boolean;
   readonly resumes: boolean;
@@ -70,7 +69,7 @@ export type CallResult = {
 
 /** Makes the call. It throws only what is a mistake of ours. */
 export async function makeCall(desk: Desk, call: Call): Promise<CallResult> {
-  const { context, request, manner } = desk;
+  const { context, request, purse } = desk;
   const record = createRecord(desk, call);
   const late = new AbortController();
   const cancel = request.maxTimeMs === undefined ? () => {} : systemClock.after(request.maxTimeMs, () => late.abort(), true);
@@ -88,10 +87,10 @@ export async function makeCall(desk: Desk, call: Call): Promise<CallResult> {
     if (answer === undefined) return end(0);
     status = answer.response.status;
     payment = answer.payment;
-    await deliver(desk, call, record, answer);
+    const isThere = await deliver(desk, call, record, answer);
     const { refusal } = answer;
     if (refusal !== undefined) return end(refusal.exitCode, refusal);
-    return status >= 400 ? end(8, { exitCode: 8, code: '', message: `${status} ${printable(answer.response.statusText)}`.trim() }) : end(0);
+    return isThere ? end(0) : end(8, { exitCode: 8, code: '', message: `${status} ${printable(answer.response.statusText)}`.trim() });
   } catch (error) {
     if (signal.aborted) await record.untilMoneyIsKnown();
     const circumstances = {
@@ -99,7 +98,7 @@ export async function makeCall(desk: Desk, call: Call): Promise<CallResult> {
       isStopped: context.signal.aborted,
       lateMs: late.signal.aborted ? request.maxTimeMs : undefined,
       money: record.money(),
-      options: manner.max === undefined ? {} : { max: manner.max },
+      options: purse.limits,
     };
     const failure = failureOf(error, circumstances);
     if (failure === undefined) throw error;
@@ -169,7 +168,7 @@ async function ask(desk: Desk, call: Call, record: Record, signal: AbortSignal):
   if (manner.isVerbose) send = showing(context.terminal, send);
   const offers = manner.paysNothing ? keepingOffer(send) : undefined;
   const kept = manner.keepsCredential ? keepingCredential(offers?.send ?? send) : undefined;
-  const fetch: PayingFetch = purse.fetchWith({ fetch: kept?.send ?? offers?.send ?? send, onEvent: record.tell });
+  const { fetch } = purse.client({ fetch: kept?.send ?? offers?.send ?? send, onEvent: record.tell });
   try {
     signal.throwIfAborted();
     const response = await fetch(call.url, {
@@ -183,8 +182,12 @@ async function ask(desk: Desk, call: Call, record: Record, signal: AbortSignal):
     return { response, payment, download, credential: kept?.credential(), refusal: undefined };
   } catch (error) {
     const offer = offers?.offer();
-    if (offer === undefined || !FareboxError.is(error, 'BUDGET_EXCEEDED')) throw error;
-    const refusal: Failure = { exitCode: 3, code: error.code, message: `This costs ${error.details.price}. Nothing was paid: --no-pay.` };
+    if (offer === undefined || !FareboxError.is(error) || exitCodeOf(error) !== 3) throw error;
+    const refusal: Failure = {
+      exitCode: 3,
+      code: error.code,
+      message: `${typeof error.details.price === 'string' ? `This costs ${error.details.price}` : 'This costs something'}. Nothing was paid: --no-pay.`,
+    };
     return { response: offer, payment: undefined, download, credential: undefined, refusal };
   }
 }

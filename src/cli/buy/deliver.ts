@@ -23,18 +23,19 @@ export type Answer = {
   readonly refusal: Failure | undefined;
 };
 
-/** See the head of this file. @throws BodyBroken – the body breaks off; Ended – it does not fit what is here of it */
-export async function deliver(desk: Desk, call: Call, record: Record, answer: Answer): Promise<void> {
+/** See the head of this file. False: it is a server's error. @throws BodyBroken – the body breaks off; Ended – it does not fit what is here of it */
+export async function deliver(desk: Desk, call: Call, record: Record, answer: Answer): Promise<boolean> {
   const { purse, request, manner } = desk;
   const { response, payment, credential, download } = answer;
   if (credential !== undefined) {
     await call.slot.write(fromUtf8(`${credential}\n`));
     if (payment) note(desk, call, `${paidLine(payment, purse.network)}; whoever has this line can use it: Authorization: <it>`);
-    return;
+    return true;
   }
-  const isError = response.status >= 400;
+  const isWhole = download !== undefined && download.have > 0 && response.status === 416;
+  const isError = response.status >= 400 && !isWhole;
   if (!request.isJson && (manner.includesHead || request.method === 'HEAD')) await call.slot.write(fromUtf8(headOf(response)));
-  if (download?.have && response.status === 416) await endAtWhole(call, record, download, response);
+  if (isWhole) await endAtWhole(call, record, download, response);
   else if (isError && manner.fails) await response.body?.cancel();
   else if (download !== undefined && !isError) await save(desk, call, record, response, download);
   else if (request.isJson) await writeJson(call, record, answer);
@@ -46,6 +47,7 @@ export async function deliver(desk: Desk, call: Call, record: Record, answer: An
   if (payment) note(desk, call, paidLine(payment, purse.network));
   const location = response.status >= 300 && response.status < 400 ? response.headers.get('Location') : null;
   if (location !== null && !request.follows) note(desk, call, `${response.status}: it is at ${printable(location)}; --location goes there.`);
+  return !isError;
 }
 
 /** Something about a call, to standard error. */
@@ -55,6 +57,8 @@ export function note({ context: { terminal }, manner }: Desk, { name }: Pick<Cal
 
 async function writeOut(desk: Desk, call: Call, record: Record, response: Response): Promise<void> {
   const { terminal } = desk.context;
+  // The body is what is to be seen from here on.
+  if (terminal.isInteractive) call.track.ends();
   const total = totalOf(response);
   record.tell({ kind: 'receiving', status: response.status, from: 0, total });
   let last: number | undefined;

@@ -5,20 +5,23 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { ClientEvent } from '../../client/index.ts';
+import { FareboxError } from '../../core/Errors.ts';
 import type { CliContext } from '../Context.ts';
 import { Ended } from '../exit.ts';
 import { type CallEvent, openEventLog, type TimedEvent } from './CallEvent.ts';
 import { type Call, type CallResult, type Desk, type Manner, makeCall } from './call.ts';
 import { createOrderedOutput, type Slot } from './OrderedOutput.ts';
-import { inWordsOfTheCommand, narrate } from './Paying.ts';
+import { narrate } from './Paying.ts';
 import { createProgress } from './Progress.ts';
 import { openPurse, type PurseOptions } from './Purse.ts';
+import { quoteAll } from './quote.ts';
 import { type RequestOptions, readRequest, withRequestOptions, wrong } from './RequestOptions.ts';
 import { tell } from './story.ts';
 
 type GetOptions = RequestOptions &
   PurseOptions & {
     readonly pay: boolean;
+    readonly dryRun?: boolean;
     readonly output?: readonly string[];
     readonly remoteName?: boolean;
     readonly outputDir?: string;
@@ -35,15 +38,19 @@ type GetOptions = RequestOptions &
 
 /** Adds `farebox get`. */
 export function registerGet(program: Command, context: CliContext): void {
+  const several = (text: string, all: readonly string[] = []) => [...all, text];
   const command = program
     .command('get')
     .argument('[url...]', 'what to fetch; several are fetched one after the other, or so many at once as --parallel says')
     .description('Fetch a URL and pay for it over Lightning if it asks for that. The body goes to standard output, what was paid to standard error.')
     .option('-m, --max <amount>', 'the most that a URL may cost, fee included, such as "50 sat"')
+    .option('--max-all <amount>', 'the most that all URLs of this command may cost together')
     .option('--max-total <amount>', 'the most that all calls of this wallet may cost together, counted from its first')
+    .option('--tag <tag>', 'a tag for limits that count by tag; may repeat', several)
+    .option('--dry-run', 'say what it would cost and buy, and whether the limits allow it; the call is sent as it is, and nothing is paid')
     .option('--no-pay', 'pay nothing: an offer is printed as the answer that it is');
   withRequestOptions(command)
-    .option('-o, --output <file>', 'write the body into a file; one for each URL', (text: string, all: readonly string[] = []) => [...all, text])
+    .option('-o, --output <file>', 'write the body into a file; one for each URL', several)
     .option('-O, --remote-name', 'write each body into a file that is called like the end of its URL')
     .option('--output-dir <folder>', 'where these files are; made where it is not there')
     .option('-c, --continue', 'go on with a file that broke off, where it is still the same version')
@@ -61,7 +68,8 @@ export function registerGet(program: Command, context: CliContext): void {
 }
 
 const help = `
-Without --max nothing is paid: the price is said, and the exit code is 3. A server's
+Without a limit nothing is paid: the price is said, and the exit code is 3. A limit is
+--max, --max-all, or one that stands (farebox budget). A server's
 error is exit code 8, whether or not its body is printed. What was paid for and did
 not arrive is had by the same command again, and is not paid twice.
 
@@ -84,9 +92,9 @@ async function get(context: CliContext, words: readonly string[], options: GetOp
   const progress = createProgress(terminal, !manner.isSilent && !manner.isVerbose && environment.TERM !== 'dumb');
   const output = createOrderedOutput((bytes) => terminal.raw(bytes), urls.length);
   try {
-    const { max, ...others } = options;
-    const purse = await openPurse(context, max === undefined || !options.pay ? others : { ...others, max });
+    const purse = await openPurse(context, { ...options, paysNothing: !options.pay });
     try {
+      if (options.dryRun) return await quoteAll(context, purse, urls, request, options.verbose === true);
       const onEvent = (timed: TimedEvent) => {
         log.write(timed);
         if (manner.isVerbose && isNarrated(timed.event)) narrate(terminal, timed.event);
@@ -124,7 +132,6 @@ async function makeAndSay(desk: Desk, call: Call): Promise<CallResult> {
 function mannerOf(options: GetOptions): Manner {
   const isLogged = options.events === '-';
   return {
-    max: options.max,
     paysNothing: !options.pay,
     fails: options.fail === true,
     resumes: options.continue === true,
@@ -147,8 +154,7 @@ function conclude(results: readonly CallResult[], options: GetOptions): void {
   if (failed?.failure === undefined) return;
   const { exitCode, code, message } = failed.failure;
   if (results.length > 1 || options.events === '-') throw new Ended(exitCode, '');
-  // An error of the library goes on as it is, for whoever calls the command from a program.
-  if (failed.cause !== undefined && exitCode < 5) throw inWordsOfTheCommand(failed.cause, options);
+  if (FareboxError.is(failed.cause)) throw new FareboxError(failed.cause.code, message, { details: failed.cause.details, cause: failed.cause });
   throw new Ended(exitCode, code === '' ? 'error' : code, message);
 }
 

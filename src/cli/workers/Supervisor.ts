@@ -127,7 +127,7 @@ export function createSupervisor({ count, clock, start, rates, tell }: Superviso
         worker.process.send({ kind: 'rate', id: message.id, value: rates().mint(message.client) });
         break;
       case 'give':
-        worker.process.send({ kind: 'rate', id: message.id, value: rates().give(message.name, message.quota, message.client) ?? null });
+        worker.process.send({ kind: 'rate', id: message.id, value: rates().give(message.name, message.quota, message.client, message.trial) ?? null });
         break;
     }
   }

@@ -12,13 +12,13 @@ test('each answer goes to who asked for it, whatever their order; where none com
     rates.mint('192.0.2.1'),
     rates.give('a', quota, '192.0.2.1'),
     rates.mint('192.0.2.2'),
-    rates.give('a', quota, '192.0.2.2'),
+    rates.give('a', quota, '192.0.2.2', 'ab'),
   ];
   expect(sent).toEqual([
     { kind: 'mint', id: 1, client: '192.0.2.1' },
     { kind: 'give', id: 2, name: 'a', quota, client: '192.0.2.1' },
     { kind: 'mint', id: 3, client: '192.0.2.2' },
-    { kind: 'give', id: 4, name: 'a', quota, client: '192.0.2.2' },
+    { kind: 'give', id: 4, name: 'a', quota, client: '192.0.2.2', trial: 'ab' },
   ]);
   hear({ kind: 'rate', id: 2, value: 4 });
   hear({ kind: 'rate', id: 1, value: 0 });

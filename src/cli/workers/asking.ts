@@ -35,7 +35,8 @@ export function createAskedRates(send: (message: FromWorker) => void, clock: Clo
 
   const rates: Rates = {
     mint: async (client) => (await ask((id) => ({ kind: 'mint', id, client }))) ?? againSeconds,
-    give: async (name, quota, client) => (await ask((id) => ({ kind: 'give', id, name, quota, client }))) ?? undefined,
+    give: async (name, quota, client, trial) =>
+      (await ask((id) => ({ kind: 'give', id, name, quota, client, ...(trial !== undefined && { trial }) }))) ?? undefined,
   };
   return { rates, hear: ({ id, value }: ToWorker & { readonly kind: 'rate' }): void => waiting.get(id)?.(value ?? undefined) };
 }

@@ -27,7 +27,7 @@ export type FromWorker =
   /** An invoice is asked for. */
   | { readonly kind: 'mint'; readonly id: number; readonly client: string }
   /** Something is asked for for nothing. */
-  | { readonly kind: 'give'; readonly id: number; readonly name: string; readonly quota: FreeQuotaOptions; readonly client: string };
+  | { readonly kind: 'give'; readonly id: number; readonly name: string; readonly quota: FreeQuotaOptions; readonly client: string; readonly trial?: string };
 
 /** A worker's way to its supervisor. */
 export type WorkerLink = {

@@ -41,7 +41,7 @@ function settled(description = 'Translation', change: Partial<Journal.Payment> =
     payer: 'scripted',
     network: 'sandbox',
   };
-  const reserved = Journal.from(purchase, Amount.fromSat(60), { owner: '', leaseEndsAt: now }, now);
+  const reserved = Journal.from(purchase, { reservedMsat: Amount.fromSat(60), budgets: [], tags: [] }, { owner: '', leaseEndsAt: now }, now);
   return { ...reserved, state: 'redeemed', preimage: offer.preimage, spentMsat: Amount.fromSat(51), dispatchedAt: now, usable: true, ...change };
 }
 
@@ -72,7 +72,7 @@ describe('a receipt', () => {
     const store = createMemoryClientStore();
     const { state: _, ...purchase } = settled();
     const lease = { owner: 'one.1', leaseEndsAt: now + 15 };
-    await store.reserve({ purchase, minFeeMsat: Amount.zero, maxFeeMsat: Amount.fromSat(10), maxTotalMsat: undefined, ...lease, nowAt: now } as never);
+    await store.reserve({ purchase, minFeeMsat: Amount.zero, maxFeeMsat: Amount.fromSat(10), budgets: [], tags: [], ...lease, nowAt: now } as never);
     expect(await listReceipts(store)).toEqual([]);
     await store.dispatch({ paymentHash: purchase.paymentHash, ...lease, nowAt: now });
     expect(await listReceipts(store)).toEqual([]);

@@ -6,11 +6,11 @@
  */
 import { isIP, type Socket } from 'node:net';
 import { buildConnector, type Dispatcher, Pool } from 'undici';
-import type { Clock } from '../../core/Clock.ts';
+import type { TimerWheel } from '../TimerWheel.ts';
 import type { AnswerHandler, Sending, UpstreamLimits, Upstreams, UpstreamTarget } from '../Upstream.ts';
 
 /** Pools that open as they are needed. */
-export function createUndiciUpstreams(limits: UpstreamLimits, clock: Clock): Upstreams {
+export function createUndiciUpstreams(limits: UpstreamLimits, timers: TimerWheel): Upstreams {
   const pools = new Map<UpstreamTarget, Pool>();
   const open = (upstream: UpstreamTarget): Pool => {
     const pool = new Pool(upstream.origin, {
@@ -20,7 +20,8 @@ export function createUndiciUpstreams(limits: UpstreamLimits, clock: Clock): Ups
       headersTimeout: 0,
       bodyTimeout: 0,
       maxHeaderSize: 65_536,
-      connect: createConnector(limits.connectTimeoutMs, clock),
+      keepAliveTimeout: limits.keepAliveMs,
+      connect: createConnector(upstream, limits.connectTimeoutMs, timers),
     });
     pools.set(upstream, pool);
     return pool;
@@ -90,16 +91,17 @@ function textOf(raw: readonly Buffer[]): readonly string[] {
 }
 
 /** Connects within the time, by our clock. */
-function createConnector(timeoutMs: number, clock: Clock): buildConnector.connector {
-  const connect = buildConnector({ allowH2: false, timeout: 0, rejectUnauthorized: true } as buildConnector.BuildOptions) as unknown as Connect;
-  return (options, callback) => {
+function createConnector({ secureContext }: UpstreamTarget, timeoutMs: number, timers: TimerWheel): buildConnector.connector {
+  const options = { allowH2: false, timeout: 0, rejectUnauthorized: true, ...(secureContext && { secureContext }) };
+  const connect = buildConnector(options as buildConnector.BuildOptions) as unknown as Connect;
+  return (target, callback) => {
     // The certificate's name is the upstream's own: undici would take the `Host` that goes out, which a client may have chosen.
-    const servername = isIP(options.hostname) === 0 ? options.hostname : '';
-    const socket = connect({ ...options, servername }, (...outcome) => {
-      cancel();
+    const servername = isIP(target.hostname) === 0 ? target.hostname : '';
+    const socket = connect({ ...target, servername }, (...outcome) => {
+      timer.cancel();
       callback(...outcome);
     });
-    const cancel = clock.after(timeoutMs, () => socket.destroy(new Error(`no connection within ${timeoutMs} ms`)));
+    const timer = timers.after(timeoutMs, { onTimer: () => socket.destroy(new Error(`no connection within ${timeoutMs} ms`)) });
   };
 }
 

@@ -2,10 +2,15 @@
  * Who carries requests to upstreams.
  */
 import type { Clock } from '../../core/Clock.ts';
+import type { TimerWheel } from '../TimerWheel.ts';
 import type { UpstreamLimits, Upstreams } from '../Upstream.ts';
+import { createHttp1Upstreams } from './Http1Upstream.ts';
 import { createUndiciUpstreams } from './UndiciUpstream.ts';
 
+/** Our own client, or undici's. */
+export type UpstreamClient = 'farebox' | 'undici';
+
 /** Upstreams that open as they are needed. */
-export function createUpstreams(limits: UpstreamLimits, clock: Clock): Upstreams {
-  return createUndiciUpstreams(limits, clock);
+export function createUpstreams(client: UpstreamClient, limits: UpstreamLimits, clock: Clock, timers: TimerWheel): Upstreams {
+  return client === 'undici' ? createUndiciUpstreams(limits, timers) : createHttp1Upstreams(limits, clock, timers);
 }

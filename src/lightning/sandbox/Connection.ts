@@ -52,8 +52,8 @@ export function isRefusedConnection(error: unknown): boolean {
 
 type Line = { readonly base: URL; readonly token: string; readonly kept: Agent; readonly fresh: Agent; readonly closing: AbortController };
 
-/** A reply that is longer is not read on. */
-const maxReplyBytes = 256 * 1024 * 1024;
+/** A reply that is longer is not read on: the whole book is long, and nothing else. */
+const maxReplyBytes = (name: CallName) => (name === 'audit' || name === 'settlements' ? 256 : 4) * 1024 * 1024;
 
 function loopbackUrl(url: string): URL {
   const base = URL.canParse(url) ? new URL(url) : undefined;
@@ -89,7 +89,7 @@ async function post(line: Line, name: CallName, body: string, signal: AbortSigna
     });
     try {
       const response = await responseTo(request, body);
-      return { status: response.statusCode ?? 0, text: await textOf(response) };
+      return { status: response.statusCode ?? 0, text: await textOf(response, maxReplyBytes(name)) };
     } catch (error) {
       request.destroy();
       if (!again || !request.reusedSocket || signal.aborted) throw error;
@@ -105,12 +105,12 @@ function responseTo(request: ClientRequest, body: string): Promise<IncomingMessa
   });
 }
 
-async function textOf(response: IncomingMessage): Promise<string> {
+async function textOf(response: IncomingMessage, maxBytes: number): Promise<string> {
   const parts: Buffer[] = [];
   let length = 0;
   for await (const part of response) {
     length += (part as Buffer).length;
-    if (length > maxReplyBytes) throw new Error('the reply is too long');
+    if (length > maxBytes) throw new Error('the reply is too long');
     parts.push(part as Buffer);
   }
   return Buffer.concat(parts).toString('utf8');

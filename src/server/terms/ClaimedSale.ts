@@ -34,8 +34,8 @@ export type Use = {
   readonly leave: () => Promise<void>;
 };
 
-/** How a use ends: in a word, and of which request. */
-export type UseEnd = { readonly note: string; readonly bodyDigest: string };
+/** How a use ends: in a word, and of which request; `bodyDigest` is left out where its body has not been read. */
+export type UseEnd = { readonly note: string; readonly bodyDigest?: string };
 
 /** What a sale needs of the paywall. */
 export type SaleContext = {
@@ -62,6 +62,7 @@ export function createClaimedSale(context: SaleContext, use: Use): Sale {
   const sale = new ClaimedSale(context, use);
   return {
     idempotencyKey: use.idempotencyKey,
+    consume: 'on-success',
     onBody: (chunk) => sale.addToBody(chunk),
     head: (status) => sale.inTurn(() => sale.head(status)),
     end: (how) => sale.inTurn(() => sale.end(how)),
@@ -76,9 +77,8 @@ class ClaimedSale {
   readonly #use: Use;
   readonly #stopHeartbeat: () => void;
   #state: 'claimed' | 'headed' | 'ended' = 'claimed';
-  #last: Promise<unknown> | undefined;
-  /** Undefined while there is no body: most requests have none, and a hash costs more than a look-up. */
-  #body: Hash | undefined;
+  readonly inTurn = createTurns();
+  readonly #body = createBody();
 
   constructor(context: SaleContext, use: Use) {
     this.#context = context;
@@ -86,15 +86,8 @@ class ClaimedSale {
     this.#stopHeartbeat = startHeartbeat(context, use);
   }
 
-  inTurn<Result>(step: () => Promise<Result>): Promise<Result> {
-    const turn = this.#last === undefined ? step() : this.#last.then(step, step);
-    this.#last = turn.catch(() => {});
-    return turn;
-  }
-
   addToBody(chunk: Uint8Array): void {
-    this.#body ??= createHash('sha256');
-    this.#body.update(chunk);
+    this.#body.add(chunk);
   }
 
   async head(status: number): Promise<HeadOutcome> {
@@ -144,7 +137,7 @@ class ClaimedSale {
   }
 
   async #commit(note: string, answer?: StoredAnswer): Promise<'charged' | 'lost'> {
-    const outcome = await this.#use.commit({ note, bodyDigest: this.#bodyDigest(), ...(answer && { answer }) });
+    const outcome = await this.#use.commit({ note, bodyDigest: this.#body.digest(), ...(answer && { answer }) });
     if (outcome === 'lost') return 'lost';
     this.#tell(this.#use.isRepeat ? 'repeated' : 'charged');
     return 'charged';
@@ -161,7 +154,7 @@ class ClaimedSale {
   }
 
   async #release(reason: string, limit?: number): Promise<'charged' | 'not-charged' | 'lost'> {
-    const outcome = await this.#use.release({ note: reason, bodyDigest: this.#bodyDigest(), ...(limit === undefined ? {} : { limit }) });
+    const outcome = await this.#use.release({ note: reason, bodyDigest: this.#body.digest(), ...(limit === undefined ? {} : { limit }) });
     if (outcome === 'lost') return 'lost';
     if (outcome === 'released') this.#context.onNews({ kind: 'released', reason, ...this.#use.facts });
     else this.#tell('charged');
@@ -181,10 +174,29 @@ class ClaimedSale {
   #tell(kind: 'charged' | 'repeated' | 'delivered' | 'left'): void {
     this.#context.onNews({ kind, ...this.#use.facts });
   }
+}
 
-  #bodyDigest(): string {
-    return this.#body === undefined ? emptyDigest : this.#body.copy().digest('hex');
-  }
+/** Steps of a sale, each begun when the one before has ended. */
+export function createTurns(): <Result>(step: () => Promise<Result>) => Promise<Result> {
+  let last: Promise<unknown> | undefined;
+  return (step) => {
+    const turn = last === undefined ? step() : last.then(step, step);
+    last = turn.catch(() => {});
+    return turn;
+  };
+}
+
+/** A request's body as it passes by. */
+export function createBody(): { readonly add: (chunk: Uint8Array) => void; readonly digest: () => string } {
+  // Undefined while there is none: most requests have none, and a hash costs more than a look-up.
+  let body: Hash | undefined;
+  return {
+    add: (chunk) => {
+      body ??= createHash('sha256');
+      body.update(chunk);
+    },
+    digest: () => (body === undefined ? emptyDigest : body.copy().digest('hex')),
+  };
 }
 
 /** What the upstream's status means, line by line as wire.md has it. */
@@ -196,7 +208,7 @@ function verdictOf(status: number): Verdict {
 }
 
 /** Renews the lease three times in its length until stopped. A renewal that fails is left to the commit, which finds out for certain. */
-function startHeartbeat({ clock, leaseSeconds }: SaleContext, use: Use): () => void {
+export function startHeartbeat({ clock, leaseSeconds }: SaleContext, use: Use): () => void {
   let cancel = () => {};
   let stopped = false;
   const beat = () => {

@@ -21,7 +21,8 @@ import { maxPartsBelow } from '../policies/limits.ts';
 import { createClaimedSale, type Use } from './ClaimedSale.ts';
 import * as Delegation from './Delegation.ts';
 import { askFor, type ClaimContext, digest, refusalOf, repeat } from './PerRequest.ts';
-import type { Sale } from './Terms.ts';
+import { beginSale } from './SpentSale.ts';
+import type { Consume, Sale } from './Terms.ts';
 
 /** What counting needs of the paywall. */
 export type CountedContext = ClaimContext & { readonly random: Random };
@@ -39,6 +40,8 @@ export type Call = {
   readonly priceMsat: Amount.Msat;
   /** What it takes off what was sold. */
   readonly takes: bigint;
+  /** When that is spent. */
+  readonly consume: Consume;
 };
 
 /** A call whose units are set aside, or why they were not. `isRepeat`: it was paid for before; `kept`: its answer, sent instead of asking the upstream. */
@@ -84,7 +87,7 @@ export async function count(context: CountedContext, principal: Principal, call:
 /** A call that has a name: the first under it, or the same again. */
 async function claimed(context: CountedContext, principal: Principal, call: Call, key: string, set: Aside): Promise<Counted> {
   const { store, clock } = context;
-  const wanted = { key, expiresAt: nowAt(clock) + repeat.withinSeconds, also: `${call.route} ${call.priced}` };
+  const wanted = { key, expiresAt: nowAt(clock) + repeat.withinSeconds, also: `${call.route} ${call.priced}`, consume: call.consume };
   const asked = await askFor(context, wanted, call.request, call.target);
   if (asked.kind === 'refused') {
     await giveBack(context, set);
@@ -95,14 +98,15 @@ async function claimed(context: CountedContext, principal: Principal, call: Call
     await giveBack(context, set);
     return { kind: 'counted', sale: createClaimedSale(context, repeatedUse(context, principal, call, claim)), isRepeat: true, kept: answer };
   }
-  if (set.kind === 'set') return counted(context, principal, call, { ...set, claim });
+  if (set.kind === 'set') return await counted(context, principal, call, { ...set, claim });
   // Where this fails the claim ends with its lease.
   await store.release({ ...claim, reason: 'not-counted' }).catch(() => {});
   return set;
 }
 
-function counted(context: CountedContext, principal: Principal, call: Call, set: SetAside): Counted {
-  return { kind: 'counted', sale: createClaimedSale(context, countedUse(context, principal, call, set)), isRepeat: false, kept: undefined };
+async function counted(context: CountedContext, principal: Principal, call: Call, set: SetAside): Promise<Counted> {
+  const sale = await beginSale(context, countedUse(context, principal, call, set), call.consume);
+  return sale instanceof FareboxError ? { kind: 'refused', error: sale } : { kind: 'counted', sale, isRepeat: false, kept: undefined };
 }
 
 /** Where this fails they come back with their lease. */
@@ -292,7 +296,10 @@ function unitsOf(debits: readonly Debit[], account: string): bigint {
 
 /** It is the same call, and it has had its answer. */
 function answered(): FareboxError {
-  return new FareboxError('IDEMPOTENCY_CONFLICT', 'This request was paid for and answered under this Idempotency-Key. Use a new key to ask once more.');
+  return new FareboxError(
+    'IDEMPOTENCY_CONFLICT',
+    'This request was paid for under this Idempotency-Key, and its answer is not given again. Use a new key to ask once more.',
+  );
 }
 
 /** Others have set aside what would be enough. */

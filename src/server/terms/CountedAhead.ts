@@ -5,15 +5,17 @@
  * @see docs/decisions/0027-counting-ahead.md
  */
 import * as Amount from '../../core/Amount.ts';
+import { FareboxError } from '../../core/Errors.ts';
 import { fromUtf8, toHex } from '../../core/internal/bytes.ts';
 import { sha256 } from '../../core/internal/sha256.ts';
 import type { RequestView } from '../../http/RequestView.ts';
 import { entryOf } from '../Ledger.ts';
 import type { Principal } from '../Offer.ts';
-import { createClaimedSale, type Use } from './ClaimedSale.ts';
+import type { Use } from './ClaimedSale.ts';
 import { type Call, type Counted, type CountedContext, setAside, used, worthOf } from './Counted.ts';
 import type { LeasedUnits } from './LeaseBlock.ts';
 import type { Leases } from './Leases.ts';
+import { beginSale } from './SpentSale.ts';
 
 /** What counting ahead needs of the paywall. */
 export type AheadContext = CountedContext & { readonly leases: Leases };
@@ -35,8 +37,8 @@ export async function countAhead(context: AheadContext, principal: Principal, ca
   const opens = () => ({ source: account, units, expiresAt, entry: entryOf('received', principal, route, context.clock, '', terms) });
   const outcome = await context.leases.take({ account, opens, takes, calls, service, route });
   if (outcome.kind === 'insufficient') return { kind: 'refused', error: outcome.isUnderWay ? setAside() : used() };
-  const sale = createClaimedSale(context, leasedUse(principal, call, outcome.units, outcome.left));
-  return { kind: 'counted', sale, isRepeat: false, kept: undefined };
+  const sale = await beginSale(context, leasedUse(principal, call, outcome.units, outcome.left), call.consume);
+  return sale instanceof FareboxError ? { kind: 'refused', error: sale } : { kind: 'counted', sale, isRepeat: false, kept: undefined };
 }
 
 function leasedUse(principal: Principal, call: Call, units: LeasedUnits, left: bigint): Use {

@@ -14,8 +14,9 @@ import type { RequestView } from '../../http/RequestView.ts';
 import type { ClaimOutcome, ClaimRef, ClaimRequest, LedgerEntry, Store, StoredAnswer } from '../../store/Store.ts';
 import { entryOf } from '../Ledger.ts';
 import type { Principal } from '../Offer.ts';
-import { createClaimedSale, type SaleContext, type Use } from './ClaimedSale.ts';
-import type { Sale, Terms } from './Terms.ts';
+import type { SaleContext, Use } from './ClaimedSale.ts';
+import { beginSale } from './SpentSale.ts';
+import type { Consume, Sale, Terms } from './Terms.ts';
 
 /** One payment, one request. A token that is never used expires a day after its invoice. */
 export function perRequest(): Terms {
@@ -51,6 +52,8 @@ export const repeat = { limit: 2, withinSeconds: 600 } as const;
 export type Wanted = Pick<ClaimRequest, 'key' | 'expiresAt' | 'entry'> & {
   /** What makes a request another one beside method, target and body, such as the inputs that its price depends on. */
   readonly also?: string;
+  /** When what is asked for is spent: where that was before anybody answered, only an answer that was kept is given again. */
+  readonly consume: Consume;
 };
 
 /** A claim for one request, or why there is none. `repeat`: how often its answer is given again by now. `answer`: the one of the first time. */
@@ -58,21 +61,25 @@ export type Asked =
   | { readonly kind: 'granted'; readonly claim: ClaimRef; readonly repeat: number; readonly answer: StoredAnswer | undefined }
   | { readonly kind: 'refused'; readonly code: 'CREDENTIAL_IN_USE' | 'CREDENTIAL_USED' | 'IDEMPOTENCY_CONFLICT' };
 
+/** A request that is to be claimed for, and where. */
+export type ClaimingRequest = { readonly request: RequestView; readonly target: Path.Target; readonly route: string; readonly consume: Consume };
+
 /**
  * Claims the one use of a credential for this request.
  * @throws STORE_UNAVAILABLE – not known whether it was claimed: nothing may be forwarded
  */
-export async function claim(context: ClaimContext, principal: Principal, request: RequestView, target: Path.Target, route: string): Promise<Claimed> {
+export async function claim(context: ClaimContext, principal: Principal, { request, target, route, consume }: ClaimingRequest): Promise<Claimed> {
   if (principal.useKey === undefined) throw new TypeError(`what was sold as "${principal.terms}" is not counted`);
   const wanted: Wanted = {
     key: principal.useKey,
     expiresAt: principal.mintedUntil,
     entry: entryOf('received', principal, route, context.clock, '', 'per-request'),
+    consume,
   };
   const asked = await askFor(context, wanted, request, target);
   if (asked.kind === 'refused') return { kind: 'refused', error: refusalOf(asked.code) };
-  const sale = createClaimedSale(context, claimedUse(context, asked.claim, principal, route, asked.repeat > 0));
-  return { kind: 'claimed', sale, kept: asked.answer };
+  const sale = await beginSale(context, claimedUse(context, asked.claim, principal, route, asked.repeat > 0), consume);
+  return sale instanceof FareboxError ? { kind: 'refused', error: sale } : { kind: 'claimed', sale, kept: asked.answer };
 }
 
 /**
@@ -82,7 +89,7 @@ export async function claim(context: ClaimContext, principal: Principal, request
 export async function askFor(context: ClaimContext, wanted: Wanted, request: RequestView, target: Path.Target): Promise<Asked> {
   const { store } = context;
   const key = request.header('idempotency-key');
-  const { also = '', ...claimed } = wanted;
+  const { also = '', consume, ...claimed } = wanted;
   const asked: ClaimRequest = {
     ...claimed,
     request: digest(`${request.method} ${target.path}${target.query}${also === '' ? '' : ` ${also}`}`),
@@ -109,6 +116,10 @@ export async function askFor(context: ClaimContext, wanted: Wanted, request: Req
     await store.release({ key: asked.key, fence, reason: 'another-request' });
     const isSameKey = asked.idempotencyKey !== undefined && asked.idempotencyKey === record?.idempotencyKey;
     return { kind: 'refused', code: isSameKey ? 'IDEMPOTENCY_CONFLICT' : 'CREDENTIAL_USED' };
+  }
+  if (outcome.repeat > 0 && consume === 'on-request' && outcome.answer === undefined) {
+    await store.release({ key: asked.key, fence, reason: 'not-kept' });
+    return { kind: 'refused', code: 'CREDENTIAL_USED' };
   }
   return { kind: 'granted', claim: { key: asked.key, fence }, repeat: outcome.repeat, answer: outcome.answer };
 }
@@ -182,6 +193,6 @@ export function digest(text: string): string {
 
 const reasons = {
   CREDENTIAL_IN_USE: 'The first request with this credential is still under way. Ask again in a moment; do not pay again.',
-  CREDENTIAL_USED: 'This token paid for one request, and that request was answered. Buy a new one.',
+  CREDENTIAL_USED: 'This token paid for one request, and was used for it. Buy a new one.',
   IDEMPOTENCY_CONFLICT: 'Another request was sent with this credential and this Idempotency-Key. Use a new key, or send the same request.',
 } as const;

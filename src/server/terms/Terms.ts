@@ -28,6 +28,12 @@ export type Terms = {
 };
 
 /**
+ * When a use is spent. `on-success`: when its answer's head says that the work has succeeded, and what fails costs nothing. `on-request`: when its request
+ * is let through, before the upstream is asked, and whatever becomes of it then.
+ */
+export type Consume = 'on-success' | 'on-request';
+
+/**
  * One use of a paid credential, from the claim to the last byte. Whoever carries the answer (proxy or adapter) calls `head` once the
  * upstream's head is there and before its first byte goes out, then `end`; or `unanswered` where no head came; or `absent` where the
  * client had left before the head. Later calls than the first that ends it do nothing.
@@ -35,6 +41,8 @@ export type Terms = {
 export type Sale = {
   /** Sent to the upstream as `Idempotency-Key`. */
   readonly idempotencyKey: string;
+  /** `on-request`: it is spent already, and an answer that is made instead of the upstream's says so. */
+  readonly consume: Consume;
   /** Takes the request's body as it passes by, so that the same request can be told from another one. */
   readonly onBody: (chunk: Uint8Array) => void;
   /**

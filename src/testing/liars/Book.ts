@@ -3,12 +3,16 @@
  */
 
 import type { Msat } from '../../core/Amount.ts';
+import type { Preimage } from '../../core/Preimage.ts';
 import type { PaymentOutcome, TrackedPayment } from '../../lightning/Lightning.ts';
-import type { KnownOffer } from '../Offers.ts';
+import type { MadeOffer } from '../Offers.ts';
+
+/** An offer as the liars have it; undefined: a wallet of somebody's own has made its invoice, and knows the preimage alone. */
+export type SoldOffer = MadeOffer & { readonly preimage: Preimage | undefined };
 
 /** One invoice and what became of it. */
 export type Entry = {
-  readonly offer: KnownOffer;
+  readonly offer: SoldOffer;
   readonly amountMsat: Msat;
   /** How often a client has told the wallet to pay it. */
   orders: number;
@@ -31,16 +35,18 @@ export type Settled = PaymentOutcome & { readonly kind: 'settled' };
 export const usualFeeMsat = 1000n as Msat;
 
 /** The entry of an offer that has just been made. */
-export function open(offer: KnownOffer, amountMsat: Msat): Entry {
+export function open(offer: SoldOffer, amountMsat: Msat): Entry {
   return { offer, amountMsat, orders: 0, lookUps: 0, orderedMsat: 0n, state: 'open', settlesAt: 0, spentMsat: 0n, isDelivered: false };
 }
 
 /** Takes the money; says so as a wallet does. Once is enough: a second time nothing more leaves it. */
 export function settle(entry: Entry, feeMsat: bigint = usualFeeMsat, overpaidMsat = 0n): Settled {
+  const { preimage } = entry.offer;
+  if (preimage === undefined) throw new TypeError('the wallet pays no invoice that another has made');
   if (entry.state !== 'settled') entry.spentMsat = entry.amountMsat + feeMsat + overpaidMsat;
   entry.state = 'settled';
   const amountMsat = (entry.amountMsat + overpaidMsat) as Msat;
-  return { kind: 'settled', preimage: entry.offer.preimage, amountMsat, feeMsat: (entry.spentMsat - amountMsat) as Msat };
+  return { kind: 'settled', preimage, amountMsat, feeMsat: (entry.spentMsat - amountMsat) as Msat };
 }
 
 /** Pays as an honest wallet does: once, and within the fee that it may charge. */

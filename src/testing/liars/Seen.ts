@@ -48,7 +48,7 @@ export type Seen = {
 };
 
 /** Sums up what a way has seen. */
-export function seenBy(way: Way, requests: readonly SeenVisit[], entries: readonly Entry[], noted: readonly string[], limits: Limits): Seen {
+export function seenBy(way: Pick<Way, 'most'>, requests: readonly SeenVisit[], entries: readonly Entry[], noted: readonly string[], limits: Limits): Seen {
   const known = entries.filter(({ orders, lookUps }) => orders + lookUps > 0);
   const payments = known.map(({ offer, amountMsat, orders, lookUps, state, spentMsat }) => {
     return { paymentHash: offer.paymentHash, amountMsat, orders, lookUps, state, spentMsat };
@@ -57,7 +57,7 @@ export function seenBy(way: Way, requests: readonly SeenVisit[], entries: readon
   return { requests, payments, spentMsat, robbed: [...noted, ...robberies(way, requests, known, limits)] };
 }
 
-function robberies(way: Way, requests: readonly SeenVisit[], entries: readonly Entry[], limits: Limits): readonly string[] {
+function robberies(way: Pick<Way, 'most'>, requests: readonly SeenVisit[], entries: readonly Entry[], limits: Limits): readonly string[] {
   const found: string[] = [];
   const orders = entries.reduce((sum, entry) => sum + entry.orders, 0);
   if (orders > way.most.orders) found.push(`ordered ${orders} payments, and at most ${way.most.orders} was called for`);

@@ -3,8 +3,9 @@
  */
 import * as Amount from '../../core/Amount.ts';
 import { type Clock, nowAt } from '../../core/Clock.ts';
-import { type KnownOffer, makeOffer, type OfferScript } from '../Offers.ts';
+import type { OfferScript } from '../Offers.ts';
 import * as Book from './Book.ts';
+import type { Maker } from './Maker.ts';
 import { type Limits, type Seen, type SeenVisit, seenBy } from './Seen.ts';
 import type { Booth, Place, Script } from './Way.ts';
 import { scripts } from './ways.ts';
@@ -16,6 +17,8 @@ export type Act = {
   readonly entries: Book.Entry[];
   /** Robberies that the script has noticed itself. */
   readonly noted: string[];
+  /** The offer that is made to everybody who asks, once it is made. */
+  same?: Promise<Book.SoldOffer>;
 };
 
 /** Everything that the liars have in common. */
@@ -30,6 +33,8 @@ export type Stage = {
   readonly silent: () => number;
   readonly boothOf: (act: Act) => Booth;
   readonly seen: (act: Act) => Seen;
+  /** Asks the wallet that made the invoices of a way which of them have been paid. @throws LIGHTNING_UNAVAILABLE – it could not be found out */
+  readonly lookUp: (act: Act) => Promise<void>;
   /** Begins a way anew. */
   readonly forget: (act: Act) => void;
 };
@@ -41,9 +46,8 @@ export const limits: Limits = { maxPerRequestMsat: 60_000n, maxTotalMsat: 500_00
  * Sets the stage.
  * @param origins - filled in before the first request
  */
-export function createStage(clock: Clock, origins: { readonly [place in Place]: string }): Stage {
+export function createStage(clock: Clock, origins: { readonly [place in Place]: string }, maker: Maker): Stage {
   const acts = new Map(scripts.map((script) => [script.name, begin(script)]));
-  const same = new WeakMap<Act, KnownOffer>();
   let offsetSeconds = 0;
   let silent = 0;
   const now = () => nowAt(clock) + offsetSeconds;
@@ -51,8 +55,8 @@ export function createStage(clock: Clock, origins: { readonly [place in Place]: 
   const boothOf = (act: Act): Booth => {
     const { name } = act.script;
     const at = { seller: `${origins.seller}/${name}`, thief: `${origins.thief}/${name}`, plain: `${origins.plain}/${name}` };
-    const offer = (script: OfferScript = {}) => {
-      const made = makeOffer({ caveats: caveatsOf(name, now()), ...script }, now());
+    const offer = async (script: OfferScript = {}) => {
+      const made = await maker.make({ caveats: caveatsOf(name, now()), ...script }, now());
       act.entries.push(Book.open(made, script.amountMsat ?? Amount.fromSat(50)));
       return made;
     };
@@ -60,10 +64,9 @@ export function createStage(clock: Clock, origins: { readonly [place in Place]: 
       at,
       nowAt: now,
       offer,
-      sameOffer: () => {
-        const made = same.get(act) ?? offer();
-        same.set(act, made);
-        return made;
+      sameOffer: (script) => {
+        act.same ??= offer(script);
+        return act.same;
       },
       robbed: (how) => void act.noted.push(how),
       fallSilent: (response) => {
@@ -83,6 +86,15 @@ export function createStage(clock: Clock, origins: { readonly [place in Place]: 
     silent: () => silent,
     boothOf,
     seen: ({ script, visits, entries, noted }) => seenBy(script, visits, entries, noted, limits),
+    lookUp: async ({ entries }) => {
+      const { isPaid } = maker;
+      if (!isPaid) return;
+      for (const entry of entries) {
+        if (entry.state !== 'open' || entry.offer.preimage !== undefined || !(await isPaid(entry.offer.paymentHash))) continue;
+        // What its payer ordered, and the fee, the payee does not see.
+        Object.assign(entry, { state: 'settled', orders: 1, orderedMsat: entry.amountMsat, spentMsat: entry.amountMsat });
+      }
+    },
     forget: ({ script }) => void acts.set(script.name, begin(script)),
   };
 }

@@ -7,9 +7,10 @@ import { calls, decode } from '../../lightning/sandbox/Wire.ts';
 import { refuse, reply } from './answers.ts';
 import * as Book from './Book.ts';
 import type { Act, Stage } from './Stage.ts';
+import type { Done } from './Way.ts';
 
 /** Answers one call of the wire. */
-export function answerCall(stage: Stage, name: string, body: string, response: ServerResponse): void {
+export function answerCall(stage: Stage, name: string, body: string, response: ServerResponse): Done {
   switch (name) {
     case 'pay': {
       const request = decode(calls.pay.request, body);
@@ -30,24 +31,24 @@ export function answerCall(stage: Stage, name: string, body: string, response: S
   }
 }
 
-function pay(stage: Stage, invoice: string, maxFeeMsat: bigint, response: ServerResponse): void {
+function pay(stage: Stage, invoice: string, maxFeeMsat: bigint, response: ServerResponse): Done {
   const known = find(stage, ({ offer }) => withoutChecksum(offer.invoice) === withoutChecksum(invoice));
   if (!known) return reply(response, Book.failed('rejected', 'The invoice was not made by the liars.'));
   const { act, entry } = known;
   const earlier = act.entries.filter((other) => other !== entry && other.orders > 0).length;
   entry.orders++;
   entry.orderedMsat = entry.amountMsat + maxFeeMsat;
-  if (act.script.pay) act.script.pay({ entry, earlier, response }, stage.boothOf(act));
-  else reply(response, Book.pay(entry));
+  if (act.script.pay) return act.script.pay({ entry, earlier, response }, stage.boothOf(act));
+  reply(response, Book.pay(entry));
 }
 
-function lookUp(stage: Stage, paymentHash: string, response: ServerResponse): void {
+function lookUp(stage: Stage, paymentHash: string, response: ServerResponse): Done {
   const known = find(stage, ({ offer }) => offer.paymentHash === paymentHash);
   if (!known) return reply(response, { kind: 'absent' });
   const { act, entry } = known;
   entry.lookUps++;
-  if (act.script.lookUp) act.script.lookUp({ entry, response }, stage.boothOf(act));
-  else reply(response, Book.lookUp(entry, stage.nowAt()));
+  if (act.script.lookUp) return act.script.lookUp({ entry, response }, stage.boothOf(act));
+  reply(response, Book.lookUp(entry, stage.nowAt()));
 }
 
 function find(stage: Stage, matches: (entry: Book.Entry) => boolean): { readonly act: Act; readonly entry: Book.Entry } | undefined {

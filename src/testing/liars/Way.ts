@@ -2,8 +2,8 @@
  * A way to rob a client: who lies, what an honest client does about it, and the script of the lie.
  */
 import type { ServerResponse } from 'node:http';
-import type { KnownOffer, OfferScript } from '../Offers.ts';
-import type { Entry } from './Book.ts';
+import type { OfferScript } from '../Offers.ts';
+import type { Entry, SoldOffer } from './Book.ts';
 
 /** Who lies: the seller, the wallet, or what lies between the client and either of them. */
 export type Liar = 'server' | 'wallet' | 'network';
@@ -15,13 +15,14 @@ export type Liar = 'server' | 'wallet' | 'network';
  * - `handed-on`: it hands over whatever the server said, and pays nothing for it beyond what it has paid.
  * - `refused`: an error that says why, before it pays anything more. Nothing is set aside for it.
  * - `broken`: an error as for any connection that breaks or leads nowhere.
+ * - `failed`: an error that says that the wallet could not pay. Nothing was spent, and nothing is set aside for it.
  * - `held`: an error that says that nobody knows whether the payment was made. Its money stays set aside, and nothing else is paid for this URL.
  * - `interrupted`: an error that says that it was paid and no answer came. The proof is kept, and serves the next call.
  * - `not-honoured`: an error that says that it was paid and the server refuses the proof, which is kept.
  * - `stopped`: an error that says that nothing is paid any more before a person has looked.
  * - `given-up`: never by itself; the caller aborts it. What was paid for is kept.
  */
-export type Ending = 'answered' | 'handed-on' | 'refused' | 'broken' | 'held' | 'interrupted' | 'not-honoured' | 'stopped' | 'given-up';
+export type Ending = 'answered' | 'handed-on' | 'refused' | 'broken' | 'failed' | 'held' | 'interrupted' | 'not-honoured' | 'stopped' | 'given-up';
 
 /** What to do with the client, in order: a GET below the way's own URL, or time that passes. */
 export type WayStep =
@@ -34,6 +35,8 @@ export type Way = {
   /** Lower-case letters, digits and hyphens: the first part of its paths. */
   readonly name: string;
   readonly liar: Liar;
+  /** What it takes to try it: the seller's address alone, with any wallet; or that the client pays from the liars' own wallet. */
+  readonly needs: 'server' | 'wallet';
   /** What it does, in a sentence. */
   readonly does: string;
   /** What an honest client does about it, in a sentence. */
@@ -44,11 +47,14 @@ export type Way = {
 };
 
 /** A way with its script. What it leaves out is done honestly. */
-export type Script = Way & {
-  readonly serve?: (visit: Visit, booth: Booth) => void;
-  readonly pay?: (order: Order, booth: Booth) => void;
-  readonly lookUp?: (lookUp: LookUp, booth: Booth) => void;
+export type Script = Omit<Way, 'needs'> & {
+  readonly serve?: (visit: Visit, booth: Booth) => Done;
+  readonly pay?: (order: Order, booth: Booth) => Done;
+  readonly lookUp?: (lookUp: LookUp, booth: Booth) => Done;
 };
+
+/** At once, or after a while. */
+export type Done = void | Promise<void>;
 
 /** Where a request arrived: at the seller's own origin, at another one, or at one that is plain http to no address of loopback. */
 export type Place = 'seller' | 'thief' | 'plain';
@@ -58,6 +64,8 @@ export type Visit = {
   readonly place: Place;
   /** Below the way's own URL, without the query. */
   readonly path: string;
+  /** How many answers this way has sold before. */
+  readonly sold: number;
   /** The payment of this way that its credential proves. */
   readonly paid: Entry | undefined;
   readonly response: ServerResponse;
@@ -84,9 +92,9 @@ export type Booth = {
   /** Unix seconds. */
   readonly nowAt: () => number;
   /** Makes an offer whose invoice the wallet pays. Default: 50 sat for one answer. */
-  readonly offer: (script?: OfferScript) => KnownOffer;
+  readonly offer: (script?: OfferScript) => Promise<SoldOffer>;
   /** The offer that is made to everybody who asks. */
-  readonly sameOffer: () => KnownOffer;
+  readonly sameOffer: (script?: OfferScript) => Promise<SoldOffer>;
   /** Notes a robbery. */
   readonly robbed: (how: string) => void;
   /** Says nothing more on this connection, for good. */

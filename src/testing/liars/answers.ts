@@ -3,27 +3,33 @@
  */
 import type { ServerResponse } from 'node:http';
 import { encode } from '../../lightning/sandbox/Wire.ts';
-import type { MadeOffer } from '../Offers.ts';
-import type { Booth, Visit } from './Way.ts';
+import type { MadeOffer, OfferScript } from '../Offers.ts';
+import type { Booth, Done, Script, Visit } from './Way.ts';
+
+type Serving = NonNullable<Script['serve']>;
+
+/** An offer, or one that is being made. */
+export type Making = MadeOffer | Promise<MadeOffer>;
 
 /** What is sold. */
 export const answerBody = '{"ok":true}';
 
 /** Sells one answer for one payment. */
-export function sell(visit: Visit, booth: Booth): void {
+export function sell(visit: Visit, booth: Booth, script?: OfferScript): Done {
   const { paid, response } = visit;
-  if (!paid || paid.isDelivered) return ask(response, booth.offer());
+  if (!paid || paid.isDelivered) return ask(response, booth.offer(script));
   paid.isDelivered = true;
   deliver(response);
 }
 
 /** Lets a proof of payment be seen by one, and a request without it by another. */
-export function byProof(paid: (visit: Visit, booth: Booth) => void, bare = (visit: Visit, booth: Booth) => ask(visit.response, booth.offer())) {
-  return (visit: Visit, booth: Booth): void => (visit.paid ? paid(visit, booth) : bare(visit, booth));
+export function byProof(paid: Serving, bare: Serving = (visit, booth) => ask(visit.response, booth.offer())): Serving {
+  return (visit, booth) => (visit.paid ? paid(visit, booth) : bare(visit, booth));
 }
 
 /** Answers 402 with an offer, in both schemes. */
-export function ask(response: ServerResponse, offer: MadeOffer, extra: { readonly headers?: Record<string, string>; readonly body?: unknown } = {}): void {
+export async function ask(response: ServerResponse, making: Making, extra: { readonly headers?: Record<string, string>; readonly body?: unknown } = {}) {
+  const offer = await making;
   const lines = [challengeOf(offer, 'LSAT'), challengeOf(offer, 'L402')];
   send(response, 402, { 'WWW-Authenticate': lines, ...extra.headers }, extra.body ?? { message: 'Payment required' });
 }
@@ -54,8 +60,8 @@ export function refuse(response: ServerResponse, status: number, code: string, m
 }
 
 /** Sends the reader elsewhere. */
-export function redirect(response: ServerResponse, location: string): void {
-  response.writeHead(302, { Location: location }).end();
+export function redirect(response: ServerResponse, location: string, status = 302): void {
+  response.writeHead(status, { Location: location }).end();
 }
 
 /** Writes bytes as they are, then closes the connection. */
@@ -69,8 +75,7 @@ export function cut(response: ServerResponse): void {
 }
 
 /** Writes for as long as somebody reads, up to so many bytes; tells when all of them were taken. */
-export function pour(response: ServerResponse, mostBytes: number, taken: () => void = () => {}): void {
-  const chunk = ' '.repeat(16_384);
+export function pour(response: ServerResponse, mostBytes: number, taken: () => void = () => {}, chunk: string | Buffer = ' '.repeat(16_384)): void {
   let sent = 0;
   const more = () => {
     while (!response.destroyed && sent < mostBytes) {

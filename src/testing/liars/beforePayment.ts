@@ -2,22 +2,10 @@
  * Sellers that lie in the offer, before anything is paid.
  */
 import * as Amount from '../../core/Amount.ts';
-import type { OfferScript } from '../Offers.ts';
-import { ask as asking, challengeOf, cut, deliver, pour, redirect, sell, send, sendRaw } from './answers.ts';
+import { ask as asking, challengeOf, deliver, reply, sell, send } from './answers.ts';
+import { failed } from './Book.ts';
+import { dear, offering, refusing } from './refusing.ts';
 import { ask, type Booth, type Script, usualMost, type Visit } from './Way.ts';
-
-const dear = { amountMsat: Amount.fromSat(5000) };
-const nothing = { requests: 5, orders: 0 };
-
-/** A way whose offer nobody should pay. */
-function refusing(name: string, does: string, demand: string, serve: (visit: Visit, booth: Booth) => void): Script {
-  return { name, liar: 'server', does, demand, steps: [ask('refused')], most: nothing, serve };
-}
-
-/** One whose offer is wrong in itself. */
-function offering(name: string, does: string, demand: string, script: OfferScript): Script {
-  return refusing(name, does, demand, ({ response }, booth) => asking(response, booth.offer(script)));
-}
 
 /** The price is not what it seems. */
 export const prices: readonly Script[] = [
@@ -57,6 +45,35 @@ export const prices: readonly Script[] = [
     'Refuse: a seller that says two prices gets neither.',
     ({ response }, booth) => twoChallenges({ response }, booth, Amount.fromSat(58)),
   ),
+  refusing(
+    'free-in-body',
+    'The body of the 402 says 0 sat, the invoice asks 50: both are within the limit.',
+    'Refuse: a seller that says two prices gets neither.',
+    ({ response }, booth) => asking(response, booth.offer(), { body: { message: 'Payment required', amount: 0, unit: 'satoshis' } }),
+  ),
+  offering('one-millisatoshi-over', 'The invoice asks 60,001 msat: 60 sat to whoever rounds down.', 'Count in millisatoshis, and keep to the limit.', {
+    amountMsat: 60_001n as Amount.Msat,
+  }),
+  {
+    ...offering(
+      'no-room-for-the-fee',
+      'The invoice asks for the whole limit, so that the fee comes on top of it.',
+      'Count the fee inside the limit: it leaves none.',
+      {
+        amountMsat: Amount.fromSat(60),
+      },
+    ),
+    most: { requests: 5, orders: 1 },
+  },
+  {
+    name: 'creeping-price',
+    liar: 'server',
+    does: 'Every answer costs 10 sat more than the one before.',
+    demand: 'Buy as long as the price and its fee are within the limit of a request, and refuse from there on.',
+    steps: [...Array.from({ length: 5 }, () => ask('answered')), ask('refused'), ask('refused')],
+    most: { requests: 20, orders: 7 },
+    serve: (visit, booth) => sell(visit, booth, { amountMsat: Amount.fromSat(10 + 10 * visit.sold) }),
+  },
   offering('no-amount', 'The invoice names no amount: the payer decides.', 'Refuse: nothing would bind the price.', { amountMsat: null }),
   offering(
     'whole-bitcoin-amount',
@@ -64,6 +81,10 @@ export const prices: readonly Script[] = [
     'Read the amount as BOLT 11 has it, and keep to the limit.',
     { amountMsat: Amount.fromSat(2_100_000_000) },
   ),
+  offering('zero-amount', 'The invoice asks for nothing: the payer decides, with some wallets.', 'Refuse: nothing would bind the price.', { amountText: '0n' }),
+  offering('fraction-of-a-millisatoshi', 'The invoice asks 500,001 tenths of a millisatoshi.', 'Refuse an amount that cannot be paid.', {
+    amountText: '500001p',
+  }),
   offering('overflowing-amount', 'The amount wraps round to 50 sat where it is kept in 64 bits.', 'Refuse an amount beyond all bitcoin.', {
     amountText: `${2n ** 64n + 50_000n}0p`,
   }),
@@ -77,9 +98,9 @@ export const invoices: readonly Script[] = [
     'unreadable-invoice',
     'A letter of the invoice was changed, so that its checksum is wrong.',
     'Refuse what cannot be read; hand nothing to the wallet that it was not checked.',
-    ({ response }, booth) => {
-      const offer = booth.offer();
-      asking(response, { ...offer, invoice: offer.invoice.replace(/.$/, (letter) => (letter === 'q' ? 'p' : 'q')) });
+    async ({ response }, booth) => {
+      const offer = await booth.offer();
+      return asking(response, { ...offer, invoice: offer.invoice.replace(/.$/, (letter) => (letter === 'q' ? 'p' : 'q')) });
     },
   ),
   offering('forged-signature', 'The invoice names one node as its payee and is signed by another.', 'Check the signature, and refuse.', { isForged: true }),
@@ -89,11 +110,55 @@ export const invoices: readonly Script[] = [
   }),
   offering('expiring-invoice', 'The invoice expires in three seconds.', 'Refuse: the payment could arrive too late.', { expirySeconds: 3 }),
   refusing(
+    'expired-by-its-own-clock',
+    'The invoice expired a minute ago, and the header Date says that it is two minutes earlier.',
+    'Go by a clock of your own, and refuse.',
+    ({ response }, booth) => {
+      const headers = { Date: new Date((booth.nowAt() - 120) * 1000).toUTCString() };
+      return asking(response, booth.offer({ ageSeconds: 120, expirySeconds: 60 }), { headers });
+    },
+  ),
+  refusing(
+    'another-payee',
+    'The body names a node as the payee, and the invoice pays another one.',
+    'Compare the payee that is named with that of the invoice, and refuse.',
+    ({ response }, booth) => asking(response, booth.offer(), { body: { message: 'Payment required', payee: strangersNode } }),
+  ),
+  refusing(
     'foreign-payment-hash',
     'The token is bound to another payment than the invoice: paying does not make it good.',
     'Compare the payment hash of the token with that of the invoice, and refuse.',
-    ({ response }, booth) => asking(response, booth.offer({ boundTo: booth.sameOffer().paymentHash })),
+    async ({ response }, booth) => asking(response, booth.offer({ boundTo: (await booth.sameOffer()).paymentHash })),
   ),
+  {
+    name: 'same-hash-dearer',
+    liar: 'server',
+    does: 'Sells for 5 sat, then offers another invoice with the same payment hash for 58: its preimage is known already.',
+    demand: 'Pay a payment hash once, whatever invoice it comes with.',
+    steps: [ask('answered', 'a'), ask('refused', 'b')],
+    most: usualMost,
+    serve: async ({ response, paid, path, sold }, booth) => {
+      const offer = await booth.sameOffer({ amountMsat: Amount.fromSat(5) });
+      if (paid && path === 'a') {
+        paid.isDelivered = true;
+        return deliver(response);
+      }
+      const { preimage } = offer;
+      return asking(response, sold === 0 || preimage === undefined ? offer : booth.offer({ preimage, amountMsat: Amount.fromSat(58) }));
+    },
+  },
+  {
+    name: 'paid-by-another',
+    liar: 'server',
+    does: 'The invoice has been paid by somebody else: the wallet’s payment is turned back.',
+    demand: 'Say that it failed and that nothing was spent; no other payment in the same call.',
+    steps: [ask('failed')],
+    most: usualMost,
+    pay: ({ entry, response }) => {
+      entry.state = 'failed';
+      reply(response, failed('rejected', 'The payee has been paid for this already.'));
+    },
+  },
   {
     name: 'one-invoice-for-all',
     liar: 'server',
@@ -105,149 +170,10 @@ export const invoices: readonly Script[] = [
   },
 ];
 
-/** The challenge is wrong, or none. */
-export const challenges: readonly Script[] = [
-  {
-    name: 'unknown-scheme',
-    liar: 'server',
-    does: 'A 402 that offers a scheme of its own only, with a Lightning invoice in its body.',
-    demand: 'Hand the answer on and pay nothing: the invoice in a body is no challenge.',
-    steps: [ask('handed-on')],
-    most: nothing,
-    serve: ({ response }, booth) => send(response, 402, { 'WWW-Authenticate': 'Payment id="1", method="card"' }, { invoice: booth.offer().invoice }),
-  },
-  {
-    name: 'offer-in-a-200',
-    liar: 'server',
-    does: 'A 200 with the answer, and with a challenge in its head.',
-    demand: 'Hand the answer on and pay nothing: only a 402 asks for money.',
-    steps: [ask('answered')],
-    most: nothing,
-    serve: ({ response }, booth) => {
-      response.setHeader('WWW-Authenticate', challengeOf(booth.offer()));
-      deliver(response);
-    },
-  },
-  refusing(
-    'unsendable-token',
-    'The token is no base64 and holds spaces and braces: it could not be sent back in a header.',
-    'Refuse before paying: what is paid for could never be shown.',
-    ({ response }, booth) => asking(response, booth.offer({ token: 'not base64: {}' })),
-  ),
-  {
-    ...refusing(
-      'control-characters',
-      'The challenge has a NUL, an escape and a bare carriage return in it.',
-      'Refuse the answer as a whole; show none of it to a terminal.',
-      ({ response }, booth) => {
-        const { token, invoice } = booth.offer();
-        const challenge = challengeOf({ token: `${token.slice(0, 8)}\u0000\u001b[2J\r${token.slice(8)}`, invoice });
-        sendRaw(response, `HTTP/1.1 402 Payment Required\r\nWWW-Authenticate: ${challenge}\r\nContent-Length: 0\r\n\r\n`);
-      },
-    ),
-    steps: [ask('broken')],
-  },
-  {
-    ...refusing(
-      'huge-header',
-      'A header of a megabyte before the challenge.',
-      'Stop reading at a limit: an error, and nothing is paid.',
-      ({ response }, booth) => asking(response, booth.offer(), { headers: { 'X-Filler': 'x'.repeat(1024 * 1024) } }),
-    ),
-    steps: [ask('broken')],
-  },
-  {
-    ...refusing(
-      'ten-thousand-challenges',
-      'Ten thousand challenges in one answer.',
-      'Stop reading at a limit: an error, and nothing is paid.',
-      ({ response }, booth) => {
-        const line = challengeOf(booth.offer());
-        send(response, 402, { 'WWW-Authenticate': Array.from({ length: 10_000 }, () => line) });
-      },
-    ),
-    steps: [ask('broken')],
-  },
-  {
-    ...refusing('token-of-a-megabyte', 'The token is a megabyte long.', 'Stop reading at a limit: an error, and nothing is paid.', ({ response }, booth) =>
-      asking(response, booth.offer({ token: 'A'.repeat(1024 * 1024) })),
-    ),
-    steps: [ask('broken')],
-  },
-  {
-    name: 'terminal-escapes',
-    liar: 'server',
-    does: 'The description in the invoice holds escape sequences that would steer a terminal.',
-    demand: 'Buy, and escape whatever is shown of it.',
-    steps: [ask('answered')],
-    most: usualMost,
-    serve: (visit, booth) => {
-      if (visit.paid) sell(visit, booth);
-      else asking(visit.response, booth.offer({ description: '\u001b]0;owned\u0007\u001b[2Jone answer\u202e' }));
-    },
-  },
-];
+/** A compressed public key that no invoice here is of. */
+const strangersNode = `02${'ab'.repeat(32)}`;
 
-/** The body of the 402, or the way to it, never ends. */
-export const endless: readonly Script[] = [
-  {
-    name: 'endless-offer-body',
-    liar: 'server',
-    does: 'The body of the 402 never ends.',
-    demand: 'Stop reading at a limit; what is read of a body changes nothing about the offer in the head.',
-    steps: [ask('answered')],
-    most: usualMost,
-    serve: (visit, booth) => {
-      if (visit.paid) return sell(visit, booth);
-      visit.response.writeHead(402, { 'WWW-Authenticate': challengeOf(booth.offer()), 'Content-Type': 'application/json' });
-      pour(visit.response, 32 * 1024 * 1024, () => booth.robbed('read 32 MB of the body of a 402'));
-    },
-  },
-  {
-    name: 'dribbling-offer-body',
-    liar: 'server',
-    does: 'The body of the 402 begins and never goes on.',
-    demand: 'Stop waiting for it after a few seconds; the offer is in the head.',
-    steps: [ask('answered')],
-    most: usualMost,
-    serve: (visit, booth) => {
-      if (visit.paid) return sell(visit, booth);
-      visit.response.writeHead(402, { 'WWW-Authenticate': challengeOf(booth.offer()), 'Content-Type': 'application/json' });
-      visit.response.write('{"message":');
-      booth.fallSilent(visit.response);
-    },
-  },
-  {
-    name: 'cut-offer-body',
-    liar: 'network',
-    does: 'The connection is reset in the body of the 402.',
-    demand: 'Go by the offer in the head, or ask again; pay once.',
-    steps: [ask('answered')],
-    most: usualMost,
-    serve: (visit, booth) => {
-      if (visit.paid) return sell(visit, booth);
-      visit.response.writeHead(402, { 'WWW-Authenticate': challengeOf(booth.offer()), 'Content-Type': 'application/json', 'Content-Length': 1000 });
-      visit.response.write('{"message":', () => cut(visit.response));
-    },
-  },
-  {
-    name: 'endless-redirect',
-    liar: 'server',
-    does: 'Every answer is a redirect to the next.',
-    demand: 'Stop after twenty or so.',
-    steps: [ask('broken', 'hop-0')],
-    most: { requests: 60, orders: 0 },
-    serve: ({ response, path }, booth) => redirect(response, `${booth.at.seller}/hop-${Number(/\d+$/.exec(path)?.[0] ?? 0) + 1}`),
-  },
-  refusing(
-    'plain-http-offer',
-    'A redirect to plain http at an address that is not loopback, where an offer waits.',
-    'Refuse: whoever is on the way could take the credential.',
-    ({ response, place }, booth) => (place === 'plain' ? asking(response, booth.offer()) : redirect(response, `${booth.at.plain}/a`)),
-  ),
-];
-
-function twoChallenges({ response }: Pick<Visit, 'response'>, booth: Booth, amountMsat: Amount.Msat): void {
-  const lines = [challengeOf(booth.offer({ amountMsat }), 'L402'), challengeOf(booth.offer({ amountMsat: Amount.fromSat(5) }), 'LSAT')];
+async function twoChallenges({ response }: Pick<Visit, 'response'>, booth: Booth, amountMsat: Amount.Msat): Promise<void> {
+  const lines = [challengeOf(await booth.offer({ amountMsat }), 'L402'), challengeOf(await booth.offer({ amountMsat: Amount.fromSat(5) }), 'LSAT')];
   send(response, 402, { 'WWW-Authenticate': lines }, { message: 'Payment required' });
 }

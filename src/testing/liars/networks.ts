@@ -2,7 +2,7 @@
  * What lies between a client and its wallet, and loses, cuts, doubles or delays what goes over it. The wallet itself is honest.
  */
 import { encode } from '../../lightning/sandbox/Wire.ts';
-import { cut, refuse, reply, sendRaw } from './answers.ts';
+import { cut, pour, redirect, refuse, reply, sell, send, sendRaw } from './answers.ts';
 import { lookUp as honestly, pay, settle } from './Book.ts';
 import { ask, later, type Order, type Script, usualMost } from './Way.ts';
 
@@ -17,6 +17,45 @@ export const lostReplies: readonly Script[] = [
     const body = encode(settle(entry));
     sendRaw(response, `${headFor(body)}${body.slice(0, body.length / 2)}`);
   }),
+  {
+    name: 'reply-dribbles',
+    liar: 'network',
+    does: 'The reply of the wallet begins and never goes on. It has paid.',
+    demand,
+    steps: [ask('held'), ask('answered')],
+    most: usualMost,
+    pay: ({ entry, response }, booth) => {
+      settle(entry);
+      response.writeHead(200, { 'Content-Type': 'application/json' }).write('{"kind":');
+      booth.fallSilent(response);
+    },
+  },
+  {
+    name: 'reply-floods',
+    liar: 'network',
+    does: 'The reply of the wallet goes on for 32 MB. It has paid.',
+    demand: 'Stop reading at a limit; hold the payment as unknown, look it up before the next one: paid once, answered once.',
+    steps: [ask('held'), ask('answered')],
+    most: usualMost,
+    pay: ({ entry, response }, booth) => {
+      settle(entry);
+      response.writeHead(200, { 'Content-Type': 'application/json' });
+      pour(response, 32 * 1024 * 1024, () => booth.robbed('read 32 MB of the reply of a wallet'));
+    },
+  },
+  {
+    name: 'wallet-redirects',
+    liar: 'network',
+    does: 'The wallet’s address redirects the order to another origin. It has paid.',
+    demand: `Send order and key nowhere else. ${demand}`,
+    steps: [ask('held'), ask('answered')],
+    most: usualMost,
+    serve: (visit, booth) => (visit.place === 'thief' ? send(visit.response, 200) : sell(visit, booth)),
+    pay: ({ entry, response }, booth) => {
+      settle(entry);
+      redirect(response, `${booth.at.thief}/wallet`, 307);
+    },
+  },
   {
     name: 'order-lost',
     liar: 'network',

@@ -2,7 +2,7 @@
  * Wallets that lie about a payment.
  */
 
-import { reply } from './answers.ts';
+import { refuse, reply } from './answers.ts';
 import { type Entry, failed, lookUp as honestly, settle, usualFeeMsat } from './Book.ts';
 import { ask, type Booth, later, type Script, usualMost } from './Way.ts';
 
@@ -10,9 +10,13 @@ const held = [ask('held'), ask('held')];
 
 /** The proof is none. */
 export const proofs: readonly Script[] = [
-  claiming('paid-without-preimage', 'says that it has paid, and shows no preimage. It has', () => undefined, settle),
-  claiming('wrong-preimage', 'says that it has paid, and shows a preimage that does not match. It has not', () => 'ab'.repeat(32)),
-  claiming('preimage-of-another', 'says that it has paid, and shows the preimage of another payment. It has not', (booth) => booth.sameOffer().preimage),
+  claiming('paid-without-preimage', 'says that it has paid, and shows no preimage. It has', async () => undefined, settle),
+  claiming('wrong-preimage', 'says that it has paid, and shows a preimage that does not match. It has not', async () => 'ab'.repeat(32)),
+  claiming(
+    'preimage-of-another',
+    'says that it has paid, and shows the preimage of another payment. It has not',
+    async (booth) => (await booth.sameOffer()).preimage,
+  ),
 ];
 
 /** A definite word that is wrong, or none at all. */
@@ -64,6 +68,57 @@ export const words: readonly Script[] = [
     lookUp: ({ response }) => reply(response, unknown),
   },
   {
+    name: 'under-way-for-ever',
+    liar: 'wallet',
+    does: 'The wallet cannot say what became of the payment, and every look-up says that it is under way, also after its invoice has expired.',
+    demand: 'Hold the payment for as long as it is under way; never pay again for this.',
+    steps: [...held, later(4000), ask('held')],
+    most: usualMost,
+    pay: ({ entry, response }) => {
+      entry.state = 'pending';
+      entry.settlesAt = Number.MAX_SAFE_INTEGER;
+      reply(response, unknown);
+    },
+  },
+  {
+    name: 'says-failed-is-under-way',
+    liar: 'wallet',
+    does: 'The wallet says that the payment failed, and it is under way; a minute later it settles.',
+    demand: 'Look a failure up before its money is free again; hold what is under way.',
+    steps: [...held, later(60), ask('answered')],
+    most: usualMost,
+    pay: ({ entry, response }, booth) => {
+      entry.state = 'pending';
+      entry.settlesAt = booth.nowAt() + 60;
+      reply(response, failed('no-route', 'No route was found.'));
+    },
+  },
+  {
+    name: 'says-unauthorized-has-paid',
+    liar: 'wallet',
+    does: 'The wallet answers the payment with 401, as if nobody may pay from it, and has paid; a look-up tells the truth.',
+    demand: 'Hold the payment as unknown, look it up before the next one: paid once, answered once.',
+    steps: [ask('held'), ask('answered')],
+    most: usualMost,
+    pay: ({ entry, response }) => {
+      settle(entry);
+      refuse(response, 401, 'LIGHTNING_UNAUTHORIZED', 'You may not pay from this wallet.');
+    },
+  },
+  {
+    name: 'nonsense-for-ever',
+    liar: 'wallet',
+    does: 'The wallet answers the payment and every look-up with nonsense. It has paid.',
+    demand: 'Take what cannot be read for unknown; hold the payment, and never pay again for this.',
+    steps: [...held, later(4000), ask('held')],
+    most: usualMost,
+    pay: ({ entry, response }) => {
+      settle(entry);
+      reply(response, [{ kind: ['settled'] }, null, 'settled']);
+    },
+    lookUp: ({ response }) => reply(response, { kind: 7, preimage: { toString: 'settled' }, amountMsat: null }),
+  },
+  {
     name: 'contradicts-itself',
     liar: 'wallet',
     does: 'Look-ups say by turns that the payment is under way and that it was never seen, and go on so after its invoice has expired. It has paid.',
@@ -84,7 +139,7 @@ export const words: readonly Script[] = [
     steps: held,
     most: usualMost,
     pay: ({ response }) => reply(response, unknown),
-    lookUp: ({ entry, response }, booth) => reply(response, { ...claimOf(entry), preimage: booth.sameOffer().preimage }),
+    lookUp: async ({ entry, response }, booth) => reply(response, { ...claimOf(entry), preimage: (await booth.sameOffer()).preimage }),
   },
 ];
 
@@ -107,6 +162,24 @@ export const sums: readonly Script[] = [
     steps: [ask('answered'), ask('stopped')],
     most: usualMost,
     pay: ({ entry, response }) => reply(response, settle(entry, usualFeeMsat, 4_950_000n)),
+  },
+  {
+    name: 'charges-all-there-is',
+    liar: 'wallet',
+    does: 'The wallet charges a fee of twenty million bitcoin.',
+    demand: 'Count what it says it really cost, hand over the answer, and pay nothing more before a person has looked.',
+    steps: [ask('answered'), ask('stopped')],
+    most: usualMost,
+    pay: ({ entry, response }) => reply(response, settle(entry, 2_000_000_000_000_000_000n)),
+  },
+  {
+    name: 'underpays',
+    liar: 'wallet',
+    does: 'The wallet pays, and says that the payee got 1 sat of the 50.',
+    demand: 'Never count a payment as less than its invoice.',
+    steps: [ask('answered')],
+    most: usualMost,
+    pay: ({ entry, response }) => reply(response, { ...settle(entry), amountMsat: 1000n }),
   },
   {
     name: 'negative-fee',
@@ -141,10 +214,10 @@ function claimOf(entry: Entry) {
 }
 
 /** A wallet that shows something else for a preimage, whenever it is asked. */
-function claiming(name: string, does: string, preimage: (booth: Booth) => string | undefined, act: (entry: Entry) => unknown = () => {}): Script {
-  const claim: NonNullable<Script['lookUp']> = ({ entry, response }, booth) => {
+function claiming(name: string, does: string, preimage: (booth: Booth) => Promise<string | undefined>, act: (entry: Entry) => unknown = () => {}): Script {
+  const claim: NonNullable<Script['lookUp']> = async ({ entry, response }, booth) => {
     act(entry);
-    reply(response, { ...claimOf(entry), preimage: preimage(booth) });
+    reply(response, { ...claimOf(entry), preimage: await preimage(booth) });
   };
   return {
     name,

@@ -88,9 +88,11 @@ const endings: { readonly [code: string]: Ending } = {
   INVOICE_EXPIRED: 'refused',
   INVOICE_MALFORMED: 'refused',
   JOURNAL_CONFLICT: 'refused',
+  PAYMENT_FAILED: 'failed',
   PAYMENT_INTERRUPTED: 'interrupted',
   PAYMENT_NOT_HONOURED: 'not-honoured',
   PAYMENT_UNKNOWN: 'held',
+  PAYMENT_UNROUTABLE: 'failed',
 };
 
 function endingOf({ code, details, message }: FareboxError): Ending {

@@ -8,11 +8,18 @@ import type { FixedClock } from '../../../src/testing/FixedClock.ts';
 import type { Liars, Way } from '../../../src/testing/index.ts';
 import { patiently } from './buyer.ts';
 
-/** Takes it through all steps of a way. */
-export async function robGullible(way: Way, liars: Liars, clock: FixedClock): Promise<void> {
+/** How it pays: the last word of a wallet, if it says one. */
+export type Paying = (request: {
+  readonly invoice: string;
+  readonly maxFeeMsat: string;
+  readonly timeoutSeconds: number;
+}) => Promise<{ readonly kind: string; readonly preimage?: string } | undefined>;
+
+/** Takes it through all steps of a way. It pays from the liars' wallet where it is given no other. */
+export async function robGullible(way: Way, liars: Liars, clock: FixedClock, pay: Paying = (request) => callWallet(request, liars, clock)): Promise<void> {
   for (const step of way.steps) {
     if (step.kind === 'later') clock.advance(step.seconds * 1000);
-    else await patiently(buy(`${liars.url}/${way.name}/${step.path}`, liars, clock), liars, () => clock.timers() > 0 && clock.advance(100));
+    else await patiently(buy(`${liars.url}/${way.name}/${step.path}`, pay, clock), liars, () => clock.timers() > 0 && clock.advance(100));
   }
 }
 
@@ -22,12 +29,12 @@ const mostTries = 3;
 const mostHops = 70;
 const patienceMs = 60_000;
 
-async function buy(url: string, liars: Liars, clock: FixedClock): Promise<void> {
+async function buy(url: string, pay: Paying, clock: FixedClock): Promise<void> {
   for (let tries = 0; tries < mostTries; tries++) {
     const bare = await follow(url, {}, clock);
     const invoice = bare && invoiceIn(bare);
     if (!invoice || believedSat(bare, invoice) > 60n) continue;
-    const preimage = await order(invoice, liars, clock);
+    const preimage = await order(invoice, pay);
     const answer = preimage && (await follow(url, { authorization: `L402 ${tokenIn(bare)}:${preimage}` }, clock));
     if (answer && answer.status === 200 && answer.body === '{"ok":true}') return;
   }
@@ -38,9 +45,9 @@ async function follow(url: string, headers: Record<string, string>, clock: Fixed
   let at = url;
   for (let hops = 0; hops < mostHops; hops++) {
     const answer = await get(at, headers, clock).catch(() => undefined);
-    const location = answer?.headers.location;
+    const location = answer?.headers.location ?? /url=(.*)/.exec(String(answer?.headers.refresh))?.[1];
     if (typeof location !== 'string') return answer;
-    at = location;
+    at = new URL(location, at).href;
   }
   return undefined;
 }
@@ -55,8 +62,12 @@ function get(url: string, headers: Record<string, string>, clock: FixedClock): P
         if (length < 100_000) body += chunk.toString('latin1');
         if (response.statusCode === 200 && length > 100_000) request.destroy(new Error('enough'));
       });
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body }));
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: { ...hints, ...response.headers, ...response.trailers }, body }));
       response.on('error', reject);
+    });
+    let hints = {};
+    request.on('information', ({ headers: early }) => {
+      hints = { ...hints, ...early };
     });
     const callOff = clock.after(patienceMs, () => request.destroy(new Error('too late')));
     request.on('error', (error: Error & { readonly rawPacket?: Buffer }) => (error.rawPacket ? resolve(headIn(error.rawPacket)) : reject(error)));
@@ -73,11 +84,11 @@ function headIn(bytes: Buffer): Answer {
 }
 
 function invoiceIn({ headers, body }: Answer): string | undefined {
-  return /invoice="([^"]*)"/.exec(String(headers['www-authenticate']))?.[1] ?? /"invoice":"([^"]*)"/.exec(body)?.[1];
+  return /invoice="?([^",\s]*)/.exec(String(headers['www-authenticate']))?.[1] ?? /"invoice":"([^"]*)"/.exec(body)?.[1];
 }
 
 function tokenIn({ headers }: Answer): string {
-  return (/macaroon="([^"]*)"/.exec(String(headers['www-authenticate']))?.[1] ?? '').replace(/[^!-~]/g, '');
+  return (/macaroon="?([^",\s]*)/.exec(String(headers['www-authenticate']))?.[1] ?? '').replace(/[^!-~]/g, '');
 }
 
 /** The lowest price that anything names; nothing where nothing does. */
@@ -96,9 +107,9 @@ function satIn(invoice: string): bigint {
 }
 
 /** Pays until the wallet says that it has; shows whatever it is given for a proof. */
-async function order(invoice: string, liars: Liars, clock: FixedClock): Promise<string | undefined> {
+async function order(invoice: string, pay: Paying): Promise<string | undefined> {
   for (let tries = 0; tries < mostTries; tries++) {
-    const said = await callWallet({ node: { name: 'wallet' }, invoice, maxFeeMsat: '10000', timeoutSeconds: 60 }, liars, clock);
+    const said = await pay({ invoice, maxFeeMsat: '10000', timeoutSeconds: 60 });
     if (said?.kind === 'settled') return said.preimage ?? '00'.repeat(32);
     // For certain: it takes another invoice.
     if (said?.kind === 'failed') return undefined;
@@ -107,9 +118,9 @@ async function order(invoice: string, liars: Liars, clock: FixedClock): Promise<
 }
 
 /** The last word that comes over the connection. */
-function callWallet(request: unknown, liars: Liars, clock: FixedClock): Promise<{ readonly kind: string; readonly preimage?: string } | undefined> {
+function callWallet(request: object, liars: Liars, clock: FixedClock): ReturnType<Paying> {
   const { hostname, port } = new URL(liars.wallet.url);
-  const body = JSON.stringify(request);
+  const body = JSON.stringify({ node: { name: 'wallet' }, ...request });
   return new Promise((resolve) => {
     const socket = connect(Number(port), hostname);
     const callOff = clock.after(patienceMs, () => socket.destroy());

@@ -28,6 +28,8 @@ type Till = Example & {
   readonly buy: (path: string) => Promise<string>;
   /** Asks with a credential: the status, and what is left or the code of the refusal. */
   readonly get: (path: string, authorization?: string, from?: string) => Promise<string>;
+  /** Asks without paying, with a trial token or without: the status, and what is left or the code of the refusal; and the trial token that it is given. */
+  readonly taste: (path: string, trial?: string, from?: string) => Promise<{ readonly said: string; readonly trial: string | undefined }>;
   /** Asks so often, a few at a time: how often it was served. */
   readonly take: (path: string, authorization: string, times: number) => Promise<number>;
   /** Whatever is tried with the credential from now on gets this, and the upstream sees none of it. */
@@ -36,6 +38,7 @@ type Till = Example & {
 
 const translate = '/api/v1/translate';
 const document = '/api/v1/document';
+const pictures = '/api/v1/pictures';
 const used = '402 CREDENTIAL_USED';
 
 /** Every row of the guide's tables, in their order. */
@@ -120,6 +123,20 @@ export const rows: readonly Row[] = [
     },
   },
   {
+    file: 'selling/on-request',
+    buys: '100 requests, each charged when it is let through',
+    run: async ({ buy, get, take, serveNoMore, store }) => {
+      const bought = await buy(pictures);
+      expect(await get(pictures, bought)).toBe('200 99');
+      expect(await take(`${pictures}?do=status-503`, bought, 3)).toBe(0);
+      expect(await get(`${pictures}?do=reset`, bought)).toBe('502 UPSTREAM_UNREACHABLE');
+      expect(await get(pictures, bought)).toBe('200 94');
+      expect(await take(pictures, bought, 94)).toBe(94);
+      await serveNoMore(bought, [pictures], used);
+      expect((await store.totals()).earnedMsat).toBe(5_000_000n);
+    },
+  },
+  {
     file: 'selling/free-quota',
     buys: 'five requests a day for nothing, for each client',
     run: async ({ buy, get, serveNoMore }, clock) => {
@@ -132,6 +149,26 @@ export const rows: readonly Row[] = [
       await serveNoMore(bought, [translate], used);
       clock.advance(86_400_000);
       expect(await get(translate)).toBe('200 free 4');
+    },
+  },
+  {
+    file: 'selling/free-trials',
+    buys: 'five requests a day for nothing, for each of four clients at one address',
+    run: async ({ taste, upstream }, clock) => {
+      const anonymous = await taste(translate);
+      expect(anonymous.said).toBe('200 free 4');
+      const trials = [anonymous.trial, (await taste(translate)).trial, (await taste(translate)).trial, (await taste(translate)).trial];
+      for (const trial of trials.slice(0, 3)) {
+        for (const left of [4, 3, 2, 1, 0]) expect(await taste(translate, trial)).toEqual({ said: `200 free ${left}`, trial: undefined });
+        expect((await taste(translate, trial)).said).toMatch(/^402/);
+      }
+      // The fourth has no share of his own any more, and none of them has one elsewhere.
+      expect([(await taste(translate, trials[3])).said, (await taste(translate, trials[3])).said]).toEqual(['200 free 0', '402 PAYMENT_REQUIRED']);
+      const elsewhere = await taste(translate, trials[0], '127.0.0.9');
+      expect([elsewhere.said, elsewhere.trial]).toEqual(['200 free 4', expect.stringMatching(/^[0-9a-f]{74}$/)]);
+      expect(upstream.seen.filter(({ headers }) => headers['l402-trial'] !== undefined)).toEqual([]);
+      clock.advance(86_400_000);
+      expect((await taste(translate, trials[2])).said).toBe('200 free 4');
     },
   },
   {
@@ -205,13 +242,12 @@ function tillOf(example: Example): Till {
   const { url, upstream, sandbox } = example;
   const payer = sandbox.network.payer('buyer');
   const agent = new Agent({ keepAlive: true });
-  const get: Till['get'] = async (path, authorization, from) => {
-    const { status, headers, body } = await ask(agent, url + path, authorization, from);
+  const said = ({ status, headers, body }: Answer): string => {
     const free = headers['l402-free'];
     if (free !== undefined) return `${status} free ${free}`;
-    const said = status < 400 ? (headers['l402-remaining'] ?? headers['l402-payment'] ?? '') : (JSON.parse(body) as { readonly code: string }).code;
-    return `${status} ${said}`;
+    return `${status} ${status < 400 ? (headers['l402-remaining'] ?? headers['l402-payment'] ?? '') : (JSON.parse(body) as { readonly code: string }).code}`;
   };
+  const get: Till['get'] = async (path, authorization, from) => said(await ask(agent, url + path, authorization === undefined ? {} : { authorization }, from));
   const take: Till['take'] = async (path, authorization, times) => {
     let served = 0;
     for (let left = times; left > 0; left -= 25) {
@@ -227,6 +263,10 @@ function tillOf(example: Example): Till {
       await example.close();
     },
     get,
+    taste: async (path, trial, from) => {
+      const answer = await ask(agent, url + path, trial === undefined ? {} : { 'l402-trial': trial }, from);
+      return { said: said(answer), trial: answer.headers['l402-trial'] as string | undefined };
+    },
     take,
     buy: async (path) => {
       const { lines } = await ask(agent, url + path);
@@ -253,9 +293,8 @@ type Answer = {
 };
 
 /** One request from this address. */
-function ask(agent: Agent, url: string, authorization?: string, from = '127.0.0.1'): Promise<Answer> {
+function ask(agent: Agent, url: string, headers: Record<string, string> = {}, from = '127.0.0.1'): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const headers: Record<string, string> = authorization === undefined ? {} : { authorization };
     const sent = request(url, { headers, agent, localAddress: from }, async (response) => {
       const chunks: Buffer[] = [];
       for await (const chunk of response) chunks.push(chunk as Buffer);

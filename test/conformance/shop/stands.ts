@@ -59,14 +59,17 @@ export async function gatewayStand({ paywall, routes, clock, timeoutMs, gateway:
       ...(group[0]?.host === undefined ? {} : { host: group[0].host }),
       ...(group[0]?.options.capabilities === undefined ? {} : { capabilities: group[0].options.capabilities }),
       ...Object.fromEntries(group.flatMap(({ options: { terms } }) => (terms?.binds === 'service' ? [[terms.kind, soldByService(terms)]] : []))),
-      routes: group.map(({ methods, path, options: { price, title, terms, free, outage } }) => ({
+      routes: group.map(({ methods, path, options: { price, title, terms, free, outage, consume } }) => ({
         path,
         methods,
         ...(title === undefined ? {} : { title }),
         ...(outage === undefined ? {} : { outage }),
+        ...(consume === undefined ? {} : { consume }),
         ...(terms?.kind === 'bucket' && terms.binds === 'service' ? {} : { price: typeof price === 'string' ? price : '10 sat' }),
         ...termsInWords(terms),
-        ...(free === undefined ? {} : { free: { requests: free.requests, per: `${free.seconds}s` } }),
+        ...(free === undefined
+          ? {}
+          : { free: { requests: free.requests, per: `${free.seconds}s`, ...(free.clients !== undefined && { clients: free.clients }) } }),
       })),
     })),
   });

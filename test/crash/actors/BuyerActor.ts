@@ -46,15 +46,19 @@ export type BuyerActor = Actor & {
   /** Finds out what became of what an earlier process left behind. */
   readonly resume: () => Promise<void>;
   readonly journal: () => Promise<{ readonly payments: readonly Payment[]; readonly spending: Spending }>;
-  /** What a person does after an overshoot. */
+  /** What a person does after an overshoot, or after `stop`. */
   readonly allow: () => Promise<void>;
+  /** What a person does who wants nothing to be paid. */
+  readonly stop: () => Promise<void>;
+  /** Puts a wide budget into the store, or takes it away. */
+  readonly stand: (isThere: boolean) => Promise<void>;
   /** What a person does where the wallet cannot say: the proof from elsewhere. */
   readonly resolve: (paymentHash: string, preimage: string, feeMsat: bigint) => Promise<void>;
 };
 
 /** Opens the journal. */
 export async function openBuyer({ path, sandbox }: BuyerPlace, { clock, reached, tell, around }: Surroundings): Promise<BuyerActor> {
-  const store = stoodAround(createSqliteClientStore({ path, reached }), 'journal', ['reserve', 'dispatch', 'step', 'allowSpending'], around);
+  const store = stoodAround(createSqliteClientStore({ path, reached }), 'journal', ['reserve', 'dispatch', 'step', 'stopSpending', 'allowSpending'], around);
   const payer = stoodAround(createSandboxPayer({ ...sandbox, node: 'buyer', clock }), 'payer', ['pay', 'trackPayment'], around);
   const paying = createFetch({
     payer,
@@ -90,6 +94,11 @@ export async function openBuyer({ path, sandbox }: BuyerPlace, { clock, reached,
     resume: async () => void (await resumePayments({ payer, store, clock, reached })),
     journal: async () => ({ payments: await store.list(), spending: await store.spending() }),
     allow: () => store.allowSpending(),
+    stop: () => store.stopSpending('Nothing is paid for a while.'),
+    stand: async (isThere) => {
+      if (isThere) await store.budgets.put({ name: 'house', limits: [{ per: 'day', max: '1 BTC' }] });
+      else await store.budgets.remove('house');
+    },
     resolve: async (paymentHash, preimage, fee) => void (await resolvePayment(store, paymentHash, { kind: 'settled', preimage, fee: fee as never }, clock)),
     close: async () => {
       await payer.close();

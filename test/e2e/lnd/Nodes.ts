@@ -280,8 +280,8 @@ export async function balances({ alice, bob, carol }: Nodes): Promise<{ readonly
   return { alice: await of(alice), bob: await of(bob), carol: await of(carol) };
 }
 
-/** Asks until it is so. What throws is not so yet. @throws Error – not within a minute */
-export async function until(what: string, isSo: () => Promise<boolean>, withinMs = 60_000): Promise<void> {
+/** Asks until it is so. What throws is not so yet. @throws Error – not within three minutes: a machine that has more to do starts nodes slowly */
+export async function until(what: string, isSo: () => Promise<boolean>, withinMs = 180_000): Promise<void> {
   const endsAt = Date.now() + withinMs;
   let last: unknown;
   for (;;) {

@@ -178,6 +178,7 @@ function shownOf(read: Presented.Presented): string {
     raw: async () => {},
     note: () => {},
     live: () => {},
+    whileAsking: (ask) => ask(),
     tone: (_, text) => text,
     withJson: () => terminal,
   };

@@ -1,0 +1,110 @@
+/**
+ * One request and what is heard of its answer, from the moment it is sent until it is over, on whatever connection.
+ */
+
+import type { Timer, TimerTarget } from '../TimerWheel.ts';
+import type { AnswerHandler, OnwardRequest, Sending } from '../Upstream.ts';
+import type { AnswerSink } from './ResponseParser.ts';
+
+/** What a call asks of the connection that it is on. */
+export type Carrier = {
+  readonly pause: () => void;
+  readonly resume: () => void;
+  /** Ends the connection, for its answer is wanted no more. */
+  readonly drop: () => void;
+};
+
+/** What a call asks of the pool while it has no connection. */
+export type Queue = {
+  readonly leave: (call: Call) => void;
+  /** It has waited for as long as it may. */
+  readonly onWaited: (call: Call) => void;
+};
+
+/** See the head of this file. */
+export class Call implements Sending, AnswerSink, TimerTarget {
+  readonly request: OnwardRequest;
+  readonly #handler: AnswerHandler;
+  readonly #queue: Queue;
+  #carrier: Carrier | undefined;
+  #isOver = false;
+  /** Runs while it waits for a connection. */
+  timer: Timer | undefined;
+  /** Whether it has been sent a second time. */
+  isRepeated = false;
+
+  constructor(request: OnwardRequest, handler: AnswerHandler, queue: Queue) {
+    this.request = request;
+    this.#handler = handler;
+    this.#queue = queue;
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** Whether it may be sent again, where nobody knows whether the upstream saw it: it changes nothing, or the same once or twice, and takes no body along. */
+  get isRepeatable(): boolean {
+    return !this.isRepeated && this.request.body === null && idempotent.has(this.request.method);
+  }
+
+  /** On this connection from now on, or on none. */
+  ride(carrier: Carrier | undefined): void {
+    this.#carrier = carrier;
+  }
+
+  pause(): void {
+    this.#carrier?.pause();
+  }
+
+  resume(): void {
+    this.#carrier?.resume();
+  }
+
+  abort(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    if (this.#carrier) this.#carrier.drop();
+    else this.#queue.leave(this);
+  }
+
+  fail(error: Error): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#carrier = undefined;
+    this.#handler.onError(error);
+  }
+
+  onTimer(): void {
+    this.#queue.onWaited(this);
+  }
+
+  onInformational(status: number, headers: readonly string[]): void {
+    if (!this.#isOver) this.#handler.onInformational(status, headers);
+  }
+
+  onHead(status: number, headers: readonly string[]): void {
+    if (!this.#isOver) this.#handler.onHead(status, headers);
+  }
+
+  onChunk(bytes: Buffer, start: number, end: number): void {
+    if (this.#isOver) return;
+    if (end - start <= textBytes) return this.#handler.onChunk(bytes.toString('latin1', start, end));
+    const copy = Buffer.allocUnsafe(end - start);
+    bytes.copy(copy, 0, start, end);
+    this.#handler.onChunk(copy);
+  }
+
+  onEnd(trailers: readonly string[]): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#carrier = undefined;
+    this.#handler.onEnd(trailers);
+  }
+}
+
+/** @see RFC 9110, section 9.2.2 */
+const idempotent: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
+
+/** Up to here, text costs less to copy and to write than a buffer. */
+const textBytes = 16_384;

@@ -1,0 +1,217 @@
+/**
+ * One connection to an upstream: one request at a time, and whatever is not as it must be ends it.
+ *
+ *     connecting ─ idle ─ busy ─ idle ─ …        ended, at any moment
+ *
+ * Bytes are read into memory that connections share, and parsed before anybody else reads: nothing of them is kept but what is copied.
+ */
+import { connect as connectPlain, isIP, type OnReadOpts, type Socket } from 'node:net';
+import { type ConnectionOptions, connect as connectTls, type SecureContext } from 'node:tls';
+import type { Timer, TimerTarget, TimerWheel } from '../TimerWheel.ts';
+import type { UpstreamTarget } from '../Upstream.ts';
+import type { Call, Carrier } from './Call.ts';
+import { BodyWriter, formatHead } from './RequestWriter.ts';
+import { ResponseParser } from './ResponseParser.ts';
+
+/** Told of a connection's turns. */
+export type ConnectionOwner = {
+  readonly onOpen: (connection: Connection) => void;
+  /** Its answer is whole, and another request may follow. */
+  readonly onFree: (connection: Connection) => void;
+  /** It has ended. `stranded`: what it was carrying, and of which nobody knows whether the upstream saw it. */
+  readonly onEnded: (connection: Connection, error: Error, stranded: Call | undefined) => void;
+};
+
+/** See the head of this file. */
+export class Connection implements Carrier, TimerTarget {
+  /** Where it is free, until when the upstream is thought to keep it open. */
+  freeUntilMs = 0;
+  /** What it was opened for, where that is to go nowhere else. */
+  readonly reservedFor: Call | undefined;
+  readonly #owner: ConnectionOwner;
+  readonly #host: string;
+  readonly #socket: Socket;
+  readonly #parser = new ResponseParser();
+  readonly #timeoutMs: number;
+  readonly #connecting: Timer;
+  #call: Call | undefined;
+  #writer: BodyWriter | undefined;
+  #wasOpen = false;
+  #isUsed = false;
+  #isPaused = false;
+  #isStopped = false;
+  #isEnded = false;
+
+  constructor(target: UpstreamTarget, owner: ConnectionOwner, timers: TimerWheel, timeoutMs: number, reservedFor?: Call) {
+    this.#owner = owner;
+    this.reservedFor = reservedFor;
+    const url = new URL(target.origin);
+    this.#host = url.host;
+    this.#timeoutMs = timeoutMs;
+    this.#socket = open(url, target.secureContext, (bytes, count) => this.#onRead(bytes, count));
+    this.#socket.on(url.protocol === 'https:' ? 'secureConnect' : 'connect', () => this.#onConnect());
+    this.#socket.on('drain', () => this.#writer?.onDrain());
+    this.#socket.on('end', () => this.#onEnd());
+    this.#socket.on('error', (error) => this.#end(error));
+    this.#socket.on('close', () => this.#end(new Error('the connection was closed')));
+    this.#connecting = timers.after(timeoutMs, this);
+  }
+
+  get isOpen(): boolean {
+    return !this.#isEnded;
+  }
+
+  /** Whether it ended before it was open. */
+  get wasOpening(): boolean {
+    return !this.#wasOpen;
+  }
+
+  /** For how long the upstream says that it keeps a free connection open; undefined where it does not say. */
+  get keepAliveMs(): number | undefined {
+    return this.#parser.keepAliveMs;
+  }
+
+  /** Sends a request on it, which is free. */
+  carry(call: Call): void {
+    const { request } = call;
+    let head: string;
+    try {
+      head = formatHead(request, this.#host);
+    } catch (error) {
+      call.fail(error as Error);
+      this.#owner.onFree(this);
+      return;
+    }
+    this.#call = call;
+    call.ride(this);
+    this.#parser.expect(request.method, call);
+    if (request.body === null) this.#socket.write(head, 'latin1');
+    else {
+      this.#writer = new BodyWriter(this.#socket, request, request.body, head, { onBodyFailed: (error) => this.#fail(error) });
+      this.#writer.start();
+    }
+  }
+
+  /** Reading goes on until something has come: a short answer costs no stop, and an upstream that breaks is noticed. */
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    if (!this.#isStopped || this.#isEnded) return;
+    this.#isStopped = false;
+    this.#socket.resume();
+  }
+
+  drop(): void {
+    this.#call = undefined;
+    this.#end(new Error('nobody waits for the answer any more'));
+  }
+
+  /** Closes it. What it carries fails. */
+  end(): void {
+    this.#end(new Error('the gateway closed the connection'));
+  }
+
+  /** No connection within the time. */
+  onTimer(): void {
+    this.#end(new Error(`no connection within ${this.#timeoutMs} ms`));
+  }
+
+  #onConnect(): void {
+    if (this.#isEnded) return;
+    this.#connecting.cancel();
+    this.#wasOpen = true;
+    this.#owner.onOpen(this);
+  }
+
+  #onRead(bytes: Buffer, count: number): void {
+    if (this.#isEnded) return;
+    // Nobody has asked for anything: whoever asked next would be given this for an answer.
+    if (this.#call === undefined) return this.#end(new Error('bytes that nobody asked for'));
+    const wasPaused = this.#isPaused;
+    try {
+      this.#parser.read(bytes, 0, count);
+    } catch (error) {
+      return this.#fail(error as Error);
+    }
+    if (this.#isEnded) return;
+    if (this.#parser.isOver) this.#onWhole();
+    else if (wasPaused && this.#isPaused) {
+      this.#isStopped = true;
+      this.#socket.pause();
+    }
+  }
+
+  #onEnd(): void {
+    if (this.#call !== undefined && this.#parser.end()) this.#onWhole();
+    else this.#end(new Error(this.#parser.isUntouched ? 'the connection ended without an answer' : 'the connection ended before the answer was whole'));
+  }
+
+  /** The answer is. Where the request is not, or something stands behind the answer, the connection has had its day. */
+  #onWhole(): void {
+    const isSent = this.#writer?.isWhole ?? true;
+    this.#writer?.stop();
+    this.#writer = undefined;
+    this.#call = undefined;
+    this.#isUsed = true;
+    if (!isSent || !this.#parser.isReusable) return this.#end(new Error('the answer was the last on its connection'));
+    this.resume();
+    this.#owner.onFree(this);
+  }
+
+  /** What it carries fails with this; so does the connection. */
+  #fail(error: Error): void {
+    const call = this.#call;
+    this.#call = undefined;
+    this.#end(error);
+    call?.fail(error);
+  }
+
+  #end(error: Error): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    this.#connecting.cancel();
+    this.#writer?.stop();
+    const call = this.#call;
+    this.#call = undefined;
+    call?.ride(undefined);
+    // The upstream may have closed it while it was free, before it saw the request.
+    const isStale = this.#isUsed && this.#parser.isUntouched && call?.isRepeatable === true;
+    this.#parser.stop();
+    this.#socket.destroy();
+    this.#owner.onEnded(this, error, isStale ? call : undefined);
+    if (!isStale) call?.fail(error);
+  }
+}
+
+/** Whatever the environment says. */
+const verified: ConnectionOptions = { rejectUnauthorized: true, minVersion: 'TLSv1.2', ALPNProtocols: ['http/1.1'] };
+
+/** What plain connections read into: each is done with it before another begins. */
+const shared = Buffer.allocUnsafeSlow(65_536);
+
+/** TLS may hand out what one connection has read in the midst of what another does: each has memory of its own, of the size of a record. */
+const recordBytes = 16_384;
+
+function open(url: URL, secureContext: SecureContext | undefined, onRead: (bytes: Buffer, count: number) => void): Socket {
+  // An address in brackets is one of version 6.
+  const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
+  const isSecure = url.protocol === 'https:';
+  const port = Number(url.port) || (isSecure ? 443 : 80);
+  const onread: OnReadOpts = {
+    buffer: isSecure ? Buffer.allocUnsafeSlow(recordBytes) : shared,
+    callback: (count, bytes) => {
+      onRead(bytes as Buffer, count);
+      return true;
+    },
+  };
+  if (!isSecure) return connectPlain({ host, port, noDelay: true, onread });
+  // The name on the certificate is the one in the configuration, and not the `Host` that goes out, which a client may have chosen.
+  const servername = isIP(host) === 0 ? host : '';
+  const options: ConnectionOptions & { readonly onread: OnReadOpts } = { host, port, servername, ...verified, secureContext, onread };
+  const socket = connectTls(options);
+  socket.setNoDelay(true);
+  return socket;
+}
