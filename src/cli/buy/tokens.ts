@@ -50,7 +50,7 @@ async function list(context: CliContext, options: JournalOptions & { readonly al
   const terminal = context.terminal.withJson(options.json);
   await withJournal(context, options, async ({ store }) => {
     const at = nowAt(context.clock ?? systemClock);
-    const bought = (await store.list()).filter(({ preimage }) => preimage !== undefined);
+    const bought = (await store.list()).filter(({ preimage, token }) => preimage !== undefined && token !== '');
     const kept = options.all ? bought : bought.filter((payment) => payment.usable && !Tokens.isExpired(payment, at));
     for (const payment of kept) terminal.data({ kind: 'token', ...dataOf(payment), ...readingData(payment), good: isGood(payment, at) });
     printTable(

@@ -129,6 +129,8 @@ export const outputs: { readonly [command: string]: Output } = {
     },
   },
   quote: many(...quote),
+  call: { stdout: 'bytes', withJson: { lines: 'one', shapes: [{ provider: 'text', payment: 'object?', passedOver: 'list', answer: 'object' }] } },
+  pay: one({ paymentHash: 'hash', amountMsat: 'msat', feeMsat: 'msat', network: 'text', reused: 'boolean', description: 'text?' }),
   topup: one({ toppedUp: 'boolean?', credit: 'amount?', units: 'text?', account: 'hash', payment: 'object?' }),
   'wallet connect': one({ name: 'text', product: 'text', network: 'text', alias: 'text', spendable: 'amount' }),
   'wallet list': one({ '[]': 'object' }),
