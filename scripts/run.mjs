@@ -30,6 +30,7 @@ const words = {
   soak: { run: ['test/crash/run.ts', '--soak'], atRoot: true },
   check: { run: ['scripts/check.ts'], atRoot: true },
   format: { run: ['node_modules/@biomejs/biome/bin/biome', 'check', '--write', '.'], atRoot: true },
+  'crash:budgets': { run: ['test/crash/budgets/run.ts'], atRoot: true },
   'crash:stores': { run: ['test/crash/stores/run.ts'], atRoot: true },
   'soak:stores': { run: ['test/crash/stores/run.ts', '--soak'], atRoot: true },
   bench: { run: ['bench/run.ts'], atRoot: true },

@@ -30,6 +30,8 @@ export type GatewayProgramOptions = {
   readonly trustsLoad: boolean;
   /** Has invoices made by it. */
   readonly sandbox: SandboxAddress | undefined;
+  /** Default: our own. */
+  readonly upstreamClient?: 'farebox' | 'undici';
 };
 
 /** What it can be asked. */
@@ -40,11 +42,12 @@ export type GatewayAnswer = { readonly heap: number; readonly profile: undefined
 
 const invoiceCount = 64;
 
-serve(async ({ upstreamPort, master, store: kind, trustsLoad, sandbox }: GatewayProgramOptions) => {
+serve(async (options: GatewayProgramOptions) => {
+  const { master, store: kind, sandbox } = options;
   const folder = kind === 'sqlite' ? mkdtempSync(join(tmpdir(), 'farebox-bench-')) : undefined;
   const store = await openStore(kind, folder);
   const receiver = sandbox === undefined ? preparedReceiver() : createSandboxReceiver({ ...sandbox, node: 'bench' });
-  const gateway = await createGateway({ config: configFor(upstreamPort, trustsLoad, kind !== 'none'), receiver, keys: keysOf(master), store });
+  const gateway = await createGateway({ config: configFor(options), receiver, keys: keysOf(master), store });
   const { url } = await gateway.listen();
   const session = new Session();
   session.connect();
@@ -87,7 +90,8 @@ const counted = [
   { path: paths.leased, methods: 'GET', price: '10 sat', terms: { bucket: 1_000_000_000 }, leased: 100 },
 ];
 
-function configFor(upstreamPort: number, trustsLoad: boolean, counts: boolean) {
+function configFor({ upstreamPort, trustsLoad, store, upstreamClient = 'farebox' }: GatewayProgramOptions) {
+  const counts = store !== 'none';
   const routes = [
     { path: paths.free, methods: 'GET', free: true },
     { path: paths.pass, methods: 'GET', price: '10 sat', terms: 'pass 1h' },
@@ -97,6 +101,7 @@ function configFor(upstreamPort: number, trustsLoad: boolean, counts: boolean) {
     listen: '127.0.0.1:0',
     lightning: 'sandbox',
     realm: 'bench',
+    upstreamClient,
     ...(counts ? {} : { store: 'none' }),
     trustedProxies: trustsLoad ? ['127.0.0.1'] : [],
     limits: { invoicesPerClientPerMinute: 1_000_000_000, invoicesPerMinute: 1_000_000_000 },

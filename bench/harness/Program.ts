@@ -138,7 +138,7 @@ function listen(child: ChildProcess) {
 }
 
 /** The scheduler's own count, in nanoseconds; undefined where the system has none. A thread that has ended is no longer in it. */
-async function threadsNs(pid: number | undefined): Promise<number | undefined> {
+export async function threadsNs(pid: number | undefined): Promise<number | undefined> {
   const folder = `/proc/${pid}/task`;
   try {
     const threads = await readdir(folder);

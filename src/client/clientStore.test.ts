@@ -57,7 +57,7 @@ describe('sqlite', () => {
     const store = createSqliteClientStore({ path });
     await store.reserve(requestOf(purchaseOf('a')));
     const names = readdirSync(join(path, '..'));
-    expect(names.toSorted()).toEqual(['client.db', 'client.db-shm', 'client.db-wal']);
+    expect(names.toSorted()).toEqual(['client.db', 'client.db-shm', 'client.db-wal', 'client.db.key']);
     for (const name of names) expect(statSync(join(path, '..', name)).mode & 0o777).toBe(0o600);
     expect(statSync(join(path, '..')).mode & 0o777).toBe(0o700);
     await store.close();

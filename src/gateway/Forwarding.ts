@@ -6,7 +6,8 @@
  *
  * @see RFC 9110, sections 6.6.1, 7.6.1 and 7.6.3; docs/wire.md, "The credential a server accepts"
  */
-import { changesRequest, connectionOptions, isClientClaim, isHopByHop, isOurs, isOursToSay, namesOurScheme } from '../http/headers.ts';
+import { changesRequest, connectionOptions, isClientClaim, isHopByHop, isOfMessage, isOurs, isOursToSay, namesOurScheme } from '../http/headers.ts';
+import { linesOf } from '../http/NodeRequest.ts';
 import type { Answer } from '../http/RequestView.ts';
 import type { Incoming } from './Incoming.ts';
 
@@ -30,6 +31,10 @@ export function onwardHeaders(incoming: Incoming, options: OnwardOptions): strin
     const raw = rawHeaders[index] as string;
     const name = raw.toLowerCase();
     const value = rawHeaders[index + 1] as string;
+    if (dropped.length === 0 && isOfMessage(name)) {
+      headers.push(raw, value);
+      continue;
+    }
     if (isHopByHop(name) || ofOnwardHop.has(name) || isOurs(name) || changesRequest(name) || (dropped.length > 0 && dropped.includes(name))) continue;
     if (isClientClaim(name) && !(viaTrusted && isKeptFromTrusted(name))) continue;
     if (name === 'authorization' && namesOurScheme(value)) continue;
@@ -61,16 +66,18 @@ export type ReturningHead = {
  * @returns undefined where the body stands in a coding that cannot be taken off
  */
 export function returningHead(status: number, lines: readonly string[]): ReturningHead | undefined {
-  const names = lines.map((text, index) => (index % 2 === 0 ? text.toLowerCase() : ''));
-  const valuesOf = (wanted: string) => lines.filter((_, index) => index % 2 === 1 && names[index - 1] === wanted);
-  const codings = valuesOf('transfer-encoding');
+  const codings = linesOf(lines, 'transfer-encoding');
   if (codings.length > 0 && codings.join(',').trim().toLowerCase() !== 'chunked') return undefined;
-  const dropped = connectionOptions(valuesOf('connection'));
+  const dropped = connectionOptions(linesOf(lines, 'connection'));
   const headers: string[] = [];
   let contentLength: number | undefined;
   for (let index = 0; index < lines.length; index += 2) {
-    const name = names[index] as string;
+    const name = (lines[index] as string).toLowerCase();
     const value = lines[index + 1] as string;
+    if (dropped.length === 0 && isOfMessage(name)) {
+      headers.push(lines[index] as string, value);
+      continue;
+    }
     if (isHopByHop(name) || name === 'trailer' || isOursToSay(name) || (dropped.length > 0 && dropped.includes(name))) continue;
     if (name === 'www-authenticate' && namesOurScheme(value)) continue;
     if (name === 'content-length') {

@@ -7,6 +7,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../core/Clock.ts';
 import type { Answer } from '../http/RequestView.ts';
+import type { Chunk } from './Upstream.ts';
 
 /** Sends a whole answer. To `HEAD` goes its head alone. A client that has left gets nothing, and nothing is thrown. */
 export function sendAnswer(response: ServerResponse, answer: Answer, close: boolean): void {
@@ -29,10 +30,16 @@ function endWithText(response: ServerResponse, text: string): void {
 }
 
 /** Ends an answer with its only chunk. Small ones go out as one text with the head: one write, no list of buffers. */
-export function endWith(response: ServerResponse, chunk: Buffer | undefined): void {
+export function endWith(response: ServerResponse, chunk: Chunk | undefined): void {
   if (chunk === undefined || chunk.length === 0) response.end();
+  else if (typeof chunk === 'string') response.end(chunk, 'latin1');
   else if (chunk.length <= joinedBytes) response.end(chunk.toString('latin1'), 'latin1');
   else response.end(chunk);
+}
+
+/** Sends some bytes of an answer; false where the client takes no more for now. */
+export function writeTo(response: ServerResponse, chunk: Chunk): boolean {
+  return typeof chunk === 'string' ? response.write(chunk, 'latin1') : response.write(chunk);
 }
 
 /** Whether answers with this status can have a body. */

@@ -18,10 +18,10 @@ import * as Answers from '../server/Answers.ts';
 import { type HeadOutcome, maxKeptAnswerBytes, type Sale } from '../server/terms/Terms.ts';
 import { type ReturningHead, returningHead, returningTrailers, toPairs } from './Forwarding.ts';
 import type { Incoming } from './Incoming.ts';
-import { discardRest, endWith, sendAnswer } from './Outgoing.ts';
+import { discardRest, endWith, sendAnswer, writeTo } from './Outgoing.ts';
 import type { Timer, TimerTarget, TimerWheel } from './TimerWheel.ts';
 import { timedOut, undecided, unreachable } from './Unanswered.ts';
-import type { AnswerHandler, OnwardRequest, Sending, Upstreams } from './Upstream.ts';
+import type { AnswerHandler, Chunk, OnwardRequest, Sending, Upstreams } from './Upstream.ts';
 
 /** What carrying needs of the gateway. */
 export type Carriage = {
@@ -71,10 +71,10 @@ class Exchange implements AnswerHandler, TimerTarget {
   #sending: Sending | undefined;
   #head: ReturningHead | undefined;
   /** Chunks that came while the sale decides, or for a client that left. */
-  #kept: Buffer[] = [];
+  #kept: Chunk[] = [];
   #keptBytes = 0;
   /** The first chunk, until the head goes out with it. */
-  #first: Buffer | undefined;
+  #first: Chunk | undefined;
   #trailers: [string, string][] | undefined;
   #failure: Error | undefined;
   #clientLeft = false;
@@ -128,7 +128,7 @@ class Exchange implements AnswerHandler, TimerTarget {
     }
   }
 
-  onChunk(chunk: Buffer): void {
+  onChunk(chunk: Chunk): void {
     this.#moved();
     if (this.#phase === 'sending') this.#write(chunk);
     else if (this.#phase === 'holding' || this.#phase === 'absent') this.#keep(chunk);
@@ -179,13 +179,13 @@ class Exchange implements AnswerHandler, TimerTarget {
     }
   }
 
-  #write(chunk: Buffer): void {
+  #write(chunk: Chunk): void {
     if (!this.#response.headersSent && this.#first === undefined) {
       this.#first = chunk;
       return;
     }
     this.#flush();
-    if (this.#phase === 'sending' && !this.#response.write(chunk)) this.#block();
+    if (this.#phase === 'sending' && !writeTo(this.#response, chunk)) this.#block();
   }
 
   #block(): void {
@@ -196,7 +196,7 @@ class Exchange implements AnswerHandler, TimerTarget {
   #flush(): void {
     if (this.#phase !== 'sending' || this.#response.headersSent || !this.#writeHead()) return;
     if (this.#first === undefined) this.#response.flushHeaders();
-    else if (!this.#response.write(this.#first)) this.#block();
+    else if (!writeTo(this.#response, this.#first)) this.#block();
     this.#carriage.reached('gateway.first-byte.sent');
   }
 
@@ -271,7 +271,7 @@ class Exchange implements AnswerHandler, TimerTarget {
     else response.destroy();
   }
 
-  #keep(chunk: Buffer): void {
+  #keep(chunk: Chunk): void {
     this.#keptBytes += chunk.length;
     if (this.#phase === 'holding' || this.#keptBytes <= maxKeptAnswerBytes) this.#kept.push(chunk);
     else this.#kept = [];
@@ -281,7 +281,13 @@ class Exchange implements AnswerHandler, TimerTarget {
   #endAbsent(): void {
     const { status, headers } = this.#head as ReturningHead;
     const fits = this.#trailers !== undefined && this.#keptBytes <= maxKeptAnswerBytes;
-    const kept = fits ? { status, headers: toPairs(headers), body: Buffer.concat(this.#kept) } : undefined;
+    const kept = fits
+      ? {
+          status,
+          headers: toPairs(headers),
+          body: Buffer.concat(this.#kept.map((chunk) => (typeof chunk === 'string' ? Buffer.from(chunk, 'latin1') : chunk))),
+        }
+      : undefined;
     this.#over('client-left', undefined, this.#options.sale?.absent(status, kept));
   }
 

@@ -28,13 +28,16 @@ export type OnwardRequest = {
   readonly body: RequestBody | null;
 };
 
+/** Some bytes; few of them may come as text, one byte a character. */
+export type Chunk = Buffer | string;
+
 /** Told what becomes of a request. Headers and trailers are names and values in turn, one byte a character. */
 export type AnswerHandler = {
   /** An answer before the answer, such as 103. */
   readonly onInformational: (status: number, headers: readonly string[]) => void;
   readonly onHead: (status: number, headers: readonly string[]) => void;
   /** Bytes of the body, which are the handler's from now on. */
-  readonly onChunk: (chunk: Buffer) => void;
+  readonly onChunk: (chunk: Chunk) => void;
   /** The answer is whole. */
   readonly onEnd: (trailers: readonly string[]) => void;
   /** There will be no whole answer. */

@@ -67,6 +67,52 @@ const ofAnotherRequest: ReadonlySet<string> = new Set([
   'x-rewrite-url',
 ]);
 
+/** Names that most messages are made of, and that none of the rules here is about. */
+const ofMessage: ReadonlySet<string> = new Set([
+  'accept',
+  'accept-encoding',
+  'accept-language',
+  'accept-ranges',
+  'access-control-allow-origin',
+  'age',
+  'cache-control',
+  'content-encoding',
+  'content-language',
+  'content-security-policy',
+  'content-type',
+  'cookie',
+  'date',
+  'etag',
+  'expires',
+  'if-match',
+  'if-modified-since',
+  'if-none-match',
+  'last-modified',
+  'link',
+  'location',
+  'origin',
+  'pragma',
+  'range',
+  'referer',
+  'sec-fetch-dest',
+  'sec-fetch-mode',
+  'sec-fetch-site',
+  'server',
+  'set-cookie',
+  'strict-transport-security',
+  'user-agent',
+  'vary',
+  'x-content-type-options',
+  'x-frame-options',
+  'x-powered-by',
+  'x-request-id',
+]);
+
+/** Whether a header is known to be none of those that are looked at here: the way of most, at the price of one look. */
+export function isOfMessage(name: string): boolean {
+  return ofMessage.has(name);
+}
+
 /** Whether a header belongs to one connection. */
 export function isHopByHop(name: string): boolean {
   return ofConnection.has(name) || (name.includes('_') && ofConnection.has(name.replaceAll('_', '-')));

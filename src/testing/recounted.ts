@@ -2,12 +2,16 @@
  * Adds the journal up again, and compares: what a client store counts has to be what its rows say, at any moment.
  */
 import * as Counter from '../client/budget/Counter.ts';
-import type { ClientStore } from '../client/ClientStore.ts';
+import type { ClientAudit, ClientStore } from '../client/ClientStore.ts';
 import * as Journal from '../client/Journal.ts';
 
 /** Every counter that is not what the rows add up to, as a sentence. */
 export async function recounted(store: ClientStore): Promise<readonly string[]> {
-  const { payments, counters, spending } = await store.audit();
+  return recountedIn(await store.audit());
+}
+
+/** The same of what was read at one moment. */
+export function recountedIn({ payments, counters, spending }: ClientAudit): readonly string[] {
   const wrong = counters.flatMap((counter) => {
     const { heldMsat, spentMsat } = Counter.recount(counter, payments);
     const isRight = heldMsat === counter.heldMsat && spentMsat === counter.spentMsat;

@@ -4,7 +4,8 @@
  */
 import type { ServerResponse } from 'node:http';
 import { describe, expect, test } from 'vitest';
-import { createFetch, createMemoryClientStore, type Payment, paymentOf } from '../../src/client/index.ts';
+import { createServices } from '../../src/client/choice.ts';
+import { createClient, createFetch, createMemoryClientStore, type Payment, paymentOf } from '../../src/client/index.ts';
 import { FareboxError } from '../../src/core/Errors.ts';
 import { answer, type LyingServer } from '../../src/testing/LyingServer.ts';
 import { perRequest } from '../../src/testing/Shop.ts';
@@ -300,5 +301,39 @@ describe('a server that never ends', () => {
     hangs = false;
     const response = await fetch(url);
     expect([response.status, paymentOf(response)?.reused, payer.paid.length]).toEqual([200, true, 1]);
+  });
+});
+
+describe('one of several providers that takes the money and gives no answer', () => {
+  const manners: readonly (readonly [what: string, give: (response: ServerResponse) => void])[] = [
+    ['an error', (response) => answer(response, 500)],
+    ['garbage', (response) => void response.writeHead(200, { 'Content-Type': 'application/json' }).end('{')],
+    ['half of one', (response) => void response.writeHead(200, { 'Content-Length': 100 }).write('x', () => response.destroy())],
+    ['another price', (response) => answer(response, 402)],
+    ['nothing', (response) => void response.destroy()],
+  ];
+
+  test.each(manners)('but %s is not made up for by paying the next', async (_, give) => {
+    const { server, startServer, payer, store, clock } = await sendBuyer();
+    const next = await startServer();
+    server.handle(({ paid }, response) => (paid === undefined ? server.challenge(response, server.offer({ caveats: perRequest })) : give(response)));
+    const providers = [server, next].map(({ origin }, index) => ({ name: `p${index}`, url: `${origin}/v1/translate`, price: `${50 + index} sat` }));
+    const client = createClient({ payer, store, clock, maxPerRequest: '60 sat' });
+    const services = createServices({ client, services: { services: { translate: { providers } } }, clock, explore: 0 });
+    await expect(services.call('translate', { text: 'hello' })).rejects.toThrow();
+    expect([payer.paid.length, next.requests.length]).toEqual([1, 0]);
+  });
+
+  test('is not either as long as nobody knows whether it was paid', async () => {
+    const { server, startServer, payer, store, clock } = await sendBuyer();
+    const next = await startServer();
+    const providers = [server, next].map(({ origin }, index) => ({ name: `p${index}`, url: `${origin}/v1/translate`, price: `${50 + index} sat` }));
+    const client = createClient({ payer, store, clock, maxPerRequest: '60 sat' });
+    const services = createServices({ client, services: { services: { translate: { providers } } }, clock, explore: 0 });
+    payer.script({ kind: 'unknown', became: 'pending' });
+    for (let round = 0; round < 3; round++) {
+      await expect(services.call('translate', { text: 'hello' }, { payAgain: true })).rejects.toMatchObject({ code: 'PAYMENT_UNKNOWN' });
+    }
+    expect([payer.paid.length, next.requests.length]).toEqual([1, 0]);
   });
 });

@@ -14,4 +14,4 @@ afterAll(() => rmSync(folder, { recursive: true }));
 let files = 0;
 
 describe('memory', () => testCarvings(async (clock) => createMemoryStore({ clock }), 60));
-describe('sqlite', () => testCarvings((clock) => createSqliteStore({ path: join(folder, `${++files}.db`), clock }), 60));
+describe('sqlite', () => testCarvings((clock) => createSqliteStore({ path: join(folder, `${++files}.db`), clock }), 25));

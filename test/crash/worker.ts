@@ -8,16 +8,17 @@ import { openBuyer } from './actors/BuyerActor.ts';
 import { openGateway } from './actors/GatewayActor.ts';
 import { openSandbox } from './actors/SandboxActor.ts';
 import { openSeller } from './actors/SellerActor.ts';
+import { openSpender } from './actors/SpenderActor.ts';
 import type { News } from './actors/Surroundings.ts';
 import * as MovedClock from './MovedClock.ts';
 
-const programs = { sandbox: openSandbox, gateway: openGateway, buyer: openBuyer, seller: openSeller };
+const programs = { sandbox: openSandbox, gateway: openGateway, buyer: openBuyer, seller: openSeller, spender: openSpender };
 
 /** Which of them. */
 export type AnyProgram = keyof typeof programs;
 
 /** Those of a stage. */
-export type ProgramName = Exclude<AnyProgram, 'seller'>;
+export type ProgramName = Exclude<AnyProgram, 'seller' | 'spender'>;
 
 /** What the runner says. */
 export type Said =

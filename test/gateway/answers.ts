@@ -39,9 +39,9 @@ export function readAnswer(
       status = code;
       headers = lines;
     },
-    onChunk: (view) => {
-      if (view.length === 0) throw new Error('an empty chunk');
-      body += view.toString('latin1');
+    onChunk: (bytes, start, end) => {
+      if (start >= end) throw new Error('an empty chunk');
+      body += bytes.toString('latin1', start, end);
     },
     onEnd: (lines) => {
       if (isWhole) throw new Error('a second end');

@@ -41,6 +41,10 @@ const migrations: readonly string[] = [
   INSERT INTO counter SELECT '/total///0', '', NULL, NULL, 0, NULL, held_msat, spent_msat FROM spending;
   CREATE TABLE budget (name TEXT PRIMARY KEY, text TEXT NOT NULL);
   `,
+  // Which key seals tokens and preimages. Without a row, they lie open, as they did before.
+  `
+  CREATE TABLE seal (key_id TEXT NOT NULL);
+  `,
 ];
 
 /**

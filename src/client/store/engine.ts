@@ -1,6 +1,7 @@
 /**
  * A client store out of what differs between them: how a decision is taken in one atomic step, and how rows are found.
  */
+import { FareboxError } from '../../core/Errors.ts';
 import type { PaymentHash } from '../../core/Preimage.ts';
 import { readBudget } from '../budget/Limit.ts';
 import type { Bearing, ClientAudit, ClientStore, ClientStoreCapabilities } from '../ClientStore.ts';
@@ -76,4 +77,46 @@ export function takeAtOnce<T>(shelf: Shelf, { reads, decide }: Decision<T>): T {
   if (decided.kind === 'wanting') throw new TypeError('a decision wanted rows twice');
   shelf.write(decided);
   return decided.outcome;
+}
+
+/** Reads and writes of a store that is asked over a network, inside one transaction of its own. */
+export type DistantShelf = {
+  readonly read: (reads: Reads) => Promise<Sheet>;
+  readonly since: (at: number) => Promise<readonly Payment[]>;
+};
+
+/** Decides, and leaves the writing to whoever ends the transaction. */
+export async function decideInTurn<T>(shelf: DistantShelf, { reads, decide }: Decision<T>): Promise<Decided<T>> {
+  const sheet = await shelf.read(reads);
+  const first = decide(sheet);
+  const decided = first.kind === 'wanting' ? decide({ ...sheet, since: await shelf.since(first.sinceAt) }) : first;
+  if (decided.kind === 'wanting') throw new TypeError('a decision wanted rows twice');
+  return decided;
+}
+
+/** Lets calls in one after the other, until it is closed; those that are under way then are waited for. */
+export function createTurns() {
+  let last: Promise<unknown> = Promise.resolve();
+  let isClosed = false;
+  return {
+    take: async <T>(work: () => Promise<T>): Promise<T> => {
+      if (isClosed) throw new FareboxError('STORE_UNAVAILABLE', 'The client store is closed.');
+      const mine = last.then(work);
+      last = mine.catch(() => undefined);
+      return mine;
+    },
+    close: async (): Promise<void> => {
+      isClosed = true;
+      await last;
+    },
+  };
+}
+
+/** What seals the secrets of a store that was made with this key. @throws STORE_LOCKED – it was made with another one, or with none */
+export function assertKey(made: string, seal: { readonly keyId?: string }): void {
+  const given = seal.keyId ?? '';
+  if (made === given) return;
+  const what =
+    made === '' ? 'keeps its secrets unsealed, and a key was named' : given === '' ? 'is sealed, and no key was named' : 'is sealed with another key';
+  throw new FareboxError('STORE_LOCKED', `The client store ${what}. Name the key that it was made with.`, { details: { made, given } });
 }

@@ -87,8 +87,12 @@ export class Call implements Sending, AnswerSink, TimerTarget {
     if (!this.#isOver) this.#handler.onHead(status, headers);
   }
 
-  onChunk(view: Buffer): void {
-    if (!this.#isOver) this.#handler.onChunk(Buffer.from(view));
+  onChunk(bytes: Buffer, start: number, end: number): void {
+    if (this.#isOver) return;
+    if (end - start <= textBytes) return this.#handler.onChunk(bytes.toString('latin1', start, end));
+    const copy = Buffer.allocUnsafe(end - start);
+    bytes.copy(copy, 0, start, end);
+    this.#handler.onChunk(copy);
   }
 
   onEnd(trailers: readonly string[]): void {
@@ -101,3 +105,6 @@ export class Call implements Sending, AnswerSink, TimerTarget {
 
 /** @see RFC 9110, section 9.2.2 */
 const idempotent: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
+
+/** Up to here, text costs less to copy and to write than a buffer. */
+const textBytes = 16_384;

@@ -73,7 +73,7 @@ function ask(client: Upstreams, method: string, path: string): Promise<Outcome> 
           head = [status, headers.map(trimmed)];
         },
         onChunk: (chunk) => {
-          body += chunk.toString('latin1');
+          body += typeof chunk === 'string' ? chunk : chunk.toString('latin1');
         },
         onEnd: (trailers) => resolve({ kind: 'whole', answer: { informational, head, body, trailers: trailers.map(trimmed) } }),
         onError: (error) => resolve({ kind: 'failed', what: FareboxError.is(error) ? String(error.details.what) : 'broken' }),

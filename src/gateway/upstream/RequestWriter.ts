@@ -21,7 +21,7 @@ export function formatHead({ method, path, headers, body }: OnwardRequest, host:
   for (let index = 0; index < headers.length; index += 2) {
     const name = headers[index] as string;
     const value = headers[index + 1] as string;
-    if (name === '' || notInName.test(name) || notInValue.test(value)) throw new TypeError('a header would end the line that it stands in');
+    if (!isName(name) || notInValue.test(value)) throw new TypeError('a header would end the line that it stands in');
     if (name.length === 4 && name.toLowerCase() === 'host') isHosted = true;
     else if (name.length === 14 && name.toLowerCase() === 'content-length') isFramed = true;
     lines += `${name}: ${value}\r\n`;
@@ -135,6 +135,17 @@ export class BodyWriter {
 function declaredLength(headers: readonly string[]): number | undefined {
   for (let index = 0; index < headers.length; index += 2) if (headers[index]?.toLowerCase() === 'content-length') return Number(headers[index + 1]);
   return undefined;
+}
+
+/** Names that have been looked at: there are few, and they come again and again. */
+const names = new Set<string>();
+const knownNames = 512;
+
+function isName(name: string): boolean {
+  if (names.has(name)) return true;
+  if (name === '' || notInName.test(name)) return false;
+  if (names.size < knownNames) names.add(name);
+  return true;
 }
 
 const isMethod = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;

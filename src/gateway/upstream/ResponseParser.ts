@@ -16,8 +16,8 @@ import { parseHeaderLine, parseKeepAlive, parseStatusLine } from './lines.ts';
 export type AnswerSink = {
   readonly onInformational: (status: number, headers: readonly string[]) => void;
   readonly onHead: (status: number, headers: readonly string[]) => void;
-  /** A view of what was read, good until this returns. */
-  readonly onChunk: (view: Buffer) => void;
+  /** A part of what was read, good until this returns. */
+  readonly onChunk: (bytes: Buffer, start: number, end: number) => void;
   readonly onEnd: (trailers: readonly string[]) => void;
 };
 
@@ -116,7 +116,7 @@ export class ResponseParser {
       else if (this.#state === 'length') at = this.#readLength(bytes, at, end);
       else if (this.#state === 'data') at = this.#readData(bytes, at, end);
       else if (this.#state === 'until-end') {
-        this.#sink.onChunk(bytes.subarray(at, end));
+        this.#sink.onChunk(bytes, at, end);
         return;
       } else if (this.#state === 'over') {
         // Bytes behind an answer belong to none: whoever is next on this connection would be given them.
@@ -224,7 +224,7 @@ export class ResponseParser {
   #readLength(bytes: Buffer, at: number, end: number): number {
     const to = Math.min(end, at + this.#left);
     this.#left -= to - at;
-    this.#sink.onChunk(at === 0 && to === bytes.length ? bytes : bytes.subarray(at, to));
+    this.#sink.onChunk(bytes, at, to);
     if (this.#left === 0 && this.#state === 'length') this.#isWhole([]);
     return to;
   }
@@ -233,7 +233,7 @@ export class ResponseParser {
     const to = Math.min(end, at + this.#left);
     this.#left -= to - at;
     if (this.#left === 0) this.#state = 'data-return';
-    this.#sink.onChunk(bytes.subarray(at, to));
+    this.#sink.onChunk(bytes, at, to);
     return to;
   }
 

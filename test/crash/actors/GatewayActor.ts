@@ -18,6 +18,8 @@ export type GatewayPlace = {
   readonly port: number;
   readonly sandbox: { readonly url: string; readonly token: string };
   readonly upstream: string;
+  /** Whether it writes down what its wallet says has arrived, also where nobody has shown it yet. */
+  readonly follows?: boolean;
 };
 
 /** What the runner asks of it. */
@@ -47,7 +49,10 @@ export const counted = {
 const storeWrites = Object.keys(writes.store).filter((operation) => operation !== 'migrate') as Exclude<Operation<'store'>, 'migrate'>[];
 
 /** Opens the store and listens. */
-export async function openGateway({ path, port, sandbox, upstream }: GatewayPlace, { clock, reached, tell, around }: Surroundings): Promise<GatewayActor> {
+export async function openGateway(
+  { path, port, sandbox, upstream, follows = false }: GatewayPlace,
+  { clock, reached, tell, around }: Surroundings,
+): Promise<GatewayActor> {
   const config = createConfig({
     listen: `127.0.0.1:${port}`,
     limits: { invoicesPerClientPerMinute: 1_000_000, invoicesPerMinute: 1_000_000 },
@@ -75,7 +80,8 @@ export async function openGateway({ path, port, sandbox, upstream }: GatewayPlac
   const receiver = stoodAround(createSandboxReceiver({ ...sandbox, node: 'seller' }), 'receiver', ['createInvoice'], around);
   const store = stoodAround(await createSqliteStore({ path, clock, reached }), 'store', storeWrites, around);
   const keys = createRootKeys({ masters: [new Uint8Array(32).fill(9)], network: receiver.network, realm: config.realm });
-  const gateway = await createGateway({ config, receiver, keys, store, clock, reached });
+  const wallets = follows ? [{ identity: 'the sandbox', receiver }] : [];
+  const gateway = await createGateway({ config, receiver, wallets, keys, store, clock, reached });
   gateway.events.on((event) => {
     if (event.kind === 'trouble') tell({ kind: 'trouble', what: `${event.what}: ${event.error instanceof Error ? event.error.message : event.error}` });
   });
