@@ -1,7 +1,10 @@
+import { getEventListeners } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
+import { answer } from '../testing/LyingServer.ts';
 import { openShop, type ShopOptions } from '../testing/Shop.ts';
 import type { ConsentQuestion } from './Budget.ts';
 import * as Budget from './Budget.ts';
+import { answerOf } from './budget/Consent.ts';
 import { createFetch } from './index.ts';
 
 const closing: (() => Promise<void>)[] = [];
@@ -152,6 +155,42 @@ describe('consent', () => {
   it('is not asked for what no limit covers', async () => {
     const shop = await setup({ maxTotal: '49 sat', consent: { above: '1 sat', ask: () => expect.fail('asked') } });
     await expect(shop.fetch(shop.url)).rejects.toMatchObject({ code: 'BUDGET_EXCEEDED' });
+  });
+
+  it('is for the fee that was said, also where more has become free meanwhile', async () => {
+    const asked: ConsentQuestion[] = [];
+    const ask = async (question: ConsentQuestion) => {
+      asked.push(question);
+      shop.payer.end(shop.payer.paid[0]?.paymentHash as never, 'failed');
+      await shop.client.resume();
+      return true;
+    };
+    const shop = await setup({ maxTotal: '109 sat', consent: { above: '52 sat', ask } });
+    shop.payer.script({ kind: 'unknown', became: 'pending' });
+    const [first = '', second = ''] = urls(shop, 2);
+    await expect(shop.fetch(first)).rejects.toMatchObject({ code: 'PAYMENT_UNKNOWN' });
+    shop.payer.script({ kind: 'settle' });
+    shop.server.handle(({ paid }, response) =>
+      paid ? answer(response) : shop.server.challenge(response, shop.server.offer({ amountMsat: 55_000n as never })),
+    );
+    expect((await shop.fetch(second)).status).toBe(200);
+    expect([asked.map(({ maxFeeMsat }) => maxFeeMsat), shop.payer.paid[1]?.maxFeeMsat]).toEqual([[2000n], 2000n]);
+  });
+
+  it('that comes when the invoice has expired pays nothing, and says so', async () => {
+    const ask = () => {
+      shop.clock.advance(595_000);
+      return true;
+    };
+    const shop = await setup({ consent: { above: '1 sat', ask } });
+    await expect(shop.fetch(shop.url)).rejects.toMatchObject({ code: 'INVOICE_EXPIRED' });
+    expect([shop.payer.paid, await shop.store.list()]).toEqual([[], []]);
+  });
+
+  it('leaves nothing behind with the one who waits for it', async () => {
+    const { signal } = new AbortController();
+    expect(await answerOf(async () => true, {} as ConsentQuestion, signal)).toBe('yes');
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
   });
 
   it('that nobody waits for any more is worth nothing', async () => {

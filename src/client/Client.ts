@@ -30,6 +30,8 @@ export type Client = {
   readonly unwritten: Map<PaymentHash, () => Promise<unknown>>;
   /** Payments whose wallet was called and whose end is not written down yet: each resolves or rejects when it is. */
   readonly underway: Set<Promise<unknown>>;
+  /** Payments whose caller has gone while the wallet was at it: what they buy is for the next call, which waits for their end. */
+  readonly deserted: Set<PaymentHash>;
   /** Its calls that are about to pay. */
   readonly queue: Queue;
   /** What a credential still buys, in the server's words, as far as an answer of this process has said it. */

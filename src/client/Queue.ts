@@ -53,8 +53,12 @@ export async function turn({ places }: Queue, place: Place): Promise<'first' | '
     const ahead = places.slice(0, places.indexOf(place));
     if (!ahead.some(({ maySpare }) => maySpare(place.outgoing))) return 'first';
     await new Promise<void>((resolve) => {
-      place.wake = resolve;
-      signal.addEventListener('abort', () => resolve(), { once: true });
+      // Many calls may share one signal, and those without one all do: what waits for it goes with the wait.
+      place.wake = () => {
+        signal.removeEventListener('abort', place.wake);
+        resolve();
+      };
+      signal.addEventListener('abort', place.wake);
     });
   }
 }

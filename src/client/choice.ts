@@ -87,12 +87,19 @@ export function createServices(options: ServicesOptions): CallableServices {
     const { observations, owed, save } = await memory();
     const key = Owed.questionOf(name, input);
     const debt = await standing(client, owed, key);
+    let before: Owed.Debt | undefined;
     const question: Question = {
       ...{ client, name, service, input, observations, weights, clock, quoteTimeoutMs, payAgain, accept, signal },
       explore: fraction(random) < explore ? fraction(random) : undefined,
       // Who is in the file no longer owes nothing that could be asked for.
       debt: service.providers.some((one) => one.name === debt?.provider) ? debt : undefined,
       onDebt: (found) => owed.add(key, found),
+      onPaying: async (found) => {
+        before = owed.to(key);
+        owed.add(key, found);
+        await save();
+      },
+      onUnpaid: () => (before === undefined ? owed.clear(key) : owed.add(key, before)),
     };
     try {
       const bought = await buyAnswer(question);
@@ -124,11 +131,14 @@ async function standing(client: ServicesOptions['client'], owed: Owed.Owed, key:
   const debt = owed.to(key);
   if (debt?.kind !== 'unknown') return debt;
   const [payment] = await client.resume({ paymentHash: debt.paymentHash as PaymentHash });
-  if (payment?.state === 'failed') {
+  // What the journal has never heard of did not come to the wallet.
+  if (payment === undefined || payment.state === 'failed') {
     owed.clear(key);
     return undefined;
   }
-  if (payment?.state === 'unknown' || payment?.state === 'dispatched') {
+  // A call that lives is at work on it: who asks the same waits for it.
+  if (payment.state === 'reserved' || payment.state === 'dispatched') return debt;
+  if (payment.state === 'unknown') {
     const message = `It is not known whether ${debt.provider} was paid for this (payment ${debt.paymentHash}), and nobody else is as long as that is so. Ask again later, or resolve it.`;
     throw new FareboxError('PAYMENT_UNKNOWN', message, { details: { paymentHash: debt.paymentHash, provider: debt.provider } });
   }

@@ -74,7 +74,7 @@ export type PayingClient = {
   readonly payInvoice: (invoice: string, options?: { readonly signal?: AbortSignal }) => Promise<PaidInvoice>;
   /**
    * Looks up every payment whose end is not known, or one of them, except those that a living call is working on. Nothing is paid.
-   * @returns the payments that were looked at, as they stand now
+   * @returns the payments that were looked at, as they stand now; one that was named, also where its end is known or a living call works on it
    * @throws STORE_UNAVAILABLE – the journal could not be read or written
    */
   readonly resume: (interrupted?: Pick<Payment, 'paymentHash'>) => Promise<readonly Payment[]>;
@@ -129,6 +129,7 @@ function open(options: ClientOptions): Client {
     paymentTimeoutSeconds,
     unwritten: new Map(),
     underway: new Set(),
+    deserted: new Set(),
     queue: createQueue(),
     left: new Map(),
     emit: emitter(options.onEvent),

@@ -16,7 +16,7 @@ import { type Call, readOffer, tryKept, withOffer } from './kept.ts';
 import * as Outgoing from './Outgoing.ts';
 import { unknown } from './pay.ts';
 import * as Quote from './Quote.ts';
-import { notHonoured, sendOnce } from './redeem.ts';
+import { notHonoured, sendOnce, speaksForItself } from './redeem.ts';
 import { drain } from './responseBody.ts';
 import { clearWay } from './resume.ts';
 import * as Tokens from './Tokens.ts';
@@ -30,8 +30,13 @@ export type Exchange = (client: Client, outgoing: Outgoing.Outgoing, call: Call)
  */
 export async function follow(client: Client, first: Outgoing.Outgoing, call: Call, begin: Exchange): Promise<Response> {
   let outgoing = first;
+  let sentOnBy = 0;
   for (let hops = 0; ; hops++) {
-    const response = await (hops === 0 ? begin : exchange)(client, outgoing, call);
+    const response = await (hops === 0 ? begin : exchange)(client, outgoing, call).catch((error: unknown) => {
+      // What was bought has led here: who hears that nobody answers hears what was paid as well.
+      throw hops > 0 && call.payment && !outgoing.signal.aborted && !speaksForItself(error) ? notHonoured(call.payment, sentOnBy, error) : error;
+    });
+    sentOnBy = response.status;
     const next = await nextAfter(client, outgoing, response, hops).catch((error: unknown) => {
       throw call.payment && outgoing.redirect === 'follow' ? notHonoured(call.payment, response.status, error) : error;
     });
@@ -67,6 +72,7 @@ export async function exchange(client: Client, outgoing: Outgoing.Outgoing, call
   const response = tried ? await withOffer(client, outgoing, tried.response) : await sendOnce(client, outgoing);
   const offer = response.status === 402 ? await readOffer(client, outgoing, response) : undefined;
   if (!offer) return response;
+  if (call.isQuoted && !call.payment) throw refused(outgoing.url, 'this call pays nothing but what it was quoted. Ask for another quote');
   if (hasOwn) throw hasOwnCredential(outgoing.url);
   if (call.payment) throw refused(outgoing.url, 'this call was redirected here after it had paid elsewhere, and a call pays once. Ask there directly');
   const quote = Quote.from(offer, client.payer.network, nowAt(client.clock));

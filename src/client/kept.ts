@@ -36,6 +36,8 @@ export type Call = {
   readonly owner: string;
   /** The one that it has made. */
   payment: Payment | undefined;
+  /** It pays what it was quoted and nothing else, wherever it is sent on to. */
+  readonly isQuoted?: boolean;
 };
 
 /** Tries kept credentials, best first, and adds to `seen` which. The last refusal is handed back: it may hold an offer. */

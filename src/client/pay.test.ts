@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { FareboxError } from '../core/Errors.ts';
 import { answer } from '../testing/LyingServer.ts';
 import { createScriptedPayer } from '../testing/ScriptedPayer.ts';
 import { openShop, perRequest, type ShopOptions, sellOnce } from '../testing/Shop.ts';
@@ -92,6 +93,37 @@ describe('a call that stood still', () => {
     await expect(still).rejects.toMatchObject({ code: 'PAYMENT_INTERRUPTED', message: expect.stringContaining('used by whoever took it over') });
     expect([payer.paid.length, server.requests.length, await states()]).toEqual([1, 2, ['redeemed']]);
   });
+});
+
+it('a store that fails between the journal’s word and the wallet holds no money: what was not paid is written down when it is back', async () => {
+  const { client, store, payer, url, states } = await setup({ capabilities: { track: false } });
+  let isDown = false;
+  let fails = 1;
+  const orDown =
+    <A extends readonly unknown[], T>(work: (...given: A) => Promise<T>) =>
+    (...given: A) =>
+      isDown ? Promise.reject(new FareboxError('STORE_UNAVAILABLE', 'The disk is full.')) : work(...given);
+  const dispatch: ClientStore['dispatch'] = (request) => store.dispatch(request).finally(() => (isDown = fails-- > 0));
+  const fetch = client({ store: { ...store, dispatch, find: orDown(store.find), step: orDown(store.step) } });
+  await expect(fetch(url)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+  expect(payer.paid.length).toBe(0);
+  isDown = false;
+  expect((await fetch(url)).status).toBe(200);
+  expect([await states(), (await store.spending()).heldMsat]).toEqual([['failed', 'redeemed'], 0n]);
+});
+
+it('a store that cannot say whether the wallet may be called holds no money for it either', async () => {
+  const { client, store, payer, url, states } = await setup({ capabilities: { track: false } });
+  let fails = 1;
+  const dispatch: ClientStore['dispatch'] = async (request) => {
+    const outcome = await store.dispatch(request);
+    if (fails-- > 0) throw new FareboxError('STORE_UNAVAILABLE', 'The connection broke after the commit was sent.');
+    return outcome;
+  };
+  const fetch = client({ store: { ...store, dispatch } });
+  await expect(fetch(url)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+  expect([await states(), (await store.spending()).heldMsat, payer.paid]).toEqual([['failed'], 0n, []]);
+  expect((await fetch(url)).status).toBe(200);
 });
 
 describe('another client’s payment for the same', () => {

@@ -21,7 +21,7 @@ import * as Journal from './Journal.ts';
 import type { Outgoing } from './Outgoing.ts';
 import { paymentFailure } from './paymentFailure.ts';
 import type { Quote } from './Quote.ts';
-import { leastSecondsLeft } from './Quote.ts';
+import { assertFresh, leastSecondsLeft } from './Quote.ts';
 import { track } from './track.ts';
 import { readOutcome } from './walletAnswer.ts';
 
@@ -66,14 +66,14 @@ export async function pay(client: Client, outgoing: Outgoing, quote: Quote, owne
   if (reserved.kind !== 'reserved') throw refusalOf(reserved, { amountMsat, minFeeMsat: room.minFeeMsat, host });
   await unlessAborted(client, reserved.payment, outgoing.signal);
   const lease = leaseOf(client, owner);
-  const outcome = await store.dispatch({ paymentHash, ...lease, nowAt: nowAt(clock) });
+  const outcome = await orGivenUp(client, reserved.payment, store.dispatch({ paymentHash, ...lease, nowAt: nowAt(clock) }));
   if (outcome.kind === 'lost') throw interrupted(reserved.payment, 'Nothing was paid.');
   if (outcome.kind !== 'dispatched') {
     await giveUp(client, reserved.payment, 'Another payment stood in the way.');
     if (outcome.kind === 'stopped') throw refusals.stopped(outcome);
     return { kind: 'blocked', by: outcome.payment };
   }
-  if (await isServed()) {
+  if (await orGivenUp(client, outcome.payment, isServed())) {
     await giveUp(client, outcome.payment, 'A credential that serves the request had been bought meanwhile.');
     return { kind: 'served' };
   }
@@ -114,15 +114,19 @@ export function unknown(payment: Payment): FareboxError {
 async function setAside(client: Client, outgoing: Outgoing, quote: Quote, room: Budget.FeeRoom, owner: string): Promise<ReserveOutcome> {
   const { store, clock, budget } = client;
   const purchase = purchaseOf(client, outgoing, quote);
-  const reserve = (isConsented: boolean) =>
-    store.reserve({ purchase, ...room, budgets: budget.chain, tags: budget.tags, isConsented, ...leaseOf(client, owner), nowAt: nowAt(clock) });
-  const first = await reserve(false);
+  const reserve = (isConsented: boolean, maxFeeMsat: Msat) =>
+    store.reserve({ purchase, ...room, maxFeeMsat, budgets: budget.chain, tags: budget.tags, isConsented, ...leaseOf(client, owner), nowAt: nowAt(clock) });
+  const first = await reserve(false, room.maxFeeMsat);
   if (first.kind !== 'unconsented') return first;
   const { amountMsat, description, payee, paymentHash, expiresAt } = quote;
   const { method, origin, pathname: path } = outgoing;
   const { kind: _, ...asked } = first;
   const answer = await answerOf(budget.ask, { origin, method, path, amountMsat, description, payee, paymentHash, expiresAt, ...asked }, outgoing.signal);
-  if (answer === 'yes') return reserve(true);
+  if (answer === 'yes') {
+    // Whoever was asked may have taken his time, and has said yes to this fee.
+    assertFresh(quote, outgoing.url.host, nowAt(clock));
+    return reserve(true, first.maxFeeMsat);
+  }
   throw refusals.consentRefused(first.budget, first.aboveMsat, { amountMsat, minFeeMsat: room.minFeeMsat, host: outgoing.url.host }, answer);
 }
 
@@ -157,8 +161,14 @@ async function call(client: Client, payment: Payment, lease: Lease, outgoing: Ou
   client.underway.add(ending);
   ending.finally(() => client.underway.delete(ending)).catch(() => undefined);
   const { payment: ended, outcome } = await orAborted(ending, outgoing.signal).catch((error: unknown) => {
-    // Nobody waits for the credential any more: the next call may have it.
-    ending.then(() => client.store.step(payment.paymentHash, { kind: 'release', owner: lease.owner }, nowAt(client.clock))).catch(() => undefined);
+    // Nobody waits for the credential any more: the next call may have it, and pays nothing for the same before it knows.
+    const { store, clock, deserted } = client;
+    const { paymentHash } = payment;
+    deserted.add(paymentHash);
+    ending
+      .then(() => store.step(paymentHash, { kind: 'release', owner: lease.owner }, nowAt(clock)))
+      .catch(() => undefined)
+      .finally(() => deserted.delete(paymentHash));
     throw error;
   });
   if (ended.state === 'unknown') throw unknown(ended);
@@ -276,9 +286,25 @@ export function purchaseOf(client: Client, outgoing: Outgoing, quote: Quote): Pu
   };
 }
 
-/** Before the wallet was called, and so for certain. */
-async function giveUp(client: Client, payment: Payment, note: string): Promise<void> {
-  await client.store.step(payment.paymentHash, { kind: 'fail', note, by: payment.owner }, nowAt(client.clock));
+/** Before the wallet was called, and so for certain. Where it cannot be written down now, the next call does. */
+async function giveUp({ store, clock, unwritten }: Client, { paymentHash, owner }: Payment, note: string): Promise<void> {
+  const write = () => store.step(paymentHash, { kind: 'fail', note, by: owner }, nowAt(clock));
+  try {
+    await write();
+  } catch (error) {
+    if (!FareboxError.is(error, 'STORE_UNAVAILABLE')) throw error;
+    unwritten.set(paymentHash, write);
+  }
+}
+
+/** What the journal says. Where it does not, the wallet is not called, and that is certain, whatever has been written. */
+async function orGivenUp<T>(client: Client, payment: Payment, asked: Promise<T>): Promise<T> {
+  try {
+    return await asked;
+  } catch (error) {
+    await giveUp(client, payment, 'The journal did not answer, and the wallet was not called.');
+    throw error;
+  }
 }
 
 async function unlessAborted(client: Client, payment: Payment, signal: AbortSignal): Promise<void> {

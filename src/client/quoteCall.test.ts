@@ -67,6 +67,7 @@ describe('a quote', () => {
     const [payment] = payer.paid;
     expect(await client.quote(url)).toEqual({
       kind: 'covered',
+      send: expect.any(Function),
       paymentHash: payment?.paymentHash,
       amountMsat: 50_000n,
       terms: 'bucket',
@@ -116,6 +117,23 @@ describe('a quote', () => {
   });
 });
 
+describe('what a kept credential covers', () => {
+  it('is sent for without paying, also where the seller refuses the credential', async () => {
+    const { client, fetch, server, payer, url } = await setup();
+    server.handle(({ paid }, response) => (paid ? answer(response) : server.challenge(response, server.offer({ caveats: pass }))));
+    await fetch(url);
+    const covered = async () => {
+      const quote = await client.quote(url);
+      return quote.kind === 'covered' ? quote : expect.fail(`it is ${quote.kind}`);
+    };
+    expect(paymentOf(await (await covered()).send())).toMatchObject({ reused: true });
+    const quote = await covered();
+    server.handle((_, response) => server.challenge(response));
+    await expect(quote.send()).rejects.toMatchObject({ code: 'CHALLENGE_REFUSED' });
+    expect([payer.paid.length, (await client.quote(url)).kind]).toEqual([1, 'priced']);
+  });
+});
+
 describe('paying a quote', () => {
   it('pays that challenge, and takes one request more', async () => {
     const { server, payer, priced } = await setup();
@@ -162,6 +180,20 @@ describe('paying a quote', () => {
     await fetch(url);
     expect(paymentOf(await quote.pay())).toMatchObject({ reused: true });
     expect(payer.paid.length).toBe(1);
+  });
+
+  it('pays nothing else: not where what was bought meanwhile is sent on to', async () => {
+    const { client, fetch, server, startServer, payer, url, priced } = await setup();
+    const other = await startServer();
+    server.handle(({ paid }, response) =>
+      paid ? answer(response, 302, { Location: `${other.origin}/dear` }) : server.challenge(response, server.offer({ caveats: pass })),
+    );
+    const quote = await priced();
+    await fetch(url, { redirect: 'manual' });
+    await expect(quote.pay()).rejects.toMatchObject({ code: 'CHALLENGE_REFUSED', message: expect.stringContaining(new URL(other.origin).host) });
+    expect(payer.paid.length).toBe(1);
+    expect((await client.fetch(url)).status).toBe(200);
+    expect(payer.paid.length).toBe(2);
   });
 
   it('waits for nothing that is unknown: another payment for the same call must end first', async () => {

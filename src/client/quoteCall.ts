@@ -14,7 +14,7 @@ import type { PaymentHash } from '../core/Preimage.ts';
 import { type Allowance, allowance } from './allowance.ts';
 import { buy } from './buy.ts';
 import { type Client, shown } from './Client.ts';
-import { follow, hasOwnCredential } from './exchange.ts';
+import { exchange, follow, hasOwnCredential } from './exchange.ts';
 import type { Payment } from './Journal.ts';
 import { type Call, readOffer } from './kept.ts';
 import * as Outgoing from './Outgoing.ts';
@@ -41,6 +41,13 @@ export type CoveredQuote = {
   readonly left: string | undefined;
   /** Unix seconds; undefined where it names no end. */
   readonly validUntil: number | undefined;
+  /**
+   * Sends the call with what is kept, and pays nothing.
+   * @param options - `signal` replaces the call's own
+   * @throws CHALLENGE_REFUSED – the credential is not good any more, and was set aside: ask for another quote; and what else `fetch` of the
+   * client throws that has paid nothing
+   */
+  readonly send: (options?: { readonly signal?: AbortSignal }) => Promise<Response>;
 };
 
 /** So much, for that invoice. */
@@ -89,7 +96,7 @@ export async function quoteCall(client: Client, first: Outgoing.Outgoing, newCal
     const hasOwn = Outgoing.hasHeader(outgoing, 'authorization');
     const kept = hasOwn || !Outgoing.isSafe(outgoing) ? [] : (await client.store.find({ origin: outgoing.origin })).credentials;
     const [best] = Tokens.candidates([...kept], outgoing, nowAt(client.clock));
-    if (best) return covered(client, best);
+    if (best) return covered(client, outgoing, best, newCall);
     const response = await sendOnce(client, outgoing);
     const next = Outgoing.redirected(outgoing, response);
     if (!next) return response.status === 402 ? weigh(client, outgoing, response, kept, hasOwn, newCall) : { kind: 'free', response };
@@ -99,10 +106,15 @@ export async function quoteCall(client: Client, first: Outgoing.Outgoing, newCal
   }
 }
 
-function covered({ left }: Client, payment: Payment): CoveredQuote {
+function covered(client: Client, outgoing: Outgoing.Outgoing, payment: Payment, newCall: () => Call): CoveredQuote {
   const { terms, validUntil } = Tokens.readingOf(payment);
   const { paymentHash, amountMsat } = payment;
-  return { kind: 'covered', paymentHash, amountMsat, terms, left: left.get(paymentHash), validUntil };
+  const send: CoveredQuote['send'] = ({ signal } = {}) => follow(client, calledOffBy(outgoing, signal), { ...newCall(), isQuoted: true }, exchange);
+  return { kind: 'covered', paymentHash, amountMsat, terms, left: client.left.get(paymentHash), validUntil, send };
+}
+
+function calledOffBy(outgoing: Outgoing.Outgoing, signal: AbortSignal | undefined): Outgoing.Outgoing {
+  return signal ? Outgoing.withSignal(outgoing, signal) : outgoing;
 }
 
 async function weigh(
@@ -122,7 +134,7 @@ async function weigh(
     const { paymentHash, amountMsat, invoice, payee, description, expiresAt } = quote;
     const known = new Set(kept.map((payment) => payment.paymentHash));
     const pay: PricedQuote['pay'] = ({ signal } = {}) =>
-      follow(client, signal ? Outgoing.withSignal(outgoing, signal) : outgoing, newCall(), (_, asked, call) =>
+      follow(client, calledOffBy(outgoing, signal), { ...newCall(), isQuoted: true }, (_, asked, call) =>
         buy(client, asked, call, { quote, isFixed: true, known }),
       );
     return {

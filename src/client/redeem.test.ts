@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { answer } from '../testing/LyingServer.ts';
-import { openShop, type ShopOptions } from '../testing/Shop.ts';
+import { openShop, type ShopOptions, sellOnce } from '../testing/Shop.ts';
 import { createFetch, paymentOf } from './index.ts';
 
 const closing: (() => Promise<void>)[] = [];
@@ -136,6 +136,18 @@ describe('redirects', () => {
     }
   });
 
+  it('after payment to where nobody answers are told of with what was paid', async () => {
+    const { fetch, server, startServer } = await setup();
+    const other = await startServer();
+    other.handle((_, response) => void response.destroy());
+    server.handle(({ paid }, response) => (paid ? answer(response, 302, { Location: other.origin }) : server.challenge(response)));
+    await expect(fetch(`${server.origin}/a`)).rejects.toMatchObject({
+      code: 'PAYMENT_NOT_HONOURED',
+      details: { amount: '50 sat', status: 302 },
+      cause: { message: 'fetch failed' },
+    });
+  });
+
   it('turn a POST into a GET where HTTP says so', async () => {
     const { fetch, server } = await setup();
     for (const [status, method, becomes] of [
@@ -200,6 +212,26 @@ describe('an abort', () => {
     open();
     while ((await store.list(['dispatched'])).length > 0) await new Promise((resolve) => setImmediate(resolve));
     expect(paymentOf(await fetch(url))?.reused).toBe(true);
+    expect([server.requests.length, payer.paid.length]).toEqual([2, 1]);
+  });
+
+  it('while the wallet is at it keeps the same request from being paid again: it waits, and uses what is bought', async () => {
+    const { fetch, server, payer, url, store, clock } = await setup();
+    sellOnce(server);
+    const stop = new AbortController();
+    const open = payer.slow();
+    const call = fetch(url, { signal: stop.signal });
+    call.catch(() => undefined);
+    while (payer.paid.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    stop.abort();
+    await expect(call).rejects.toMatchObject({ name: 'AbortError' });
+    const before = clock.timers();
+    const again = fetch(url);
+    while (clock.timers() === before && payer.paid.length === 1) await new Promise((resolve) => setImmediate(resolve));
+    open();
+    while ((await store.list(['dispatched'])).length > 0) await new Promise((resolve) => setImmediate(resolve));
+    clock.advance(250);
+    expect(paymentOf(await again)).toMatchObject({ reused: true, paymentHash: payer.paid[0]?.paymentHash });
     expect([server.requests.length, payer.paid.length]).toEqual([2, 1]);
   });
 

@@ -101,8 +101,13 @@ export async function clearWay(client: Client, outgoing: Outgoing, owner: string
   // What has long expired is not looked at again for every request.
   for (const { paymentHash } of expired) await client.store.step(paymentHash, { kind: 'expire' }, nowAt(client.clock));
   for (let giveUpMs: number | undefined; ; ) {
-    const inTheWay = found.open.filter((payment) => payment.resource === outgoing.resource && Journal.blocks(payment, owner, nowAt(client.clock)));
-    const unanswered = found.credentials.filter((payment) => isUnanswered(payment, outgoing, owner) && Journal.isLeased(payment, nowAt(client.clock)));
+    const isDeserted = ({ paymentHash, resource }: Payment) => resource === outgoing.resource && client.deserted.has(paymentHash);
+    const inTheWay = found.open.filter(
+      (payment) => isDeserted(payment) || (payment.resource === outgoing.resource && Journal.blocks(payment, owner, nowAt(client.clock))),
+    );
+    const unanswered = found.credentials.filter(
+      (payment) => (isDeserted(payment) || isUnanswered(payment, outgoing, owner)) && Journal.isLeased(payment, nowAt(client.clock)),
+    );
     if (inTheWay.length === 0 && unanswered.length === 0) return { blockedBy: undefined, credentials: found.credentials };
     giveUpMs ??= client.clock.nowMs() + (client.paymentTimeoutSeconds + 2 * leaseSeconds) * 1000;
     let blockedBy: Payment | undefined;
@@ -143,9 +148,13 @@ const expiredSeconds = 86_400;
 const pollMs = 250;
 
 async function lookUpAll(client: Looking, only?: PaymentHash): Promise<readonly Payment[]> {
+  if (only !== undefined) {
+    const payment = await client.store.get(only);
+    return payment ? [isLeft(client, payment) ? await findOut(client, payment) : payment] : [];
+  }
   const seen: Payment[] = [];
   for (const payment of await client.store.list(['reserved', 'dispatched', 'unknown'])) {
-    if ((only === undefined || payment.paymentHash === only) && isLeft(client, payment)) seen.push(await findOut(client, payment));
+    if (isLeft(client, payment)) seen.push(await findOut(client, payment));
   }
   return seen;
 }

@@ -2,7 +2,18 @@ import { expect, test } from 'vitest';
 import { changesRequest, isClientClaim, isHopByHop, isOfMessage, isOurs, isOursToSay } from './headers.ts';
 
 test('what passes at one look is nothing that any rule is about', () => {
-  const ruled = ['connection', 'te', 'l402-payment', 'x-forwarded-for', 'x-real-ip', 'x-http-method-override', 'authorization', 'www-authenticate', 'via', 'host'];
+  const ruled = [
+    'connection',
+    'te',
+    'l402-payment',
+    'x-forwarded-for',
+    'x-real-ip',
+    'x-http-method-override',
+    'authorization',
+    'www-authenticate',
+    'via',
+    'host',
+  ];
   for (const name of [...ruled, 'content-length', 'transfer-encoding', 'expect', 'trailer', 'idempotency-key', 'upgrade', 'keep-alive', 'payment-receipt']) {
     expect([name, isOfMessage(name)]).toEqual([name, false]);
   }

@@ -36,13 +36,19 @@ export type AskConsent = (question: ConsentQuestion, signal: AbortSignal) => Pro
 /** The answer, or why there is none. */
 export async function answerOf(ask: AskConsent | undefined, question: ConsentQuestion, signal: AbortSignal): Promise<'yes' | 'no' | 'nobody' | 'failed'> {
   if (ask === undefined) return 'nobody';
+  let stop = () => {};
   try {
-    const aborted = new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }));
+    const aborted = new Promise<never>((_, reject) => {
+      stop = () => reject(signal.reason);
+      signal.addEventListener('abort', stop);
+    });
     // Whoever listens to nobody's signal is not waited for either.
     aborted.catch(() => undefined);
     return (await Promise.race([ask(question, signal), aborted])) === true ? 'yes' : 'no';
   } catch {
     signal.throwIfAborted();
     return 'failed';
+  } finally {
+    signal.removeEventListener('abort', stop);
   }
 }

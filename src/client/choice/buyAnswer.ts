@@ -59,6 +59,10 @@ export type Question = {
   readonly debt: Debt | undefined;
   /** Told when somebody was paid, or may have been, and gave no answer. */
   readonly onDebt: (debt: Debt) => void;
+  /** Told before somebody is paid: whoever asks after the end of this process has to know. */
+  readonly onPaying: (debt: Debt) => Promise<void>;
+  /** Told when that one was not paid, for certain. */
+  readonly onUnpaid: () => void;
 };
 
 /**
@@ -67,8 +71,14 @@ export type Question = {
  * @throws ANSWER_MISSING – one was paid and gave none that can be used
  * @throws what the client throws once somebody was paid, or may have been
  */
-export async function buyAnswer(question: Question): Promise<Bought> {
-  const { service, observations, name, debt, payAgain } = question;
+export async function buyAnswer(asked: Question): Promise<Bought> {
+  const { service, observations, name, debt, payAgain } = asked;
+  let owing = debt;
+  const onDebt = (found: Debt) => {
+    owing = found;
+    asked.onDebt(found);
+  };
+  const question = { ...asked, onDebt };
   const isAsked = (provider: Provider) => debt === undefined || payAgain || provider.name === debt.provider;
   let open: readonly Candidate[] = service.providers.filter(isAsked).map((provider) => ({ provider, quote: undefined }));
   const passedOver: PassedOver[] = [];
@@ -80,25 +90,31 @@ export async function buyAnswer(question: Question): Promise<Bought> {
     const standings = open.map((one) => ({ ...one, seen: observations.of(name, one.provider.url), quotedMsat: one.quote?.amountMsat }));
     const next = choose(question, standings, isFirst);
     if (next.quote === undefined) {
-      const asked = await askPrice(question, next.provider);
-      if (asked.kind === 'bought') return { ...asked.bought, passedOver };
-      if (asked.kind === 'passed') pass(next, asked.why);
-      else open = open.map((one) => (one.provider === next.provider ? { provider: one.provider, quote: asked.quote } : one));
+      const found = await askPrice(question, next.provider);
+      if (found.kind === 'bought') return { ...found.bought, passedOver };
+      if (found.kind !== 'priced') pass(next, found.why);
+      else open = open.map((one) => (one.provider === next.provider ? { provider: one.provider, quote: found.quote } : one));
       continue;
     }
     const { quote } = next;
+    await question.onPaying({ provider: next.provider.name, kind: 'unknown', paymentHash: quote.paymentHash });
     const send = () => quote.pay(question.signal ? { signal: question.signal } : {});
     const paid = await tell(question, next.provider, { send, paymentHash: quote.paymentHash, startedMs: question.clock.nowMs(), isSpent: true });
     if (paid.kind === 'bought') return { ...paid.bought, passedOver };
+    if (paid.kind === 'unpaid') question.onUnpaid();
     pass(next, paid.why);
   }
-  throw exhausted(question, passedOver);
+  throw exhausted(question, passedOver, owing);
 }
 
 /** A provider, and its price where it has said it. */
 type Candidate = { readonly provider: Provider; readonly quote: PricedQuote | undefined };
 
-type Told = { readonly kind: 'bought'; readonly bought: Omit<Bought, 'passedOver'> } | { readonly kind: 'passed'; readonly why: string };
+type Told =
+  | { readonly kind: 'bought'; readonly bought: Omit<Bought, 'passedOver'> }
+  | { readonly kind: 'passed'; readonly why: string }
+  /** For certain. */
+  | { readonly kind: 'unpaid'; readonly why: string };
 
 function choose<T extends Standing & Candidate>({ weights, explore, debt }: Question, standings: readonly T[], isFirst: boolean): T {
   const owing = standings.find(({ provider }) => provider.name === debt?.provider);
@@ -106,9 +122,12 @@ function choose<T extends Standing & Candidate>({ weights, explore, debt }: Ques
   return owing ?? tried ?? (best(standings, weights) as T);
 }
 
+/** How many kept credentials a provider may refuse before it is passed over. */
+const maxRefused = 3;
+
 /** Asks a provider for its price. What needs no payment is answered at once. */
-async function askPrice(question: Question, provider: Provider): Promise<Told | { readonly kind: 'priced'; readonly quote: PricedQuote }> {
-  const { client, input, observations, name, service, clock } = question;
+async function askPrice(question: Question, provider: Provider, refused = 0): Promise<Told | { readonly kind: 'priced'; readonly quote: PricedQuote }> {
+  const { client, input, observations, name, service, clock, debt, payAgain } = question;
   const { url, init } = requestOf(provider, input);
   const startedMs = clock.nowMs();
   const failed = (why: string): Told => {
@@ -134,13 +153,18 @@ async function askPrice(question: Question, provider: Provider): Promise<Told | 
   }
   if (quote.kind === 'covered') {
     const { terms, paymentHash } = quote;
-    const send = () => client.fetch(url, question.signal ? { ...init, signal: question.signal } : init);
-    return tell(question, provider, { send, paymentHash, startedMs, isSpent: !keepsGood.has(terms) });
+    const send = () => quote.send(question.signal ? { signal: question.signal } : {});
+    const told = await tell(question, provider, { send, paymentHash, startedMs, isSpent: !keepsGood.has(terms), isKept: true });
+    // It is set aside: what the provider asks now is an offer like any other.
+    return told.kind === 'unpaid' && refused < maxRefused ? askPrice(question, provider, refused + 1) : told;
   }
   observations.notePrice(name, provider.url, quote.amountMsat);
   const { amountMsat, allowed } = quote;
   if (service.maxPriceMsat !== undefined && amountMsat > service.maxPriceMsat) {
     return { kind: 'passed', why: `it asks ${Amount.format(amountMsat)}, and ${name} may cost ${Amount.format(service.maxPriceMsat)}` };
+  }
+  if (debt?.kind === 'paid' && debt.provider === provider.name && !payAgain) {
+    return { kind: 'passed', why: `it was paid for this answer (payment ${debt.paymentHash}), and asks to be paid once more` };
   }
   // An earlier payment for the same may have been made: to go on is to find out about that one, and never to pay somebody else.
   if (allowed !== true && allowed.by !== 'PAYMENT_UNKNOWN') return { kind: 'passed', why: allowed.message };
@@ -158,10 +182,12 @@ type Sending = {
   readonly startedMs: number;
   /** Whether a credential that was kept from before buys one answer, and counts as a payment for this one. */
   readonly isSpent: boolean;
+  /** Whether it shows what is kept, and pays nothing. */
+  readonly isKept?: boolean;
 };
 
 /** Sends it, and sees what came of it. */
-async function tell(question: Question, provider: Provider, { send, paymentHash, startedMs, isSpent }: Sending): Promise<Told> {
+async function tell(question: Question, provider: Provider, { send, paymentHash, startedMs, isSpent, isKept }: Sending): Promise<Told> {
   const { observations, name, clock, payAgain, accept, onDebt } = question;
   const note = (ok: boolean) => observations.noteTime(name, provider.url, { ok, ms: clock.nowMs() - startedMs });
   let response: Response;
@@ -170,8 +196,10 @@ async function tell(question: Question, provider: Provider, { send, paymentHash,
   } catch (error) {
     const isOver = question.signal?.aborted === true;
     if (!isOver) note(false);
-    if (!isOver && isUnpaid(error)) return { kind: 'passed', why: sayOf(error) };
-    const isKnown = FareboxError.is(error, 'PAYMENT_NOT_HONOURED', 'PAYMENT_INTERRUPTED');
+    // Asking again with another credential would take as long.
+    if (!isOver && isKept && isUnpaid(error, isSpent) && FareboxError.is(error, 'REQUEST_TIMED_OUT')) return { kind: 'passed', why: sayOf(error) };
+    if (!isOver && (isUnpaid(error, isSpent) || (isKept && FareboxError.is(error, 'CHALLENGE_REFUSED')))) return { kind: 'unpaid', why: sayOf(error) };
+    const isKnown = FareboxError.is(error, 'PAYMENT_NOT_HONOURED', 'PAYMENT_INTERRUPTED', 'REQUEST_TIMED_OUT');
     const named = FareboxError.is(error) ? error.details.paymentHash : undefined;
     onDebt({ provider: provider.name, kind: isKnown ? 'paid' : 'unknown', paymentHash: typeof named === 'string' ? named : paymentHash });
     if (isKnown && payAgain && !isOver) return { kind: 'passed', why: sayOf(error) };
@@ -189,14 +217,24 @@ async function tell(question: Question, provider: Provider, { send, paymentHash,
   throw missing(question, provider, payment, why);
 }
 
-/** Whether an error says for certain that this call has paid nothing. */
-function isUnpaid(error: unknown): boolean {
+/** Whether an error says for certain that nothing was paid for this answer. */
+function isUnpaid(error: unknown, isSpent: boolean): boolean {
+  // It names the credential that it showed, which may have been bought for this very answer.
+  if (FareboxError.is(error, 'REQUEST_TIMED_OUT')) return error.details.paymentHash === undefined || !isSpent;
   if (!FareboxError.is(error, ...unpaidCodes)) return false;
   // What the journal knows of an invoice may be that nobody knows how it ended.
   return error.code !== 'JOURNAL_CONFLICT' || ['failed', 'redeemed', 'rejected'].includes(String(error.details.state));
 }
 
-const unpaidCodes: readonly Code[] = [...failedCodes, 'BUDGET_EXCEEDED', 'INVOICE_EXPIRED', 'INVOICE_MALFORMED', 'JOURNAL_CONFLICT'];
+const unpaidCodes: readonly Code[] = [
+  ...failedCodes,
+  'BUDGET_EXCEEDED',
+  'BUDGET_HOST_DENIED',
+  'CONSENT_REFUSED',
+  'INVOICE_EXPIRED',
+  'INVOICE_MALFORMED',
+  'JOURNAL_CONFLICT',
+];
 
 /** The caller's patience, and ours. */
 function waitOf({ signal, clock, quoteTimeoutMs }: Question): { readonly signal: AbortSignal; readonly cancel: () => void } {
@@ -211,11 +249,12 @@ function sayOf(error: unknown): string {
   return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
 }
 
-function exhausted({ name, debt }: Question, passedOver: readonly PassedOver[]): FareboxError {
+function exhausted({ name }: Question, passedOver: readonly PassedOver[], debt: Debt | undefined): FareboxError {
   const tried = passedOver.map(({ provider, why }) => `${provider}: ${why}`);
   const message = `Nobody gave an answer for ${name}, and nobody was paid for one now. ${tried.join('; ')}.`;
   if (debt === undefined) return new FareboxError('PROVIDERS_EXHAUSTED', message, { details: { service: name, tried } });
-  const owed = `${debt.provider} was paid for this answer before and does not give it. ${tried.join('; ')}. Ask again later, or pay somebody else for it (payAgain).`;
+  const was = debt.kind === 'paid' ? 'was paid' : 'was paid, or may have been,';
+  const owed = `${debt.provider} ${was} for this answer and does not give it. ${tried.join('; ')}. Ask again later, or pay somebody else for it (payAgain).`;
   return new FareboxError('ANSWER_MISSING', owed, { details: { service: name, provider: debt.provider, paymentHash: debt.paymentHash } });
 }
 

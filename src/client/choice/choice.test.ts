@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import * as Amount from '../../core/Amount.ts';
+import * as FixedClock from '../../testing/FixedClock.ts';
 import { answer, type LyingServer } from '../../testing/LyingServer.ts';
 import { openShop, type ShopOptions } from '../../testing/Shop.ts';
 import { type CallOptions, createServices, readServices, type ServicesOptions } from '../choice.ts';
@@ -189,7 +190,118 @@ describe('a provider that takes the money and gives no answer', () => {
   });
 });
 
+describe('a provider that was paid for an answer', () => {
+  it('and did not give it is not paid again for it, unless it is said', async () => {
+    const { call, payer, b } = await setup();
+    await expect(call({ accept: () => false })).rejects.toMatchObject({ code: 'ANSWER_MISSING' });
+    await expect(call()).rejects.toMatchObject({ code: 'ANSWER_MISSING', message: expect.stringContaining('payAgain') });
+    expect([payer.paid.length, b.requests.length]).toEqual([1, 0]);
+    expect(await call({ payAgain: true })).toEqual({ by: 10 });
+    expect(payer.paid.length).toBe(2);
+  });
+
+  it('and did not give it is named where nobody else gives one either', async () => {
+    const { call, a, b, payer } = await setup();
+    sell(a, 10, fail(500));
+    b.handle(fail(500));
+    await expect(call({ payAgain: true })).rejects.toMatchObject({ code: 'ANSWER_MISSING', details: { provider: 'a' } });
+    payer.script({ kind: 'fail', reason: 'no-route' });
+    sell(b, 20);
+    await expect(call({ payAgain: true })).rejects.toMatchObject({ code: 'ANSWER_MISSING', details: { provider: 'a' } });
+    await expect(call()).rejects.toMatchObject({ code: 'ANSWER_MISSING', details: { provider: 'a' } });
+  });
+
+  it('and refuses what it has sold is asked for its price like any other: nothing above the most that the service may cost is paid', async () => {
+    const { services, a, b, payer } = await setup({ maxPrice: '15 sat' });
+    const passes = ['services=s:0', 's_path=/s', 's_valid_until=1800086400', 's_terms=pass'];
+    a.handle(({ paid }, response) => {
+      if (paid) answer(response, 200, {}, { by: 10 });
+      else a.challenge(response, a.offer({ amountMsat: Amount.fromSat(10), caveats: passes }));
+    });
+    expect(await services.call('sentiment', { text: '1' })).toEqual({ by: 10 });
+    a.handle((_, response) => a.challenge(response, a.offer({ amountMsat: Amount.fromSat(50), caveats: passes })));
+    sell(b, 15);
+    expect(await services.buy('sentiment', { text: '2' })).toMatchObject({
+      provider: 'b',
+      passedOver: [{ provider: 'a', why: expect.stringContaining('50 sat') }],
+    });
+    expect(payer.spentMsat()).toBe(25_000n);
+  });
+
+  it('is known to have been, though the process ended before it answered', async () => {
+    let kept: unknown;
+    const observations = {
+      load: () => kept,
+      save: (value: unknown) => {
+        kept = JSON.parse(JSON.stringify(value));
+      },
+    };
+    const { a, b, client, clock, payer, providers, store } = await setup();
+    sell(a, 10, () => undefined);
+    const file = { services: { sentiment: { providers } } };
+    // Its clock stands still: nobody hears of it any more.
+    const dead = createClient({ payer, store, clock: FixedClock.create(), maxPerRequest: '60 sat' });
+    const first = createServices({ client: dead, services: file, clock, ...never, observations });
+    void first.call('sentiment', { text: 'BTC to the moon' }).catch(() => undefined);
+    await expect.poll(() => a.requests.length).toBe(2);
+    const atTheEnd: unknown = kept;
+    sell(a, 10);
+    sell(b, 1);
+    clock.advance(15_000);
+    const elsewhere = createServices({ client, services: file, clock, ...never, observations: { load: () => atTheEnd, save: () => {} } });
+    expect(await elsewhere.buy('sentiment', { text: 'BTC to the moon' })).toMatchObject({ provider: 'a', payment: { reused: true } });
+    expect([payer.paid.length, b.requests.length]).toEqual([1, 0]);
+  });
+});
+
+describe('a payment that nobody has made', () => {
+  it.each<[string, ShopOptions]>([
+    ['was refused by somebody who was asked', { consent: { above: '5 sat', ask: ({ amountMsat }) => amountMsat > 15_000n } }],
+    ['went to a host that is not paid', { deny: ['127.0.0.1'] }],
+  ])('because it %s is nobody’s debt', async (_, limits) => {
+    const { clock, payer, store, providers } = await setup();
+    let kept: { readonly owed?: readonly unknown[] } = {};
+    const client = createClient({ payer, store, clock, maxPerRequest: '60 sat', ...limits });
+    const save = (value: unknown) => {
+      kept = value as typeof kept;
+    };
+    const services = createServices({ client, services: { services: { s: { providers } } }, clock, ...never, observations: { load: () => undefined, save } });
+    await services.call('s', { text: '1' }).catch(() => undefined);
+    expect(kept.owed).toEqual([]);
+  });
+
+  it('because its caller went away before is nobody’s debt when the same is asked again', async () => {
+    const { clock, payer, store, providers, a, b } = await setup();
+    const stop = new AbortController();
+    const onEvent = ({ kind }: { readonly kind: string }) => kind === 'quoted' && stop.abort(new Error('enough'));
+    const client = createClient({ payer, store, clock, maxPerRequest: '60 sat', onEvent });
+    const services = createServices({ client, services: { services: { s: { providers } } }, clock, ...never });
+    await expect(services.call('s', { text: '1' }, { signal: stop.signal })).rejects.toThrow('enough');
+    a.handle(fail(500));
+    expect(await services.call('s', { text: '1' })).toEqual({ by: 20 });
+    expect([payer.paid.length, b.requests.length]).toEqual([1, 2]);
+  });
+});
+
 describe('a payment whose end is not known', () => {
+  it('because its caller lost patience is waited for when the same is asked again', async () => {
+    const { call, payer, b, clock, store } = await setup();
+    const open = payer.slow();
+    const stop = new AbortController();
+    const called = call({ signal: stop.signal });
+    await expect.poll(() => payer.paid.length).toBe(1);
+    stop.abort(new Error('enough'));
+    await expect(called).rejects.toThrow('enough');
+    const before = clock.timers();
+    const again = call();
+    while (clock.timers() === before && payer.paid.length === 1) await new Promise((resolve) => setImmediate(resolve));
+    open();
+    while ((await store.list(['dispatched'])).length > 0) await new Promise((resolve) => setImmediate(resolve));
+    clock.advance(250);
+    expect(await again).toEqual({ by: 10 });
+    expect([payer.paid.length, b.requests.length]).toEqual([1, 0]);
+  });
+
   it('lets nobody else be paid, whatever is said, until it is', async () => {
     const { call, payer, b } = await setup();
     payer.script({ kind: 'unknown', became: 'pending' });

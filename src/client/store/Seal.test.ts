@@ -2,9 +2,26 @@ import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { createSeal, SealBroken } from './Seal.ts';
 import { type Keychain, keychainKey, makeKeyFile, readKeyFile } from './SealKey.ts';
+
+/** What was done to the disk, in order. */
+const done = vi.hoisted((): string[] => []);
+vi.mock(import('node:fs'), async (original) => {
+  const fs = await original();
+  const writeFileSync: typeof fs.writeFileSync = (path, text, options) => {
+    done.push(typeof options === 'object' && options?.flush ? 'write and flush' : 'write');
+    fs.writeFileSync(path, text, options);
+  };
+  const told =
+    <Given extends readonly unknown[]>(what: string, act: (...given: Given) => void) =>
+    (...given: Given): void => {
+      done.push(what);
+      act(...given);
+    };
+  return { ...fs, writeFileSync, linkSync: told('link', fs.linkSync), fsyncSync: told('flush', fs.fsyncSync) };
+});
 
 const folder = mkdtempSync(join(tmpdir(), 'farebox-seal-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -62,6 +79,13 @@ describe('a key file', () => {
     chmodSync(path, 0o644);
     readKeyFile(path);
     expect(statSync(path).mode & 0o777).toBe(0o600);
+  });
+
+  it('is on disk, with its name, before anything is sealed with it', () => {
+    const path = join(folder, 'flushed.key');
+    done.length = 0;
+    makeKeyFile(path);
+    expect(done).toEqual(['write and flush', 'link', 'flush']);
   });
 
   it('that holds no key is refused, and left as it is', () => {

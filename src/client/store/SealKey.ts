@@ -3,7 +3,8 @@
  *
  *     farebox-client-key:1:<base64url of 32 bytes>
  */
-import { chmodSync, linkSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, closeSync, fsyncSync, linkSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { type Random, systemRandom } from '../../core/Clock.ts';
 import { FareboxError } from '../../core/Errors.ts';
 import { toHex } from '../../core/internal/bytes.ts';
@@ -31,9 +32,11 @@ export function readKeyFile(path: string): Uint8Array | undefined {
 export function makeKeyFile(path: string, random: Random = systemRandom): Uint8Array {
   const own = `${path}.${toHex(random(8))}`;
   try {
-    writeFileSync(own, `${format(random(keyLength))}\n`, { mode: 0o600, flag: 'wx' });
+    // On disk before anything is sealed with it: a key that a power cut takes away takes all that it sealed along.
+    writeFileSync(own, `${format(random(keyLength))}\n`, { mode: 0o600, flag: 'wx', flush: true });
     // A link is there whole or not at all, and the first one stays.
     linkSync(own, path);
+    flushFolder(dirname(path));
   } catch (error) {
     if (codeOf(error) !== 'EEXIST') throw new FareboxError('STORE_UNAVAILABLE', `The key file ${path} cannot be written (${codeOf(error)}).`, { cause: error });
   } finally {
@@ -42,6 +45,17 @@ export function makeKeyFile(path: string, random: Random = systemRandom): Uint8A
   const key = readKeyFile(path);
   if (key === undefined) throw new FareboxError('STORE_UNAVAILABLE', `The key file ${path} went away while it was made.`);
   return key;
+}
+
+/** Puts the names in a folder on disk, where the system has a way to. */
+function flushFolder(path: string): void {
+  if (process.platform === 'win32') return;
+  const folder = openSync(path, 'r');
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
+  }
 }
 
 /** One entry of the keychain, as `@napi-rs/keyring` gives it. */
