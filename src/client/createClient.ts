@@ -17,6 +17,7 @@ import { exchange, follow } from './exchange.ts';
 import type { Payment } from './Journal.ts';
 import { createMemoryClientStore } from './memory.ts';
 import * as Outgoing from './Outgoing.ts';
+import { type PaidInvoice, payInvoice } from './payInvoice.ts';
 import { createQueue } from './Queue.ts';
 import { type CallQuote, quoteCall } from './quoteCall.ts';
 import { resumeClient } from './resume.ts';
@@ -65,6 +66,12 @@ export type PayingClient = {
    */
   readonly quote: (input: string | URL | Request, init?: RequestInit) => Promise<CallQuote>;
   /**
+   * Pays a bare invoice (BOLT 11), once, within the limits: one that was paid before is not paid again, and the answer says so.
+   * @throws INVOICE_MALFORMED, INVOICE_EXPIRED, CHALLENGE_REFUSED – it cannot be read, is too old, names no amount or is of another network
+   * @throws as `fetch` does, where the payment does not come about
+   */
+  readonly payInvoice: (invoice: string, options?: { readonly signal?: AbortSignal }) => Promise<PaidInvoice>;
+  /**
    * Looks up every payment whose end is not known, or one of them, except those that a living call is working on. Nothing is paid.
    * @returns the payments that were looked at, as they stand now; one that was named, also where its end is known or a living call works on it
    * @throws STORE_UNAVAILABLE – the journal could not be read or written
@@ -91,6 +98,7 @@ export function createClient(options: ClientOptions): PayingClient {
   const paying: PayingClient = {
     fetch: async (input, init) => follow(client, await Outgoing.from(input, init, maxBodyBytes), newCall(), exchange),
     quote: async (input, init) => quoteCall(client, await Outgoing.from(input, init, maxBodyBytes)),
+    payInvoice: (invoice, { signal = new AbortController().signal } = {}) => payInvoice(client, invoice, newCall().owner, signal),
     resume: (interrupted) => resumeClient(client, interrupted?.paymentHash),
     close: async () => {
       while (client.underway.size > 0) await Promise.allSettled(client.underway);
