@@ -64,6 +64,11 @@ export const folders: Readonly<Record<string, Folder>> = {
     packages: [],
     except: {
       sqlite: node,
+      undici: { ring: 'node', packages: ['undici'] },
+      'transport/Relay': { ring: 'node', packages: [], types: ['undici'] },
+      'transport/dispatching': { ring: 'node', packages: [], types: ['undici'] },
+      axios: { ring: 'web', packages: ['axios'] },
+      grpc: { ring: 'node', packages: ['@grpc/grpc-js'] },
       postgres: node,
       redis: { ring: 'node', packages: ['ioredis'] },
       'store/Seal': node,

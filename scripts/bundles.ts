@@ -2,6 +2,7 @@
  * What a door really brings along: the code behind it as a bundler would take it, without comments, types and what nobody calls.
  */
 import { join } from 'node:path';
+import { brotliCompressSync } from 'node:zlib';
 import { build } from 'vite';
 import type { Door } from './exports.ts';
 
@@ -20,6 +21,8 @@ export type DoorRule = {
   readonly imports?: RegExp;
   /** Words that may not stand in the code. */
   readonly words?: RegExp;
+  /** A file behind it, and the most that a page that takes no more may load for it: all that it needs from npm with it, minified and compressed as Brotli does. */
+  readonly weight?: { readonly source: string; readonly maxBytes: number };
   /** Why, for whoever breaks the rule. */
   readonly because: string;
 };
@@ -29,24 +32,39 @@ export const doorRules: readonly DoorRule[] = [
   { door: '.', imports: /^@(noble|scure)\//, because: 'the protocol runs in browsers and workers' },
   { door: './lightning/nwc', imports: /^@(noble|scure)\//, because: 'it runs in browsers and workers' },
   { door: './client', words: /\broot_?keys?\b/i, because: 'a buyer can narrow a token, never make one' },
-  { door: './client', imports: /^@(noble|scure)\//, because: 'pages buy too' },
+  { door: './client', imports: /^@(noble|scure)\//, weight: { source: 'src/client/createClient.ts', maxBytes: 40 * 1024 }, because: 'pages buy too' },
   { door: './lightning/webln', imports: /^@(noble|scure)\//, because: 'its wallet is in the browser' },
 ];
 
 /** What the rules find behind the doors, as sentences. */
 export async function checkDoors(root: string, doors: readonly Door[], rules = doorRules): Promise<readonly string[]> {
-  const found = rules.map(async ({ door: name, imports, words, because }) => {
+  const found = rules.map(async ({ door: name, imports, words, weight, because }) => {
     const door = doors.find((each) => each.name === name);
     if (!door) return [`There is a rule for the door ${name}, and no such door.`];
     const bundle = await bundleDoor(root, door);
     const strangers = imports ? bundle.imports.filter((each) => !imports.test(each)) : [];
+    const bytes = weight === undefined ? 0 : await weigh(root, weight.source);
     const word = words?.exec(bundle.code)?.[0];
     return [
       ...strangers.map((each) => `${name} imports ${each}: ${because}.`),
+      ...(weight && bytes > weight.maxBytes ? [`${weight.source} weighs ${bytes} bytes compressed; ${weight.maxBytes} is the most: ${because}.`] : []),
       ...(word === undefined ? [] : [`The code behind ${name} says "${word}": ${because}.`]),
     ];
   });
   return (await Promise.all(found)).flat();
+}
+
+/** What a page loads for a file: everything behind it, minified and compressed, in bytes. */
+export async function weigh(root: string, source: string): Promise<number> {
+  const output = await build({
+    root,
+    configFile: false,
+    publicDir: false,
+    logLevel: 'silent',
+    build: { write: false, minify: true, target: 'es2024', lib: { entry: join(root, source), formats: ['iife'], name: 'farebox' } },
+  });
+  const chunks = (Array.isArray(output) ? output : [output]).flatMap((each) => ('output' in each ? each.output : []));
+  return brotliCompressSync(chunks.map((each) => (each.type === 'chunk' ? each.code : '')).join('')).length;
 }
 
 /** Bundles one door; everything from outside the package stays an import. */

@@ -75,6 +75,7 @@ export function exitCodeOf(error: unknown): ExitCode {
     case 'SANDBOX_UNAVAILABLE':
       return 7;
     // Where it names a payment, the wallet had been called already.
+    case 'REQUEST_TIMED_OUT':
     case 'STORE_UNAVAILABLE':
       return error.details.paymentHash === undefined ? 7 : 5;
     default:

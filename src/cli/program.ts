@@ -6,6 +6,7 @@ import { registerAudit } from './audit.ts';
 import { registerBudget } from './buy/budget.ts';
 import { registerGet } from './buy/get.ts';
 import { registerJournal } from './buy/journal.ts';
+import { registerPay } from './buy/pay.ts';
 import { registerQuote } from './buy/quote.ts';
 import { registerReceipts } from './buy/receipts.ts';
 import { registerTokens } from './buy/tokens.ts';
@@ -50,6 +51,7 @@ export function createProgram(context: CliContext): Command {
   registerGet(program, context);
   registerCall(program, context);
   registerQuote(program, context);
+  registerPay(program, context);
   registerTopUp(program, context);
   registerWallet(program, context);
   registerBudget(program, context);

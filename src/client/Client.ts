@@ -7,13 +7,27 @@ import type { PaymentHash } from '../core/Preimage.ts';
 import type { Payer } from '../lightning/Lightning.ts';
 import type { Budget } from './Budget.ts';
 import type { ClientStore } from './ClientStore.ts';
-import type { Lease, PaymentState } from './Journal.ts';
+import type { Lease, Payment, PaymentState } from './Journal.ts';
 import type { Fetch } from './Outgoing.ts';
 import type { Queue } from './Queue.ts';
 import type { Timeouts } from './Timeouts.ts';
 
+/** One call of the caller's, over all its redirects. */
+export type Call = {
+  /** As it stands in the journal. */
+  readonly owner: string;
+  /** The payment that it has made. */
+  payment: Payment | undefined;
+  /** It pays what it was quoted and nothing else, wherever it is sent on to. */
+  readonly isQuoted?: boolean;
+};
+
 /** A paying client at work. */
 export type Client = {
+  /** A name for the next call. */
+  readonly newCall: () => Call;
+  /** See `ClientOptions`. */
+  readonly maxBodyBytes: number;
   /** Tells this client from others on the same store; its calls are named `<id>.<number>`. */
   readonly id: string;
   readonly payer: Payer;

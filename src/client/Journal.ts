@@ -112,8 +112,8 @@ export type Step =
   | { readonly kind: 'redeem'; readonly owner: string; readonly last: boolean }
   /** The server refuses the credential. */
   | { readonly kind: 'reject'; readonly note: string }
-  /** The credential has expired, by what it says of itself. */
-  | { readonly kind: 'expire' }
+  /** The credential has expired, by what it says of itself; or, where a note says so, somebody wants it used no more. */
+  | { readonly kind: 'expire'; readonly note?: string }
   /** Its call has ended; the credential, if any, is free for another one. */
   | { readonly kind: 'release'; readonly owner: string };
 
@@ -244,7 +244,7 @@ function change(payment: Payment, step: Step, nowAt: number): Partial<Payment> |
       if (state === 'settled') return { state: 'rejected', usable: false, owner: '', note: step.note };
       return state === 'redeemed' ? { usable: false, owner: '', note: step.note } : undefined;
     case 'expire':
-      return payment.usable && !isLeased(payment, nowAt) ? { usable: false, owner: '', note: 'The credential has expired.' } : undefined;
+      return payment.usable && !isLeased(payment, nowAt) ? { usable: false, owner: '', note: step.note ?? 'The credential has expired.' } : undefined;
     case 'release':
       return payment.owner === step.owner ? { owner: '' } : undefined;
   }

@@ -53,6 +53,13 @@ export function from(input: string | URL | Request, init: RequestInit | undefine
   return fromText(input, init, maxBodyBytes) ?? fromRequest(input, init, maxBodyBytes);
 }
 
+/** A request put together by whoever sends it in another way than `fetch`; a body that is no text or bytes is read with {@link readBody} before. */
+export function make(request: Pick<Outgoing, 'href' | 'method' | 'headers' | 'body' | 'signal'>): Outgoing {
+  const url = new URL(request.href);
+  url.hash = '';
+  return new Held({ ...request, ...at(url), redirect: 'manual', rest: undefined });
+}
+
 /** Sends it once. `credential` is the value of `Authorization`, for this origin alone. */
 export function send(outgoing: Outgoing, fetch: Fetch, credential?: string): Promise<Response> {
   const { href, method, body, signal, rest } = outgoing;
@@ -246,7 +253,11 @@ function resourceOf({ method, url, body = '' }: Outgoing): string {
   return toHex(sha256(fromUtf8(`${method}\n${url.href}\n`), typeof body === 'string' ? fromUtf8(body) : body));
 }
 
-async function readBody(request: Request, maxBytes: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
+/**
+ * Reads a request's body to its end.
+ * @throws REQUEST_UNREPEATABLE – it is longer than `maxBytes`
+ */
+export async function readBody(request: Request, maxBytes: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
   if (request.body === null) return undefined;
   const reader = request.body.getReader();
   const stop = () => void reader.cancel(request.signal.reason).catch(() => {});
@@ -271,7 +282,8 @@ async function readBody(request: Request, maxBytes: number): Promise<Uint8Array<
   }
 }
 
-function tooLong(maxBytes: number): FareboxError {
+/** The body cannot be kept. */
+export function tooLong(maxBytes: number): FareboxError {
   const message = `The request's body is longer than ${maxBytes} bytes, so it could not be sent again after paying. Nothing was sent and nothing was paid. Raise maxBodyBytes.`;
   return new FareboxError('REQUEST_UNREPEATABLE', message, { details: { maxBodyBytes: maxBytes } });
 }

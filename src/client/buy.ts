@@ -5,10 +5,10 @@
  */
 import { nowAt } from '../core/Clock.ts';
 import type { PaymentHash } from '../core/Preimage.ts';
-import type { Client } from './Client.ts';
+import type { Call, Client } from './Client.ts';
 import type { Payment } from './Journal.ts';
 import * as Journal from './Journal.ts';
-import { bought, type Call, readOffer, tryKept, withOffer } from './kept.ts';
+import { bought, readOffer, tryKept, withOffer } from './kept.ts';
 import type { Outgoing } from './Outgoing.ts';
 import { pay, unknown } from './pay.ts';
 import { payWithin } from './payWithin.ts';

@@ -15,9 +15,9 @@ import { type Client, type ClientEvent, emitter } from './Client.ts';
 import type { ClientStore } from './ClientStore.ts';
 import { exchange, follow } from './exchange.ts';
 import type { Payment } from './Journal.ts';
-import type { Call } from './kept.ts';
 import { createMemoryClientStore } from './memory.ts';
 import * as Outgoing from './Outgoing.ts';
+import { type PaidInvoice, payInvoice } from './payInvoice.ts';
 import { createQueue } from './Queue.ts';
 import { type CallQuote, quoteCall } from './quoteCall.ts';
 import { resumeClient } from './resume.ts';
@@ -66,6 +66,12 @@ export type PayingClient = {
    */
   readonly quote: (input: string | URL | Request, init?: RequestInit) => Promise<CallQuote>;
   /**
+   * Pays a bare invoice (BOLT 11), once, within the limits: one that was paid before is not paid again, and the answer says so.
+   * @throws INVOICE_MALFORMED, INVOICE_EXPIRED, CHALLENGE_REFUSED – it cannot be read, is too old, names no amount or is of another network
+   * @throws as `fetch` does, where the payment does not come about
+   */
+  readonly payInvoice: (invoice: string, options?: { readonly signal?: AbortSignal }) => Promise<PaidInvoice>;
+  /**
    * Looks up every payment whose end is not known, or one of them, except those that a living call is working on. Nothing is paid.
    * @returns the payments that were looked at, as they stand now; one that was named, also where its end is known or a living call works on it
    * @throws STORE_UNAVAILABLE – the journal could not be read or written
@@ -87,30 +93,45 @@ export type PayingClient = {
  * if (quote.kind === 'priced' && quote.allowed === true) console.log(await (await quote.pay()).text());
  */
 export function createClient(options: ClientOptions): PayingClient {
-  const { maxBodyBytes = 16 * 1024 * 1024 } = options;
-  assertWhole('maxBodyBytes', maxBodyBytes, 0, 1024 ** 3);
   const client = open(options);
-  let calls = 0;
-  const newCall = (): Call => ({ owner: `${client.id}.${++calls}`, payment: undefined });
-  return {
+  const { maxBodyBytes, newCall } = client;
+  const paying: PayingClient = {
     fetch: async (input, init) => follow(client, await Outgoing.from(input, init, maxBodyBytes), newCall(), exchange),
-    quote: async (input, init) => quoteCall(client, await Outgoing.from(input, init, maxBodyBytes), newCall),
+    quote: async (input, init) => quoteCall(client, await Outgoing.from(input, init, maxBodyBytes)),
+    payInvoice: (invoice, { signal = new AbortController().signal } = {}) => payInvoice(client, invoice, newCall().owner, signal),
     resume: (interrupted) => resumeClient(client, interrupted?.paymentHash),
     close: async () => {
       while (client.underway.size > 0) await Promise.allSettled(client.underway);
       if (options.store === undefined) await client.store.close();
     },
   };
+  clients.set(paying, client);
+  return paying;
 }
 
+/** What is behind a client: for other ways to send requests than its `fetch`. */
+export function clientOf(paying: PayingClient): Client {
+  const client = clients.get(paying);
+  if (!client) throw new TypeError('client is what createClient gives');
+  return client;
+}
+
+const clients = new WeakMap<PayingClient, Client>();
+
 function open(options: ClientOptions): Client {
+  const { maxBodyBytes = 16 * 1024 * 1024 } = options;
+  assertWhole('maxBodyBytes', maxBodyBytes, 0, 1024 ** 3);
   const timeouts = readTimeouts(options.timeouts);
   const { payer, paymentTimeoutSeconds = timeouts.payMs === undefined ? 60 : Math.ceil(timeouts.payMs / 1000) } = options;
   if (typeof payer?.pay !== 'function') throw new TypeError('payer is a Payer: a wallet that can pay');
   assertWhole('paymentTimeoutSeconds', paymentTimeoutSeconds, 1, 86_400);
   const fetch = limitConnecting(options.fetch ?? globalThis.fetch, timeouts);
+  const id = toHex((options.random ?? systemRandom)(8));
+  let calls = 0;
   return {
-    id: toHex((options.random ?? systemRandom)(8)),
+    id,
+    newCall: () => ({ owner: `${id}.${++calls}`, payment: undefined }),
+    maxBodyBytes,
     payer,
     budget: Budget.create(options, payer),
     store: options.store ?? createMemoryClientStore(),

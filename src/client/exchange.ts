@@ -11,8 +11,8 @@
 import { nowAt } from '../core/Clock.ts';
 import { FareboxError } from '../core/Errors.ts';
 import { buy } from './buy.ts';
-import type { Client } from './Client.ts';
-import { type Call, readOffer, tryKept, withOffer } from './kept.ts';
+import type { Call, Client } from './Client.ts';
+import { readOffer, tryKept, withOffer } from './kept.ts';
 import * as Outgoing from './Outgoing.ts';
 import { unknown } from './pay.ts';
 import * as Quote from './Quote.ts';

@@ -5,7 +5,7 @@
  */
 import { nowAt } from '../core/Clock.ts';
 import type { PaymentHash } from '../core/Preimage.ts';
-import { type Client, leaseOf } from './Client.ts';
+import { type Call, type Client, leaseOf } from './Client.ts';
 import type { Payment } from './Journal.ts';
 import * as Journal from './Journal.ts';
 import type { Outgoing } from './Outgoing.ts';
@@ -29,16 +29,6 @@ export type ResponsePayment = {
 export function paymentOf(response: Response): ResponsePayment | undefined {
   return payments.get(response);
 }
-
-/** One call of the caller's, over all its redirects. */
-export type Call = {
-  /** As it stands in the journal. */
-  readonly owner: string;
-  /** The one that it has made. */
-  payment: Payment | undefined;
-  /** It pays what it was quoted and nothing else, wherever it is sent on to. */
-  readonly isQuoted?: boolean;
-};
 
 /** Tries kept credentials, best first, and adds to `seen` which. The last refusal is handed back: it may hold an offer. */
 export async function tryKept(client: Client, outgoing: Outgoing, call: Call, candidates: readonly Payment[], seen?: Set<PaymentHash>) {

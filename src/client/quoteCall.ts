@@ -16,7 +16,7 @@ import { buy } from './buy.ts';
 import { type Client, shown } from './Client.ts';
 import { exchange, follow, hasOwnCredential } from './exchange.ts';
 import type { Payment } from './Journal.ts';
-import { type Call, readOffer } from './kept.ts';
+import { readOffer } from './kept.ts';
 import * as Outgoing from './Outgoing.ts';
 import * as Quote from './Quote.ts';
 import { sendOnce } from './redeem.ts';
@@ -86,30 +86,27 @@ export type PricedQuote = {
 /** It could not be paid safely, or not be read: `fetch` would throw this. */
 export type RefusedQuote = { readonly kind: 'refused'; readonly code: Code; readonly message: string; readonly details: Details };
 
-/**
- * Asks what a call costs.
- * @param newCall - names the call that pays, when it comes to that
- */
-export async function quoteCall(client: Client, first: Outgoing.Outgoing, newCall: () => Call): Promise<CallQuote> {
+/** Asks what a call costs. */
+export async function quoteCall(client: Client, first: Outgoing.Outgoing): Promise<CallQuote> {
   let outgoing = first;
   for (let hops = 0; ; hops++) {
     const hasOwn = Outgoing.hasHeader(outgoing, 'authorization');
     const kept = hasOwn || !Outgoing.isSafe(outgoing) ? [] : (await client.store.find({ origin: outgoing.origin })).credentials;
     const [best] = Tokens.candidates([...kept], outgoing, nowAt(client.clock));
-    if (best) return covered(client, outgoing, best, newCall);
+    if (best) return covered(client, outgoing, best);
     const response = await sendOnce(client, outgoing);
     const next = Outgoing.redirected(outgoing, response);
-    if (!next) return response.status === 402 ? weigh(client, outgoing, response, kept, hasOwn, newCall) : { kind: 'free', response };
+    if (!next) return response.status === 402 ? weigh(client, outgoing, response, kept, hasOwn) : { kind: 'free', response };
     await drain(response, client.clock);
     if (hops === Outgoing.maxRedirects) throw new TypeError(`fetch failed: more than ${Outgoing.maxRedirects} redirects`);
     outgoing = next;
   }
 }
 
-function covered(client: Client, outgoing: Outgoing.Outgoing, payment: Payment, newCall: () => Call): CoveredQuote {
+function covered(client: Client, outgoing: Outgoing.Outgoing, payment: Payment): CoveredQuote {
   const { terms, validUntil } = Tokens.readingOf(payment);
   const { paymentHash, amountMsat } = payment;
-  const send: CoveredQuote['send'] = ({ signal } = {}) => follow(client, calledOffBy(outgoing, signal), { ...newCall(), isQuoted: true }, exchange);
+  const send: CoveredQuote['send'] = ({ signal } = {}) => follow(client, calledOffBy(outgoing, signal), { ...client.newCall(), isQuoted: true }, exchange);
   return { kind: 'covered', paymentHash, amountMsat, terms, left: client.left.get(paymentHash), validUntil, send };
 }
 
@@ -117,14 +114,7 @@ function calledOffBy(outgoing: Outgoing.Outgoing, signal: AbortSignal | undefine
   return signal ? Outgoing.withSignal(outgoing, signal) : outgoing;
 }
 
-async function weigh(
-  client: Client,
-  outgoing: Outgoing.Outgoing,
-  response: Response,
-  kept: readonly Payment[],
-  hasOwn: boolean,
-  newCall: () => Call,
-): Promise<CallQuote> {
+async function weigh(client: Client, outgoing: Outgoing.Outgoing, response: Response, kept: readonly Payment[], hasOwn: boolean): Promise<CallQuote> {
   try {
     const offer = await readOffer(client, outgoing, response);
     if (!offer) return { kind: 'free', response };
@@ -134,7 +124,7 @@ async function weigh(
     const { paymentHash, amountMsat, invoice, payee, description, expiresAt } = quote;
     const known = new Set(kept.map((payment) => payment.paymentHash));
     const pay: PricedQuote['pay'] = ({ signal } = {}) =>
-      follow(client, calledOffBy(outgoing, signal), { ...newCall(), isQuoted: true }, (_, asked, call) =>
+      follow(client, calledOffBy(outgoing, signal), { ...client.newCall(), isQuoted: true }, (_, asked, call) =>
         buy(client, asked, call, { quote, isFixed: true, known }),
       );
     return {

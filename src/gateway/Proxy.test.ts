@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import {
   ask,
+  type Check,
   type Closing,
   closeAll,
   closedPort,
@@ -115,13 +116,22 @@ describe('whole exchanges', () => {
     expect(await client.closed).toBe('clean');
   });
 
-  test('an interim answer is passed over', async () => {
+  test('early hints go on where nothing is counted, to whoever can read them', async () => {
+    const hints = 'HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\nLink: none\r\nL402-Payment: charged\r\n\r\n';
     const port = await openTcp(closing, (socket) => {
-      socket.once('data', () => socket.write('HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'));
+      socket.on('data', () => socket.write(`${hints}HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok`));
     });
+    const askFor = async (version: string, check?: Check) => {
+      const stage = await openStage(closing, { upstream: port, ...(check && { check }) });
+      const client = await openRaw(closing, stage.port);
+      client.write(`GET /a HTTP/${version}\r\nHost: a\r\nConnection: close\r\n\r\n`);
+      await client.closed;
+      return client.received();
+    };
+    expect(await askFor('1.1')).toMatch(/^HTTP\/1\.1 103 Early Hints\r\nLink: <\/a>; rel=preload\r\n\r\nHTTP\/1\.1 200 OK\r\n[\s\S]*\r\n\r\nok$/);
+    expect(await askFor('1.0')).toMatch(/^HTTP\/1\.1 200 OK\r\n[\s\S]*\r\n\r\nok$/);
     const sale = recordSale();
-    const stage = await openStage(closing, { upstream: port, check: sellWith(sale) });
-    expect((await ask(stage.port, '/a')).text).toBe('ok');
+    expect(await askFor('1.1', sellWith(sale))).toMatch(/^HTTP\/1\.1 200 OK\r\n[\s\S]*\r\n\r\nok$/);
     expect(sale.told[0]).toBe('head 200');
   });
 

@@ -12,6 +12,7 @@ import type { ServerResponse } from 'node:http';
 import type { Clock } from '../core/Clock.ts';
 import type { Reached } from '../core/CrashPoint.ts';
 import { FareboxError } from '../core/Errors.ts';
+import { linesOf } from '../http/NodeRequest.ts';
 import * as Problem from '../http/Problem.ts';
 import { type Answer, isSafe } from '../http/RequestView.ts';
 import * as Answers from '../server/Answers.ts';
@@ -20,7 +21,7 @@ import { type ReturningHead, returningHead, returningTrailers, toPairs } from '.
 import type { Incoming } from './Incoming.ts';
 import { discardRest, endWith, sendAnswer, writeTo } from './Outgoing.ts';
 import type { Timer, TimerTarget, TimerWheel } from './TimerWheel.ts';
-import { timedOut, undecided, unreachable } from './Unanswered.ts';
+import { settled, timedOut, undecided, unreachable } from './Unanswered.ts';
 import type { AnswerHandler, Chunk, OnwardRequest, Sending, Upstreams } from './Upstream.ts';
 
 /** What carrying needs of the gateway. */
@@ -111,7 +112,18 @@ class Exchange implements AnswerHandler, TimerTarget {
     }
   }
 
-  onInformational(): void {}
+  /** Early hints go on at once where nothing is counted. Where something is, nothing of an answer goes out before it has been decided on. */
+  onInformational(status: number, headers: readonly string[]): void {
+    const isWaiting = this.#phase === 'waiting' && this.#options.sale === undefined && !this.#response.destroyed;
+    if (status !== 103 || !isWaiting || this.#response.req.httpVersion !== '1.1') return;
+    for (const link of linesOf(headers, 'link')) {
+      try {
+        this.#response.writeEarlyHints({ link });
+      } catch {
+        // Node takes well-formed links alone; a hint that is none helps nobody.
+      }
+    }
+  }
 
   onHead(status: number, headers: readonly string[]): void {
     if (this.#phase === 'over') return;
@@ -387,15 +399,5 @@ class Exchange implements AnswerHandler, TimerTarget {
 
   #seenStatus(): number {
     return this.#response.headersSent ? this.#response.statusCode : 0;
-  }
-}
-
-/** Waits for a sale's last step; the answer is its error, where it has one. */
-async function settled(told: Promise<void> | undefined): Promise<unknown> {
-  try {
-    await told;
-    return undefined;
-  } catch (error) {
-    return error;
   }
 }

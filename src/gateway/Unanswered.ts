@@ -21,6 +21,16 @@ export function undecided(cause: unknown): FareboxError {
   });
 }
 
+/** Waits for a sale's last step; the answer is its error, where it has one. */
+export async function settled(told: Promise<void> | undefined): Promise<unknown> {
+  try {
+    await told;
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+}
+
 function whatNow(sale: Sale | undefined): string {
   if (sale?.consume === 'on-request') return 'This request was charged when it was let through, as its offer says.';
   return 'Send the same request again later; do not pay again.';

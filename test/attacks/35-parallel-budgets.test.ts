@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type ClientStore, type CreateFetchOptions, createFetch, createMemoryClientStore } from '../../src/client/index.ts';
+import { type ClientStore, type CreateFetchOptions, createFetch, createMemoryClientStore, type LimitOptions } from '../../src/client/index.ts';
 import { createSqliteClientStore } from '../../src/client/sqlite.ts';
 import * as Amount from '../../src/core/Amount.ts';
 import { type Shop, sellOnce } from '../../src/testing/Shop.ts';
@@ -166,8 +166,69 @@ test('two stores on one file are one budget', async () => {
   expect(await sorted(outcomes)).toEqual([200, 200, 200, ...exceeded(17)]);
 });
 
+describe('every kind of limit, by two stores on one file', () => {
+  const max = '110 sat';
+  const agent = (...limits: readonly LimitOptions[]) => ({ name: 'agent', limits });
+  const wide = { name: 'wide', limits: [{ per: 'total', max: '1 BTC' }] } as const;
+  const limits: Readonly<Record<string, Partial<CreateFetchOptions>>> = {
+    'a minute': { budgets: [agent({ per: 'minute', max })] },
+    'an hour': { budgets: [agent({ per: 'hour', max })] },
+    'a day': { budgets: [agent({ per: 'day', max })] },
+    'a week': { budgets: [agent({ per: 'week', max })] },
+    'a month': { budgets: [agent({ per: 'month', max })] },
+    'everything of a budget': { budgets: [agent({ per: 'total', max })] },
+    'a host': { budgets: [agent({ per: 'day', max, host: '127.0.0.1' })] },
+    'a tag': { budgets: [agent({ per: 'day', max, tag: 'job' })], tags: ['job'] },
+    'the outer of two budgets': { budgets: [agent({ per: 'day', max }), wide] },
+    'the inner of two budgets': { budgets: [wide, agent({ per: 'day', max })] },
+  };
+
+  /** Room for one call at 60 sat, and one more whose fee may be nothing. */
+  async function overshoot(options: Partial<CreateFetchOptions>, stores = [openStore('sqlite'), openStore('sqlite')]) {
+    const { payer, callAll } = await clients(2, stores, { maxTotal: '2000 sat', ...options });
+    const open = payer.slow();
+    const outcomes = callAll(4);
+    expect(await soon(ended(outcomes, 6), 10_000)).toBe('ended');
+    expect(payer.paid.length).toBe(2);
+    open();
+    expect(await sorted(outcomes)).toEqual([200, 200, ...exceeded(6)]);
+  }
+
+  test.each(Object.entries(limits))('for %s', async (_, options) => overshoot(options));
+
+  test.each(['', 'house'])('that stands in the store as "%s", where no client knows of it', async (name) => {
+    const stores = [openStore('sqlite'), openStore('sqlite')];
+    await stores[0]?.budgets.put({ name, limits: [{ per: 'day', max }] });
+    await overshoot({}, stores);
+  });
+
+  test('that is new, where its budget has spent before', async () => {
+    const stores = [openStore('sqlite'), openStore('sqlite')];
+    const before = await clients(1, stores, { maxTotal: '2000 sat', budgets: [agent()] });
+    expect(await sorted(before.callAll(2))).toEqual([200, 200]);
+    const { payer, callAll } = await clients(2, stores, { maxTotal: '2000 sat', budgets: [agent({ per: 'day', max })] });
+    expect(await sorted(callAll(2))).toEqual(exceeded(4));
+    expect(payer.paid.length).toBe(0);
+  });
+
+  test('for one request, for hosts, and for what nobody has consented to: nothing is paid at all', async () => {
+    const cases = [
+      [{ budgets: [agent({ per: 'request', max: '49 sat' })] }, 'BUDGET_EXCEEDED'],
+      [{ budgets: [{ name: 'agent', allow: ['example.com'] }] }, 'BUDGET_HOST_DENIED'],
+      [{ budgets: [{ name: 'agent', consent: { above: '49 sat' } }] }, 'CONSENT_REFUSED'],
+    ] as const;
+    for (const [options, code] of cases) {
+      const { payer, callAll } = await clients(2, [openStore('sqlite'), openStore('sqlite')], { maxTotal: '2000 sat', ...options });
+      expect(await sorted(callAll(2))).toEqual([code, code, code, code]);
+      expect(payer.paid.length).toBe(0);
+    }
+  });
+});
+
 describe('processes on one file', () => {
   const script = fileURLToPath(new URL('buyingProcess.ts', import.meta.url));
+  /** Two processes write by turns, each to the disk. */
+  const patienceMs = 15_000;
   const running = new Set<ChildProcess>();
   afterEach(async () => {
     for (const child of running) await end(child);
@@ -232,21 +293,21 @@ describe('processes on one file', () => {
     const urls = (name: string) => Array.from({ length: 12 }, (_, index) => `${server.origin}/${name}/${index}`);
     first.say({ kind: 'buy', urls: urls('first') });
     second.say({ kind: 'buy', urls: urls('second') });
-    expect(await soon(reaches(21))).toBe('ended');
+    expect(await soon(reaches(21), patienceMs)).toBe('ended');
     expect([...first.outcomes, ...second.outcomes]).toEqual(exceeded(21));
     expect(payer.paid.length).toBe(3);
     await end(first.child);
     const third = await start(shop, heard);
     third.say({ kind: 'buy', urls: urls('third') });
-    expect(await soon(reaches(33))).toBe('ended');
+    expect(await soon(reaches(33), patienceMs)).toBe('ended');
     expect(third.outcomes).toEqual(exceeded(12));
     open();
     const kept = openStore('sqlite');
     const finished = 12 - second.outcomes.length;
-    expect(await soon(reaches(33 + finished))).toBe('ended');
+    expect(await soon(reaches(33 + finished), patienceMs)).toBe('ended');
     expect(second.outcomes.filter((outcome) => outcome === 200).length).toBe(finished);
     const { heldMsat, spentMsat } = await kept.spending();
     expect([payer.paid.length, heldMsat / 60_000n + spentMsat / 50_000n]).toEqual([3, 3n]);
     for (const { say } of [second, third]) say({ kind: 'close' });
-  }, 20_000);
+  });
 });

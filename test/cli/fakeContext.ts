@@ -23,6 +23,8 @@ export type FakeOptions = {
   readonly environment?: { readonly [name: string]: string };
   /** Default: one that stands still. */
   readonly clock?: Clock;
+  /** Of the terminal; default: 120. */
+  readonly columns?: number;
 };
 
 /** A command line under a test's hand. */
@@ -36,7 +38,9 @@ export type Fake = {
   readonly run: (...args: readonly string[]) => Promise<void>;
   /** Standard output so far, without tones. */
   readonly out: () => string;
-  /** The same, byte for byte. */
+  /** Standard output and standard error as they would stand on a screen. */
+  readonly screen: () => string;
+  /** Standard output, byte for byte. */
   readonly bytes: () => Uint8Array;
   /** Each line of standard output as JSON. */
   readonly json: () => readonly { readonly [name: string]: unknown }[];
@@ -53,7 +57,7 @@ export type Fake = {
 /** A command line with one command in it. */
 export function createFake(register: (program: Command, context: CliContext) => void, options: FakeOptions = {}): Fake {
   const folder = mkdtempSync(join(tmpdir(), 'farebox-cli-'));
-  const captured: Captured = { out: '', notes: '', bytes: [] };
+  const captured: Captured = { out: '', notes: '', screen: '', bytes: [] };
   const watchers = new Set<() => void>();
   const questions: string[] = [];
   const answers = [...(options.answers ?? [])];
@@ -61,9 +65,14 @@ export function createFake(register: (program: Command, context: CliContext) => 
   const clock = FixedClocks.create();
   const environment = { FAREBOX_HOME: join(folder, 'home'), ...options.environment };
   const context: CliContext = {
-    terminal: captureTerminal(options.interactive ?? true, captured, () => {
-      for (const watch of [...watchers]) watch();
-    }),
+    terminal: captureTerminal(
+      options.interactive ?? true,
+      captured,
+      () => {
+        for (const watch of [...watchers]) watch();
+      },
+      options.columns,
+    ),
     home: () => openHome(environment),
     environment,
     signal: stop.signal,
@@ -95,6 +104,7 @@ export function createFake(register: (program: Command, context: CliContext) => 
       await program.parseAsync(args, { from: 'user' });
     },
     out: () => captured.out,
+    screen: () => captured.screen,
     bytes: () => new Uint8Array(Buffer.concat(captured.bytes)),
     json: () =>
       captured.out
@@ -118,19 +128,21 @@ export function createFake(register: (program: Command, context: CliContext) => 
   };
 }
 
-type Captured = { out: string; notes: string; readonly bytes: Uint8Array[] };
+type Captured = { out: string; notes: string; screen: string; readonly bytes: Uint8Array[] };
 
 /** The real terminal on streams that keep what is written; tones are left out, since such a stream shows none. */
-function captureTerminal(interactive: boolean, captured: Captured, onOutput: () => void): Terminal {
+function captureTerminal(interactive: boolean, captured: Captured, onOutput: () => void, columns = 120): Terminal {
   const stream = (name: 'out' | 'notes') => ({
     isTTY: interactive,
-    columns: 120,
+    columns,
     writableNeedDrain: false,
     getColorDepth: () => 1,
     hasColors: () => false,
     write: (text: string | Uint8Array, then?: (error?: Error) => void) => {
       if (name === 'out') captured.bytes.push(typeof text === 'string' ? new TextEncoder().encode(text) : text);
-      captured[name] += typeof text === 'string' ? text : new TextDecoder().decode(text);
+      const decoded = typeof text === 'string' ? text : new TextDecoder().decode(text);
+      captured[name] += decoded;
+      captured.screen += decoded;
       onOutput();
       then?.();
       return true;

@@ -1,6 +1,7 @@
 /**
  * The journal as commands look into it: which one is meant, and which of its payments.
  */
+import { stripVTControlCharacters } from 'node:util';
 import type { ClientStore, Payment, PaymentState } from '../../client/index.ts';
 import { FareboxError } from '../../core/Errors.ts';
 import type { CliContext } from '../Context.ts';
@@ -42,9 +43,21 @@ export function dataOf(payment: Payment): object {
   return { ...rest, hasProof: preimage !== undefined };
 }
 
-/** Prints rows in columns that fit the terminal: what is last gives way. */
+/** Prints rows in columns. Where they are wider than the terminal, what is last stands on a line of its own below the rest. */
 export function printTable(terminal: Terminal, rows: readonly (readonly string[])[], rightColumns: readonly number[] = []): void {
-  for (const row of table(rows, rightColumns)) terminal.line(row);
+  const lines = table(rows, rightColumns);
+  if (!terminal.isInteractive || lines.every((line) => stripVTControlCharacters(line).length <= terminal.width)) {
+    for (const line of lines) terminal.line(line);
+    return;
+  }
+  const heads = table(
+    rows.map((row) => row.slice(0, -1)),
+    rightColumns,
+  );
+  for (const [index, head] of heads.entries()) {
+    terminal.line(head);
+    terminal.line(`    ${rows[index]?.at(-1) ?? ''}`);
+  }
 }
 
 /** How a state looks. */

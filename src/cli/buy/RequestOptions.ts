@@ -22,7 +22,6 @@ export type RequestOptions = {
   readonly location?: boolean;
   readonly compressed?: boolean;
   readonly maxTime?: number;
-  readonly connectTimeout?: number;
 };
 
 /** A request, ready to be sent any number of times, and for any number of addresses. */
@@ -34,7 +33,6 @@ export type AskedRequest = {
   readonly follows: boolean;
   /** Undefined: as long as it takes. */
   readonly maxTimeMs: number | undefined;
-  readonly connectTimeoutMs: number | undefined;
   /** Whether what came of it is printed as JSON. */
   readonly isJson: boolean;
 };
@@ -57,8 +55,7 @@ export function withRequestOptions(command: Command): Command {
     .option('-I, --head', 'ask for the head alone (HEAD), and print it')
     .option('-L, --location', 'follow redirects; a credential never goes along')
     .option('--compressed', 'ask for a compressed answer, and unpack it')
-    .option('--max-time <seconds>', 'give up after so long', (text: string) => readSeconds('--max-time', text))
-    .option('--connect-timeout <seconds>', 'give up where no connection is there after so long', (text: string) => readSeconds('--connect-timeout', text));
+    .option('--max-time <seconds>', 'give up after so long', (text: string) => readSeconds('--max-time', text));
 }
 
 /**
@@ -93,7 +90,6 @@ export async function readRequest(
     body,
     follows: options.location === true,
     maxTimeMs: options.maxTime === undefined ? undefined : options.maxTime * 1000,
-    connectTimeoutMs: options.connectTimeout === undefined ? undefined : options.connectTimeout * 1000,
     isJson,
   };
   return { urls, request };

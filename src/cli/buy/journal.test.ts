@@ -125,6 +125,21 @@ test('a payment whose end is not known is looked up, and resolved by hand where 
   expect(await journal('journal', 'resume', hash)).toMatchObject({ code: 3, error: expect.stringContaining('it is failed') });
 });
 
+test('a credential is handed on for less, and used no more', async () => {
+  const { tokens, all, url, buy, payments } = await open();
+  const pass = String((await all())[1]?.paymentHash);
+  const narrowed = (await tokens('tokens', 'attenuate', pass, '--path', '/pass/b', '--expires', '10m', '--method', 'get')).out().trim();
+  const statusOf = async (path: string) => (await fetch(url + path, { headers: { authorization: narrowed } })).status;
+  expect([await statusOf('/pass/b'), await statusOf('/pass/other')]).toEqual([200, 403]);
+  expect(await tokens('tokens', 'attenuate', pass)).toMatchObject({ code: 2, error: expect.stringContaining('narrowing names nothing') });
+  expect(await tokens('tokens', 'remove', pass)).toMatchObject({ code: 2, error: expect.stringContaining('nobody to ask') });
+  expect((await tokens('tokens', 'remove', pass, '--yes')).json()).toEqual([expect.objectContaining({ usable: false, note: 'Removed by hand.' })]);
+  expect((await tokens('tokens')).json()).toEqual([]);
+  const before = await payments();
+  await buy('/pass/b');
+  expect(await payments()).toBe(before + 1);
+});
+
 test.each<[string, readonly string[], number, string]>([
   ['a payment that is not there', ['journal', 'show', 'ffffffffff'], 3, 'is not in this journal'],
   ['too little of a hash', ['journal', 'show', 'ff'], 2, 'first 8 digits'],

@@ -196,8 +196,10 @@ async function tell(question: Question, provider: Provider, { send, paymentHash,
   } catch (error) {
     const isOver = question.signal?.aborted === true;
     if (!isOver) note(false);
-    if (!isOver && (isUnpaid(error) || (isKept && FareboxError.is(error, 'CHALLENGE_REFUSED')))) return { kind: 'unpaid', why: sayOf(error) };
-    const isKnown = FareboxError.is(error, 'PAYMENT_NOT_HONOURED', 'PAYMENT_INTERRUPTED');
+    // Asking again with another credential would take as long.
+    if (!isOver && isKept && isUnpaid(error, isSpent) && FareboxError.is(error, 'REQUEST_TIMED_OUT')) return { kind: 'passed', why: sayOf(error) };
+    if (!isOver && (isUnpaid(error, isSpent) || (isKept && FareboxError.is(error, 'CHALLENGE_REFUSED')))) return { kind: 'unpaid', why: sayOf(error) };
+    const isKnown = FareboxError.is(error, 'PAYMENT_NOT_HONOURED', 'PAYMENT_INTERRUPTED', 'REQUEST_TIMED_OUT');
     const named = FareboxError.is(error) ? error.details.paymentHash : undefined;
     onDebt({ provider: provider.name, kind: isKnown ? 'paid' : 'unknown', paymentHash: typeof named === 'string' ? named : paymentHash });
     if (isKnown && payAgain && !isOver) return { kind: 'passed', why: sayOf(error) };
@@ -215,8 +217,10 @@ async function tell(question: Question, provider: Provider, { send, paymentHash,
   throw missing(question, provider, payment, why);
 }
 
-/** Whether an error says for certain that this call has paid nothing. */
-function isUnpaid(error: unknown): boolean {
+/** Whether an error says for certain that nothing was paid for this answer. */
+function isUnpaid(error: unknown, isSpent: boolean): boolean {
+  // It names the credential that it showed, which may have been bought for this very answer.
+  if (FareboxError.is(error, 'REQUEST_TIMED_OUT')) return error.details.paymentHash === undefined || !isSpent;
   if (!FareboxError.is(error, ...unpaidCodes)) return false;
   // What the journal knows of an invoice may be that nobody knows how it ended.
   return error.code !== 'JOURNAL_CONFLICT' || ['failed', 'redeemed', 'rejected'].includes(String(error.details.state));

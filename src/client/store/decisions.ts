@@ -119,7 +119,7 @@ export function stepping(paymentHash: PaymentHash, step: Step, nowAt: number): D
   return {
     operation: operationOf(step),
     // What a credential goes through moves no money.
-    reads: { paymentHash, books: step.kind === 'settle' || step.kind === 'fail' || step.kind === 'abandon' },
+    reads: { paymentHash, books: step.kind === 'settle' || step.kind === 'fail' || step.kind === 'abandon' || step.kind === 'doubt' },
     decide: (sheet) => {
       const changed = sheet.payment && Journal.apply(sheet.payment, step, nowAt);
       if (!changed) return { kind: 'decided', outcome: undefined };

@@ -70,13 +70,18 @@ async function runOn(name: (typeof kinds)[number]): Promise<void> {
 
 async function spree(name: string, place: ClientPlace, own: string): Promise<void> {
   const startedMs = Date.now();
+  const elapsed = () => `${((Date.now() - startedMs) / 1000).toFixed(0)} s`;
   say(`\n32 tasks of ${values.errands} errands each on ${name}, seed ${seed}`);
   const spares = createSpares(own, 1);
   let findings: readonly string[];
   try {
     const house = await openHouse(spares, place, own);
     try {
-      const { ends, deaths } = await spend(house, seed, Number(values.errands));
+      const told = setInterval(
+        () => say(`  ${house.agents.reduce((total, { deaths }) => total + deaths.length, 0)} processes killed, ${house.looks().all} looks. ${elapsed()}`),
+        15_000,
+      );
+      const { ends, deaths } = await spend(house, seed, Number(values.errands)).finally(() => clearInterval(told));
       say(`calls: ${[...ends].map(([end, times]) => `${times} × ${end}`).join(', ')}; ${deaths.length} processes killed`);
       await recover(house, seed);
       const agreed = await agree(house);
@@ -94,9 +99,8 @@ async function spree(name: string, place: ClientPlace, own: string): Promise<voi
   }
   for (const finding of findings.slice(0, 20)) say(`FOUND ${finding}`);
   sum[findings.length === 0 ? 'passed' : 'failed'] += 1;
-  const elapsed = `${((Date.now() - startedMs) / 1000).toFixed(0)} s`;
-  if (findings.length === 0) say(`No limit was exceeded at any moment, and journal, wallet and ledger agree. ${elapsed}`);
-  else say(`${findings.length} FINDINGS. Again: npm run crash:budgets -- --stores ${name} --errands ${values.errands} --seed ${seed}. ${elapsed}`);
+  if (findings.length === 0) say(`No limit was exceeded at any moment, and journal, wallet and ledger agree. ${elapsed()}`);
+  else say(`${findings.length} FINDINGS. Again: npm run crash:budgets -- --stores ${name} --errands ${values.errands} --seed ${seed}. ${elapsed()}`);
 }
 
 function say(line: string): void {

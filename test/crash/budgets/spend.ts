@@ -53,15 +53,18 @@ export async function spend(house: House, seed: string, errands: number): Promis
     refused = 0;
     house.leap(chance.pick(leapsMs));
   };
-  let last = -1;
+  let last = 0;
+  let still = 0;
   let isOver = false;
-  // Whoever waits for a wallet that hangs waits for the hour.
+  // Whoever waits for a wallet that hangs waits for the hour. A machine that is busy is no wallet that hangs.
   const stirring = (async () => {
-    for (; !isOver; last = done) {
-      await pause(700);
-      if (done !== last) continue;
+    while (!isOver) {
+      await pause(300);
+      still = done === last ? still + 1 : 0;
+      last = done;
+      if (still < 6) continue;
       await release(house, chance);
-      house.move(22_000);
+      house.move(33_000);
     }
   })();
   try {

@@ -65,13 +65,6 @@ describe('one payment hash, paid by lnd', { timeout: 300_000 }, () => {
     return { start, call: async () => (await start().says(({ kind }) => kind === 'ended')) as Ended };
   }
 
-  /** Waits until alice's node has handed the payment on, and it has come to no end. */
-  const underWay = (name: string) =>
-    until(`the payment for ${name} is under way`, async () => {
-      const [hash] = seller.hashesOf(name);
-      return (await paymentsOf(nodes)).some(({ payment_hash, status, htlcs }) => payment_hash === hash && status === 'IN_FLIGHT' && (htlcs as []).length > 0);
-    });
-
   /** Waits until bob's node has the payment and holds it back. */
   const arrived = (name: string) =>
     until(`the payment for ${name} has arrived`, async () => {
@@ -115,7 +108,7 @@ describe('one payment hash, paid by lnd', { timeout: 300_000 }, () => {
     const { start, call } = openBuyer('orphan', 'held');
     const dying = start();
     await dying.says(({ kind }) => kind === 'paying');
-    await underWay('orphan');
+    await arrived('orphan');
     dying.child.kill('SIGKILL');
     await dying.ended;
     // The lease of the one that died ends, and nothing is paid in the meantime.
@@ -132,14 +125,13 @@ describe('one payment hash, paid by lnd', { timeout: 300_000 }, () => {
     const { start, call } = openBuyer('both', 'held');
     const dying = start();
     await dying.says(({ kind }) => kind === 'paying');
-    await underWay('both');
+    await arrived('both');
     await nodes.alice.kill();
     dying.child.kill('SIGKILL');
     await dying.ended;
     expect(await call(), 'nobody can be asked').toMatchObject({ said: 'PAYMENT_UNKNOWN', heldMsat: '60000' });
     await nodes.alice.start();
     expect(await call(), 'the node says that it is under way').toMatchObject({ said: 'PAYMENT_UNKNOWN', heldMsat: '60000' });
-    await arrived('both');
     await seller.settle('both');
     await atRest();
     const ended = await call();
@@ -152,11 +144,10 @@ describe('one payment hash, paid by lnd', { timeout: 300_000 }, () => {
     const { start, call } = openBuyer('turned-back', 'held');
     const waiting = start();
     await waiting.says(({ kind }) => kind === 'paying');
-    await underWay('turned-back');
+    await arrived('turned-back');
     await nodes.alice.kill();
     expect(await waiting.says(({ kind }) => kind === 'ended')).toMatchObject({ said: 'PAYMENT_UNKNOWN', heldMsat: '60000' });
     await nodes.alice.start();
-    await arrived('turned-back');
     await seller.cancel('turned-back');
     await atRest();
     seller.settleByItself('turned-back');
