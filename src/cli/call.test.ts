@@ -46,6 +46,13 @@ describe('farebox call', () => {
     expect([exitCodeOf(error), cli.out()]).toEqual([4, '']);
   });
 
+  it('pays nothing without --max, not the least price there is', async () => {
+    const { cli, server, file } = await setup();
+    server.handle((_, response) => server.challenge(response, server.offer({ amountMsat: 1n as never })));
+    const error = await failing(cli.run('call', 'echo', '--services', file));
+    expect(error).toMatchObject({ code: 'PROVIDERS_EXHAUSTED', message: expect.stringMatching(/somebody has to consent.*--max/) });
+  });
+
   it.each([
     [['call', 'echo', 'word'], 'name=value'],
     [['call', 'nothing'], 'It has echo'],

@@ -7,13 +7,14 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { parse as parseYaml } from 'yaml';
 import { type Bought, createServices, type ObservationStore, readServices } from '../client/choice.ts';
-import { createClient } from '../client/index.ts';
+import { createClient, type PayingClient } from '../client/index.ts';
 import * as Amount from '../core/Amount.ts';
 import { FareboxError } from '../core/Errors.ts';
 import { openPayer, paidLine } from './buy/Paying.ts';
 import { openJournal } from './buy/Purse.ts';
 import type { CliContext } from './Context.ts';
 import type { Home } from './Home.ts';
+import { printable } from './Terminal.ts';
 
 type CallOptions = {
   readonly services: string;
@@ -55,12 +56,13 @@ async function call(context: CliContext, name: string, words: readonly string[],
   const wallet = await openPayer(home, options.wallet);
   const { payer } = wallet;
   const store = openJournal(home, payer.network);
+  let client: PayingClient | undefined;
   try {
-    const client = createClient({
+    client = createClient({
       payer,
       store,
-      // A client that may spend nothing is no client: without --max the least there is, which no price is below.
-      maxPerRequest: options.max === undefined ? Amount.fromMsat(1n) : Amount.parse(options.max),
+      // A client that may spend nothing is no client: without --max the least there is, and not that without a consent that nobody gives.
+      ...(options.max === undefined ? { maxPerRequest: Amount.fromMsat(1n), consent: { above: Amount.zero } } : { maxPerRequest: Amount.parse(options.max) }),
       ...(wallet.assumedMaxFee === undefined ? {} : { assumedMaxFee: Amount.parse(wallet.assumedMaxFee) }),
       ...(options.maxTotal === undefined ? {} : { maxTotal: Amount.parse(options.maxTotal) }),
     });
@@ -70,6 +72,8 @@ async function call(context: CliContext, name: string, words: readonly string[],
   } catch (error) {
     throw inWords(error, options);
   } finally {
+    // The wallet may be at it still: how that ends is written down first. A second signal does not wait for it.
+    await client?.close();
     await store.close();
     await wallet.close();
   }
@@ -82,7 +86,7 @@ async function print({ terminal }: CliContext, bought: Bought, options: CallOpti
     return terminal.withJson(true).data({ provider, payment: paid, passedOver: passedOver.map((one) => ({ ...one })), answer });
   }
   await terminal.raw(Buffer.from(`${typeof answer === 'string' ? answer : JSON.stringify(answer)}\n`));
-  for (const { provider: other, why } of passedOver) terminal.note(terminal.tone('quiet', `not ${other}: ${why}`));
+  for (const { provider: other, why } of passedOver) terminal.note(terminal.tone('quiet', printable(`not ${other}: ${why}`)));
   terminal.note(terminal.tone('quiet', payment ? `${provider}: ${paidLine(payment, network)}` : `${provider}: free`));
 }
 

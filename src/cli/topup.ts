@@ -3,7 +3,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { type ClientStore, createFetch, paymentOf } from '../client/index.ts';
+import { type ClientStore, createClient, type PayingClient, paymentOf } from '../client/index.ts';
 import * as Outgoing from '../client/Outgoing.ts';
 import { createSqliteClientStore } from '../client/sqlite.ts';
 import * as Tokens from '../client/Tokens.ts';
@@ -62,18 +62,19 @@ async function add(context: CliContext, text: string, options: TopUpOptions): Pr
   const home = context.home();
   const wallet = await openPayer(home, options.wallet);
   const store = createSqliteClientStore({ path: home.clientStore(wallet.payer.network) });
+  let client: PayingClient | undefined;
   try {
     const balance = options.credential === undefined ? await findBalance(store, url) : await readBalance(context, options.credential);
-    const fetch = createFetch({
+    client = createClient({
       payer: wallet.payer,
       store: onlyTopUpsOf(store, balance.account),
-      maxPerRequest: options.max === undefined ? Amount.fromMsat(1n) : Amount.parse(options.max),
+      ...(options.max === undefined ? { maxPerRequest: Amount.fromMsat(1n), consent: { above: Amount.zero } } : { maxPerRequest: Amount.parse(options.max) }),
       ...(wallet.assumedMaxFee === undefined ? {} : { assumedMaxFee: Amount.parse(wallet.assumedMaxFee) }),
       ...(options.maxTotal === undefined ? {} : { maxTotal: Amount.parse(options.maxTotal) }),
       fetch: asking(balance, url),
       onEvent: options.verbose ? (event) => narrate(terminal, event) : () => {},
     });
-    const response = await fetch(url, { headers: { 'L402-Topup': 'ask' }, redirect: 'error', signal });
+    const response = await client.fetch(url, { headers: { 'L402-Topup': 'ask' }, redirect: 'error', signal });
     const said = await readSaid(response);
     const payment = paymentOf(response);
     terminal.withJson(options.json).data({ ...said, account: balance.account, ...(payment && { payment }) });
@@ -86,6 +87,8 @@ async function add(context: CliContext, text: string, options: TopUpOptions): Pr
   } catch (error) {
     throw inWordsOfTheCommand(error, options);
   } finally {
+    // The wallet may be at it still: how that ends is written down first. A second signal does not wait for it.
+    await client?.close();
     await store.close();
     await wallet.close();
   }

@@ -129,8 +129,14 @@ export function createServices(options: ServicesOptions): CallableServices {
  */
 async function standing(client: ServicesOptions['client'], owed: Owed.Owed, key: string): Promise<Owed.Debt | undefined> {
   const debt = owed.to(key);
-  if (debt?.kind !== 'unknown') return debt;
+  if (debt === undefined) return undefined;
   const [payment] = await client.resume({ paymentHash: debt.paymentHash as PaymentHash });
+  if (debt.kind === 'paid') {
+    // What was bought for this has answered something else.
+    if (payment === undefined || payment.boundTo === '' || payment.boundTo === payment.resource) return debt;
+    owed.clear(key);
+    return undefined;
+  }
   // What the journal has never heard of did not come to the wallet.
   if (payment === undefined || payment.state === 'failed') {
     owed.clear(key);
@@ -156,14 +162,20 @@ function loadOnce(kept: ObservationStore | undefined) {
 type Memory = { readonly observations: Observations.Observations; readonly owed: Owed.Owed; readonly save: () => Promise<void> };
 
 async function load(kept: ObservationStore | undefined): Promise<Memory> {
-  const saved: unknown = await kept?.load();
-  const { observed, owed: debts }: { readonly [name: string]: unknown } = typeof saved === 'object' && saved !== null ? { ...saved } : {};
+  const read = async (): Promise<{ readonly [name: string]: unknown }> => {
+    const saved: unknown = await kept?.load();
+    return typeof saved === 'object' && saved !== null ? { ...saved } : {};
+  };
+  const { observed, owed: debts } = await read();
   const observations = Observations.create(observed);
   const owed = Owed.create(debts);
-  // One after the other: what was seen later is written last.
+  // One after the other: what was seen later is written last. What others have come to owe meanwhile stays.
   let writing: Promise<void> = Promise.resolve();
+  const write = async () => {
+    if (kept) await kept.save({ observed: observations.toJSON(), owed: owed.over((await read()).owed) });
+  };
   const save = () => {
-    writing = writing.then(() => kept?.save({ observed: observations.toJSON(), owed: owed.toJSON() })).catch(() => undefined);
+    writing = writing.then(write).catch(() => undefined);
     return writing;
   };
   return { observations, owed, save };

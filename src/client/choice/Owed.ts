@@ -18,23 +18,42 @@ export type Owed = {
   readonly to: (question: string) => Debt | undefined;
   readonly add: (question: string, debt: Debt) => void;
   readonly clear: (question: string) => void;
-  readonly toJSON: () => unknown;
+  /** As JSON: what was saved, also by others since, with what has changed here. */
+  readonly over: (saved: unknown) => unknown;
 };
 
 /** Starts with what was saved; what cannot be read of it is left out. */
 export function create(saved: unknown): Owed {
-  const all = new Map<string, Debt>(Array.isArray(saved) ? saved.slice(-mostDebts).flatMap(debtIn) : []);
+  const all = readDebts(saved);
+  const changed = new Set<string>();
   return {
     to: (question) => all.get(question),
     add: (question, debt) => {
-      all.delete(question);
-      all.set(question, debt);
-      const [oldest] = all.keys();
-      if (all.size > mostDebts && oldest !== undefined) all.delete(oldest);
+      put(all, question, debt);
+      changed.add(question);
     },
-    clear: (question) => void all.delete(question),
-    toJSON: () => [...all].map(([question, debt]) => ({ question, ...debt })),
+    clear: (question) => {
+      all.delete(question);
+      changed.add(question);
+    },
+    over: (now) => {
+      const debts = readDebts(now);
+      for (const question of changed) put(debts, question, all.get(question));
+      return [...debts].map(([question, debt]) => ({ question, ...debt }));
+    },
   };
+}
+
+function readDebts(saved: unknown): Map<string, Debt> {
+  return new Map(Array.isArray(saved) ? saved.slice(-mostDebts).flatMap(debtIn) : []);
+}
+
+function put(all: Map<string, Debt>, question: string, debt: Debt | undefined): void {
+  all.delete(question);
+  if (debt === undefined) return;
+  all.set(question, debt);
+  const [oldest] = all.keys();
+  if (all.size > mostDebts && oldest !== undefined) all.delete(oldest);
 }
 
 /** Names a question without telling it. */

@@ -254,6 +254,43 @@ describe('a provider that was paid for an answer', () => {
   });
 });
 
+describe('what is owed', () => {
+  it('is not forgotten where another process writes down what it has seen', async () => {
+    let kept: unknown;
+    const observations = {
+      load: () => kept,
+      save: (value: unknown) => {
+        kept = JSON.parse(JSON.stringify(value));
+      },
+    };
+    const { a, b, client, clock, payer, providers } = await setup();
+    const file = { services: { sentiment: { providers } } };
+    const elsewhere = createClient({ payer, clock, maxPerRequest: '60 sat' });
+    const [one, other, third] = [client, elsewhere, client].map((each) => createServices({ client: each, services: file, clock, ...never, observations }));
+    await other?.call('sentiment', { text: '0' });
+    sell(a, 10, fail(404));
+    await expect(one?.call('sentiment', { text: '1' })).rejects.toMatchObject({ code: 'ANSWER_MISSING' });
+    sell(a, 10);
+    await other?.call('sentiment', { text: '2' });
+    sell(b, 1);
+    expect(await third?.buy('sentiment', { text: '1' })).toMatchObject({ provider: 'a', payment: { reused: true } });
+    expect([payer.paid.length, b.requests.length]).toEqual([3, 0]);
+  });
+});
+
+describe('what was bought for one question', () => {
+  it('and has answered another leaves no debt', async () => {
+    const { services, a, b, payer } = await setup();
+    sell(a, 10, fail(404));
+    await expect(services.call('sentiment', { text: '1' })).rejects.toMatchObject({ code: 'ANSWER_MISSING' });
+    sell(a, 10);
+    expect(await services.buy('sentiment', { text: '2' })).toMatchObject({ provider: 'a', payment: { reused: true } });
+    sell(b, 5);
+    expect(await services.buy('sentiment', { text: '1' })).toMatchObject({ payment: { reused: false } });
+    expect(payer.paid.length).toBe(2);
+  });
+});
+
 describe('a payment that nobody has made', () => {
   it.each<[string, ShopOptions]>([
     ['was refused by somebody who was asked', { consent: { above: '5 sat', ask: ({ amountMsat }) => amountMsat > 15_000n } }],
