@@ -16,8 +16,8 @@ export type CliContext = {
   readonly signal: AbortSignal;
   /** Standard input, read to its end. */
   readonly readInput: () => Promise<Uint8Array>;
-  /** Asks a person; undefined where there is nobody to ask. */
-  readonly ask: (question: string, fallback: string) => Promise<string | undefined>;
+  /** Asks a person; undefined where there is nobody to ask. `signal` takes the question back. */
+  readonly ask: (question: string, fallback: string, signal?: AbortSignal) => Promise<string | undefined>;
   /** The same for a secret: what is typed is not shown. */
   readonly askSecret: (question: string) => Promise<string | undefined>;
   /** Where this is one of several processes of a gateway: the way to who started it. */

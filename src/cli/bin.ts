@@ -54,11 +54,12 @@ const context: CliContext = {
       process.stderr.write('\n');
     }
   },
-  ask: async (question, fallback) => {
+  ask: async (question, fallback, signal) => {
     if (!process.stdin.isTTY) return undefined;
     const lines = createInterface({ input: process.stdin, output: process.stderr });
     try {
-      const answer = await lines.question(`${question}${fallback === '' ? '' : ` (${fallback})`}: `, { signal: stop.signal });
+      const words = `${question}${fallback === '' ? '' : ` (${fallback})`}: `;
+      const answer = await lines.question(words, { signal: signal ? AbortSignal.any([stop.signal, signal]) : stop.signal });
       return answer.trim() === '' ? fallback : answer.trim();
     } finally {
       lines.close();

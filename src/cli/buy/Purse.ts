@@ -85,7 +85,7 @@ export async function openPurse(context: CliContext, options: PurseOptions): Pro
       ...(wallet.assumedMaxFee !== undefined && { assumedMaxFee: Amount.parse(wallet.assumedMaxFee) }),
       budgets: run,
       tags: options.tag ?? [],
-      consent: limit === undefined ? { above: Amount.zero } : { ask: (question: ConsentQuestion) => ask(context, question) },
+      consent: limit === undefined ? { above: Amount.zero } : { ask: inTurn((question, signal) => ask(context, question, signal)) },
     };
     const make = (client: PurseClientOptions) => createClient({ payer, store, maxBodyBytes, ...spending, ...client });
     await checked(make);
@@ -123,15 +123,31 @@ async function checked(make: (client: PurseClientOptions) => PayingClient): Prom
   }
 }
 
+/** Asks one question after the other: two that stand at one terminal are both answered by one line. */
+function inTurn(ask: AskNow): AskNow {
+  let last: Promise<unknown> = Promise.resolve();
+  return (question, signal) => {
+    const mine = last.then(() => {
+      signal.throwIfAborted();
+      return ask(question, signal);
+    });
+    last = mine.catch(() => undefined);
+    return mine;
+  };
+}
+
+type AskNow = (question: ConsentQuestion, signal: AbortSignal) => Promise<boolean>;
+
 /** A person at the terminal says yes, or it is not paid. */
 async function ask(
   { ask: question, terminal }: CliContext,
   { origin, method, path, amountMsat, maxFeeMsat, description, aboveMsat }: ConsentQuestion,
+  signal: AbortSignal,
 ): Promise<boolean> {
   const what = description === undefined ? '' : ` for "${printable(description.slice(0, 100))}"`;
   const price = `${Amount.format(amountMsat)} and up to ${Amount.format(maxFeeMsat)} for the fee`;
   const words = `Pay ${price}${what} (${printable(`${method} ${origin}${path}`)})? More than ${Amount.format(aboveMsat)} is asked about (yes or no)`;
-  const said = await terminal.whileAsking(() => question(words, 'no'));
+  const said = await terminal.whileAsking(() => question(words, 'no', signal));
   // No answer is not a no: whoever reads of it is to know that nobody was there.
   if (said === undefined) throw new Error('there is nobody at the terminal');
   return /^y(es)?$/i.test(said);

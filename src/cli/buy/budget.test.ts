@@ -108,3 +108,42 @@ test('without a limit nothing is paid, not the least there is', async () => {
   for (const words of [[], ['--max', '12 sat', '--no-pay']]) expect((await get('/least/a', ...words)).code).toBe(3);
   expect(await payments()).toBe(0);
 });
+
+test('one question is asked at a time, and each payment has its own: one yes never pays two', async () => {
+  const { budget, start, url, payments } = await open();
+  await budget('set', '--consent-above', '1 sat');
+  const asked: string[] = [];
+  let atOnce = 0;
+  let most = 0;
+  const register: typeof registerGet = (program, context) => {
+    const ask = async (question: string) => {
+      asked.push(question);
+      most = Math.max(most, ++atOnce);
+      for (let turns = 0; turns < 20; turns++) await new Promise((resolve) => setImmediate(resolve));
+      atOnce--;
+      return asked.length === 1 ? 'yes' : 'no';
+    };
+    registerGet(program, { ...context, ask });
+  };
+  const { ended } = start(register, ['get', `${url}/a`, `${url}/b`, `${url}/c`, '--max', '12 sat', '--parallel', '3']);
+  expect((await ended).code).toBe(3);
+  expect([asked.length, most, await payments()]).toEqual([3, 1, 1]);
+});
+
+test('a question that nobody waits for any more is taken back', async () => {
+  const { budget, start, url } = await open();
+  await budget('set', '--consent-above', '1 sat');
+  let taken = false;
+  const register: typeof registerGet = (program, context) => {
+    const ask = (_: string, __: string, signal?: AbortSignal) =>
+      new Promise<undefined>((resolve) => {
+        signal?.addEventListener('abort', () => {
+          taken = true;
+          resolve(undefined);
+        });
+      });
+    registerGet(program, { ...context, ask });
+  };
+  const { ended } = start(register, ['get', `${url}/a`, '--max', '12 sat', '--max-time', '0.3']);
+  expect([(await ended).code, taken]).toEqual([7, true]);
+});
