@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { answer } from '../testing/LyingServer.ts';
-import { openShop, type ShopOptions, sellOnce } from '../testing/Shop.ts';
+import { openShop, perRequest, type ShopOptions, sellOnce } from '../testing/Shop.ts';
+import { clientOf } from './createClient.ts';
 import { createFetch, paymentOf } from './index.ts';
 
 const closing: (() => Promise<void>)[] = [];
@@ -177,6 +178,22 @@ describe('redirects', () => {
     server.handle((_, response) => answer(response, 302, { Location: 'file:///etc/passwd' }));
     await expect(fetch(`${server.origin}/a`)).rejects.toThrow(TypeError);
   });
+});
+
+it('what is left of a credential is remembered as long as there is something of it, and of no credential that buys one answer', async () => {
+  const { client, fetch, server, url } = await setup();
+  const { left } = clientOf(client);
+  const sell = (caveats: readonly string[]) =>
+    server.handle(({ paid }, response) => (paid ? answer(response, 200, { 'L402-Remaining': '7' }) : server.challenge(response, server.offer({ caveats }))));
+  sell(perRequest);
+  await (await fetch(url)).text();
+  expect(left.size).toBe(0);
+  sell(['services=shop:0', 'shop_path=/v1/translate', 'shop_terms=bucket:8']);
+  await fetch(url);
+  expect([...left.values()]).toEqual(['7']);
+  server.handle((_, response) => server.challenge(response));
+  await fetch(url).catch(() => undefined);
+  expect(left.size).toBe(0);
 });
 
 describe('an abort', () => {

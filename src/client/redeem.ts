@@ -44,13 +44,14 @@ export async function redeem(client: Client, outgoing: Outgoing, payment: Paymen
     }
     if (isRefusal(response)) {
       client.emit({ kind: 'set-aside', paymentHash, status: response.status });
+      client.left.delete(paymentHash);
       await note(client, payment, { kind: 'reject', note: `The server answered ${response.status} to its credential.` });
       return { kind: 'refused', response };
     }
     const { terms } = Tokens.readingOf(payment);
-    const left = terms === 'pass' ? null : response.headers.get('L402-Remaining');
-    if (left !== null) client.left.set(paymentHash, left.slice(0, 40));
     const last = terms === 'per-request' || terms === 'topup';
+    const left = terms === 'pass' || last ? null : response.headers.get('L402-Remaining');
+    if (left !== null) client.left.set(paymentHash, left.slice(0, 40));
     const isNews = payment.state === 'settled' || last;
     if (!isCharged(response)) await release();
     else if (last && response.body) {
