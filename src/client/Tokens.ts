@@ -107,13 +107,23 @@ export function isExclusive(payment: Payment): boolean {
  */
 export function isForAnother(payment: Payment, response: Response): boolean {
   const reading = readingOf(payment);
-  const asked = isForService(reading) ? Challenge.choose(Challenge.parse(response.headers.get('WWW-Authenticate') ?? '')) : undefined;
+  const asked = isForService(reading) ? challengeIn(response) : undefined;
   if (asked === undefined) return false;
   const offered = read(asked.token);
   if (offered.services.length > 0 && !offered.services.some((service) => reading.services.includes(service))) return true;
   // A credit is spent on single requests too.
   if (offered.terms === 'unknown' || (reading.terms === 'credit' && offered.terms === 'per-request')) return false;
   return offered.terms !== reading.terms || !isForService(offered);
+}
+
+/** What is offered; what cannot be read offers nothing else than was bought. */
+function challengeIn(response: Response): Challenge.Challenge | undefined {
+  try {
+    return Challenge.choose(Challenge.parse(response.headers.get('WWW-Authenticate') ?? ''));
+  } catch (error) {
+    if (FareboxError.is(error, 'CHALLENGE_MALFORMED')) return undefined;
+    throw error;
+  }
 }
 
 function isForService({ terms, methods, paths }: Reading): boolean {

@@ -180,6 +180,16 @@ describe('redirects', () => {
   });
 });
 
+it('a payment for a whole service that is answered with what cannot be read is said not to be honoured', async () => {
+  const { fetch, server, payer, store, url } = await setup();
+  server.handle(({ paid }, response) => {
+    if (paid) response.writeHead(402, { 'WWW-Authenticate': 'L402 macaroon="AgEE"' }).end();
+    else server.challenge(response, server.offer({ caveats: ['services=shop:0', 'shop_terms=bucket:8'] }));
+  });
+  await expect(fetch(url)).rejects.toMatchObject({ code: 'PAYMENT_NOT_HONOURED' });
+  expect([payer.paid.length, (await store.list()).map(({ state }) => state)]).toEqual([1, ['rejected']]);
+});
+
 it('what is left of a credential is remembered as long as there is something of it, and of no credential that buys one answer', async () => {
   const { client, fetch, server, url } = await setup();
   const { left } = clientOf(client);
