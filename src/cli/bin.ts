@@ -11,7 +11,7 @@ import type { CliContext } from './Context.ts';
 import { Ended, exitCodeOf } from './exit.ts';
 import { openHome } from './Home.ts';
 import { createProgram } from './program.ts';
-import { createTerminal } from './Terminal.ts';
+import { createTerminal, printable } from './Terminal.ts';
 import { linkOf } from './workers/messages.ts';
 
 const stop = new AbortController();
@@ -77,7 +77,8 @@ try {
 /** What a person is told: the message of an expected error; of any other also where it happened. */
 function describe(error: unknown): string {
   if (error instanceof Ended) return `${terminal.tone('bad', error.label)}  ${error.message}`;
-  if (FareboxError.is(error)) return `${terminal.tone('bad', error.code)}  ${error.message}`;
+  // A message may repeat what a server or a wallet has said; its lines are our own.
+  if (FareboxError.is(error)) return `${terminal.tone('bad', error.code)}  ${error.message.split('\n').map(printable).join('\n')}`;
   if (error instanceof RangeError || (error instanceof Error && 'code' in error && typeof error.code === 'string'))
     return `${terminal.tone('bad', 'error')}  ${error.message}`;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);

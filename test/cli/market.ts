@@ -25,7 +25,7 @@ export type Runs = Fake & { readonly ended: Promise<Ran> };
 
 /** See the head of this file. */
 export type Market = {
-  /** The gateway; everything costs 10 sat a request, but what is below `/free`, `/dear` (5000 sat) and `/pass` (an hour for 10 sat). */
+  /** The gateway; everything costs 10 sat a request, but what is below `/free`, `/dear` (5000 sat), `/least` (1 msat) and `/pass` (an hour for 10 sat). */
   readonly url: string;
   /** The same host without a gateway in front. */
   readonly bare: string;
@@ -52,6 +52,7 @@ export async function openMarket(handle: RequestListener): Promise<Market> {
   const routes = [
     { path: '/free/*', free: true },
     { path: '/dear/*', price: '5000 sat' },
+    { path: '/least/*', price: '1 msat', exactMsat: true },
     { path: '/pass/*', price: '10 sat', terms: 'pass: 1h' },
     { path: '/*', price: '10 sat' },
   ];

@@ -107,6 +107,32 @@ test.each<[string, { readonly [name: string]: string }]>([
   expect([readFileSync(`${file}.part`, 'utf8') === before, existsSync(file)]).toEqual([true, false]);
 });
 
+test('a part of another date is refused, also from a server that does not heed If-Range', async () => {
+  const [date, later] = [1_700_000_000_000, 1_700_000_060_000].map((ms) => new Date(ms).toUTCString());
+  const { get, file } = await open({
+    head: { 'last-modified': date as string },
+    answer: ({ headers }, response) => {
+      const have = /\d+/.exec(headers.range ?? '')?.[0] ?? '';
+      response.writeHead(206, { 'content-range': `bytes ${have}-${text.length - 1}/${text.length}`, 'last-modified': later as string }).end('something else');
+    },
+  });
+  await get();
+  const { code, error } = await get('-c');
+  expect([code, error, existsSync(file)]).toEqual([1, expect.stringContaining('not the rest of'), false]);
+});
+
+test('a part is not taken for the whole of another version that is as long as the part', async () => {
+  const { get, file } = await open({
+    answer: ({ headers }, response) => {
+      const have = /\d+/.exec(headers.range ?? '')?.[0] ?? '';
+      response.writeHead(416, { 'content-range': `bytes */${have}` }).end();
+    },
+  });
+  await get();
+  const { code, error } = await get('-c');
+  expect([code, error, existsSync(file)]).toEqual([1, expect.stringContaining('is not what'), false]);
+});
+
 test.each<[string, { readonly [name: string]: string }]>([
   ['nothing that says which version it is', {}],
   ['a weak entity tag', { etag: 'W/"one"' }],

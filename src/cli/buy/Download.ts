@@ -114,6 +114,11 @@ export async function write(download: Download, response: Response): Promise<Wri
   };
 }
 
+/** Whether the server says that there is no rest: the part is the whole, unless it is the beginning of something longer. */
+export function isWholeBy(response: Response, { have, notes }: Download): boolean {
+  return response.headers.get('Content-Range')?.trim() === `bytes */${have}` && (notes?.total ?? have) === have;
+}
+
 /** Gives a part that turns out to be the whole its name. */
 export async function complete({ path }: Pick<Download, 'path'>): Promise<void> {
   await rename(partOf(path), path);
@@ -133,12 +138,14 @@ function notesOf(path: string): string {
 function restOf({ path, have, notes }: Download, response: Response): number | undefined {
   const [, from, to, all] = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(response.headers.get('Content-Range')?.trim() ?? '') ?? [];
   const total = all === undefined || all === '*' ? notes?.total : Number(all);
-  const tag = response.headers.get('ETag');
+  const { validator = '' } = notes ?? {};
+  // Either says which version it is; a server that does not heed If-Range may send another.
+  const now = response.headers.get(validator.startsWith('"') ? 'ETag' : 'Last-Modified');
   const isOther =
     Number(from) !== have ||
     (total !== undefined && Number(to) !== total - 1) ||
     (notes?.total !== undefined && total !== notes.total) ||
-    (notes?.validator.startsWith('"') === true && tag !== null && tag !== notes.validator) ||
+    (now !== null && now !== validator) ||
     (response.headers.get('Content-Encoding') ?? 'identity') !== 'identity';
   if (isOther || from === undefined || notes === undefined) {
     throw new Ended(

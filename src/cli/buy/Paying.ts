@@ -7,7 +7,7 @@ import { FareboxError } from '../../core/Errors.ts';
 import type { Network, Payer } from '../../lightning/Lightning.ts';
 import type { Home } from '../Home.ts';
 import { findSandbox, noSandbox } from '../SandboxLink.ts';
-import type { Terminal } from '../Terminal.ts';
+import { printable, type Terminal } from '../Terminal.ts';
 import { openWallet, readWallets } from '../Wallets.ts';
 
 /** A wallet to pay with, open. */
@@ -62,8 +62,10 @@ const flags: readonly (readonly [string, string])[] = [
 export function inWordsOfTheCommand(error: unknown, options: LimitOptions): unknown {
   if (!FareboxError.is(error, 'BUDGET_EXCEEDED', 'CONSENT_REFUSED')) return error;
   const { code, details } = error;
+  // Where no limit is named, the least price there is needs a consent that nobody gives.
+  const isUnnamed = details.limit === 'maxPerRequest' || details.above === '0 sat';
   const message =
-    options.max === undefined && options.maxAll === undefined && details.limit === 'maxPerRequest' && !options.hasStanding
+    options.max === undefined && options.maxAll === undefined && isUnnamed && !options.hasStanding
       ? `This costs ${details.price}. Nothing was paid: say how much it may cost, fee included, with --max.`
       : flags.reduce((text, [option, flag]) => text.replaceAll(option, flag), error.message);
   return new FareboxError(code, message, { details });
@@ -92,7 +94,7 @@ export function narrate(terminal: Terminal, event: ClientEvent): void {
     case 'paid':
       return say(`  paid, fee ${money(event.feeMsat)}`);
     case 'unpaid':
-      return say(`  not paid: ${event.state} (${event.reason})`);
+      return say(`  not paid: ${event.state} (${printable(event.reason)})`);
     case 'looked-up':
       return say(`  payment ${event.paymentHash.slice(0, 16)} was looked up: ${event.state}`);
     case 'set-aside':

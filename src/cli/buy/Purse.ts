@@ -79,13 +79,13 @@ export async function openPurse(context: CliContext, options: PurseOptions): Pro
     // All calls of one command count to a budget of its own, whatever else they count to.
     const run = maxAll === undefined ? [] : [{ name: `command-${toHex(systemRandom(6))}`, limits: [{ per: 'total' as const, max: maxAll }] }];
     const spending = {
-      // A client that may spend nothing is no client: without a limit the least there is, which no price is below.
+      // A client that may spend nothing is no client: without a limit the least there is, and not that without asking, and nobody to ask.
       maxPerRequest: limit ?? Amount.fromMsat(1n),
       ...(maxTotal !== undefined && { maxTotal }),
       ...(wallet.assumedMaxFee !== undefined && { assumedMaxFee: Amount.parse(wallet.assumedMaxFee) }),
       budgets: run,
       tags: options.tag ?? [],
-      consent: { ask: (question: ConsentQuestion) => ask(context, question) },
+      consent: limit === undefined ? { above: Amount.zero } : { ask: (question: ConsentQuestion) => ask(context, question) },
     };
     const make = (client: PurseClientOptions) => createClient({ payer, store, maxBodyBytes, ...spending, ...client });
     await checked(make);

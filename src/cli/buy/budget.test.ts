@@ -101,3 +101,10 @@ test.each<[string, readonly string[], string]>([
   const ran = await budget(...args);
   expect([ran.code, ran.error]).toEqual([2, expect.stringContaining(message)]);
 });
+
+test('without a limit nothing is paid, not the least there is', async () => {
+  const { run, url, get, payments } = await open();
+  expect((await run(registerQuote, ['quote', `${url}/least/a`, '--json'])).json()).toMatchObject([{ amountMsat: '1', allowed: false }]);
+  for (const words of [[], ['--max', '12 sat', '--no-pay']]) expect((await get('/least/a', ...words)).code).toBe(3);
+  expect(await payments()).toBe(0);
+});

@@ -74,9 +74,18 @@ async function writeOut(desk: Desk, call: Call, record: Record, response: Respon
   record.tell({ kind: 'received', bytes, file: undefined });
 }
 
+/** Characters of an error's words that are shown; what comes behind them is not read. */
+const mostSaid = 2000;
+
 /** The words of an error are for a person: they do not go into the file that was asked for. */
 async function sayError(desk: Desk, call: Call, response: Response): Promise<void> {
-  const text = (await response.text()).slice(0, 2000).trim();
+  let head = '';
+  const decoder = new TextDecoder();
+  for await (const chunk of chunksOf(response, () => '')) {
+    head += decoder.decode(chunk, { stream: true });
+    if (head.length > mostSaid) break;
+  }
+  const text = head.slice(0, mostSaid).trim();
   if (text !== '') note(desk, call, printable(text));
 }
 
@@ -109,7 +118,7 @@ async function save(desk: Desk, call: Call, record: Record, response: Response, 
 /** There is no rest: the part is the whole, or it is another version's. */
 async function endAtWhole(call: Call, record: Record, download: Download.Download, response: Response): Promise<void> {
   await response.body?.cancel();
-  if (response.headers.get('Content-Range')?.trim() !== `bytes */${download.have}`) {
+  if (!Download.isWholeBy(response, download)) {
     const message = `What ${call.url.host} has now is not what ${Download.partOf(download.path)} is the beginning of. Fetch it anew, without --continue.`;
     throw new Ended(1, 'changed', message);
   }

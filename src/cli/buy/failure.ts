@@ -49,7 +49,8 @@ export function failureOf(error: unknown, { host, isStopped, lateMs, money, opti
     const exitCode = exitCodeOf(error);
     // A refusal says that nothing was paid for it, and something may have been paid on the way there.
     const before = exitCode === 3 && money.paid ? ` Before that: ${paid}` : '';
-    return { exitCode, code: error.code, message: `${message}${before}` };
+    // A message may repeat what a server or a wallet has said.
+    return { exitCode, code: error.code, message: `${printable(message)}${before}` };
   }
   const reason = error instanceof TypeError ? reasonOf(error) : undefined;
   return reason === undefined ? undefined : unanswered('unreachable', `${host} cannot be asked: ${reason}.`);

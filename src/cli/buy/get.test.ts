@@ -240,3 +240,43 @@ test('--credential buys one and prints it alone, and it is good', async () => {
   expect(notes()).not.toContain(out().trim());
   expect((await fetch(`${url}/a`, { headers: { authorization: out().trim() } })).status).toBe(200);
 });
+
+test('a call that cannot write its answer does not end the command before the others have ended', async () => {
+  let isRefused = false;
+  let go = () => {};
+  const { start, url, path } = await open((request, response) => {
+    if (request.url !== '/b') return false;
+    go = () => void response.end('whole');
+  });
+  const register: typeof registerGet = (program, context) => {
+    const raw = () => {
+      isRefused = true;
+      return Promise.reject(new Error('the disk is full'));
+    };
+    registerGet(program, { ...context, terminal: { ...context.terminal, raw } });
+  };
+  const file = path('b');
+  const { ended } = start(register, ['get', `${url}/free/a`, `${url}/b`, '--max', '12 sat', '--parallel', '2', '-o', '-', '-o', file]);
+  await expect.poll(() => isRefused).toBe(true);
+  await expect.poll(() => String(go)).toContain('whole');
+  go();
+  expect((await ended).error).toContain('the disk is full');
+  expect(readFileSync(file, 'utf8')).toBe('whole');
+});
+
+test('an error whose words never end is not read for ever', async () => {
+  let isGone = false;
+  const { get, url, path } = await open((request, response) => {
+    response.writeHead(500);
+    request.socket.on('close', () => {
+      isGone = true;
+    });
+    const more = (): void => {
+      if (!response.destroyed) response.write('x'.repeat(65_536), () => setImmediate(more));
+    };
+    more();
+  });
+  const { code, notes } = await get([`${url}/free/a`, '-o', path('a')]);
+  expect([code, notes().includes('xxx')]).toEqual([8, true]);
+  await expect.poll(() => isGone).toBe(true);
+});

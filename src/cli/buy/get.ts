@@ -158,7 +158,7 @@ function conclude(results: readonly CallResult[], options: GetOptions): void {
   throw new Ended(exitCode, code === '' ? 'error' : code, message);
 }
 
-/** Works on so many at once, in their order. */
+/** Works on so many at once, in their order. Where one throws, nothing new is begun, and what has begun comes to its end: it may be paying. */
 async function inParallel<Item, Result>(items: readonly Item[], count: number, work: (item: Item) => Promise<Result>): Promise<readonly Result[]> {
   const results = new Map<number, Result>();
   let next = 0;
@@ -167,9 +167,15 @@ async function inParallel<Item, Result>(items: readonly Item[], count: number, w
       const index = next++;
       const item = items[index];
       if (item === undefined) return;
-      results.set(index, await work(item));
+      try {
+        results.set(index, await work(item));
+      } catch (error) {
+        next = items.length;
+        throw error;
+      }
     }
   });
+  await Promise.allSettled(workers);
   await Promise.all(workers);
   return items.flatMap((_, index) => results.get(index) ?? []);
 }

@@ -6,6 +6,7 @@ import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import * as Identifier from '../../core/Identifier.ts';
 import * as Macaroon from '../../core/Macaroon.ts';
 import * as Preimage from '../../core/Preimage.ts';
+import * as FixedClock from '../../testing/FixedClock.ts';
 import { answer } from '../../testing/LyingServer.ts';
 import { openShop } from '../../testing/Shop.ts';
 import { decodeApertureToken, importLnget, importLoop } from '../import.ts';
@@ -116,6 +117,23 @@ describe('an import', () => {
     expect(await listReceipts(store)).toEqual([]);
     for (const [path, bytes] of Object.entries(files)) expect(readFileSync(join(folder, path)).equals(bytes)).toBe(true);
     await expect(importLnget({ ...options, folder: join(folder, 'nowhere') })).rejects.toMatchObject({ code: 'IMPORT_MALFORMED' });
+  });
+
+  it.each<[string, 'dispatch' | 'step']>([
+    ['its word that it begins', 'dispatch'],
+    ['that was to be the end of it', 'step'],
+  ])('that ends at %s is taken up by the next', async (_, moment) => {
+    const store = createMemoryClientStore();
+    const { bytes, paymentHash, preimage } = fileOf(7);
+    const folder = folderOf(`broken-${moment}`, { 'l402.token': bytes });
+    const gone = { ...store, [moment]: () => Promise.reject(new Error('the process is gone')) };
+    const options = { folder, network: 'bitcoin', origin: 'https://swap.example.com' } as const;
+    const clock = FixedClock.create();
+    await expect(importLoop({ ...options, store: gone, clock })).rejects.toThrow('gone');
+    clock.advance(15_000);
+    expect(await importLoop({ ...options, store, clock })).toMatchObject([{ kind: 'imported' }]);
+    expect(await store.get(paymentHash)).toMatchObject({ state: 'settled', usable: true, owner: '', preimage });
+    expect(await importLoop({ ...options, store, clock })).toMatchObject([{ kind: 'known' }]);
   });
 
   it('of Loop’s token is shown to its server instead of a payment, whatever is asked for there', async () => {

@@ -20,6 +20,9 @@ export type Keeping = {
   readonly random: Random;
 };
 
+/** Where the journal names the wallet that paid. */
+const importer = 'imported';
+
 /**
  * Keeps it.
  * @returns `known` where the store has this payment already, and nothing was changed
@@ -29,7 +32,13 @@ export type Keeping = {
 export async function keep(token: ApertureToken, { store, origin, network, clock, random }: Keeping): Promise<'imported' | 'known'> {
   const { paymentHash, preimage } = token;
   if (preimage === undefined) throw new TypeError('token: it was not paid for');
-  if (await store.get(paymentHash)) return 'known';
+  const found = await store.get(paymentHash);
+  if (found && (found.payer !== importer || found.preimage !== undefined)) return 'known';
+  // An import has ended in the middle, and nobody else can tell how: this one goes on.
+  if (found?.state === 'dispatched' || found?.state === 'unknown') {
+    await store.step(paymentHash, { kind: 'settle', preimage, spentMsat: Amount.zero }, nowAt(clock));
+    return 'imported';
+  }
   const lease = { owner: `import-${toHex(random(8))}.1`, leaseEndsAt: nowAt(clock) + 15 };
   const purchase = {
     paymentHash,
@@ -42,7 +51,7 @@ export async function keep(token: ApertureToken, { store, origin, network, clock
     invoice: '',
     invoiceExpiresAt: 0,
     amountMsat: Amount.zero,
-    payer: 'imported',
+    payer: importer,
     network,
   } as const;
   const outcome = await store.reserve({ purchase, minFeeMsat: Amount.zero, maxFeeMsat: Amount.zero, budgets: [], tags: [], ...lease, nowAt: nowAt(clock) });

@@ -140,6 +140,12 @@ describe('an export', () => {
     expect(parseJsonLines(`\n${formatJsonLines(receipts)}\n`)).toEqual(receipts.map(redactReceipt));
   });
 
+  it('as lines of JSON steers no terminal that it is shown on', () => {
+    const said = [receiptOf(settled('a\u001b[2J\u009b2J\u202e\u{e0001}z ü'))];
+    expect(formatJsonLines(said)).toContain('a\\u001b[2J\\u009b2J\\u202e\\udb40\\udc01z ü');
+    expect(parseJsonLines(formatJsonLines(said, { redacted: false }))).toEqual(said);
+  });
+
   it('that was damaged is refused with the line', () => {
     const line = formatJsonLines(receipts).split('\n')[0] as string;
     for (const wrong of [

@@ -74,7 +74,11 @@ function quoted(value: ReturnType<Cell>): string {
 }
 
 function formatJson({ amountMsat, feeMsat, ...rest }: PurchaseReceipt): string {
-  return JSON.stringify({ ...rest, amountMsat: amountMsat.toString(), feeMsat: feeMsat.toString() });
+  const json = JSON.stringify({ ...rest, amountMsat: amountMsat.toString(), feeMsat: feeMsat.toString() });
+  // Sellers choose descriptions: what could steer a terminal and JSON leaves as it is, is escaped as well.
+  return json.replace(/[\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]/gu, (character) =>
+    [...Array(character.length).keys()].map((index) => `\\u${character.charCodeAt(index).toString(16).padStart(4, '0')}`).join(''),
+  );
 }
 
 /** Reads one receipt out of JSON. */
