@@ -273,9 +273,9 @@ export function purchaseOf(client: Client, outgoing: Outgoing, quote: Quote): Pu
   return {
     paymentHash: quote.paymentHash,
     resource: outgoing.resource,
-    origin: outgoing.url.origin,
+    origin: outgoing.origin,
     method: outgoing.method,
-    path: outgoing.url.pathname,
+    path: outgoing.pathname,
     scheme: quote.scheme,
     token: quote.token,
     invoice: quote.invoice,

@@ -46,6 +46,27 @@ test('limits hold: none, one that is too tight, one that stands; nothing is paid
   expect(await paid()).toBe(0);
 });
 
+test('limits of some hosts hold for their own; an invoice names the node that is paid', async () => {
+  const { invoice, pay, paid, run } = await open();
+  await run(registerBudget, ['budget', 'set', '--per', 'day', '--max', '5 sat', '--host', 'api.example.com']);
+  expect((await pay(await invoice(), '--max', '12 sat')).code).toBe(0);
+  await run(registerBudget, ['budget', 'set', '--allow', 'api.example.com']);
+  expect(await pay(await invoice(), '--max', '12 sat')).toMatchObject({ code: 3, error: expect.stringMatching(/^BUDGET_HOST_DENIED .*0[23][0-9a-f]{64}/) });
+  expect(await paid()).toBe(1);
+});
+
+test('that is stopped while the wallet is at it ends when the wallet has said how it ended', async () => {
+  const { invoice, start, run } = await open();
+  const text = await invoice();
+  const register: typeof registerPay = (program, context) => {
+    const note = (said: string) => void (said.includes('paying') && stop());
+    registerPay(program, { ...context, terminal: { ...context.terminal, withJson: () => ({ ...context.terminal, note }) } });
+  };
+  const { ended, stop } = start(register, ['pay', text, '--max', '12 sat', '-v']);
+  expect(await ended).toMatchObject({ code: 130, error: expect.stringContaining('not paid twice') });
+  expect((await run(registerJournal, ['journal'])).json()).toEqual([expect.objectContaining({ method: 'PAY', hasProof: true })]);
+});
+
 test('one whose end is not known is looked up, and not paid again', async () => {
   const { invoice, pay, paid, link } = await open();
   const text = await invoice();

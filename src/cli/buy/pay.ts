@@ -6,7 +6,9 @@ import * as Journal from '../../client/Journal.ts';
 import { payInvoice } from '../../client/payInvoice.ts';
 import * as Amount from '../../core/Amount.ts';
 import * as Bolt11 from '../../core/Bolt11.ts';
+import { FareboxError } from '../../core/Errors.ts';
 import type { CliContext } from '../Context.ts';
+import { Ended } from '../exit.ts';
 import { printable } from '../Terminal.ts';
 import { inWordsOfTheCommand, narrate } from './Paying.ts';
 import { openPurse, type PurseOptions } from './Purse.ts';
@@ -42,8 +44,8 @@ async function pay(context: CliContext, given: string, options: PayOptions): Pro
   const text = (given === '-' ? new TextDecoder().decode(await context.readInput()) : given).trim().replace(/^lightning:/i, '');
   const { description } = Bolt11.decode(text);
   const purse = await openPurse(context, options);
+  const client = purse.client({ onEvent: options.verbose ? (event) => narrate(terminal, event) : () => {} });
   try {
-    const client = purse.client({ onEvent: options.verbose ? (event) => narrate(terminal, event) : () => {} });
     const { payment, reused } = await payInvoice(client, text, { signal: context.signal });
     const feeMsat = Journal.feeMsatOf(payment);
     if (options.preimage) {
@@ -58,8 +60,13 @@ async function pay(context: CliContext, given: string, options: PayOptions): Pro
     if (reused) terminal.line(`It had been paid before, ${price}${what}: nothing was paid now ${tone('quiet', `(payment ${paymentHash.slice(0, 16)})`)}`);
     else terminal.line(`Paid ${price}${what}, fee ${Amount.format(feeMsat)} ${tone('quiet', `(payment ${paymentHash.slice(0, 16)}, ${network})`)}`);
   } catch (error) {
-    throw inWordsOfTheCommand(error, purse.limits);
+    if (!context.signal.aborted || FareboxError.is(error)) throw inWordsOfTheCommand(error, purse.limits);
+    throw new Ended(130, 'stopped', 'Where the wallet was called, it goes on: the same command again says how it ended, and it is not paid twice.', {
+      cause: error,
+    });
   } finally {
+    // The wallet may be at it still: how that ends is written down first. A second signal does not wait for it.
+    await client.close();
     await purse.close();
   }
 }
