@@ -17,7 +17,6 @@ import { exchange, follow } from './exchange.ts';
 import type { Payment } from './Journal.ts';
 import { createMemoryClientStore } from './memory.ts';
 import * as Outgoing from './Outgoing.ts';
-import { type PaidInvoice, payInvoice } from './payInvoice.ts';
 import { createQueue } from './Queue.ts';
 import { type CallQuote, quoteCall } from './quoteCall.ts';
 import { resumeClient } from './resume.ts';
@@ -66,18 +65,18 @@ export type PayingClient = {
    */
   readonly quote: (input: string | URL | Request, init?: RequestInit) => Promise<CallQuote>;
   /**
-   * Pays a bare invoice (BOLT 11), once, within the limits: one that was paid before is not paid again, and the answer says so.
-   * @throws INVOICE_MALFORMED, INVOICE_EXPIRED, CHALLENGE_REFUSED – it cannot be read, is too old, names no amount or is of another network
-   * @throws as `fetch` does, where the payment does not come about
+   * The same client with a budget within its own, such as a task's within an agent's: what the new one allows, all around it have to allow too,
+   * and each counts it whole. Wallet, journal, credentials and calls that wait for one another are shared.
+   * @throws as {@link createClient}, for the budget
    */
-  readonly payInvoice: (invoice: string, options?: { readonly signal?: AbortSignal }) => Promise<PaidInvoice>;
+  readonly within: (budget: Budget.BudgetOptions & { readonly tags?: readonly string[] | undefined }) => PayingClient;
   /**
    * Looks up every payment whose end is not known, or one of them, except those that a living call is working on. Nothing is paid.
    * @returns the payments that were looked at, as they stand now; one that was named, also where its end is known or a living call works on it
    * @throws STORE_UNAVAILABLE – the journal could not be read or written
    */
   readonly resume: (interrupted?: Pick<Payment, 'paymentHash'>) => Promise<readonly Payment[]>;
-  /** Waits until the end of every payment under way is written down; then closes the store, unless it was handed in. The wallet stays open. */
+  /** Waits until the end of every payment under way is written down; then closes the store, unless it was handed in or this is a client within another. The wallet stays open. */
   readonly close: () => Promise<void>;
 };
 
@@ -94,19 +93,9 @@ export type PayingClient = {
  */
 export function createClient(options: ClientOptions): PayingClient {
   const client = open(options);
-  const { maxBodyBytes, newCall } = client;
-  const paying: PayingClient = {
-    fetch: async (input, init) => follow(client, await Outgoing.from(input, init, maxBodyBytes), newCall(), exchange),
-    quote: async (input, init) => quoteCall(client, await Outgoing.from(input, init, maxBodyBytes)),
-    payInvoice: (invoice, { signal = new AbortController().signal } = {}) => payInvoice(client, invoice, newCall().owner, signal),
-    resume: (interrupted) => resumeClient(client, interrupted?.paymentHash),
-    close: async () => {
-      while (client.underway.size > 0) await Promise.allSettled(client.underway);
-      if (options.store === undefined) await client.store.close();
-    },
-  };
-  clients.set(paying, client);
-  return paying;
+  return payingOf(client, async () => {
+    if (options.store === undefined) await client.store.close();
+  });
 }
 
 /** What is behind a client: for other ways to send requests than its `fetch`. */
@@ -117,6 +106,22 @@ export function clientOf(paying: PayingClient): Client {
 }
 
 const clients = new WeakMap<PayingClient, Client>();
+
+function payingOf(client: Client, closeStore: () => Promise<void>): PayingClient {
+  const { maxBodyBytes, newCall, underway } = client;
+  const paying: PayingClient = {
+    fetch: async (input, init) => follow(client, await Outgoing.from(input, init, maxBodyBytes), newCall(), exchange),
+    quote: async (input, init) => quoteCall(client, await Outgoing.from(input, init, maxBodyBytes)),
+    within: (budget) => payingOf({ ...client, budget: Budget.within(client.budget, budget) }, async () => {}),
+    resume: (interrupted) => resumeClient(client, interrupted?.paymentHash),
+    close: async () => {
+      while (underway.size > 0) await Promise.allSettled(underway);
+      await closeStore();
+    },
+  };
+  clients.set(paying, client);
+  return paying;
+}
 
 function open(options: ClientOptions): Client {
   const { maxBodyBytes = 16 * 1024 * 1024 } = options;

@@ -26,7 +26,7 @@ export type { Lease, Payment, PaymentState, Purchase, Spending, Step } from './J
 export { paymentOf, type ResponsePayment } from './kept.ts';
 export { createMemoryClientStore } from './memory.ts';
 export { interruptedOf, type PaymentInterrupted, parseInterrupted, type Resumed, resumePayment } from './PaymentInterrupted.ts';
-export type { PaidInvoice } from './payInvoice.ts';
+export { type PaidInvoice, payInvoice } from './payInvoice.ts';
 export type { CallQuote, CoveredQuote, FreeQuote, PricedQuote, RefusedQuote } from './quoteCall.ts';
 export { type Finding, type ResumeOptions, resolvePayment, resumePayments } from './resume.ts';
 export type { LimitedFetch, Phase, Timeouts } from './Timeouts.ts';

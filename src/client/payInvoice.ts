@@ -12,6 +12,7 @@ import { FareboxError } from '../core/Errors.ts';
 import { fromUtf8, toHex } from '../core/internal/bytes.ts';
 import { sha256 } from '../core/internal/sha256.ts';
 import type { Client } from './Client.ts';
+import { clientOf, type PayingClient } from './createClient.ts';
 import type { Payment } from './Journal.ts';
 import * as Journal from './Journal.ts';
 import type { Outgoing } from './Outgoing.ts';
@@ -28,20 +29,22 @@ export type PaidInvoice = {
 };
 
 /**
- * Pays it, at most once.
+ * Pays it, at most once, within the limits of a client.
  *
  * @param text - BOLT 11
- * @param owner - the call's name, `<client>.<call>`
  * @throws INVOICE_MALFORMED, INVOICE_EXPIRED – it cannot be read, or is too old to be paid
  * @throws CHALLENGE_REFUSED – it names no amount, or is of another network
  * @throws PAYMENT_UNKNOWN – it may have been paid before, and the wallet cannot say
- * @throws what {@link pay} throws
+ * @throws as the client's `fetch` does, where the payment does not come about
  */
-export async function payInvoice(client: Client, text: string, owner: string, signal: AbortSignal): Promise<PaidInvoice> {
+export async function payInvoice(paying: PayingClient, text: string, options: { readonly signal?: AbortSignal } = {}): Promise<PaidInvoice> {
+  const { signal = new AbortController().signal } = options;
+  const client = clientOf(paying);
   const quote = quoteOf(client, text);
   const before = await known(client, quote);
   if (before) return { payment: before, reused: true };
   Quotes.assertFresh(quote, `node ${quote.payee.slice(0, 16)}`, nowAt(client.clock));
+  const { owner } = client.newCall();
   const paid = await pay(client, outgoingOf(quote, signal), quote, owner, async () => false);
   if (paid.kind !== 'paid') throw paid.kind === 'blocked' ? unknown(paid.by) : new TypeError('isServed: an invoice is served by nothing else');
   const used = await client.store.step(quote.paymentHash, { kind: 'redeem', owner, last: true }, nowAt(client.clock));

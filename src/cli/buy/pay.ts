@@ -3,6 +3,7 @@
  */
 import type { Command } from 'commander';
 import * as Journal from '../../client/Journal.ts';
+import { payInvoice } from '../../client/payInvoice.ts';
 import * as Amount from '../../core/Amount.ts';
 import * as Bolt11 from '../../core/Bolt11.ts';
 import { FareboxError } from '../../core/Errors.ts';
@@ -45,7 +46,7 @@ async function pay(context: CliContext, given: string, options: PayOptions): Pro
   const purse = await openPurse(context, options);
   const client = purse.client({ onEvent: options.verbose ? (event) => narrate(terminal, event) : () => {} });
   try {
-    const { payment, reused } = await client.payInvoice(text, { signal: context.signal });
+    const { payment, reused } = await payInvoice(client, text, { signal: context.signal });
     const feeMsat = Journal.feeMsatOf(payment);
     if (options.preimage) {
       await context.terminal.raw(new TextEncoder().encode(`${payment.preimage ?? ''}\n`));
