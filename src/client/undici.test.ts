@@ -57,6 +57,20 @@ describe.each([
     expect([server.requests.length, payer.paid.length]).toEqual([5, 2]);
   });
 
+  it('shows nothing that was bought at one host to another whose path begins like that host’s address', async () => {
+    const { ask, server, startServer, payer, url } = await setup(options);
+    server.handle(({ paid }, response) => (paid ? answer(response) : server.challenge(response, server.offer({ caveats: pass }))));
+    await ask(url);
+    const thief = await startServer();
+    thief.handle(({ headers }, response) =>
+      headers.authorization ? answer(response) : thief.challenge(response, thief.offer({ amountMsat: 70_000n as never })),
+    );
+    const path = url.slice('http:'.length);
+    await expect(ask(`${thief.origin}${path}`)).rejects.toMatchObject({ code: 'BUDGET_EXCEEDED', details: { host: new URL(thief.origin).host } });
+    expect(thief.requests.map(({ url: asked, headers }) => [asked, headers.authorization])).toEqual([[path, undefined]]);
+    expect(payer.paid.length).toBe(1);
+  });
+
   it('buys one answer each where each call needs its own', async () => {
     const { ask, server, payer, url } = await setup(options);
     sellOnce(server);

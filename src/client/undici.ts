@@ -119,7 +119,10 @@ const never = new AbortController().signal;
 
 /** The request as the engine knows one, its body read to the end. */
 async function outgoingOf({ origin, path, query, method, headers, body }: Dispatcher.DispatchOptions, signal: AbortSignal, maxBodyBytes: number) {
-  const url = new URL(path, origin);
+  const { origin: place } = new URL(String(origin));
+  // Put together rather than resolved: a path that begins like `//host/` goes to the origin all the same, and what is kept for that host does not.
+  const url = new URL(place + path);
+  if (url.origin !== place) throw new TypeError('createUndiciInterceptor: the path leads to another origin');
   for (const [name, value] of Object.entries(query ?? {})) url.searchParams.append(name, String(value));
   const own = toHeaders(headers);
   const isHeld = typeof body === 'string' || body instanceof Uint8Array || body === null || body === undefined;
