@@ -7,8 +7,10 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:https';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
+import { Agent, request } from 'undici';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createFetch, paymentOf } from '../../src/client/index.ts';
+import { createUndiciInterceptor } from '../../src/client/undici.ts';
 import { answer, type LyingServer, type SeenRequest } from '../../src/testing/LyingServer.ts';
 import { type Closing, closeAll, portOf } from '../gateway/harness.ts';
 import { outcomeOf, sendBuyer } from './buyer.ts';
@@ -254,3 +256,23 @@ describe('over TLS', () => {
     expect(shownTo(thief)).toEqual([]);
   });
 });
+
+test('a path that begins like another host’s address takes nothing of that host along: undici’s interceptor', async () => {
+  const shop = await sendBuyer();
+  const thief = await shop.startServer();
+  shop.server.handle(({ paid }, response) => (paid ? answer(response) : shop.server.challenge(response, shop.server.offer({ caveats: anyPath }))));
+  thief.handle(({ headers }, response) =>
+    headers.authorization ? answer(response) : thief.challenge(response, thief.offer({ amountMsat: 1_000_000n as never })),
+  );
+  const agent = new Agent();
+  closing.push(() => agent.destroy());
+  const dispatcher = agent.compose(createUndiciInterceptor(shop.client));
+  expect((await request(shop.url, { dispatcher })).statusCode).toBe(200);
+  await expect(request(`${thief.origin}//${authority(shop.server)}/v1/translate?text=hello`, { dispatcher })).rejects.toMatchObject({
+    code: 'BUDGET_EXCEEDED',
+  });
+  expect(shownTo(thief)).toEqual([]);
+  expect(shop.payer.paid.length).toBe(1);
+});
+
+const anyPath = ['services=shop:0', 'shop_method=GET', 'shop_path=/v1/*', 'shop_valid_until=1800086400', 'shop_terms=pass'];
