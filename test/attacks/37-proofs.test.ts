@@ -175,6 +175,22 @@ describe('a wallet that has paid and', () => {
   });
 });
 
+test('a wallet that is slow is not told to pay for the same again by the caller who gave it up', async () => {
+  const shop = await sendBuyer();
+  const open = shop.payer.slow();
+  for (let tries = 0; tries < 3; tries++) {
+    const stop = new AbortController();
+    const given = outcomeOf(shop.fetch(shop.url, { signal: stop.signal }));
+    while (tries === 0 ? shop.payer.paid.length === 0 : shop.clock.timers() < 3) await new Promise((resolve) => setImmediate(resolve));
+    stop.abort();
+    expect(await given).toBe('AbortError');
+  }
+  const again = shop.fetch(shop.url);
+  open();
+  expect(paymentOf(await passing(shop.clock, again))).toMatchObject({ reused: true, paymentHash: hashOf(shop.payer) });
+  expect(shop.payer.paid.length).toBe(1);
+});
+
 describe('a look-up', () => {
   const unknown = async () => {
     const shop = await sendBuyer();
