@@ -21,6 +21,7 @@ export type RequestOptions = {
   readonly head?: boolean;
   readonly location?: boolean;
   readonly compressed?: boolean;
+  readonly connectTimeout?: number;
   readonly maxTime?: number;
 };
 
@@ -31,6 +32,8 @@ export type AskedRequest = {
   readonly body: Uint8Array<ArrayBuffer> | undefined;
   /** Whether redirects are followed. */
   readonly follows: boolean;
+  /** Until a connection stands, each time; undefined: as long as the runtime waits. */
+  readonly connectMs: number | undefined;
   /** Undefined: as long as it takes. */
   readonly maxTimeMs: number | undefined;
   /** Whether what came of it is printed as JSON. */
@@ -55,6 +58,7 @@ export function withRequestOptions(command: Command): Command {
     .option('-I, --head', 'ask for the head alone (HEAD), and print it')
     .option('-L, --location', 'follow redirects; a credential never goes along')
     .option('--compressed', 'ask for a compressed answer, and unpack it')
+    .option('--connect-timeout <seconds>', 'give up where no connection stands after so long', (text: string) => readSeconds('--connect-timeout', text, 86_400))
     .option('--max-time <seconds>', 'give up after so long', (text: string) => readSeconds('--max-time', text));
 }
 
@@ -89,6 +93,7 @@ export async function readRequest(
     headers: readHeaders(options.header, defaults),
     body,
     follows: options.location === true,
+    connectMs: options.connectTimeout === undefined ? undefined : Math.round(options.connectTimeout * 1000),
     maxTimeMs: options.maxTime === undefined ? undefined : options.maxTime * 1000,
     isJson,
   };
@@ -170,8 +175,9 @@ function readHeaders(lines: readonly string[], defaults: readonly (readonly [str
   return [...defaults.filter(([name]) => !named.has(name.toLowerCase())), ...given];
 }
 
-function readSeconds(name: string, text: string): number {
+function readSeconds(name: string, text: string, most = 999_999.999): number {
   const value = /^\d{1,6}(\.\d{1,3})?$/.test(text) ? Number(text) : Number.NaN;
   if (!(value > 0)) throw wrong(`${name} is a number of seconds, such as 30 or 2.5.`);
+  if (value > most) throw wrong(`${name} is at most ${most} seconds.`);
   return value;
 }
