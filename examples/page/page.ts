@@ -119,7 +119,11 @@ page.addEventListener('webln:ready', () => {
   part('no-wallet').hidden = true;
 });
 
-const listed = (await (await fetch('/articles')).json()) as readonly Listed[];
-const cards = listed.map((one) => new Card(one));
-part('articles').replaceChildren(...cards.map((card) => card.part));
-await Promise.all(cards.map((card) => card.offer()));
+try {
+  const listed = (await (await fetch('/articles')).json()) as readonly Listed[];
+  const cards = listed.map((one) => new Card(one));
+  part('articles').replaceChildren(...cards.map((card) => card.part));
+  await Promise.all(cards.map((card) => card.offer()));
+} catch {
+  part('articles').replaceChildren(make('p', 'notice', 'The site does not say what there is to read. Load this page again in a while.'));
+}

@@ -8,9 +8,9 @@ const site = await openSite(
   {
     'on-402': {
       title: 'The code that waited',
-      teaser: 'Why the web has had a number for "Payment Required" since its first years, and nothing behind it.',
+      teaser: 'Why the web has had a number for “Payment Required” since its first years, and nothing behind it.',
       paragraphs: [
-        'When the numbers for answers were handed out, one was set aside: 402, Payment Required, "reserved for future use". Somebody was sure that pages would be paid for as they are read, a little at a time.',
+        'When the numbers for answers were handed out, one was set aside: 402, Payment Required, “reserved for future use”. Somebody was sure that pages would be paid for as they are read, a little at a time.',
         'What was missing was the money. A card payment costs more than an article does, and asks for a name. So the number waited, and advertising came instead.',
         'A Lightning invoice fits into a header. It can ask for less than a cent, it says by itself that it was paid, and it asks nobody who they are. The number has found its use.',
       ],

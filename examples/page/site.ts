@@ -69,7 +69,10 @@ function createApp(articles: { readonly [name: string]: Article }, script: strin
   const app = express();
   const serve = (path: string, type: string, body: string) => app.get(path, (_, response) => void response.type(type).send(body));
   app.use((_, response, next) => {
-    response.set('Content-Security-Policy', "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'");
+    response.set(
+      'Content-Security-Policy',
+      "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; frame-ancestors 'none'",
+    );
     next();
   });
   serve('/', 'html', readFileSync(join(import.meta.dirname, 'page.html'), 'utf8'));
