@@ -71,6 +71,9 @@ export async function readRequest(
   words: readonly string[],
   options: RequestOptions,
 ): Promise<{ readonly urls: readonly URL[]; readonly request: AskedRequest }> {
+  // Our own connections know nothing of the runtime's proxy, and nobody is to be asked past it.
+  if (options.connectTimeout !== undefined && usesProxy(context.environment))
+    throw wrong('--connect-timeout does not go through the proxy that Node was told to use: take --max-time.');
   const { bodies, strays, isJson } = readJson(options.json ?? []);
   const urls = [...words, ...strays].map(readUrl);
   if (urls.length === 0) throw wrong('What is to be fetched? Name a URL, such as https://api.example.com/translate');
@@ -173,6 +176,11 @@ function readHeaders(lines: readonly string[], defaults: readonly (readonly [str
     given.push([name, value.trim()]);
   }
   return [...defaults.filter(([name]) => !named.has(name.toLowerCase())), ...given];
+}
+
+/** Whether Node's own `fetch` goes through the proxy that the environment names. */
+function usesProxy({ NODE_USE_ENV_PROXY, NODE_OPTIONS }: CliContext['environment']): boolean {
+  return NODE_USE_ENV_PROXY === '1' || /(^|\s)--use-env-proxy(\s|$)/.test(NODE_OPTIONS ?? '');
 }
 
 function readSeconds(name: string, text: string, most = 999_999.999): number {

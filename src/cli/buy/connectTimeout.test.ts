@@ -62,6 +62,15 @@ test.each([
   expect([code, error]).toEqual([2, `usage ${message}`]);
 });
 
+test.each([{ NODE_USE_ENV_PROXY: '1' }, { NODE_OPTIONS: '--no-warnings --use-env-proxy' }])(
+  'nobody is asked past the proxy of Node: %o',
+  async (environment) => {
+    const market = await open();
+    const { code, error } = await market.run(registerGet, ['get', `${market.url}/free/a`, '--connect-timeout', '5'], { environment });
+    expect([code, error]).toEqual([2, expect.stringContaining('does not go through the proxy')]);
+  },
+);
+
 test('without the option requests are sent as they were', () => {
   expect(sendingWithin(undefined)).toBe(sendPlainly);
   expect(clientSending(sendPlainly, undefined)).toEqual({ fetch: sendPlainly });
