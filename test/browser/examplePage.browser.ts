@@ -76,6 +76,7 @@ test('without a wallet nothing is paid, the page says how to get one, and play m
   const { article, read } = first(page);
   await page.getByText(noWallet).waitFor();
   await read.click();
+  await page.locator('#no-wallet:focus').waitFor();
   expect([await earnedMsat(), await article.getByText('A toll is paid once.').count()]).toEqual([0n, 0]);
   await page.getByRole('button', { name: 'Use play money' }).click();
   await page.getByText(noWallet).waitFor({ state: 'hidden' });

@@ -43,6 +43,12 @@ test.each([
   expect([code, error]).toEqual([7, `REQUEST_TIMED_OUT ${host} could not be connected to within 50 ms (--connect-timeout). Nothing was paid.`]);
 });
 
+test('it is the limit that was named which ends the wait, and not the runtime’s own', async () => {
+  const host = await silentHost();
+  const cause = { code: 'UND_ERR_CONNECT_TIMEOUT', message: expect.stringContaining('timeout: 50ms') };
+  await expect(sendingWithin(50)(`https://${host}/a`)).rejects.toMatchObject({ cause });
+});
+
 test('where a connection stands, what is sold is bought, and unpacked as without the option', async () => {
   const market = await open((_, response) => {
     response.setHeader('content-encoding', 'gzip');
