@@ -58,12 +58,17 @@ export async function serve(app: RequestListener, what: string): Promise<void> {
   const server = createServer(app).listen(portSetting(), '127.0.0.1');
   await once(server, 'listening');
   console.log(`${what}: http://127.0.0.1:${(server.address() as AddressInfo).port}`);
-  await new Promise<void>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
-  });
+  await untilStopped();
   server.close();
   server.closeIdleConnections();
   await once(server, 'close');
+}
+
+/** Waits until the program is asked to end, as by Ctrl-C. */
+export async function untilStopped(): Promise<void> {
+  await new Promise<void>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+  });
 }
 
 /** What an answer cost, in words. */
@@ -74,8 +79,8 @@ export function inWords({ status }: Response, payment: ResponsePayment | undefin
   return `${status}, paid ${paid} and a fee of ${fee}`;
 }
 
-/** Where to listen; 0: at any port that is free. */
-function portSetting(): number {
+/** Where to listen; 0: at any port that is free. @throws WrongSetting – no port */
+export function portSetting(): number {
   const value = setting('PORT', 'where to listen', '3000');
   if (!/^\d{1,5}$/.test(value) || Number(value) > 65_535) throw new WrongSetting(`PORT is "${value}": write a number, such as 3000.`);
   return Number(value);

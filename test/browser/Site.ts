@@ -76,8 +76,8 @@ export function openNetwork() {
   return { sandbox, invoice, spentMsat, pay };
 }
 
-/** The code of the page, as one script. Throws where it needs anything that no browser has. */
-export async function bundlePage(): Promise<string> {
+/** The code of a page of this folder, as one script. Throws where it needs anything that no browser has. */
+export async function bundlePage(file: 'page.ts' | 'walletAlone.ts' = 'page.ts'): Promise<string> {
   const output = await build({
     root: import.meta.dirname,
     configFile: false,
@@ -86,7 +86,7 @@ export async function bundlePage(): Promise<string> {
     build: {
       write: false,
       target: 'es2024',
-      lib: { entry: join(import.meta.dirname, 'page.ts'), formats: ['es'] },
+      lib: { entry: join(import.meta.dirname, file), formats: ['es'] },
       rolldownOptions: { external: /^node:/ },
     },
   });

@@ -33,7 +33,7 @@ export type PurseOptions = {
 };
 
 /** What a client is made with besides. */
-export type PurseClientOptions = Pick<ClientOptions, 'fetch'> & { readonly onEvent: (event: ClientEvent) => void };
+export type PurseClientOptions = Pick<ClientOptions, 'fetch' | 'timeouts'> & { readonly onEvent: (event: ClientEvent) => void };
 
 /** See the head of this file. */
 export type Purse = {

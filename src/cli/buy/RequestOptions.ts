@@ -21,6 +21,7 @@ export type RequestOptions = {
   readonly head?: boolean;
   readonly location?: boolean;
   readonly compressed?: boolean;
+  readonly connectTimeout?: number;
   readonly maxTime?: number;
 };
 
@@ -31,6 +32,8 @@ export type AskedRequest = {
   readonly body: Uint8Array<ArrayBuffer> | undefined;
   /** Whether redirects are followed. */
   readonly follows: boolean;
+  /** Until a connection stands, each time; undefined: as long as the runtime waits. */
+  readonly connectMs: number | undefined;
   /** Undefined: as long as it takes. */
   readonly maxTimeMs: number | undefined;
   /** Whether what came of it is printed as JSON. */
@@ -55,6 +58,7 @@ export function withRequestOptions(command: Command): Command {
     .option('-I, --head', 'ask for the head alone (HEAD), and print it')
     .option('-L, --location', 'follow redirects; a credential never goes along')
     .option('--compressed', 'ask for a compressed answer, and unpack it')
+    .option('--connect-timeout <seconds>', 'give up where no connection stands after so long', (text: string) => readSeconds('--connect-timeout', text, 86_400))
     .option('--max-time <seconds>', 'give up after so long', (text: string) => readSeconds('--max-time', text));
 }
 
@@ -67,6 +71,9 @@ export async function readRequest(
   words: readonly string[],
   options: RequestOptions,
 ): Promise<{ readonly urls: readonly URL[]; readonly request: AskedRequest }> {
+  // Our own connections know nothing of the runtime's proxy, and nobody is to be asked past it.
+  if (options.connectTimeout !== undefined && usesProxy(context.environment))
+    throw wrong('--connect-timeout does not go through the proxy that Node was told to use: take --max-time.');
   const { bodies, strays, isJson } = readJson(options.json ?? []);
   const urls = [...words, ...strays].map(readUrl);
   if (urls.length === 0) throw wrong('What is to be fetched? Name a URL, such as https://api.example.com/translate');
@@ -89,6 +96,7 @@ export async function readRequest(
     headers: readHeaders(options.header, defaults),
     body,
     follows: options.location === true,
+    connectMs: options.connectTimeout === undefined ? undefined : Math.round(options.connectTimeout * 1000),
     maxTimeMs: options.maxTime === undefined ? undefined : options.maxTime * 1000,
     isJson,
   };
@@ -170,8 +178,14 @@ function readHeaders(lines: readonly string[], defaults: readonly (readonly [str
   return [...defaults.filter(([name]) => !named.has(name.toLowerCase())), ...given];
 }
 
-function readSeconds(name: string, text: string): number {
+/** Whether Node's own `fetch` goes through the proxy that the environment names. */
+function usesProxy({ NODE_USE_ENV_PROXY, NODE_OPTIONS }: CliContext['environment']): boolean {
+  return NODE_USE_ENV_PROXY === '1' || /(^|\s)--use-env-proxy(\s|$)/.test(NODE_OPTIONS ?? '');
+}
+
+function readSeconds(name: string, text: string, most = 999_999.999): number {
   const value = /^\d{1,6}(\.\d{1,3})?$/.test(text) ? Number(text) : Number.NaN;
   if (!(value > 0)) throw wrong(`${name} is a number of seconds, such as 30 or 2.5.`);
+  if (value > most) throw wrong(`${name} is at most ${most} seconds.`);
   return value;
 }

@@ -17,7 +17,7 @@ import type { Slot } from './OrderedOutput.ts';
 import { sizeOf, type Track } from './Progress.ts';
 import type { Purse } from './Purse.ts';
 import type { AskedRequest } from './RequestOptions.ts';
-import { keepingCredential, keepingOffer, type Send, sendPlainly, showing } from './wire.ts';
+import { clientSending, keepingCredential, keepingOffer, type Send, sendingWithin, showing } from './wire.ts';
 
 /** What all calls of a command share. */
 export type Desk = {
@@ -164,11 +164,11 @@ async function ask(desk: Desk, call: Call, record: Record, signal: AbortSignal):
     note(desk, call, `${download.path} is here already, ${sizeOf(download.have)}: nothing was asked for.`);
     return undefined;
   }
-  let send: Send = sendPlainly;
+  let send: Send = sendingWithin(request.connectMs);
   if (manner.isVerbose) send = showing(context.terminal, send);
   const offers = manner.paysNothing ? keepingOffer(send) : undefined;
   const kept = manner.keepsCredential ? keepingCredential(offers?.send ?? send) : undefined;
-  const { fetch } = purse.client({ fetch: kept?.send ?? offers?.send ?? send, onEvent: record.tell });
+  const { fetch } = purse.client({ ...clientSending(kept?.send ?? offers?.send ?? send, request.connectMs), onEvent: record.tell });
   try {
     signal.throwIfAborted();
     const response = await fetch(call.url, {

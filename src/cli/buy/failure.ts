@@ -45,7 +45,7 @@ export function failureOf(error: unknown, { host, isStopped, lateMs, money, opti
   if (error instanceof Ended) return { exitCode: error.exitCode, code: error.label, message: error.message };
   if (FareboxError.is(error)) {
     const said = inWordsOfTheCommand(error, options);
-    const message = said instanceof Error ? said.message : error.message;
+    const message = (said instanceof Error ? said.message : error.message).replaceAll('timeouts.connectMs', '--connect-timeout');
     const exitCode = exitCodeOf(error);
     // A refusal says that nothing was paid for it, and something may have been paid on the way there.
     const before = exitCode === 3 && money.paid ? ` Before that: ${paid}` : '';

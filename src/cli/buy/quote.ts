@@ -15,7 +15,7 @@ import { inWordsOfTheCommand, type LimitOptions } from './Paying.ts';
 import { openPurse, type Purse, type PurseOptions } from './Purse.ts';
 import { type AskedRequest, type RequestOptions, readRequest, withRequestOptions } from './RequestOptions.ts';
 import { wrap } from './story.ts';
-import { sendPlainly, showing } from './wire.ts';
+import { clientSending, sendingWithin, showing } from './wire.ts';
 
 type QuoteOptions = RequestOptions & PurseOptions & { readonly verbose?: boolean };
 
@@ -60,8 +60,8 @@ async function quote(context: CliContext, words: readonly string[], options: Quo
  */
 export async function quoteAll(context: CliContext, purse: Purse, urls: readonly URL[], request: AskedRequest, isVerbose: boolean): Promise<void> {
   const terminal = context.terminal.withJson(request.isJson ? true : undefined);
-  const send = isVerbose ? showing(terminal, sendPlainly) : sendPlainly;
-  const client = purse.client({ fetch: send, onEvent: () => {} });
+  const send = sendingWithin(request.connectMs);
+  const client = purse.client({ ...clientSending(isVerbose ? showing(terminal, send) : send, request.connectMs), onEvent: () => {} });
   const codes: ExitCode[] = [];
   for (const [index, url] of urls.entries()) {
     if (index > 0) terminal.line();

@@ -3,6 +3,9 @@
  * that `--no-pay` prints.
  */
 import { shown } from '../../client/Client.ts';
+import type { ClientOptions } from '../../client/index.ts';
+import { limitConnecting } from '../../client/Timeouts.ts';
+import { createUndiciFetch } from '../../client/undici.ts';
 import { printable, type Terminal } from '../Terminal.ts';
 
 /** As the client sends a request. */
@@ -10,6 +13,21 @@ export type Send = (url: string, init?: RequestInit) => Promise<Response>;
 
 /** The runtime's own. */
 export const sendPlainly: Send = (url, init) => fetch(url, init);
+
+/** With a limit on how long a connection may take to stand, each time; the runtime's own where there is none. */
+export function sendingWithin(connectMs: number | undefined): Send {
+  if (connectMs === undefined) return sendPlainly;
+  // The runtime speaks HTTP/1.1 alone, and how a server is spoken to is not to depend on a limit.
+  const limited = limitConnecting(createUndiciFetch({ allowH2: false }), { connectMs });
+  return (url, init = {}) => limited(url, init);
+}
+
+/** What a client is made with to send like that, and to say which limit it was: `send` keeps to the limit by itself. */
+export function clientSending(send: Send, connectMs: number | undefined): Pick<ClientOptions, 'fetch' | 'timeouts'> {
+  if (connectMs === undefined) return { fetch: send };
+  const limited: Send = (url, init) => send(url, init);
+  return { fetch: Object.assign(limited, { withConnectLimit: () => limited }), timeouts: { connectMs } };
+}
 
 /** Shows heads, as they go out and come in. What lets somebody in is not shown, whoever put it there. */
 export function showing(terminal: Terminal, send: Send): Send {
