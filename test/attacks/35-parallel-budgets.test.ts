@@ -188,7 +188,7 @@ describe('every kind of limit, by two stores on one file', () => {
     const { payer, callAll } = await clients(2, stores, { maxTotal: '2000 sat', ...options });
     const open = payer.slow();
     const outcomes = callAll(4);
-    expect(await soon(ended(outcomes, 6), 10_000)).toBe('ended');
+    expect(await soon(ended(outcomes, 6), 6000)).toBe('ended');
     expect(payer.paid.length).toBe(2);
     open();
     expect(await sorted(outcomes)).toEqual([200, 200, ...exceeded(6)]);
