@@ -107,7 +107,8 @@ export class RequestBody extends Readable {
   readonly #onEnd = (): void => {
     this.#ended = true;
     if (this.#collecting) this.#settle(undefined);
-    else this.push(null);
+    // What was collected goes first; whoever reads it comes to the end behind it. The end may be here before `collect` has gone on.
+    else if (this.#kept.length === 0) this.push(null);
   };
 
   readonly #onClose = (): void => {

@@ -17,6 +17,7 @@ export type Behaviour = 'answer' | 'long' | 'refuse' | 'miss' | 'reset' | 'break
 
 /** One request as it was answered. */
 export type Served = {
+  readonly method: string;
   /** Under what its path was sold. */
   readonly terms: string;
   /** What is bought: the rest of its path. */
@@ -51,6 +52,20 @@ export type UpstreamOptions = {
   readonly onServed: (served: Served) => void;
 };
 
+/**
+ * The requests, without those that were sent again behind a `reset`: what changes nothing, and of which no byte of an answer came on a connection
+ * that had been used before, is sent once more, and is one request all the same.
+ */
+export function withoutRepeated(served: readonly Served[]): readonly Served[] {
+  const repeated = new Set<string>();
+  return served.filter(({ method, behaviour, idempotencyKey }, index) => {
+    if (method !== 'GET' || behaviour !== 'reset' || idempotencyKey === undefined || repeated.has(idempotencyKey)) return true;
+    if (!served.some((later, at) => at > index && later.idempotencyKey === idempotencyKey)) return true;
+    repeated.add(idempotencyKey);
+    return false;
+  });
+}
+
 /** Starts it on a port that is free. */
 export async function startUpstream({ onSlow, onServed }: UpstreamOptions): Promise<Upstream> {
   const served: Served[] = [];
@@ -72,7 +87,16 @@ export async function startUpstream({ onSlow, onServed }: UpstreamOptions): Prom
     const text = `${item} for ${sent === '' ? 'nothing' : sent}, served as number ${served.length}.`;
     const body = behaviour === 'long' ? `${text}\n${'and so on '.repeat(1000)}` : text;
     const key = request.headers['idempotency-key'];
-    const record: Served = { terms, item, idempotencyKey: typeof key === 'string' ? key : undefined, behaviour, body, status: 0, whole: false };
+    const record: Served = {
+      method: request.method ?? '',
+      terms,
+      item,
+      idempotencyKey: typeof key === 'string' ? key : undefined,
+      behaviour,
+      body,
+      status: 0,
+      whole: false,
+    };
     served.push(record);
     onServed(record);
     if (behaviour === 'slow' || behaviour === 'late') await onSlow(behaviour);

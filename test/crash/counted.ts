@@ -9,7 +9,7 @@ import { counted } from './actors/GatewayActor.ts';
 import type { Books } from './checks.ts';
 import { partCalls } from './Part.ts';
 import type { Sold } from './Sale.ts';
-import type { Served } from './Upstream.ts';
+import { type Served, withoutRepeated } from './Upstream.ts';
 
 /** Words under which something is counted. */
 export type CountedTerms = keyof typeof counted;
@@ -42,7 +42,7 @@ export function idempotencyKeyOf(what: string): string {
 
 /** Every call that has ever earned something. */
 export function callsOf({ ledger, served }: Pick<Books, 'ledger' | 'served'>): readonly Call[] {
-  const work = Map.groupBy(served, ({ idempotencyKey }) => idempotencyKey ?? '');
+  const work = Map.groupBy(withoutRepeated(served), ({ idempotencyKey }) => idempotencyKey ?? '');
   const spent = ledger.filter(({ kind, route }) => (kind === 'earned' || kind === 'reversed') && countedTermsOf(route) !== undefined);
   return [...Map.groupBy(spent, ({ nonce }) => nonce)].map(([reservation, entries]) => ({
     paymentHash: entries[0]?.paymentHash ?? '',
@@ -70,7 +70,7 @@ export function checkCounted({ ledger, payments, accounts, served }: Books, call
     if (balance && (balance.units !== partCalls || balance.spent > partCalls || balance.reserved !== 0n))
       findings.push(`a part of payment ${paymentHash} has ${balance.spent} calls spent and ${balance.reserved} reserved of ${balance.units}`);
   }
-  const keys = served.flatMap(({ terms, idempotencyKey }) => (countedTermsOf(`/${terms}/`) ? [idempotencyKey] : []));
+  const keys = withoutRepeated(served).flatMap(({ terms, idempotencyKey }) => (countedTermsOf(`/${terms}/`) ? [idempotencyKey] : []));
   if (keys.includes(undefined)) findings.push('something that is counted was served without a sale');
   if (new Set(keys).size < keys.length) findings.push('two calls went to the upstream as one');
   return findings;

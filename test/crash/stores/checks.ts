@@ -6,7 +6,7 @@ import * as Books from '../../../src/store/Books.ts';
 import type { LedgerRow, Store } from '../../../src/store/Store.ts';
 import { freeCalls, purses } from '../actors/SellerActor.ts';
 import { idempotencyKeyOf } from '../counted.ts';
-import type { Served } from '../Upstream.ts';
+import { type Served, withoutRepeated } from '../Upstream.ts';
 import { isPurse } from './buyers.ts';
 import type { Town } from './Town.ts';
 import type { Story, Ware } from './Ware.ts';
@@ -119,7 +119,7 @@ async function judgePurse(ware: Ware, entries: readonly LedgerRow[], served: Rea
     if (earned !== 0 && earned !== 1) findings.push(`a call of it was earned ${earned} times`);
     if (earned !== 1) givenBack += 1;
     else settled += 1;
-    const work = served.get(idempotencyKeyOf(nonce)) ?? [];
+    const work = withoutRepeated(served.get(idempotencyKeyOf(nonce)) ?? []);
     if (work.length > 1) findings.push(`a call of it went to the upstream ${work.length} times`);
     const isCharged = all.some(({ kind, note }) => kind === 'earned' && note === 'client-left');
     if (earned === 1 && !isCharged && work[0]?.status !== 200) findings.push(`a call of it was spent (${all[0]?.note}), and the upstream failed`);
