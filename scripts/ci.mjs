@@ -166,7 +166,12 @@ async function runPackage() {
 
   const doors = Object.keys(manifest.exports ?? {}).filter((door) => door !== './package.json');
   const outcomes = [];
-  for (const door of doors) {
+  // Those that stand behind another library come last, when it is there.
+  const plain = doors.filter((door) => !(door in behind));
+  const peers = Object.values(behind).map((peer) => `${peer}@${manifest.devDependencies[peer]}`);
+  for (const door of [...plain, ...doors.filter((door) => door in behind)]) {
+    if (outcomes.length === plain.length)
+      await run(node, [npm, 'install', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error', ...peers], folder);
     const name = door.replace('.', manifest.name);
     outcomes.push({ what: `import '${name}'`, ...(await run(node, ['--input-type=module', '-e', `await import('${name}')`], folder)) });
   }
@@ -180,6 +185,9 @@ async function runPackage() {
     output: failed.map((each) => `${each.what}\n${each.output}`).join('\n'),
   };
 }
+
+/** Doors to another library's clients, and the library: whoever imports them has it. */
+const behind = { './client/axios': 'axios', './client/grpc': '@grpc/grpc-js' };
 
 /** The declarations behind `farebox`, all of them, without Node's or a browser's types. */
 async function checkTypes(node, folder, doors) {
