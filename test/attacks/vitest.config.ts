@@ -10,7 +10,7 @@ export default defineConfig({
     include: ['test/attacks/*.test.ts'],
     pool: 'forks',
     // Without its defence a test may wait for what never comes; what counts is an assertion, and those come soon.
-    testTimeout: 10_000,
+    testTimeout: 30_000,
     hookTimeout: 20_000,
     retry: 0,
   },

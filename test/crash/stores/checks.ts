@@ -3,6 +3,7 @@
  * paid, after whatever happened. Every lease has ended, and nobody sells.
  */
 import * as Books from '../../../src/store/Books.ts';
+import { givenBackLimit } from '../../../src/store/claimLife.ts';
 import type { LedgerRow, Store } from '../../../src/store/Store.ts';
 import { freeCalls, purses } from '../actors/SellerActor.ts';
 import { idempotencyKeyOf } from '../counted.ts';
@@ -94,7 +95,9 @@ function judgeSingle(ware: Ware, entries: readonly LedgerRow[], served: Readonly
   const work = served.get(idempotencyKeyOf(ware.account)) ?? [];
   const successes = work.filter(({ status }) => status === 200).length;
   if (earned !== 1) findings.push(`it was earned ${earned} times, and its buyer was told to be done with it`);
-  if (repeated > mostRepeats) findings.push(`it was answered again ${repeated} times`);
+  // The ledger has each that was begun, those too that broke off and were given back.
+  if (repeated > mostRepeats + givenBackLimit) findings.push(`it was begun to be answered again ${repeated} times`);
+  if (ware.whole > 1 + mostRepeats) findings.push(`${ware.whole} whole answers came`);
   if (ware.whole > 1 + repeated) findings.push(`${ware.whole} whole answers came, and the ledger says that ${repeated} were given again`);
   const isCharged = entries.some(({ kind, note }) => kind === 'earned' && note === 'client-left');
   if (successes === 0 && !isCharged) findings.push('it was earned, and the upstream has never succeeded');
