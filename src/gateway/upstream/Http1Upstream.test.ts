@@ -274,11 +274,15 @@ describe('answers', () => {
 
   test('to the end of the connection, or not to it', async () => {
     const server = await openServer((socket, connection) => {
-      socket.write('HTTP/1.1 200 OK\r\n\r\nall of it', () => (connection === 1 ? socket.end() : socket.resetAndDestroy()));
+      socket.write('HTTP/1.1 200 OK\r\n\r\nall of it', () => connection === 1 && socket.end());
     });
     const { send } = openClient(server.port);
     expect(await send().over).toEqual(['head 200', 'all of it', 'end']);
-    expect((await send().over).at(-1)).toMatch(/^error/);
+    const broken = send();
+    // Node 22 takes a reset that comes together with the last bytes for an end.
+    await broken.until(/^all of it/);
+    server.sockets[1]?.resetAndDestroy();
+    expect((await broken.over).at(-1)).toMatch(/^error/);
   });
 
   test('one that ends before it is whole', async () => {

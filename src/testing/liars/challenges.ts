@@ -181,18 +181,6 @@ export const places: readonly Script[] = [
     }),
     steps: [ask('broken')],
   },
-  {
-    ...refusing(
-      'folded-challenge',
-      'The challenge is folded over two lines, as headers of old were.',
-      'Refuse the answer as a whole.',
-      async ({ response }, booth) => {
-        const challenge = challengeOf(await booth.offer()).replace(', ', ',\r\n ');
-        sendRaw(response, `HTTP/1.1 402 Payment Required\r\nWWW-Authenticate: ${challenge}\r\nContent-Length: 0\r\n\r\n`);
-      },
-    ),
-    steps: [ask('broken')],
-  },
 ];
 
 /** An answer that asks for no money, whatever it looks like. */
