@@ -32,33 +32,43 @@ export async function follow(client: Client, first: Outgoing.Outgoing, call: Cal
   let outgoing = first;
   let sentOnBy = 0;
   for (let hops = 0; ; hops++) {
-    const response = await (hops === 0 ? begin : exchange)(client, outgoing, call).catch((error: unknown) => {
-      // What was bought has led here: who hears that nobody answers hears what was paid as well.
-      throw hops > 0 && call.payment && !outgoing.signal.aborted && !speaksForItself(error) ? notHonoured(call.payment, sentOnBy, error) : error;
-    });
+    const response = await (hops === 0 ? begin(client, outgoing, call) : sentOn(client, outgoing, call, sentOnBy));
     sentOnBy = response.status;
-    const next = await nextAfter(client, outgoing, response, hops).catch((error: unknown) => {
-      throw call.payment && outgoing.redirect === 'follow' ? notHonoured(call.payment, response.status, error) : error;
-    });
+    const next = nextAfter(client, outgoing, response, hops);
     if (!next) {
       client.reached('client.answer.ready');
       return response;
     }
-    outgoing = next;
+    outgoing = await next.catch((error: unknown) => {
+      throw call.payment && outgoing.redirect === 'follow' ? notHonoured(call.payment, response.status, error) : error;
+    });
   }
 }
 
-/** The request that a redirect asks for, or undefined where this is the answer. A redirect that is not handed on is read to its end, whoever throws. */
-async function nextAfter(client: Client, outgoing: Outgoing.Outgoing, response: Response, hops: number): Promise<Outgoing.Outgoing | undefined> {
-  let isAnswer = false;
+/** The answer of a place that another one's `status` has led to: who hears that nobody answers hears what was paid as well. */
+async function sentOn(client: Client, outgoing: Outgoing.Outgoing, call: Call, status: number): Promise<Response> {
   try {
-    const next = Outgoing.redirected(outgoing, response);
-    isAnswer = next === undefined;
-    if (next && hops === Outgoing.maxRedirects) throw new TypeError(`fetch failed: more than ${Outgoing.maxRedirects} redirects`);
-    return next;
-  } finally {
-    if (!isAnswer) await drain(response, client.clock);
+    return await exchange(client, outgoing, call);
+  } catch (error) {
+    throw call.payment && !outgoing.signal.aborted && !speaksForItself(error) ? notHonoured(call.payment, status, error) : error;
   }
+}
+
+/** The request that a redirect asks for, once it is read to its end, whoever throws. Undefined, and at once, where this is the answer: most are. */
+export function nextAfter(client: Client, outgoing: Outgoing.Outgoing, response: Response, hops: number): Promise<Outgoing.Outgoing> | undefined {
+  let next: Outgoing.Outgoing | undefined;
+  let fault: unknown;
+  try {
+    next = Outgoing.redirected(outgoing, response);
+    if (next && hops === Outgoing.maxRedirects) throw new TypeError(`fetch failed: more than ${Outgoing.maxRedirects} redirects`);
+  } catch (error) {
+    fault = error;
+  }
+  if (fault === undefined && next === undefined) return undefined;
+  return drain(response, client.clock).then(() => {
+    if (fault !== undefined || next === undefined) throw fault;
+    return next;
+  });
 }
 
 /** Gets one answer: with a credential that is kept, or for nothing, or for a payment. */

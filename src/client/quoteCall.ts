@@ -14,13 +14,12 @@ import type { PaymentHash } from '../core/Preimage.ts';
 import { type Allowance, allowance } from './allowance.ts';
 import { buy } from './buy.ts';
 import { type Client, shown } from './Client.ts';
-import { exchange, follow, hasOwnCredential } from './exchange.ts';
+import { exchange, follow, hasOwnCredential, nextAfter } from './exchange.ts';
 import type { Payment } from './Journal.ts';
 import { readOffer } from './kept.ts';
 import * as Outgoing from './Outgoing.ts';
 import * as Quote from './Quote.ts';
 import { sendOnce } from './redeem.ts';
-import { drain } from './responseBody.ts';
 import * as Tokens from './Tokens.ts';
 
 /** What a call would cost. */
@@ -95,11 +94,9 @@ export async function quoteCall(client: Client, first: Outgoing.Outgoing): Promi
     const [best] = Tokens.candidates([...kept], outgoing, nowAt(client.clock));
     if (best) return covered(client, outgoing, best);
     const response = await sendOnce(client, outgoing);
-    const next = Outgoing.redirected(outgoing, response);
+    const next = nextAfter(client, outgoing, response, hops);
     if (!next) return response.status === 402 ? weigh(client, outgoing, response, kept, hasOwn) : { kind: 'free', response };
-    await drain(response, client.clock);
-    if (hops === Outgoing.maxRedirects) throw new TypeError(`fetch failed: more than ${Outgoing.maxRedirects} redirects`);
-    outgoing = next;
+    outgoing = await next;
   }
 }
 

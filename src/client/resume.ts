@@ -96,6 +96,8 @@ export async function clearWay(client: Client, outgoing: Outgoing, owner: string
   const { origin } = outgoing;
   if (client.unwritten.size > 0) await writeDown(client);
   let found = await client.store.find({ origin });
+  // Most origins have never been paid.
+  if (found.open.length === 0 && found.credentials.length === 0) return { blockedBy: undefined, credentials: found.credentials };
   const longExpired = nowAt(client.clock) - expiredSeconds;
   const expired = found.credentials.filter((payment) => Tokens.isExpired(payment, longExpired));
   // What has long expired is not looked at again for every request.
