@@ -5,6 +5,7 @@
 import type { Reached } from '../../core/CrashPoint.ts';
 import { FareboxError } from '../../core/Errors.ts';
 import type { Client } from '../../store/postgres/client.ts';
+import { makeSchema, readVersion, type SchemaKind, type Version } from '../../store/postgres/schema.ts';
 import { assertKey } from '../store/engine.ts';
 
 const migrations: readonly string[] = [
@@ -32,8 +33,8 @@ const migrations: readonly string[] = [
   `,
 ];
 
-/** Marks a schema as a client store of ours. */
-const program = 'farebox client';
+/** Schemas that are a client store of ours. */
+const kind: SchemaKind = { program: 'farebox client', latest: migrations.length };
 
 /** What is to be opened. `keyId`: of the key that seals its secrets; undefined: none does. */
 export type Opening = { readonly schema: string; readonly create: boolean; readonly keyId: string | undefined; readonly reached: Reached };
@@ -43,17 +44,17 @@ export type Opening = { readonly schema: string; readonly create: boolean; reado
  * @throws STORE_VERSION – made by a newer version, or by another program; STORE_LOCKED – with another key; STORE_UNAVAILABLE – it is not there, and is not to be made
  */
 export async function migrate(client: Client, { schema, create, keyId, reached }: Opening): Promise<void> {
-  const there = await readVersion(client, schema);
+  const there = await readVersion<KeyedVersion>(client, schema, kind);
   if (there?.version === migrations.length) return assertKey(there.key_id, keyId === undefined ? {} : { keyId });
   if (there === undefined && !create) throw new FareboxError('STORE_UNAVAILABLE', `There is no client store in the schema "${schema}".`);
   await client.ask('BEGIN');
   try {
     await client.ask({ name: 'lock migration', text: 'SELECT pg_advisory_xact_lock(hashtextextended($1, 0))' }, [`farebox client ${schema}`]);
-    const found = await readVersion(client, schema);
+    const found = await readVersion<KeyedVersion>(client, schema, kind);
     if (found === undefined) {
-      if (!(await hasSchema(client, schema))) await client.ask(`CREATE SCHEMA ${schema}`);
+      await makeSchema(client, schema);
       await client.ask('CREATE TABLE version (program text NOT NULL, version integer NOT NULL, key_id text NOT NULL)');
-      await client.ask({ name: 'begin versions', text: 'INSERT INTO version VALUES ($1, 0, $2)' }, [program, keyId ?? '']);
+      await client.ask({ name: 'begin versions', text: 'INSERT INTO version VALUES ($1, 0, $2)' }, [kind.program, keyId ?? '']);
     } else assertKey(found.key_id, keyId === undefined ? {} : { keyId });
     for (const migration of migrations.slice(found?.version ?? 0)) await client.ask(migration);
     await client.ask({ name: 'write version', text: 'UPDATE version SET version = $1' }, [migrations.length]);
@@ -66,29 +67,4 @@ export async function migrate(client: Client, { schema, create, keyId, reached }
   }
 }
 
-/** What the schema says of itself; undefined where nothing is there. Changes nothing. */
-async function readVersion(client: Client, schema: string): Promise<Version | undefined> {
-  const [found] = (await client.ask<Found>(selectFound, [schema])).rows;
-  if (!found || found.relations === 0) return undefined;
-  const [row] = found.has_version ? (await client.ask<Version>('SELECT * FROM version')).rows : [];
-  if (row?.program !== program) throw new FareboxError('STORE_VERSION', `The schema "${schema}" is another program's. Name another one.`);
-  if (row.version > migrations.length) {
-    const range = `version ${row.version}; this Farebox reads up to ${migrations.length}`;
-    throw new FareboxError('STORE_VERSION', `The client store in the schema "${schema}" has ${range}. Use the newer Farebox.`);
-  }
-  return row;
-}
-
-async function hasSchema(client: Client, schema: string): Promise<boolean> {
-  const statement = { name: 'has schema', text: 'SELECT to_regnamespace($1) IS NOT NULL AS there' };
-  return (await client.ask<{ readonly there: boolean }>(statement, [schema])).rows[0]?.there === true;
-}
-
-const selectFound = {
-  name: 'found',
-  text: `SELECT count(*) AS relations, coalesce(bool_or(relname = 'version' AND relkind = 'r'), false) AS has_version
-    FROM pg_class WHERE relnamespace = to_regnamespace($1) AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S')`,
-};
-
-type Found = { readonly relations: number; readonly has_version: boolean };
-type Version = { readonly program: string; readonly version: number; readonly key_id: string };
+type KeyedVersion = Version & { readonly key_id: string };

@@ -1,18 +1,13 @@
 /**
  * Rows of a client store in PostgreSQL, in and out, inside whatever transaction is open on a connection.
  */
-import type { Msat } from '../../core/Amount.ts';
-import type { PaymentHash } from '../../core/Preimage.ts';
 import type { Client, Statement } from '../../store/postgres/client.ts';
-import type { Counter } from '../budget/Counter.ts';
 import type { ClientAudit } from '../ClientStore.ts';
 import type { Payment, PaymentState, Spending } from '../Journal.ts';
 import type { Decided } from '../store/decisions.ts';
 import type { DistantShelf } from '../store/engine.ts';
-import { columns, decode, encode, type Seal } from '../store/row.ts';
+import { columns, decode, encode, type Found as Row, type Seal, toCounter, toSpending } from '../store/row.ts';
 import { formatStanding, parseStanding } from '../store/standing.ts';
-
-type Row = { readonly [column: string]: unknown };
 
 /** What is asked on one connection. */
 export function createRows(seal: Seal) {
@@ -127,28 +122,6 @@ function writeStanding(client: Client, standing: NonNullable<Decided<unknown>['s
 
 function toSums({ heldMsat, spentMsat, stoppedBy, stopNote }: Spending): readonly unknown[] {
   return [`${heldMsat}`, `${spentMsat}`, stoppedBy ?? null, stopNote ?? null];
-}
-
-function toSpending(row: Row): Spending {
-  return {
-    heldMsat: BigInt(row.held_msat as string) as Msat,
-    spentMsat: BigInt(row.spent_msat as string) as Msat,
-    stoppedBy: (row.stopped_by ?? undefined) as PaymentHash | undefined,
-    stopNote: (row.stop_note ?? undefined) as string | undefined,
-  };
-}
-
-function toCounter(row: Row): Counter {
-  return {
-    key: row.key as string,
-    budget: row.budget as string,
-    host: (row.host ?? undefined) as string | undefined,
-    tag: (row.tag ?? undefined) as string | undefined,
-    startAt: row.start_at as number,
-    endAt: (row.end_at ?? undefined) as number | undefined,
-    heldMsat: BigInt(row.held_msat as string) as Msat,
-    spentMsat: BigInt(row.spent_msat as string) as Msat,
-  };
 }
 
 function missing(what: string): never {

@@ -2,16 +2,12 @@
  * Rows of a client store in SQLite, in and out, inside whatever transaction is open.
  */
 import type { DatabaseSync } from 'node:sqlite';
-import type { Msat } from '../../core/Amount.ts';
 import type { PaymentHash } from '../../core/Preimage.ts';
-import type { Counter } from '../budget/Counter.ts';
 import type { ClientAudit } from '../ClientStore.ts';
-import type { PaymentState, Spending } from '../Journal.ts';
+import type { PaymentState } from '../Journal.ts';
 import type { Shelf } from '../store/engine.ts';
-import { columns, decode, encode, type Seal } from '../store/row.ts';
+import { columns, decode, encode, type Found as Row, type Seal, toCounter, toSpending } from '../store/row.ts';
 import { formatStanding, parseStanding } from '../store/standing.ts';
-
-type Row = { readonly [column: string]: unknown };
 
 /** See the head of this file. */
 export function createRows(database: DatabaseSync, seal: Seal) {
@@ -94,27 +90,5 @@ function createWriting(database: DatabaseSync, seal: Seal): Shelf['write'] {
     if (!decided.standing) return;
     if ('put' in decided.standing) put.run(decided.standing.put.name, formatStanding(decided.standing.put));
     else remove.run(decided.standing.remove);
-  };
-}
-
-function toSpending(row: Row): Spending {
-  return {
-    heldMsat: BigInt(row.held_msat as string) as Msat,
-    spentMsat: BigInt(row.spent_msat as string) as Msat,
-    stoppedBy: (row.stopped_by ?? undefined) as PaymentHash | undefined,
-    stopNote: (row.stop_note ?? undefined) as string | undefined,
-  };
-}
-
-function toCounter(row: Row): Counter {
-  return {
-    key: row.key as string,
-    budget: row.budget as string,
-    host: (row.host ?? undefined) as string | undefined,
-    tag: (row.tag ?? undefined) as string | undefined,
-    startAt: row.start_at as number,
-    endAt: (row.end_at ?? undefined) as number | undefined,
-    heldMsat: BigInt(row.held_msat as string) as Msat,
-    spentMsat: BigInt(row.spent_msat as string) as Msat,
   };
 }

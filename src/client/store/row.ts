@@ -6,7 +6,8 @@
 import type { Msat } from '../../core/Amount.ts';
 import type { PaymentHash, Preimage } from '../../core/Preimage.ts';
 import type { Network } from '../../lightning/Lightning.ts';
-import type { Payment, PaymentState } from '../Journal.ts';
+import type { Counter } from '../budget/Counter.ts';
+import type { Payment, PaymentState, Spending } from '../Journal.ts';
 
 /** How secrets are written down, and read again. `context` names the place, so that what stands in one is worth nothing in another. */
 export type Seal = {
@@ -125,5 +126,32 @@ export function decode(row: { readonly [column: string]: unknown }, { open }: Se
     note: text('note'),
     budgets: list('budgets'),
     tags: list('tags'),
+  };
+}
+
+/** A row of a table, as a driver hands it over. */
+export type Found = { readonly [column: string]: unknown };
+
+/** Reads the sums over the journal. */
+export function toSpending(row: Found): Spending {
+  return {
+    heldMsat: BigInt(row.held_msat as string) as Msat,
+    spentMsat: BigInt(row.spent_msat as string) as Msat,
+    stoppedBy: (row.stopped_by ?? undefined) as PaymentHash | undefined,
+    stopNote: (row.stop_note ?? undefined) as string | undefined,
+  };
+}
+
+/** Reads what a limit counts. */
+export function toCounter(row: Found): Counter {
+  return {
+    key: row.key as string,
+    budget: row.budget as string,
+    host: (row.host ?? undefined) as string | undefined,
+    tag: (row.tag ?? undefined) as string | undefined,
+    startAt: row.start_at as number,
+    endAt: (row.end_at ?? undefined) as number | undefined,
+    heldMsat: BigInt(row.held_msat as string) as Msat,
+    spentMsat: BigInt(row.spent_msat as string) as Msat,
   };
 }

@@ -8,6 +8,7 @@ import type { Reached } from '../../core/CrashPoint.ts';
 import { FareboxError } from '../../core/Errors.ts';
 import type { Versions } from '../Store.ts';
 import type { Client } from './client.ts';
+import { makeSchema, readVersion, type SchemaKind } from './schema.ts';
 
 const migrations: readonly string[] = [
   `
@@ -157,18 +158,17 @@ const migrations: readonly string[] = [
  */
 export async function migrate(client: Client, schema: string, { reached, create }: { readonly reached: Reached; readonly create: boolean }): Promise<Versions> {
   const to = migrations.length;
-  const there = await readVersion(client, schema);
+  const there = (await readVersion(client, schema, kind))?.version;
   if (there === to) return { from: to, to };
   if (there === undefined && !create) throw new FareboxError('STORE_UNAVAILABLE', `There is no store in the schema "${schema}".`);
   await client.ask('BEGIN');
   try {
     await client.ask({ name: 'lock migration', text: 'SELECT pg_advisory_xact_lock(hashtextextended($1, 0))' }, [`farebox ${schema}`]);
-    const version = await readVersion(client, schema);
+    const version = (await readVersion(client, schema, kind))?.version;
     if (version === undefined) {
-      // One that is there already may be all that whoever logs in may write to.
-      if (!(await hasSchema(client, schema))) await client.ask(`CREATE SCHEMA ${schema}`);
+      await makeSchema(client, schema);
       await client.ask('CREATE TABLE version (program text NOT NULL, version integer NOT NULL)');
-      await client.ask({ name: 'begin versions', text: 'INSERT INTO version VALUES ($1, 0)' }, [program]);
+      await client.ask({ name: 'begin versions', text: 'INSERT INTO version VALUES ($1, 0)' }, [kind.program]);
     }
     for (const migration of migrations.slice(version ?? 0)) await client.ask(migration);
     await client.ask({ name: 'write version', text: 'UPDATE version SET version = $1' }, [migrations.length]);
@@ -182,34 +182,5 @@ export async function migrate(client: Client, schema: string, { reached, create 
   }
 }
 
-/** Marks a schema as a store of ours. */
-const program = 'farebox';
-
-/** How many migrations have run; undefined where nothing is there. Changes nothing. */
-async function readVersion(client: Client, schema: string): Promise<number | undefined> {
-  const [found] = (await client.ask<Found>(selectFound, [schema])).rows;
-  if (!found || found.relations === 0) return undefined;
-  const [row] = found.has_version ? (await client.ask<VersionRow>('SELECT * FROM version')).rows : [];
-  if (row?.program !== program) {
-    throw new FareboxError('STORE_VERSION', `The schema "${schema}" is another program's. Name another one.`);
-  }
-  if (row.version > migrations.length) {
-    const range = `version ${row.version}; this Farebox reads up to ${migrations.length}`;
-    throw new FareboxError('STORE_VERSION', `The schema "${schema}" has ${range}. Use the newer Farebox.`);
-  }
-  return row.version;
-}
-
-async function hasSchema(client: Client, schema: string): Promise<boolean> {
-  const statement = { name: 'has schema', text: 'SELECT to_regnamespace($1) IS NOT NULL AS there' };
-  return (await client.ask<{ readonly there: boolean }>(statement, [schema])).rows[0]?.there === true;
-}
-
-const selectFound = {
-  name: 'found',
-  text: `SELECT count(*) AS relations, coalesce(bool_or(relname = 'version' AND relkind = 'r'), false) AS has_version
-    FROM pg_class WHERE relnamespace = to_regnamespace($1) AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S')`,
-};
-
-type Found = { readonly relations: number; readonly has_version: boolean };
-type VersionRow = { readonly program: string; readonly version: number };
+/** Schemas that are a store of ours. */
+const kind: SchemaKind = { program: 'farebox', latest: migrations.length };
