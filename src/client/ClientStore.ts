@@ -104,6 +104,12 @@ export type StandingBudgets = {
    * @throws as `Budget.create`
    */
   readonly put: (budget: BudgetOptions) => Promise<NamedBudget>;
+  /**
+   * Makes another of the one of this name, in one step: of two who change it at the same time, each builds on what the other has made of it.
+   * @param change - given undefined where there is none; undefined leaves it as it is. It may be asked more than once, and does nothing else
+   * @returns what stands there now, or undefined where nothing was changed
+   */
+  readonly change: (name: string, change: (before: NamedBudget | undefined) => NamedBudget | undefined) => Promise<NamedBudget | undefined>;
   /** By name. */
   readonly list: () => Promise<readonly NamedBudget[]>;
   /** False: there was none of this name. */

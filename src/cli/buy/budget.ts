@@ -3,7 +3,9 @@
  * store.
  */
 import type { Command } from 'commander';
-import { type BudgetOptions, type ClientStore, type LimitState, leftMsatOf, type NamedBudget, type Period } from '../../client/index.ts';
+import * as Hosts from '../../client/budget/Hosts.ts';
+import { type Limit, readStanding } from '../../client/budget/Limit.ts';
+import { type ClientStore, type LimitState, leftMsatOf, type NamedBudget, type Period } from '../../client/index.ts';
 import * as Amount from '../../core/Amount.ts';
 import { nowAt, systemClock } from '../../core/Clock.ts';
 import { confirm } from '../Confirm.ts';
@@ -153,20 +155,23 @@ async function set(context: CliContext, which: string | undefined, options: SetO
     throw wrong('What is to be set? Such as: farebox budget set --per day --max "1000 sat"');
   }
   const terminal = context.terminal.withJson(options.json);
-  await withJournal(context, options, async ({ store, network }) => {
-    const before = await standing(store, which ?? '');
-    const limits = [
-      ...(before?.limits ?? []).filter((limit) => per === undefined || !isSame(limit, { per: readPeriod(per), host, tag })),
-      ...(per === undefined || max === undefined ? [] : [{ per: readPeriod(per), max, host, tag }]),
-    ];
-    const consent = consentAbove ?? before?.consentAboveMsat;
-    await put(store, {
+  const wanted = asTyped(() =>
+    readStanding({
       name: which ?? '',
-      limits: limits.map((limit) => ('maxMsat' in limit ? { per: limit.per, max: limit.maxMsat, host: limit.host, tag: limit.tag } : limit)),
-      allow: pays ?? before?.allow,
-      deny: deny ?? before?.deny,
-      ...(consent !== undefined && { consent: { above: consent } }),
-    });
+      limits: per === undefined || max === undefined ? [] : [{ per: readPeriod(per), max, host, tag }],
+      allow: pays,
+      deny,
+      ...(consentAbove !== undefined && { consent: { above: consentAbove } }),
+    }),
+  );
+  await withJournal(context, options, async ({ store, network }) => {
+    await store.budgets.change(wanted.name, (before) => ({
+      ...wanted,
+      limits: [...(before?.limits ?? []).filter((limit) => !wanted.limits.some((other) => isSame(limit, other))), ...wanted.limits],
+      allow: wanted.allow ?? before?.allow,
+      deny: deny === undefined ? (before?.deny ?? []) : wanted.deny,
+      consentAboveMsat: wanted.consentAboveMsat ?? before?.consentAboveMsat,
+    }));
     await print(context, terminal, store, network);
   });
 }
@@ -183,12 +188,12 @@ async function remove(context: CliContext, which: string | undefined, options: R
       await confirm(context, `Take the budget ${nameOf(before.name)} away, with all its limits?`, options.yes);
       await store.budgets.remove(before.name);
     } else {
-      const period = readPeriod(per);
-      const limits = before.limits.filter((limit) => !isSame(limit, { per: period, host, tag }));
-      if (limits.length === before.limits.length) throw wrong(`The budget ${nameOf(before.name)} has no such limit. Show them with: farebox budget`);
-      const { name, allow: pays, deny, consentAboveMsat } = before;
-      const kept = limits.map((limit) => ({ per: limit.per, max: limit.maxMsat, host: limit.host, tag: limit.tag }));
-      await put(store, { name, limits: kept, allow: pays, deny, ...(consentAboveMsat !== undefined && { consent: { above: consentAboveMsat } }) });
+      const limit = { per: readPeriod(per), host: host === undefined ? undefined : asTyped(() => Hosts.parse(host)), tag };
+      const changed = await store.budgets.change(before.name, (now) => {
+        const limits = now?.limits.filter((one) => !isSame(one, limit));
+        return now && limits && limits.length < now.limits.length ? { ...now, limits } : undefined;
+      });
+      if (changed === undefined) throw wrong(`The budget ${nameOf(before.name)} has no such limit. Show them with: farebox budget`);
     }
     await print(context, terminal, store, network);
   });
@@ -215,17 +220,17 @@ async function standing(store: ClientStore, name: string): Promise<NamedBudget |
 }
 
 /** What the library does not take was written by whoever typed the command. */
-async function put(store: ClientStore, budget: BudgetOptions): Promise<void> {
+function asTyped<T>(read: () => T): T {
   try {
-    await store.budgets.put(budget);
+    return read();
   } catch (error) {
     if (error instanceof TypeError) throw new Ended(2, 'usage', `${error.message}.`, { cause: error });
     throw error;
   }
 }
 
-function isSame(limit: { readonly per: Period; readonly host?: string | undefined; readonly tag?: string | undefined }, other: typeof limit): boolean {
-  return limit.per === other.per && limit.host === other.host?.toLowerCase() && limit.tag === other.tag;
+function isSame(limit: Pick<Limit, 'per' | 'host' | 'tag'>, other: typeof limit): boolean {
+  return limit.per === other.per && limit.host === other.host && limit.tag === other.tag;
 }
 
 function readPeriod(text: string): Period {

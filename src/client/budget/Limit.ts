@@ -79,6 +79,15 @@ export function readBudget(options: BudgetOptions): NamedBudget {
 }
 
 /**
+ * Checks a budget that is to stand in a store; its name is '' where it counts everything.
+ * @throws as {@link readBudget}
+ */
+export function readStanding(options: BudgetOptions): NamedBudget {
+  const { name } = options;
+  return name === '' ? { ...readBudget({ ...options, name: 'all' }), name } : readBudget(options);
+}
+
+/**
  * Checks tags.
  * @throws TypeError – not a tag
  */

@@ -144,9 +144,17 @@ export function stopping(note: string | undefined): Decision<void> {
   };
 }
 
-/** Puts a standing budget in its place. */
-export function putting(budget: NamedBudget): Decision<NamedBudget> {
-  return { operation: 'budget', reads: {}, decide: () => ({ kind: 'decided', outcome: budget, standing: { put: budget } }) };
+/** Puts what a standing budget becomes in its place, or leaves it as it is. */
+export function changing(name: string, change: (before: NamedBudget | undefined) => NamedBudget | undefined): Decision<NamedBudget | undefined> {
+  return {
+    operation: 'budget',
+    reads: { books: true },
+    decide: ({ standing }) => {
+      const changed = change(standing.find((one) => one.name === name));
+      const budget = changed && { ...changed, name };
+      return { kind: 'decided', outcome: budget, ...(budget && { standing: { put: budget } }) };
+    },
+  };
 }
 
 /** Takes one away. */

@@ -3,14 +3,14 @@
  */
 import { FareboxError } from '../../core/Errors.ts';
 import type { PaymentHash } from '../../core/Preimage.ts';
-import { readBudget } from '../budget/Limit.ts';
+import { readStanding } from '../budget/Limit.ts';
 import type { Bearing, ClientAudit, ClientStore, ClientStoreCapabilities } from '../ClientStore.ts';
 import type { Payment, PaymentState } from '../Journal.ts';
 import {
+  changing,
   type Decided,
   type Decision,
   dispatching,
-  putting,
   type Reads,
   removing,
   reporting,
@@ -51,9 +51,11 @@ export function toClientStore({ take, ...rest }: Engine): ClientStore {
     allowSpending: () => take(stopping(undefined)),
     budgets: {
       put: async (options) => {
-        const budget = readBudget(options.name === '' ? { ...options, name: 'all' } : options);
-        return take(putting({ ...budget, name: options.name }));
+        const budget = readStanding(options);
+        await take(changing(budget.name, () => budget));
+        return budget;
       },
+      change: (name, change) => take(changing(name, change)),
       list: async () => (await rest.audit()).standing,
       remove: (name) => take(removing(name)),
     },

@@ -53,6 +53,25 @@ export const standing: readonly ClientStoreCase[] = [
     },
   },
   {
+    name: 'a standing budget is changed in one step: of many who add a limit at the same time, none loses one',
+    run: async (store) => {
+      const hosts = Array.from({ length: 8 }, (_, index) => `host${index}.example.com`);
+      const limitOf = (host: string) => readBudget({ name: 'house', limits: [{ per: 'day', max: '5 sat', host }] });
+      const add = (host: string) =>
+        store.budgets.change('house', (before) => {
+          const added = limitOf(host);
+          return before ? { ...before, limits: [...before.limits, ...added.limits] } : added;
+        });
+      const changed = await Promise.all(hosts.map(add));
+      assert.deepEqual(changed.map((budget) => budget?.limits.length).sort(), [1, 2, 3, 4, 5, 6, 7, 8]);
+      const [house] = await store.budgets.list();
+      assert.deepEqual(house?.limits.map(({ host }) => host).sort(), hosts);
+      assert.equal(await store.budgets.change('house', () => undefined), undefined);
+      assert.equal(await store.budgets.change('none', () => undefined), undefined);
+      assert.deepEqual(await store.budgets.list(), [house]);
+    },
+  },
+  {
     name: 'standing budgets are listed by name as they were put, and replaced by name',
     run: async (store) => {
       const whole = {
