@@ -6,6 +6,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../core/Clock.ts';
+import { linesOf } from '../http/NodeRequest.ts';
 import type { Answer } from '../http/RequestView.ts';
 import type { Chunk } from './Upstream.ts';
 
@@ -21,6 +22,17 @@ export function sendAnswer(response: ServerResponse, answer: Answer, close: bool
   if (!hasBody(status) || response.req.method === 'HEAD') response.end();
   else if (typeof body === 'string') endWithText(response, body);
   else endWith(response, Buffer.from(body.buffer, body.byteOffset, body.byteLength));
+}
+
+/** Sends early hints: the links of an upstream's 103. @param headers - names and values in turn */
+export function sendHints(response: ServerResponse, headers: readonly string[]): void {
+  for (const link of linesOf(headers, 'link')) {
+    try {
+      response.writeEarlyHints({ link });
+    } catch {
+      // Node takes well-formed links alone; a hint that is none helps nobody.
+    }
+  }
 }
 
 /** Text of ASCII alone is its own latin-1, and goes out with the head as it is. */

@@ -12,14 +12,13 @@ import type { ServerResponse } from 'node:http';
 import type { Clock } from '../core/Clock.ts';
 import type { Reached } from '../core/CrashPoint.ts';
 import { FareboxError } from '../core/Errors.ts';
-import { linesOf } from '../http/NodeRequest.ts';
 import * as Problem from '../http/Problem.ts';
 import { type Answer, isSafe } from '../http/RequestView.ts';
 import * as Answers from '../server/Answers.ts';
 import { type HeadOutcome, maxKeptAnswerBytes, type Sale } from '../server/terms/Terms.ts';
 import { type ReturningHead, returningHead, returningTrailers, toPairs } from './Forwarding.ts';
 import type { Incoming } from './Incoming.ts';
-import { discardRest, endWith, sendAnswer, writeTo } from './Outgoing.ts';
+import { discardRest, endWith, sendAnswer, sendHints, writeTo } from './Outgoing.ts';
 import type { Timer, TimerTarget, TimerWheel } from './TimerWheel.ts';
 import { settled, timedOut, undecided, unreachable } from './Unanswered.ts';
 import type { AnswerHandler, Chunk, OnwardRequest, Sending, Upstreams } from './Upstream.ts';
@@ -116,13 +115,7 @@ class Exchange implements AnswerHandler, TimerTarget {
   onInformational(status: number, headers: readonly string[]): void {
     const isWaiting = this.#phase === 'waiting' && this.#options.sale === undefined && !this.#response.destroyed;
     if (status !== 103 || !isWaiting || this.#response.req.httpVersion !== '1.1') return;
-    for (const link of linesOf(headers, 'link')) {
-      try {
-        this.#response.writeEarlyHints({ link });
-      } catch {
-        // Node takes well-formed links alone; a hint that is none helps nobody.
-      }
-    }
+    sendHints(this.#response, headers);
   }
 
   onHead(status: number, headers: readonly string[]): void {
