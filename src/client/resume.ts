@@ -103,7 +103,8 @@ export async function clearWay(client: Client, outgoing: Outgoing, owner: string
   // What has long expired is not looked at again for every request.
   for (const { paymentHash } of expired) await client.store.step(paymentHash, { kind: 'expire' }, nowAt(client.clock));
   for (let giveUpMs: number | undefined; ; ) {
-    const isDeserted = ({ paymentHash, resource }: Payment) => resource === outgoing.resource && client.deserted.has(paymentHash);
+    // The resource is a hash, made when it is first asked for: most requests need none.
+    const isDeserted = ({ paymentHash, resource }: Payment) => client.deserted.has(paymentHash) && resource === outgoing.resource;
     const inTheWay = found.open.filter(
       (payment) => isDeserted(payment) || (payment.resource === outgoing.resource && Journal.blocks(payment, owner, nowAt(client.clock))),
     );
