@@ -46,7 +46,7 @@ export function onwardHeaders(incoming: Incoming, options: OnwardOptions): strin
   if (options.preserveHost && options.host !== '') headers.push('Host', options.host);
   if (options.idempotencyKey !== undefined) headers.push('Idempotency-Key', options.idempotencyKey);
   if (view.headerLines('te').some((value) => /(?:^|[\s,])trailers(?:[\s,;]|$)/i.test(value))) headers.push('TE', 'trailers');
-  headers.push('Via', via === '' ? '1.1 farebox' : `${via}, 1.1 farebox`);
+  headers.push('Via', `${via === '' ? '' : `${via}, `}${incoming.version} farebox`);
   addForwarded(headers, incoming, options.host);
   return headers;
 }
@@ -124,11 +124,11 @@ function isKeptFromTrusted(name: string): boolean {
   return !name.includes('_') && name !== 'forwarded' && name !== 'x-forwarded-for' && name !== 'x-forwarded-proto' && name !== 'x-forwarded-host';
 }
 
-function addForwarded(headers: string[], { view, peer, viaTrusted }: Incoming, host: string): void {
+function addForwarded(headers: string[], { view, peer, viaTrusted, isSecure }: Incoming, host: string): void {
   const before = viaTrusted ? view.headerLines('x-forwarded-for').join(', ') : '';
   const client = before === '' && viaTrusted && view.clientAddress !== peer ? `${view.clientAddress}, ${peer}` : peer;
   headers.push('X-Forwarded-For', before === '' ? client : `${before}, ${peer}`);
-  headers.push('X-Forwarded-Proto', (viaTrusted && /^https?$/.exec(view.header('x-forwarded-proto') ?? '')?.[0]) || 'http');
+  headers.push('X-Forwarded-Proto', (viaTrusted && /^https?$/.exec(view.header('x-forwarded-proto') ?? '')?.[0]) || (isSecure ? 'https' : 'http'));
   const said = (viaTrusted && view.header('x-forwarded-host')) || host;
   if (said !== '') headers.push('X-Forwarded-Host', said);
 }

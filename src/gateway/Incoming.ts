@@ -1,16 +1,16 @@
 /**
- * One incoming request over what Node has parsed of it: the raw header lines as they came, and a body that is read when somebody asks.
+ * One incoming request over what its listener has parsed of it: the raw header lines as they came, and a body that is read when somebody asks.
  *
  * Node's parser refuses what could be read in two ways (both lengths, folded lines, a bare LF, bad chunk sizes). What it lets through and a
  * server behind us could still read otherwise is refused here.
  *
  * @see RFC 9112, sections 3.2, 5.2, 6.1 and 7
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { FareboxError } from '../core/Errors.ts';
 import { linesOf } from '../http/NodeRequest.ts';
 import type { RequestView } from '../http/RequestView.ts';
 import { clientAddress, plainAddress, type Trust } from './ClientAddress.ts';
+import type { Taken } from './Reply.ts';
 import { RequestBody } from './RequestBody.ts';
 
 /** A request on its way through the gateway. */
@@ -18,6 +18,10 @@ export type Incoming = {
   readonly view: RequestView;
   /** Names and values in turn, as received. */
   readonly rawHeaders: readonly string[];
+  /** Of HTTP: `1.0`, `1.1` or `2`. */
+  readonly version: string;
+  /** Whether it came over TLS. */
+  readonly isSecure: boolean;
   /** The connection's other end. */
   readonly peer: string;
   /** Whether that is a proxy that is believed. */
@@ -39,29 +43,31 @@ export type IncomingLimits = {
 };
 
 /**
- * Takes a request as Node parsed it.
+ * Takes a request as its listener parsed it.
  * @throws REQUEST_MALFORMED – what two servers could read differently: several hosts, chunks in HTTP/1.0, another version
  * @throws REQUEST_UNSUPPORTED – a WebSocket, or a transfer coding beside chunked
  */
-export function fromNode(request: IncomingMessage, response: ServerResponse, trust: Trust, limits: IncomingLimits, waitsForContinue: boolean): Incoming {
-  const { rawHeaders } = request;
+export function from(taken: Taken, trust: Trust, limits: IncomingLimits): Incoming {
+  const { rawHeaders } = taken;
   const lines = (name: string) => linesOf(rawHeaders, name);
-  const host = checkHead(request, lines, limits);
+  const host = checkHead(taken, lines, limits);
   const contentLength = declaredLength(lines);
-  const hasBody = contentLength === undefined ? lines('transfer-encoding').length > 0 : contentLength > 0;
-  const body = hasBody ? new RequestBody(request, limits.bodyBytes, waitsForContinue ? () => response.writeContinue() : undefined) : undefined;
-  const peer = plainAddress(request.socket.remoteAddress ?? '');
+  const hasBody = taken.bodyFollows ?? (contentLength === undefined ? lines('transfer-encoding').length > 0 : contentLength > 0);
+  const body = hasBody ? new RequestBody(taken.source, limits.bodyBytes, taken.sendContinue) : undefined;
+  const peer = plainAddress(taken.remoteAddress);
   const viaTrusted = trust(peer);
   return {
     view: {
-      method: request.method as string,
-      target: request.url as string,
+      method: taken.method,
+      target: taken.target,
       clientAddress: viaTrusted ? clientAddress(peer, trust, lines) : peer,
       header: (name) => oneValue(lines(name)),
       headerLines: lines,
       readBody: async (limit) => (body === undefined ? nothing : body.collect(limit)),
     },
     rawHeaders,
+    version: taken.version,
+    isSecure: taken.isSecure,
     peer,
     viaTrusted,
     host,
@@ -90,15 +96,14 @@ function oneValue(values: readonly string[]): string | undefined {
 }
 
 /** What stands before the body; the answer is the host. */
-function checkHead(request: IncomingMessage, lines: RequestView['headerLines'], limits: IncomingLimits): string {
-  const { httpVersion, rawHeaders } = request;
+function checkHead({ version, rawHeaders }: Taken, lines: RequestView['headerLines'], limits: IncomingLimits): string {
   if (rawHeaders.length > 2 * limits.headerLines) throw malformed(`A request may have ${limits.headerLines} header lines here.`);
-  if (httpVersion !== '1.1' && httpVersion !== '1.0') throw malformed('This server speaks HTTP/1.1 and HTTP/1.0 alone.');
+  if (version !== '1.1' && version !== '1.0' && version !== '2') throw malformed('This server speaks HTTP/2, HTTP/1.1 and HTTP/1.0 alone.');
   const hosts = lines('host');
   if (hosts.length > 1) throw malformed('The request names several hosts.');
   const codings = lines('transfer-encoding');
   if (codings.length > 0) {
-    if (httpVersion === '1.0') throw malformed('HTTP/1.0 has no transfer codings.');
+    if (version === '1.0') throw malformed('HTTP/1.0 has no transfer codings.');
     if (codings.length > 1 || codings[0]?.toLowerCase() !== 'chunked') throw unsupported('The one transfer coding that is read here is chunked.');
   }
   if (lines('upgrade').some((value) => /(?:^|[\s,])websocket(?:[\s,/]|$)/i.test(value))) throw unsupported('WebSockets are not forwarded.');

@@ -12,11 +12,12 @@
  * @see RFC 7662, section 2; RFC 6750, section 3
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Readable } from 'node:stream';
 import * as Amount from '../core/Amount.ts';
 import { type Clock, nowAt } from '../core/Clock.ts';
 import { FareboxError } from '../core/Errors.ts';
 import { formatAt, formatRelative } from '../core/Time.ts';
+import { linesOf } from '../http/NodeRequest.ts';
 import * as Path from '../http/Path.ts';
 import * as Problem from '../http/Problem.ts';
 import type { Answer, RequestView } from '../http/RequestView.ts';
@@ -27,7 +28,7 @@ import * as method from '../server/policies/method.ts';
 import * as priced from '../server/policies/priced.ts';
 import { plainAddress } from './ClientAddress.ts';
 import { createListener, type Listener } from './Listener.ts';
-import { discardRest, sendAnswer } from './Outgoing.ts';
+import type { Taken } from './Reply.ts';
 import type { Router } from './Router.ts';
 import type { ServedRoute } from './Steps.ts';
 
@@ -64,37 +65,30 @@ export function assertSecret(secret: string | undefined): void {
 /** A listener that does not listen yet. */
 export function createIntrospectionListener(options: IntrospectionOptions): Listener {
   const answer = createAnswers(options);
-  return createListener(limits, options.clock, (request, response, waitsForContinue) => {
-    request.on('error', () => {});
-    response.on('error', () => {});
-    answer(request, waitsForContinue ? () => response.writeContinue() : () => {}).then(
-      (made) => send(options.clock, request, response, made),
-      (error: unknown) => send(options.clock, request, response, refusal(error)),
+  return createListener(limits, options.clock, (taken) => {
+    answer(taken).then(
+      (made) => send(options.clock, taken, made),
+      (error: unknown) => send(options.clock, taken, refusal(error)),
     );
   });
 }
 
 /** Answers calls. @throws FareboxError – why one is refused */
-function createAnswers({
-  secret,
-  introspect,
-  router,
-  clock,
-  processes = 1,
-}: IntrospectionOptions): (request: IncomingMessage, goOn: () => void) => Promise<Answer> {
+function createAnswers({ secret, introspect, router, clock, processes = 1 }: IntrospectionOptions): (taken: Taken) => Promise<Answer> {
   const isLetIn = createGuard(secret);
   const strangersLeft = createMintLimiter(partOf(strangers, processes), clock);
   const unknownsLeft = createMintLimiter(partOf(unknowns, processes), clock);
-  return async (request, goOn) => {
-    const address = plainAddress(request.socket.remoteAddress ?? '');
-    if (!isLetIn(request)) {
+  return async ({ method: asks, target, rawHeaders, remoteAddress, source, sendContinue }) => {
+    const address = plainAddress(remoteAddress);
+    const shown = linesOf(rawHeaders, 'authorization');
+    if (!isLetIn(shown)) {
       bound(strangersLeft(address));
-      return unauthorized(request.headers.authorization !== undefined);
+      return unauthorized(shown.length > 0);
     }
-    if (request.url !== '/introspect') throw new FareboxError('ROUTE_UNKNOWN', 'Credentials are asked about with POST /introspect.');
-    if (request.method !== 'POST') return { ...Problem.answer(malformed('Credentials are asked about with POST.')), status: 405, headers: [['Allow', 'POST']] };
-    goOn();
-    const asked = readCall(request.headers['content-type'], await readBody(request));
+    if (target !== '/introspect') throw new FareboxError('ROUTE_UNKNOWN', 'Credentials are asked about with POST /introspect.');
+    if (asks !== 'POST') return { ...Problem.answer(malformed('Credentials are asked about with POST.')), status: 405, headers: [['Allow', 'POST']] };
+    sendContinue?.();
+    const asked = readCall(linesOf(rawHeaders, 'content-type')[0], await readBody(source));
     const about = asked.path === undefined ? undefined : requestOf(asked, router);
     const said = await introspect(asked.token, about);
     if (said.kind === 'unknown') bound(unknownsLeft(address));
@@ -107,13 +101,13 @@ function partOf({ perClientPerMinute, perMinute }: typeof strangers, processes: 
 }
 
 /** Compares digests, which takes the same time whatever differs. */
-function createGuard(secret: string): (request: IncomingMessage) => boolean {
+function createGuard(secret: string): (shown: readonly string[]) => boolean {
   const digest = (text: string) => createHash('sha256').update(text).digest();
   const expected = digest(secret);
-  return ({ headersDistinct: { authorization = [] } }) => {
-    const [line = ''] = authorization;
+  return (shown) => {
+    const [line = ''] = shown;
     const match = /^Bearer +(\S+)$/i.exec(line.trim());
-    return authorization.length === 1 && match !== null && timingSafeEqual(digest(match[1] as string), expected);
+    return shown.length === 1 && match !== null && timingSafeEqual(digest(match[1] as string), expected);
   };
 }
 
@@ -211,17 +205,17 @@ function goodWords({ service, terms, validUntil }: Principal, left: string | und
   return `Good for the service ${service}: ${what}${held}, until ${formatAt(validUntil)} (${formatRelative(validUntil, now)}).`;
 }
 
-function readBody(request: IncomingMessage): Promise<string> {
+function readBody(source: Readable): Promise<string> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let length = 0;
-    request.on('data', (chunk: Buffer) => {
+    source.on('data', (chunk: Buffer) => {
       length += chunk.length;
       if (length > maxBodyBytes) reject(new FareboxError('REQUEST_BODY_TOO_LARGE', `A call has ${maxBodyBytes} bytes at most.`));
       else chunks.push(chunk);
     });
-    request.once('end', () => resolve(Buffer.concat(chunks).toString('utf8')));
-    request.once('close', () => reject(malformed('The call broke off.')));
+    source.once('end', () => resolve(Buffer.concat(chunks).toString('utf8')));
+    source.once('close', () => reject(malformed('The call broke off.')));
   });
 }
 
@@ -258,7 +252,7 @@ function malformed(message: string): FareboxError {
   return new FareboxError('REQUEST_MALFORMED', message);
 }
 
-function send(clock: Clock, request: IncomingMessage, response: ServerResponse, answer: Answer): void {
-  if (!request.readableEnded) discardRest(request, clock);
-  sendAnswer(response, answer, false);
+function send(clock: Clock, { source, reply }: Taken, answer: Answer): void {
+  if (!source.readableEnded) reply.discardRest(clock);
+  reply.answer(answer, false);
 }

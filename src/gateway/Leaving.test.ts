@@ -2,11 +2,11 @@
  * A server that makes place for another one: nothing that is on its way is lost.
  */
 import { once } from 'node:events';
-import type { ServerResponse } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import * as FixedClock from '../testing/FixedClock.ts';
 import { createListener } from './Listener.ts';
+import type { Reply } from './Reply.ts';
 
 const limits = { headerBytes: 16_384, connections: 100, headTimeoutMs: 15_000, requestTimeoutMs: 60_000, keepAliveTimeoutMs: 60_000 };
 const ends: (() => unknown)[] = [];
@@ -17,17 +17,17 @@ afterEach(async () => {
 /** A server whose answers a test gives. */
 async function openServer() {
   const clock = FixedClock.create();
-  const taken: ServerResponse[] = [];
+  const taken: Reply[] = [];
   const waiting: (() => void)[] = [];
-  const listener = createListener(limits, clock, (_, response) => {
-    taken.push(response);
+  const listener = createListener(limits, clock, ({ reply }) => {
+    taken.push(reply);
     for (const wake of waiting.splice(0)) wake();
   });
   const { port } = await listener.listen('127.0.0.1', 0);
   ends.push(() => listener.close(0));
-  const next = async (count: number): Promise<ServerResponse> => {
+  const next = async (count: number): Promise<Reply> => {
     while (taken.length < count) await new Promise<void>((resolve) => waiting.push(resolve));
-    return taken[count - 1] as ServerResponse;
+    return taken[count - 1] as Reply;
   };
   const open = async (): Promise<Socket> => {
     const socket = connect(port, '127.0.0.1');
@@ -36,6 +36,11 @@ async function openServer() {
     return socket;
   };
   return { clock, listener, next, open, port };
+}
+
+/** Answers in one piece. */
+function finish(reply: Reply): void {
+  reply.answer({ status: 200, headers: [], body: 'done' }, false);
 }
 
 const request = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
@@ -55,7 +60,7 @@ test('connections that are idle, new or at work are answered once more, and aske
   const { listener, next, open, port } = await openServer();
   const [idle, fresh, busy] = [await open(), await open(), await open()];
   idle.write(request);
-  (await next(1)).end('done');
+  finish(await next(1));
   expect(await answerOn(idle)).toMatch(/Connection: keep-alive/);
   busy.write(request);
   const running = await next(2);
@@ -64,14 +69,14 @@ test('connections that are idle, new or at work are answered once more, and aske
   const leaving = listener.leave(60_000, undefined).then(() => {
     hasLeft = true;
   });
-  running.end('done');
+  finish(running);
   expect(await answerOn(busy)).toMatch(/Connection: close/);
   idle.write(request);
-  (await next(3)).end('done');
+  finish(await next(3));
   expect(await answerOn(idle)).toMatch(/Connection: close/);
   expect(hasLeft).toBe(false);
   fresh.write(request);
-  (await next(4)).end('done');
+  finish(await next(4));
   expect(await answerOn(fresh)).toMatch(/Connection: close/);
   await leaving;
   await expect(once(connect(port, '127.0.0.1'), 'connect')).rejects.toMatchObject({ code: 'ECONNREFUSED' });
@@ -83,7 +88,7 @@ test('who does not go is left behind after so long, or where there is a hurry', 
     const { clock, listener, next, open } = await openServer();
     const idle = await open();
     idle.write(request);
-    (await next(1)).end('done');
+    finish(await next(1));
     await answerOn(idle);
     const hurry = new AbortController();
     const leaving = listener.leave(60_000, hurry.signal);

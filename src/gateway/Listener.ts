@@ -10,6 +10,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { type AddressInfo, Server, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { atMost, type Clock } from '../core/Clock.ts';
+import { takenBy } from './listener/Http1Reply.ts';
+import type { Handler } from './Reply.ts';
 
 /** What bounds a client. */
 export type ListenerLimits = {
@@ -24,9 +26,6 @@ export type ListenerLimits = {
   /** Between two requests on a connection. */
   readonly keepAliveTimeoutMs: number;
 };
-
-/** Takes one request and answers it. `waitsForContinue`: the client sends its body when it is told to. */
-export type Handler = (request: IncomingMessage, response: ServerResponse, waitsForContinue: boolean) => void;
 
 /** A server that listens or may listen. */
 export type Listener = {
@@ -63,14 +62,16 @@ export function createListener(limits: ListenerLimits, clock: Clock, handle: Han
   server.maxConnections = limits.connections;
   const take = (waitsForContinue: boolean) => (request: IncomingMessage, response: ServerResponse) => {
     if (leaving) response.shouldKeepAlive = false;
+    request.on('error', () => {});
+    response.on('error', () => {});
     running.add(response);
     response.on('close', () => {
       running.delete(response);
       if (closing) setImmediate(() => server.closeIdleConnections());
     });
     silent.delete(request.socket);
-    if (response.socket) handle(request, response, waitsForContinue);
-    else response.once('socket', () => handle(request, response, waitsForContinue));
+    if (response.socket) handle(takenBy(request, response, waitsForContinue));
+    else response.once('socket', () => handle(takenBy(request, response, waitsForContinue)));
   };
   server.on('connection', (socket: Socket) => {
     silent.add(socket);

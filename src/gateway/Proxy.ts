@@ -8,7 +8,6 @@
  *
  * @see docs/wire.md, "The life of a claim"
  */
-import type { ServerResponse } from 'node:http';
 import type { Clock } from '../core/Clock.ts';
 import type { Reached } from '../core/CrashPoint.ts';
 import { FareboxError } from '../core/Errors.ts';
@@ -18,7 +17,7 @@ import * as Answers from '../server/Answers.ts';
 import { type HeadOutcome, maxKeptAnswerBytes, type Sale } from '../server/terms/Terms.ts';
 import { type ReturningHead, returningHead, returningTrailers, toPairs } from './Forwarding.ts';
 import type { Incoming } from './Incoming.ts';
-import { discardRest, endWith, sendAnswer, sendHints, writeTo } from './Outgoing.ts';
+import type { Reply, ReplyFollower } from './Reply.ts';
 import type { Timer, TimerTarget, TimerWheel } from './TimerWheel.ts';
 import { settled, timedOut, undecided, unreachable } from './Unanswered.ts';
 import type { AnswerHandler, Chunk, OnwardRequest, Sending, Upstreams } from './Upstream.ts';
@@ -36,7 +35,7 @@ export type Carriage = {
 /** One exchange. */
 export type ExchangeOptions = {
   readonly incoming: Incoming;
-  readonly response: ServerResponse;
+  readonly reply: Reply;
   readonly onward: Omit<OnwardRequest, 'body'>;
   /** No head from the upstream for so long ends it. */
   readonly timeoutMs: number;
@@ -63,10 +62,10 @@ export function carry(carriage: Carriage, options: ExchangeOptions): void {
 
 type Phase = 'waiting' | 'holding' | 'sending' | 'absent' | 'over';
 
-class Exchange implements AnswerHandler, TimerTarget {
+class Exchange implements AnswerHandler, ReplyFollower, TimerTarget {
   readonly #carriage: Carriage;
   readonly #options: ExchangeOptions;
-  readonly #response: ServerResponse;
+  readonly #reply: Reply;
   #phase: Phase = 'waiting';
   #sending: Sending | undefined;
   #head: ReturningHead | undefined;
@@ -86,15 +85,13 @@ class Exchange implements AnswerHandler, TimerTarget {
   constructor(carriage: Carriage, options: ExchangeOptions) {
     this.#carriage = carriage;
     this.#options = options;
-    this.#response = options.response;
+    this.#reply = options.reply;
   }
 
   start(): void {
     const { incoming, onward, sale } = this.#options;
     const { body } = incoming;
-    this.#response.on('close', () => this.#onClientClose());
-    this.#response.on('finish', () => this.#onFinish());
-    this.#response.on('drain', () => this.#onDrain());
+    this.#reply.follow(this);
     if (body) {
       body.onChunk = (chunk) => {
         this.#moved();
@@ -113,9 +110,7 @@ class Exchange implements AnswerHandler, TimerTarget {
 
   /** Early hints go on at once where nothing is counted. Where something is, nothing of an answer goes out before it has been decided on. */
   onInformational(status: number, headers: readonly string[]): void {
-    const isWaiting = this.#phase === 'waiting' && this.#options.sale === undefined && !this.#response.destroyed;
-    if (status !== 103 || !isWaiting || this.#response.req.httpVersion !== '1.1') return;
-    sendHints(this.#response, headers);
+    if (status === 103 && this.#phase === 'waiting' && this.#options.sale === undefined) this.#reply.hint(headers);
   }
 
   onHead(status: number, headers: readonly string[]): void {
@@ -185,12 +180,12 @@ class Exchange implements AnswerHandler, TimerTarget {
   }
 
   #write(chunk: Chunk): void {
-    if (!this.#response.headersSent && this.#first === undefined) {
+    if (!this.#reply.hasBegun && this.#first === undefined) {
       this.#first = chunk;
       return;
     }
     this.#flush();
-    if (this.#phase === 'sending' && !writeTo(this.#response, chunk)) this.#block();
+    if (this.#phase === 'sending' && !this.#reply.write(chunk)) this.#block();
   }
 
   #block(): void {
@@ -199,9 +194,9 @@ class Exchange implements AnswerHandler, TimerTarget {
   }
 
   #flush(): void {
-    if (this.#phase !== 'sending' || this.#response.headersSent || !this.#writeHead()) return;
-    if (this.#first === undefined) this.#response.flushHeaders();
-    else if (!writeTo(this.#response, this.#first)) this.#block();
+    if (this.#phase !== 'sending' || this.#reply.hasBegun || !this.#writeHead()) return;
+    if (this.#first === undefined) this.#reply.flush();
+    else if (!this.#reply.write(this.#first)) this.#block();
     this.#carriage.reached('gateway.first-byte.sent');
   }
 
@@ -210,7 +205,7 @@ class Exchange implements AnswerHandler, TimerTarget {
     const { status, headers } = this.#head as ReturningHead;
     this.#carriage.reached('gateway.first-byte.sending');
     try {
-      this.#response.writeHead(status, headers);
+      this.#reply.begin(status, headers);
       return true;
     } catch (error) {
       this.#onBroken(error as Error);
@@ -222,28 +217,27 @@ class Exchange implements AnswerHandler, TimerTarget {
   #finish(): void {
     this.#options.incoming.body?.destroy();
     this.#discardRest();
-    const short = !this.#response.headersSent;
+    const short = !this.#reply.hasBegun;
     const first = short ? this.#first : undefined;
     if (short && !this.#writeHead()) return;
-    if (this.#trailers && this.#trailers.length > 0) this.#response.addTrailers(this.#trailers);
     this.#carriage.reached('gateway.last-byte.sending');
-    endWith(this.#response, first);
+    this.#reply.end(first, this.#trailers ?? []);
     if (short) this.#carriage.reached('gateway.first-byte.sent');
   }
 
-  #onFinish(): void {
+  onSent(): void {
     if (this.#phase !== 'sending') return;
     this.#carriage.reached('gateway.last-byte.sent');
     this.#over('delivered', undefined, this.#options.sale?.end('delivered'));
   }
 
-  #onDrain(): void {
+  onDrain(): void {
     this.#moved();
     this.#blocked = false;
     if (this.#phase === 'sending') this.#sending?.resume();
   }
 
-  #onClientClose(): void {
+  onClose(): void {
     const { sale, incoming } = this.#options;
     if (this.#phase === 'holding') this.#clientLeft = true;
     else if (this.#phase === 'sending') this.#over('client-left', undefined, sale?.end('client-left'));
@@ -268,12 +262,8 @@ class Exchange implements AnswerHandler, TimerTarget {
 
   #onBroken(error: Error): void {
     const { sale } = this.#options;
-    const response = this.#response;
     this.#over('upstream-failed', error, sale?.end('upstream-broke'));
-    // An end without a length is a clean end: only a reset says that something is missing.
-    const endsWithConnection = response.headersSent && !response.chunkedEncoding && this.#head?.contentLength === undefined;
-    if (endsWithConnection && response.socket) response.socket.resetAndDestroy();
-    else response.destroy();
+    this.#reply.breakOff(this.#head?.contentLength !== undefined);
   }
 
   #keep(chunk: Chunk): void {
@@ -323,7 +313,7 @@ class Exchange implements AnswerHandler, TimerTarget {
     else if (this.#phase === 'waiting') this.#answerAfter(sale?.unanswered('upstream'), timedOut(sale), this.#charge(), undefined);
     else if (this.#blocked || this.#trailers) {
       this.#over('client-left', undefined, sale?.end('client-left'));
-      this.#response.destroy();
+      this.#reply.leave();
     } else this.#onBroken(new Error(`no byte from the upstream within ${limitMs} ms`));
   }
 
@@ -381,16 +371,16 @@ class Exchange implements AnswerHandler, TimerTarget {
   #sendInstead(answer: Answer): void {
     this.#discardRest();
     this.#carriage.reached('gateway.answer.sending');
-    sendAnswer(this.#response, answer, this.#options.incoming.body?.unasked ?? false);
+    this.#reply.answer(answer, this.#options.incoming.body?.unasked ?? false);
     this.#carriage.reached('gateway.answer.sent');
   }
 
   #discardRest(): void {
     const { body } = this.#options.incoming;
-    if (body && !body.whole && !body.unasked) discardRest(this.#response.req, this.#carriage.clock);
+    if (body && !body.whole && !body.unasked) this.#reply.discardRest(this.#carriage.clock);
   }
 
   #seenStatus(): number {
-    return this.#response.headersSent ? this.#response.statusCode : 0;
+    return this.#reply.status;
   }
 }

@@ -1,14 +1,13 @@
-import type { IncomingMessage } from 'node:http';
 import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { RequestBody } from './RequestBody.ts';
 
 /** A request whose body is this, all of it there before anybody reads. */
-function arrived(...chunks: readonly string[]): IncomingMessage {
+function arrived(...chunks: readonly string[]): PassThrough {
   const source = new PassThrough();
   for (const chunk of chunks) source.write(chunk);
   source.end();
-  return source as unknown as IncomingMessage;
+  return source;
 }
 
 async function textOf(body: RequestBody): Promise<string> {

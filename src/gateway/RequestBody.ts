@@ -2,10 +2,9 @@
  * The body of an incoming request: a stream that the upstream is fed from, at the pace at which it takes it. A look into it beforehand
  * keeps what was read and leaves it to be forwarded.
  *
- * It stands between Node's request and whoever forwards it, because a request that is destroyed takes the connection with it, and the
- * answer that was to be sent on it.
+ * It stands between the request and whoever forwards it, because a request that is destroyed takes the connection with it, and the answer
+ * that was to be sent on it.
  */
-import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import { FareboxError } from '../core/Errors.ts';
 
@@ -13,7 +12,7 @@ import { FareboxError } from '../core/Errors.ts';
 export class RequestBody extends Readable {
   /** Told of every chunk as it passes on to the upstream. */
   onChunk: ((chunk: Uint8Array) => void) | undefined;
-  readonly #source: IncomingMessage;
+  readonly #source: Readable;
   readonly #limit: number;
   readonly #kept: Buffer[] = [];
   #sendContinue: (() => void) | undefined;
@@ -26,7 +25,7 @@ export class RequestBody extends Readable {
    * @param limit - in bytes; a longer body ends in the error `REQUEST_BODY_TOO_LARGE`
    * @param sendContinue - called before the first byte is asked for, where the client waits to be asked
    */
-  constructor(source: IncomingMessage, limit: number, sendContinue: (() => void) | undefined) {
+  constructor(source: Readable, limit: number, sendContinue: (() => void) | undefined) {
     super({ highWaterMark: 65_536 });
     this.#source = source;
     this.#limit = limit;

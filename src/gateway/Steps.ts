@@ -5,7 +5,6 @@
  *
  * The path is normalised once; that text is routed, priced, bound into the token and forwarded.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../core/Clock.ts';
 import { FareboxError } from '../core/Errors.ts';
 import * as Path from '../http/Path.ts';
@@ -17,9 +16,8 @@ import type { Paywall } from '../server/Paywall.ts';
 import type { Trust } from './ClientAddress.ts';
 import { onwardHeaders } from './Forwarding.ts';
 import * as Incoming from './Incoming.ts';
-import type { Handler } from './Listener.ts';
-import { discardRest, sendAnswer } from './Outgoing.ts';
 import { type Carriage, carry } from './Proxy.ts';
+import type { Handler, Taken } from './Reply.ts';
 import { bodyTooLarge } from './RequestBody.ts';
 import type { RouteKey, Router } from './Router.ts';
 import type { UpstreamTarget } from './Upstream.ts';
@@ -66,13 +64,11 @@ export type StepsContext = Carriage & {
 
 /** The steps as one handler. It never throws. */
 export function createSteps(context: StepsContext): Handler {
-  return (request, response, waitsForContinue) => {
+  return (taken) => {
     context.onTaken();
-    const visit: Visit = { context, request, response, startedAtMs: context.clock.nowMs(), path: '', route: undefined, incoming: undefined, over: false };
-    request.on('error', () => {});
-    response.on('error', () => {});
+    const visit: Visit = { context, taken, startedAtMs: context.clock.nowMs(), path: '', route: undefined, incoming: undefined, over: false };
     try {
-      const incoming = Incoming.fromNode(request, response, context.trust, context.limits, waitsForContinue);
+      const incoming = Incoming.from(taken, context.trust, context.limits);
       visit.incoming = incoming;
       if ((incoming.contentLength ?? 0) > context.limits.bodyBytes) throw bodyTooLarge(context.limits.bodyBytes);
       const target = Path.normalize(incoming.view.target);
@@ -95,8 +91,7 @@ export function createSteps(context: StepsContext): Handler {
 /** A request on its way through the steps; the last fields fill as it goes. */
 type Visit = {
   readonly context: StepsContext;
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
+  readonly taken: Taken;
   readonly startedAtMs: number;
   path: string;
   route: ServedRoute | undefined;
@@ -139,15 +134,17 @@ function repeat(visit: Visit, { sale, answer }: Decision & { readonly kind: 'rep
     ended = true;
     tell(visit, answer.status, how, sale.end(how));
   };
-  visit.response.on('finish', end('delivered')).on('close', end('client-left'));
-  if (visit.response.destroyed) end('client-left')();
+  const { reply } = visit.taken;
+  reply.follow({ onSent: end('delivered'), onClose: end('client-left'), onDrain: () => {} });
+  if (reply.isGone) end('client-left')();
   else send(visit, answer);
 }
 
 function passOn(visit: Visit, found: Found, { sale, headers }: Pass): void {
-  const { context, response } = visit;
+  const { context, taken } = visit;
+  const { reply } = taken;
   const { incoming, target, authority, route } = found;
-  if (response.destroyed) {
+  if (reply.isGone) {
     tell(visit, 0, 'client-left', sale?.unanswered('client-left') ?? Promise.resolve());
     return;
   }
@@ -155,7 +152,7 @@ function passOn(visit: Visit, found: Found, { sale, headers }: Pass): void {
   const onward = onwardHeaders(incoming, { host: authority, preserveHost: route.preserveHost, idempotencyKey: sale?.idempotencyKey });
   carry(context, {
     incoming,
-    response,
+    reply,
     onward: { method: incoming.view.method, upstream: route.upstream, path, headers: onward },
     timeoutMs: route.timeoutMs,
     sale,
@@ -168,21 +165,21 @@ function passOn(visit: Visit, found: Found, { sale, headers }: Pass): void {
 function refuse(visit: Visit, error: unknown): void {
   if (FareboxError.is(error)) send(visit, Problem.answer(error));
   else send(visit, { status: 500, headers: [['Content-Type', 'application/problem+json']], body: `${JSON.stringify(fault)}\n` });
-  over(visit, visit.response.statusCode, 'refused', FareboxError.is(error) ? undefined : error);
+  over(visit, visit.taken.reply.status, 'refused', FareboxError.is(error) ? undefined : error);
 }
 
 const fault = { type: 'about:blank', title: 'Internal server error', status: 500 };
 
 /** Sends a whole answer, and takes in what is left of the request. */
 function send(visit: Visit, answer: Answer): void {
-  const { incoming, request, response, context } = visit;
+  const { incoming, taken, context } = visit;
   const body = incoming?.body;
   // What was refused before its framing was believed is not read any further.
   const close = incoming === undefined || body?.unasked === true;
   body?.destroy();
-  if (body && !body.whole && !close) discardRest(request, context.clock);
+  if (body && !body.whole && !close) taken.reply.discardRest(context.clock);
   context.reached('gateway.answer.sending');
-  sendAnswer(response, answer, close);
+  taken.reply.answer(answer, close);
   context.reached('gateway.answer.sent');
 }
 
@@ -197,7 +194,7 @@ function tell(visit: Visit, status: number, ended: RequestOutcome['ended'], told
 function over(visit: Visit, status: number, ended: RequestOutcome['ended'], error: unknown): void {
   if (visit.over) return;
   visit.over = true;
-  const { context, path, route, request, startedAtMs } = visit;
+  const { context, path, route, taken, startedAtMs } = visit;
   const durationMs = context.clock.nowMs() - startedAtMs;
-  context.onOver({ method: request.method ?? '', path, route: route?.name, status, ended, durationMs, error });
+  context.onOver({ method: taken.method, path, route: route?.name, status, ended, durationMs, error });
 }

@@ -173,7 +173,17 @@ const onward: Target = {
       readBody: async () => undefined,
     } satisfies RequestView;
     for (const viaTrusted of [false, true]) {
-      const incoming: Incoming = { view, rawHeaders, peer: '9.9.9.9', viaTrusted, host: 'shop', body: undefined, contentLength: undefined };
+      const incoming: Incoming = {
+        view,
+        rawHeaders,
+        version: '1.1',
+        isSecure: false,
+        peer: '9.9.9.9',
+        viaTrusted,
+        host: 'shop',
+        body: undefined,
+        contentLength: undefined,
+      };
       const sent = onwardHeaders(incoming, { host: 'shop', preserveHost: true, idempotencyKey: viaTrusted ? 'ours' : undefined });
       checkOnward(sent, viaTrusted);
     }
