@@ -3,7 +3,7 @@
  */
 
 import type { Timer, TimerTarget } from '../TimerWheel.ts';
-import type { AnswerHandler, OnwardRequest, Sending } from '../Upstream.ts';
+import type { AnswerHandler, Chunk, OnwardRequest, Sending } from '../Upstream.ts';
 import type { AnswerSink } from './ResponseParser.ts';
 
 /** What a call asks of the connection that it is on. */
@@ -93,6 +93,11 @@ export class Call implements Sending, AnswerSink, TimerTarget {
     const copy = Buffer.allocUnsafe(end - start);
     bytes.copy(copy, 0, start, end);
     this.#handler.onChunk(copy);
+  }
+
+  /** A chunk that nobody else will touch. */
+  pass(chunk: Chunk): void {
+    if (!this.#isOver) this.#handler.onChunk(chunk);
   }
 
   onEnd(trailers: readonly string[]): void {

@@ -5,11 +5,12 @@
  *
  * Bytes are read into memory that connections share, and parsed before anybody else reads: nothing of them is kept but what is copied.
  */
-import { connect as connectPlain, isIP, type OnReadOpts, type Socket } from 'node:net';
-import { type ConnectionOptions, connect as connectTls, type SecureContext } from 'node:tls';
+import type { OnReadOpts, Socket } from 'node:net';
+import type { SecureContext } from 'node:tls';
 import type { Timer, TimerTarget, TimerWheel } from '../TimerWheel.ts';
 import type { UpstreamTarget } from '../Upstream.ts';
 import type { Call, Carrier } from './Call.ts';
+import { dial } from './dial.ts';
 import { BodyWriter, formatHead } from './RequestWriter.ts';
 import { ResponseParser } from './ResponseParser.ts';
 
@@ -186,9 +187,6 @@ export class Connection implements Carrier, TimerTarget {
   }
 }
 
-/** Whatever the environment says. */
-const verified: ConnectionOptions = { rejectUnauthorized: true, minVersion: 'TLSv1.2', ALPNProtocols: ['http/1.1'] };
-
 /** What plain connections read into: each is done with it before another begins. */
 const shared = Buffer.allocUnsafeSlow(65_536);
 
@@ -196,22 +194,12 @@ const shared = Buffer.allocUnsafeSlow(65_536);
 const recordBytes = 16_384;
 
 function open(url: URL, secureContext: SecureContext | undefined, onRead: (bytes: Buffer, count: number) => void): Socket {
-  // An address in brackets is one of version 6.
-  const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
-  const isSecure = url.protocol === 'https:';
-  const port = Number(url.port) || (isSecure ? 443 : 80);
   const onread: OnReadOpts = {
-    buffer: isSecure ? Buffer.allocUnsafeSlow(recordBytes) : shared,
+    buffer: url.protocol === 'https:' ? Buffer.allocUnsafeSlow(recordBytes) : shared,
     callback: (count, bytes) => {
       onRead(bytes as Buffer, count);
       return true;
     },
   };
-  if (!isSecure) return connectPlain({ host, port, noDelay: true, onread });
-  // The name on the certificate is the one in the configuration, and not the `Host` that goes out, which a client may have chosen.
-  const servername = isIP(host) === 0 ? host : '';
-  const options: ConnectionOptions & { readonly onread: OnReadOpts } = { host, port, servername, ...verified, secureContext, onread };
-  const socket = connectTls(options);
-  socket.setNoDelay(true);
-  return socket;
+  return dial(url, secureContext, ['http/1.1'], onread);
 }

@@ -5,12 +5,20 @@ import type { Clock } from '../../core/Clock.ts';
 import type { TimerWheel } from '../TimerWheel.ts';
 import type { UpstreamLimits, Upstreams } from '../Upstream.ts';
 import { createHttp1Upstreams } from './Http1Upstream.ts';
+import { createHttp2Upstreams } from './Http2Upstream.ts';
 import { createUndiciUpstreams } from './UndiciUpstream.ts';
 
-/** Our own client, or undici's. */
+/** For HTTP/1.1: our own client, or undici's. HTTP/2 is Node's either way. */
 export type UpstreamClient = 'farebox' | 'undici';
 
 /** Upstreams that open as they are needed. */
 export function createUpstreams(client: UpstreamClient, limits: UpstreamLimits, clock: Clock, timers: TimerWheel): Upstreams {
-  return client === 'undici' ? createUndiciUpstreams(limits, timers) : createHttp1Upstreams(limits, clock, timers);
+  const http1 = client === 'undici' ? createUndiciUpstreams(limits, timers) : createHttp1Upstreams(limits, clock, timers);
+  const http2 = createHttp2Upstreams(limits, clock, timers, http1);
+  return {
+    send: (request, handler) => (request.upstream.protocol === undefined ? http1 : http2).send(request, handler),
+    close: async () => {
+      await Promise.all([http2.close(), http1.close()]);
+    },
+  };
 }
