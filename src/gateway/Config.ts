@@ -99,6 +99,7 @@ export type GatewayConfig = PayeesConfig & {
     readonly headBytes: number;
     readonly headerLines: number;
     readonly connections: number;
+    readonly streams: number;
     readonly upstreamConnections: number;
     readonly upstreamQueue: number;
     readonly invoicesPerClientPerMinute: number;
@@ -201,6 +202,7 @@ function withDefaults(found: ConfigFile, file: string, text: ConfigText, absolut
       headBytes: limits.head ?? 16_384,
       headerLines: limits.headerLines ?? 100,
       connections: limits.connections ?? 10_000,
+      streams: limits.streams ?? 100,
       upstreamConnections: limits.upstreamConnections ?? 1024,
       upstreamQueue: limits.upstreamQueue ?? 10_000,
       invoicesPerClientPerMinute: limits.invoicesPerClientPerMinute ?? 600,

@@ -214,6 +214,8 @@ export function assemble(parts: {
       headTimeoutMs: timeouts.headMs,
       requestTimeoutMs: timeouts.requestMs,
       keepAliveTimeoutMs: timeouts.keepAliveMs,
+      streams: limits.streams,
+      idleTimeoutMs: timeouts.idleMs,
     },
     clock,
     steps,
