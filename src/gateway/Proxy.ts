@@ -16,11 +16,12 @@ import { type Answer, isSafe } from '../http/RequestView.ts';
 import * as Answers from '../server/Answers.ts';
 import { type HeadOutcome, maxKeptAnswerBytes, type Sale } from '../server/terms/Terms.ts';
 import { type ReturningHead, returningHead, returningTrailers, toPairs } from './Forwarding.ts';
+import { type GrpcFollower, listenerFor } from './GrpcAnswer.ts';
 import type { Incoming } from './Incoming.ts';
 import type { Reply, ReplyFollower } from './Reply.ts';
 import type { Timer, TimerTarget, TimerWheel } from './TimerWheel.ts';
 import { settled, timedOut, undecided, unreachable } from './Unanswered.ts';
-import type { AnswerHandler, Chunk, OnwardRequest, Sending, Upstreams } from './Upstream.ts';
+import type { Chunk, OnwardRequest, Sending, Upstreams } from './Upstream.ts';
 
 /** What carrying needs of the gateway. */
 export type Carriage = {
@@ -62,7 +63,7 @@ export function carry(carriage: Carriage, options: ExchangeOptions): void {
 
 type Phase = 'waiting' | 'holding' | 'sending' | 'absent' | 'over';
 
-class Exchange implements AnswerHandler, ReplyFollower, TimerTarget {
+class Exchange implements GrpcFollower, ReplyFollower, TimerTarget {
   readonly #carriage: Carriage;
   readonly #options: ExchangeOptions;
   readonly #reply: Reply;
@@ -76,6 +77,8 @@ class Exchange implements AnswerHandler, ReplyFollower, TimerTarget {
   #first: Chunk | undefined;
   #trailers: [string, string][] | undefined;
   #failure: Error | undefined;
+  /** The answer came to its end, which says that the upstream broke. */
+  #hasFailed = false;
   #clientLeft = false;
   /** The client takes no more for now. */
   #blocked = false;
@@ -103,7 +106,7 @@ class Exchange implements AnswerHandler, ReplyFollower, TimerTarget {
     if (body?.destroyed) this.#onNoHead(body.errored ?? new Error('the body was not there any more'));
     else {
       this.#carriage.reached('gateway.upstream.sending');
-      this.#sending = this.#carriage.upstreams.send({ ...onward, body: body ?? null }, this);
+      this.#sending = this.#carriage.upstreams.send({ ...onward, body: body ?? null }, listenerFor(this, incoming, sale));
       this.#carriage.reached('gateway.upstream.sent');
     }
   }
@@ -113,7 +116,7 @@ class Exchange implements AnswerHandler, ReplyFollower, TimerTarget {
     if (status === 103 && this.#phase === 'waiting' && this.#options.sale === undefined) this.#reply.hint(headers);
   }
 
-  onHead(status: number, headers: readonly string[]): void {
+  onHead(status: number, headers: readonly string[], worth = status): void {
     if (this.#phase === 'over') return;
     this.#moved();
     this.#carriage.reached('gateway.head.received');
@@ -124,7 +127,7 @@ class Exchange implements AnswerHandler, ReplyFollower, TimerTarget {
     else {
       this.#phase = 'holding';
       this.#sending?.pause();
-      void this.#decide(this.#options.sale, status);
+      void this.#decide(this.#options.sale, worth);
     }
   }
 
@@ -134,7 +137,8 @@ class Exchange implements AnswerHandler, ReplyFollower, TimerTarget {
     else if (this.#phase === 'holding' || this.#phase === 'absent') this.#keep(chunk);
   }
 
-  onEnd(trailers: readonly string[]): void {
+  onEnd(trailers: readonly string[], hasFailed = false): void {
+    this.#hasFailed = hasFailed;
     this.#trailers = returningTrailers(trailers);
     if (this.#phase === 'sending') this.#finish();
     else if (this.#phase === 'absent') this.#endAbsent();
@@ -228,7 +232,7 @@ class Exchange implements AnswerHandler, ReplyFollower, TimerTarget {
   onSent(): void {
     if (this.#phase !== 'sending') return;
     this.#carriage.reached('gateway.last-byte.sent');
-    this.#over('delivered', undefined, this.#options.sale?.end('delivered'));
+    this.#over('delivered', undefined, this.#options.sale?.end(this.#hasFailed ? 'upstream-broke' : 'delivered'));
   }
 
   onDrain(): void {
@@ -242,7 +246,8 @@ class Exchange implements AnswerHandler, ReplyFollower, TimerTarget {
     if (this.#phase === 'holding') this.#clientLeft = true;
     else if (this.#phase === 'sending') this.#over('client-left', undefined, sale?.end('client-left'));
     else if (this.#phase === 'waiting') {
-      const safe = isSafe(incoming.view.method);
+      // Whoever cancels a call of gRPC has it cancelled everywhere.
+      const safe = isSafe(incoming.view.method) || incoming.isGrpc;
       if (sale !== undefined && !safe && (incoming.body?.whole ?? true)) {
         this.#phase = 'absent';
         this.#armAnew(this.#options.timeoutMs);
