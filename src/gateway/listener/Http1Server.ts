@@ -7,26 +7,34 @@
  *
  * @see RFC 9112, sections 9.3.2 and 9.6; RFC 9110, sections 7.8, 9.3.6 and 10.1.1
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer, type Server as SecureServer } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { SecureContextOptions } from 'node:tls';
 import type { ListenerLimits } from '../Listener.ts';
 import type { Handler } from '../Reply.ts';
+import type { TlsPair } from './Certificates.ts';
 import { takenBy } from './Http1Reply.ts';
 
 /** See the head of this file. */
 export class Http1Server {
-  readonly server: Server;
+  readonly server: Server | SecureServer;
   readonly #running = new Set<ServerResponse>();
   /** Connections on which no whole head has come yet. Node does not count them as idle. */
   readonly #silent = new Set<Socket>();
+  /** Connections on which TLS has not begun yet, by their other end. */
+  readonly #handshaking = new Map<string, { readonly socket: Socket; readonly done: () => void }>();
   readonly #takeConnection: (socket: Socket) => void;
   #isLeaving = false;
   #isClosing = false;
 
-  /** @param decide - told of every connection; hands it to {@link take}, or elsewhere */
-  constructor(limits: ListenerLimits, handle: Handler, decide: (socket: Socket) => void) {
-    const server = createServer({
+  /**
+   * @param tls - undefined: in the clear
+   * @param decide - told of every connection; hands it to {@link take}, or elsewhere
+   */
+  constructor(limits: ListenerLimits, handle: Handler, tls: TlsPair | undefined, decide: (socket: Socket) => void) {
+    const options: ServerOptions = {
       insecureHTTPParser: false,
       maxHeaderSize: limits.headerBytes,
       // Node wants the head to have no longer than the whole request.
@@ -34,15 +42,19 @@ export class Http1Server {
       requestTimeout: limits.requestTimeoutMs,
       keepAliveTimeout: limits.keepAliveTimeoutMs,
       connectionsCheckingInterval: Math.min(5000, limits.headTimeoutMs, limits.requestTimeoutMs),
-    });
+    };
+    const server = tls ? createSecureServer({ ...options, ...contextOf(tls), ...ofTls, handshakeTimeout: limits.headTimeoutMs }) : createServer(options);
     this.server = server;
     // Node would drop the lines beyond its limit silently; we count, and refuse.
     server.maxHeadersCount = 0;
     server.maxConnections = limits.connections;
-    const [takeConnection] = server.listeners('connection') as ((socket: Socket) => void)[];
+    const event = tls ? 'secureConnection' : 'connection';
+    const [takeConnection] = server.listeners(event) as ((socket: Socket) => void)[];
     this.#takeConnection = takeConnection as (socket: Socket) => void;
-    server.removeAllListeners('connection');
-    server.on('connection', (socket: Socket) => {
+    server.removeAllListeners(event);
+    if (tls) this.#followHandshakes();
+    server.on(event, (socket: Socket) => {
+      this.#handshaking.get(keyOf(socket))?.done();
       this.#silent.add(socket);
       socket.on('close', () => this.#silent.delete(socket));
       decide(socket);
@@ -74,6 +86,21 @@ export class Http1Server {
     this.#isClosing = true;
     this.server.closeIdleConnections();
     for (const socket of this.#silent) socket.destroy();
+    for (const { socket } of this.#handshaking.values()) socket.destroy();
+  }
+
+  /** Shows another certificate to whoever comes from now on. @throws Error – it cannot be used; the one before stays */
+  setTls(tls: TlsPair): void {
+    (this.server as SecureServer).setSecureContext({ ...contextOf(tls), ...ofTls });
+  }
+
+  #followHandshakes(): void {
+    this.server.on('connection', (socket: Socket) => {
+      const key = keyOf(socket);
+      const done = () => this.#handshaking.delete(key);
+      this.#handshaking.set(key, { socket, done });
+      socket.on('close', done);
+    });
   }
 
   #take(request: IncomingMessage, response: ServerResponse, handle: Handler, waitsForContinue: boolean): void {
@@ -90,6 +117,16 @@ export class Http1Server {
     else response.once('socket', () => handle(takenBy(request, response, waitsForContinue)));
   }
 }
+
+function keyOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
+}
+
+function contextOf({ certificate, key }: TlsPair): { readonly cert: string; readonly key: string } {
+  return { cert: certificate, key };
+}
+
+const ofTls = { minVersion: 'TLSv1.2', ALPNProtocols: ['h2', 'http/1.1'] } as const satisfies SecureContextOptions & { ALPNProtocols: string[] };
 
 /** `CONNECT` asks for a tunnel to somewhere else: never. */
 function refuseTunnel(socket: Duplex): void {
