@@ -31,7 +31,9 @@ export type GatewayProgramOptions = {
   /** Has invoices made by it. */
   readonly sandbox: SandboxAddress | undefined;
   /** Default: our own. */
-  readonly upstreamClient?: 'farebox' | 'undici';
+  readonly upstreamClient?: 'farebox' | 'undici' | undefined;
+  /** Default: HTTP/1.1. */
+  readonly upstreamKind?: 'http1' | 'h2c' | undefined;
 };
 
 /** What it can be asked. */
@@ -95,6 +97,7 @@ function configFor({ upstreamPort, trustsLoad, store, upstreamClient = 'farebox'
   const routes = [
     { path: paths.free, methods: 'GET', free: true },
     { path: paths.pass, methods: 'GET', price: '10 sat', terms: 'pass 1h' },
+    { path: paths.call, methods: 'POST', price: '10 sat', terms: 'pass 1h' },
     ...(counts ? counted : []),
   ];
   return createConfig({
