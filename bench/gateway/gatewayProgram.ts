@@ -107,7 +107,7 @@ function configFor({ upstreamPort, trustsLoad, store, upstreamClient = 'farebox'
     upstreamClient,
     ...(counts ? {} : { store: 'none' }),
     trustedProxies: trustsLoad ? ['127.0.0.1'] : [],
-    limits: { invoicesPerClientPerMinute: 1_000_000_000, invoicesPerMinute: 1_000_000_000 },
+    limits: { connections: 12_000, invoicesPerClientPerMinute: 1_000_000_000, invoicesPerMinute: 1_000_000_000 },
     services: [{ name: 'bench', upstream: `http://127.0.0.1:${upstreamPort}`, routes }],
   });
 }
