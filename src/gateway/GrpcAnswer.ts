@@ -61,9 +61,9 @@ class GrpcAnswer implements AnswerHandler {
     else this.#follower.onHead(200, lines);
   }
 
-  onChunk(chunk: Chunk): void {
+  onChunk(chunk: Chunk, release?: () => void): void {
     this.#letGo(200);
-    this.#follower.onChunk(chunk);
+    this.#follower.onChunk(chunk, release);
   }
 
   onEnd(trailers: readonly string[]): void {

@@ -131,9 +131,9 @@ class Exchange implements GrpcFollower, ReplyFollower, TimerTarget {
     }
   }
 
-  onChunk(chunk: Chunk): void {
+  onChunk(chunk: Chunk, release?: () => void): void {
     this.#moved();
-    if (this.#phase === 'sending') this.#write(chunk);
+    if (this.#phase === 'sending') this.#write(chunk, release);
     else if (this.#phase === 'holding' || this.#phase === 'absent') this.#keep(chunk);
   }
 
@@ -183,13 +183,13 @@ class Exchange implements GrpcFollower, ReplyFollower, TimerTarget {
     }
   }
 
-  #write(chunk: Chunk): void {
+  #write(chunk: Chunk, release?: () => void): void {
     if (!this.#reply.hasBegun && this.#first === undefined) {
       this.#first = chunk;
       return;
     }
     this.#flush();
-    if (this.#phase === 'sending' && !this.#reply.write(chunk)) this.#block();
+    if (this.#phase === 'sending' && !this.#reply.write(chunk, release)) this.#block();
   }
 
   #block(): void {

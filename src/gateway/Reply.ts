@@ -60,8 +60,8 @@ export type Reply = {
   readonly begin: (status: number, headers: readonly string[]) => void;
   /** Lets the head go out by itself. */
   readonly flush: () => void;
-  /** False: the client takes no more for now. */
-  readonly write: (chunk: Chunk) => boolean;
+  /** False: the client takes no more for now. `onWritten`: told when the bytes are with the connection, where they get there. */
+  readonly write: (chunk: Chunk, onWritten?: () => void) => boolean;
   /** The end, with the last bytes if there are any left. */
   readonly end: (last: Chunk | undefined, trailers: readonly (readonly [name: string, value: string])[]) => void;
   /** Early hints: the links among these headers. */

@@ -38,8 +38,8 @@ export type AnswerHandler = {
   /** An answer before the answer, such as 103. */
   readonly onInformational: (status: number, headers: readonly string[]) => void;
   readonly onHead: (status: number, headers: readonly string[]) => void;
-  /** Bytes of the body, which are the handler's from now on. */
-  readonly onChunk: (chunk: Chunk) => void;
+  /** Bytes of the body, which are the handler's from now on. `release`: where they are wanted back, is called when nobody looks at them any more, or never. */
+  readonly onChunk: (chunk: Chunk, release?: () => void) => void;
   /** The answer is whole. */
   readonly onEnd: (trailers: readonly string[]) => void;
   /** There will be no whole answer. */

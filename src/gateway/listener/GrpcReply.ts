@@ -52,8 +52,8 @@ class GrpcReply implements Reply {
     this.#reply.flush();
   }
 
-  write(chunk: Chunk): boolean {
-    return this.#reply.write(chunk);
+  write(chunk: Chunk, onWritten?: () => void): boolean {
+    return this.#reply.write(chunk, onWritten);
   }
 
   end(last: Chunk | undefined, trailers: readonly (readonly [name: string, value: string])[]): void {

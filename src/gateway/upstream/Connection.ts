@@ -3,14 +3,16 @@
  *
  *     connecting ─ idle ─ busy ─ idle ─ …        ended, at any moment
  *
- * Bytes are read into memory that connections share, and parsed before anybody else reads: nothing of them is kept but what is copied.
+ * Bytes are read into memory that connections share, and parsed before anybody else reads: nothing of them is kept but what is copied. Where
+ * much comes at once a connection reads into memory of its own, which is handed on.
  */
 import type { OnReadOpts, Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
 import type { Timer, TimerTarget, TimerWheel } from '../TimerWheel.ts';
 import type { UpstreamTarget } from '../Upstream.ts';
-import type { Call, Carrier } from './Call.ts';
+import { type Call, type Carrier, textBytes } from './Call.ts';
 import { dial } from './dial.ts';
+import { type Piece, shared, takePiece } from './ReadMemory.ts';
 import { BodyWriter, formatHead } from './RequestWriter.ts';
 import { ResponseParser } from './ResponseParser.ts';
 
@@ -42,6 +44,10 @@ export class Connection implements Carrier, TimerTarget {
   #isPaused = false;
   #isStopped = false;
   #isEnded = false;
+  /** What it reads into while a long answer comes. */
+  #piece: Piece | undefined;
+  #isLong = false;
+  #hasRead = false;
 
   constructor(target: UpstreamTarget, owner: ConnectionOwner, timers: TimerWheel, timeoutMs: number, reservedFor?: Call) {
     this.#owner = owner;
@@ -49,7 +55,12 @@ export class Connection implements Carrier, TimerTarget {
     const url = new URL(target.origin);
     this.#host = url.host;
     this.#timeoutMs = timeoutMs;
-    this.#socket = open(url, target.secureContext, (bytes, count) => this.#onRead(bytes, count));
+    this.#socket = open(
+      url,
+      target.secureContext,
+      (bytes, count) => this.#onRead(bytes, count),
+      () => this.#readInto(),
+    );
     this.#socket.on(url.protocol === 'https:' ? 'secureConnect' : 'connect', () => this.#onConnect());
     this.#socket.on('drain', () => this.#writer?.onDrain());
     this.#socket.on('end', () => this.#onEnd());
@@ -105,6 +116,10 @@ export class Connection implements Carrier, TimerTarget {
     this.#socket.resume();
   }
 
+  lend(bytes: Buffer): (() => void) | undefined {
+    return this.#piece?.bytes === bytes ? this.#piece.lend() : undefined;
+  }
+
   drop(): void {
     this.#call = undefined;
     this.#end(new Error('nobody waits for the answer any more'));
@@ -132,17 +147,31 @@ export class Connection implements Carrier, TimerTarget {
     // Nobody has asked for anything: whoever asked next would be given this for an answer.
     if (this.#call === undefined) return this.#end(new Error('bytes that nobody asked for'));
     const wasPaused = this.#isPaused;
+    this.#hasRead = true;
     try {
       this.#parser.read(bytes, 0, count);
     } catch (error) {
       return this.#fail(error as Error);
     }
     if (this.#isEnded) return;
+    this.#isLong = count > textBytes && !this.#parser.isOver;
     if (this.#parser.isOver) this.#onWhole();
     else if (wasPaused && this.#isPaused) {
       this.#isStopped = true;
       this.#socket.pause();
     }
+  }
+
+  /** Asked for before the first read, and after every one: what to read into from now on; undefined: the same as before. */
+  #readInto(): Buffer | undefined {
+    if (!this.#hasRead) return shared;
+    this.#hasRead = false;
+    const before = this.#piece;
+    if (before === undefined && !this.#isLong) return undefined;
+    if (before !== undefined && this.#isLong && !before.isLent) return undefined;
+    before?.leave();
+    this.#piece = this.#isLong && !this.#isEnded ? takePiece() : undefined;
+    return this.#piece?.bytes ?? shared;
   }
 
   #onEnd(): void {
@@ -187,15 +216,12 @@ export class Connection implements Carrier, TimerTarget {
   }
 }
 
-/** What plain connections read into: each is done with it before another begins. */
-const shared = Buffer.allocUnsafeSlow(65_536);
-
 /** TLS may hand out what one connection has read in the midst of what another does: each has memory of its own, of the size of a record. */
 const recordBytes = 16_384;
 
-function open(url: URL, secureContext: SecureContext | undefined, onRead: (bytes: Buffer, count: number) => void): Socket {
+function open(url: URL, secureContext: SecureContext | undefined, onRead: (bytes: Buffer, count: number) => void, readInto: () => Buffer | undefined): Socket {
   const onread: OnReadOpts = {
-    buffer: url.protocol === 'https:' ? Buffer.allocUnsafeSlow(recordBytes) : shared,
+    buffer: url.protocol === 'https:' ? Buffer.allocUnsafeSlow(recordBytes) : (readInto as () => Buffer),
     callback: (count, bytes) => {
       onRead(bytes as Buffer, count);
       return true;

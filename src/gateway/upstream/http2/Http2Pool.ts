@@ -93,11 +93,11 @@ export class Http2Pool implements SessionOwner, Queue, TimerTarget {
       const sending = this.#http1.send(call.request, {
         onInformational: (status, headers) => call.onInformational(status, headers),
         onHead: (status, headers) => call.onHead(status, headers),
-        onChunk: (chunk) => call.pass(chunk),
+        onChunk: (chunk, release) => call.pass(chunk, release),
         onEnd: (trailers) => call.onEnd(trailers),
         onError: (error) => call.fail(error),
       });
-      call.ride({ pause: () => sending.pause(), resume: () => sending.resume(), drop: () => sending.abort() });
+      call.ride({ pause: () => sending.pause(), resume: () => sending.resume(), drop: () => sending.abort(), lend: () => undefined });
     }
   }
 

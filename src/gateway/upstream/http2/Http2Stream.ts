@@ -89,6 +89,11 @@ export class Http2Stream implements Carrier {
     this.#stream.resume();
   }
 
+  /** What comes here is nobody else's. */
+  lend(): undefined {
+    return undefined;
+  }
+
   /** Nobody waits for the answer any more, and the upstream is told. */
   drop(): void {
     this.#take();
