@@ -13,6 +13,7 @@ import { namesOurScheme } from '../../src/http/headers.ts';
 import type { Bought, Shop } from '../conformance/shop/shop.ts';
 import type { StandRoute } from '../conformance/shop/stands.ts';
 import { ask, type Closing, closeAll, openRaw, openStage, openTcp, openUpstream, type Seen, valuesOf } from '../gateway/harness.ts';
+import { testLeakedCalls } from './calls.ts';
 import { enter, path } from './thief.ts';
 
 const closing: Closing = [];
@@ -197,3 +198,5 @@ test('whatever is read as a credential on a line is held back with its line', ()
   );
   expect(read).toBeGreaterThan(1000);
 });
+
+describe('calls of gRPC', () => testLeakedCalls(closing));

@@ -1,9 +1,11 @@
 /**
  * Hanging up before the last byte, over and over, for the same payment; provoking upstream errors to keep a claim for ever.
  */
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { bucket } from '../../src/server/terms/Bucket.ts';
 import type { Ask, Bought } from '../conformance/shop/shop.ts';
+import { type Closing, closeAll } from '../gateway/harness.ts';
+import { testCancelledCalls } from './calls.ts';
 import { buyThing, calls, enterCounted, expectEnded, fewThings, spendRest, things } from './counted.ts';
 import { askUntilFree, auth, codeOf, enter, names, narrowed, path, refusalOf, standing } from './thief.ts';
 
@@ -285,4 +287,10 @@ describe.each(names)('%s', (name) => {
     expect([await refusalOf(shop, '/dear/three', auth(failing.authorization)), shop.upstream.seen.length]).toEqual(['CREDENTIAL_USED', seen + 3]);
     expect((await shop.ledger()).includes('reversed')).toBe(false);
   });
+});
+
+describe('calls of gRPC', () => {
+  const closing: Closing = [];
+  afterEach(() => closeAll(closing));
+  testCancelledCalls(closing);
 });
