@@ -124,9 +124,16 @@ export function openStub(
   options: { readonly interceptors?: readonly grpc.Interceptor[]; readonly credentials?: grpc.ChannelCredentials } = {},
 ): Stub {
   const Client = grpc.makeGenericClientConstructor(service, 'farebox.test.Translator');
-  const { credentials = grpc.credentials.createInsecure(), interceptors = [] } = options;
-  // A channel of its own: others may lead to the same port later on.
-  const stub = new Client(`127.0.0.1:${port}`, credentials, { interceptors: [...interceptors], 'grpc.use_local_subchannel_pool': 1 }) as unknown as Stub;
+  const { credentials, interceptors = [] } = options;
+  const channel = {
+    // Of its own: others may lead to the same port later on.
+    'grpc.use_local_subchannel_pool': 1,
+    ...(credentials && { 'grpc.ssl_target_name_override': 'localhost' }),
+  };
+  const stub = new Client(`127.0.0.1:${port}`, credentials ?? grpc.credentials.createInsecure(), {
+    interceptors: [...interceptors],
+    ...channel,
+  }) as unknown as Stub;
   closing.push(() => stub.close());
   return stub;
 }
