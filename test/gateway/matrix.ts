@@ -44,7 +44,7 @@ export function writeCertificates(closing: Closing): string {
 }
 
 /** A long body: another byte at every place. */
-const long = Buffer.from(Uint32Array.from({ length: 400_000 }, (_, at) => Math.imul(at + 1, 2_654_435_761)).buffer);
+export const long = Buffer.from(Uint32Array.from({ length: 400_000 }, (_, at) => Math.imul(at + 1, 2_654_435_761)).buffer);
 
 export function hashOf(...parts: readonly Uint8Array[]): string {
   return parts.reduce<Hash>((hash, part) => hash.update(part), createHash('sha256')).digest('hex');
