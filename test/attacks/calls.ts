@@ -4,9 +4,10 @@
 import { type Metadata, status } from '@grpc/grpc-js';
 import { expect, test } from 'vitest';
 import * as Macaroon from '../../src/core/Macaroon.ts';
+import { type Frame, flags, frames, openFrames } from '../gateway/frames.ts';
 import { askOne, follow, metadataOf, type Outcome } from '../gateway/grpc.ts';
 import { openGrpcShop } from '../gateway/grpcShop.ts';
-import type { Closing } from '../gateway/harness.ts';
+import { type Closing, openRaw, openStage } from '../gateway/harness.ts';
 
 type GrpcShop = Awaited<ReturnType<typeof openGrpcShop>>;
 
@@ -129,6 +130,27 @@ export function testLeakedCalls(closing: Closing): void {
       expect(said).not.toMatch(/l402|lsat|macaroon/i);
     },
   );
+}
+
+/** Row 27. */
+export function testCutRequests(closing: Closing): void {
+  test('a body that is cut off never ends, to an upstream over HTTP/2, as if it were whole', async () => {
+    const seen: Frame[] = [];
+    const begun = Promise.withResolvers<void>();
+    const over = Promise.withResolvers<void>();
+    const upstream = await openFrames(closing, (_, frame) => {
+      seen.push(frame);
+      if (frame.type === frames.data) begun.resolve();
+      if (frame.type === frames.reset) over.resolve();
+    });
+    const stage = await openStage(closing, { upstream: 0, service: { upstream: { url: `http://127.0.0.1:${upstream.port}`, protocol: 'h2' } } });
+    const client = await openRaw(closing, stage.port);
+    client.write('POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhalf \r\n');
+    await begun.promise;
+    client.socket.destroy();
+    await over.promise;
+    expect(seen.filter(({ type, flags: flag }) => (type === frames.headers || type === frames.data) && (flag & flags.endStream) !== 0)).toEqual([]);
+  });
 }
 
 /** Row 41. */

@@ -486,6 +486,28 @@ describe('requests', () => {
   });
 });
 
+test.each([
+  ['whose body breaks off', (source: PassThrough) => source.destroy()],
+  ['that is given up', (_: PassThrough, sending: { abort: () => void }) => sending.abort()],
+  ['whose answer came before its end', (_source: PassThrough, _sending: object, connection: FrameConnection) => answer(connection, 1)],
+])('a request %s never ends as if it were whole', async (_, act) => {
+  const seen: Frame[] = [];
+  const has = Promise.withResolvers<FrameConnection>();
+  const over = Promise.withResolvers<void>();
+  const server = await openFrames(closing, (connection, frame) => {
+    seen.push(frame);
+    if (frame.type === frames.data) has.resolve(connection);
+    if (frame.type === frames.reset) over.resolve();
+  });
+  const source = new PassThrough();
+  const { sending } = openClient(server.port).send({ method: 'POST', body: new RequestBody(source, 1000, undefined) });
+  source.write('half of');
+  act(source, sending, await has.promise);
+  await over.promise;
+  expect(seen.filter(({ type }) => type === frames.reset).map(({ payload }) => payload.readUInt32BE())).toEqual([8]);
+  expect(seen.filter((frame) => frame.type !== frames.reset && (frame.flags & flags.endStream) !== 0)).toEqual([]);
+});
+
 describe('over TLS', () => {
   const certificates = JSON.parse(readFileSync(new URL('../../../test/vectors/tls.json', import.meta.url), 'utf8')) as Readonly<Record<string, string>>;
   const own = { key: certificates.serverKey, cert: certificates.good };

@@ -6,7 +6,7 @@
  * @see RFC 9113, sections 5.1, 8.1 and 8.2
  */
 import type { ClientHttp2Stream } from 'node:http2';
-import { constants } from 'node:http2';
+import { addAbortSignal } from 'node:stream';
 import type { OnwardRequest } from '../../Upstream.ts';
 import type { Carrier } from '../Call.ts';
 import { assertField, assertTarget } from '../RequestWriter.ts';
@@ -97,7 +97,7 @@ export class Http2Stream implements Carrier {
   /** Nobody waits for the answer any more, and the upstream is told. */
   drop(): void {
     this.#take();
-    this.#reset(constants.NGHTTP2_CANCEL);
+    this.#reset();
   }
 
   #onHead(status: number, raw: string[]): void {
@@ -110,7 +110,7 @@ export class Http2Stream implements Carrier {
     if (!this.#isWhole || !this.#hasHead) return this.#onBroken(new Error('the upstream ended its stream before the answer was whole'));
     const call = this.#take();
     // What is left of the request is not wanted any more.
-    if (!this.#stream.writableEnded) this.#reset(constants.NGHTTP2_NO_ERROR);
+    if (!this.#stream.writableEnded) this.#reset();
     this.#tellEnd(new Error('the answer is whole'), undefined);
     call?.onEnd(this.#trailers);
   }
@@ -128,9 +128,9 @@ export class Http2Stream implements Carrier {
     this.#owner.onStreamEnded(this, error, left);
   }
 
-  #reset(code: number): void {
-    this.#stream.close(code);
-    if (this.#stream.isPaused()) this.#stream.resume();
+  /** Says that the stream is cancelled. Not by `close`, which ends a body that was cut off as if it were whole before it resets. */
+  #reset(): void {
+    addAbortSignal(cancelled, this.#stream);
   }
 
   /** From now on nothing that happens here is told to the request. */
@@ -178,7 +178,7 @@ export class Http2Stream implements Carrier {
 
   readonly #onBodyFailed = (error: Error): void => {
     const call = this.#take();
-    this.#reset(constants.NGHTTP2_CANCEL);
+    this.#reset();
     call?.fail(error);
   };
 
@@ -195,6 +195,9 @@ function fieldsOf(raw: readonly string[]): readonly string[] {
   while (raw[from]?.startsWith(':')) from += 2;
   return from === 0 ? raw : raw.slice(from);
 }
+
+/** Node resets what is aborted with CANCEL, and what is destroyed otherwise with INTERNAL_ERROR. */
+const cancelled = AbortSignal.abort();
 
 /** Of a connection of HTTP/1.1. */
 const ofHttp1: ReadonlySet<string> = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade', 'http2-settings']);
