@@ -17,6 +17,7 @@ import { type SecretChoice, secretAt } from './ConfigSecrets.ts';
 import { readStore, type StoreChoice } from './ConfigStore.ts';
 import { type ConfigPath, type ConfigText, createMistakes, type Environment, fromValue, type Mistakes, parse } from './ConfigText.ts';
 import { readUpstream, type UpstreamConfig, type UpstreamFile } from './ConfigUpstreams.ts';
+import { readTls, type TlsConfig } from './config/ConfigTls.ts';
 import * as satgate from './import/satgate.ts';
 import type { RouteKey } from './Router.ts';
 
@@ -69,6 +70,8 @@ export type GatewayConfig = PayeesConfig & {
   /** The file it came from, for messages. */
   readonly file: string;
   readonly listen: ListenAddress;
+  /** What clients are shown over TLS; undefined: requests come in the clear. */
+  readonly tls: TlsConfig | undefined;
   /** Play money may be taken from others than this machine. */
   readonly sandboxPublic: boolean;
   readonly realm: string;
@@ -99,6 +102,7 @@ export type GatewayConfig = PayeesConfig & {
     readonly headBytes: number;
     readonly headerLines: number;
     readonly connections: number;
+    readonly streams: number;
     readonly upstreamConnections: number;
     readonly upstreamQueue: number;
     readonly invoicesPerClientPerMinute: number;
@@ -176,6 +180,7 @@ function withDefaults(found: ConfigFile, file: string, text: ConfigText, absolut
   return {
     file,
     listen: found.listen ?? { host: '127.0.0.1', port: 8402 },
+    tls: readTls(found.tls, ['tls'], text, absolute),
     ...payees,
     sandboxPublic: found.sandbox === 'public',
     realm: found.realm ?? 'main',
@@ -201,6 +206,7 @@ function withDefaults(found: ConfigFile, file: string, text: ConfigText, absolut
       headBytes: limits.head ?? 16_384,
       headerLines: limits.headerLines ?? 100,
       connections: limits.connections ?? 10_000,
+      streams: limits.streams ?? 100,
       upstreamConnections: limits.upstreamConnections ?? 1024,
       upstreamQueue: limits.upstreamQueue ?? 10_000,
       invoicesPerClientPerMinute: limits.invoicesPerClientPerMinute ?? 600,
@@ -228,6 +234,9 @@ function checkWhole(config: GatewayConfig, mistakes: Mistakes, keysInFile: boole
       ['workers'],
       'each process would have a memory of its own, and serve what another has served: name a store that they share, such as "store: farebox.db"',
     );
+  }
+  if (config.workers !== 1 && config.tls?.kind === 'self-signed') {
+    fail(['tls'], 'each process would show a certificate of its own: name the files of one, or serve with one process');
   }
   const counted = config.routes.find(({ sale }) => sale !== undefined && sale.terms.kind !== 'pass');
   if (config.store.kind === 'none' && counted) {

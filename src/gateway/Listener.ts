@@ -1,16 +1,16 @@
 /**
- * The server side: Node's HTTP/1.1 parser, as strict as it comes, with bounds on everything a client may take its time over.
+ * The server side: HTTP/1.1 and HTTP/2 on one port, with bounds on everything a client may take its time over.
  *
- * Requests on one connection are handled one after the other, also where a client sends several ahead: an answer that cannot be sent yet
- * is not asked for yet.
- *
- * @see RFC 9112, sections 9.3.2 and 9.6; RFC 9110, sections 7.8, 9.3.6 and 10.1.1
+ *     connection ─ preface of HTTP/2, or h2 by ALPN ─ Http2Server
+ *                └ anything else ──────────────────── Http1Server
  */
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type AddressInfo, Server, type Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
 import { atMost, type Clock } from '../core/Clock.ts';
-import { takenBy } from './listener/Http1Reply.ts';
+import type { TlsPair } from './listener/Certificates.ts';
+import { Http1Server } from './listener/Http1Server.ts';
+import { Http2Server } from './listener/Http2Server.ts';
+import { readPreface } from './listener/Preface.ts';
 import type { Handler } from './Reply.ts';
 
 /** What bounds a client. */
@@ -19,12 +19,16 @@ export type ListenerLimits = {
   readonly headerBytes: number;
   /** Open at once; more are dropped. */
   readonly connections: number;
+  /** Requests under way at once on one connection of HTTP/2. */
+  readonly streams: number;
   /** For a request's head to arrive. */
   readonly headTimeoutMs: number;
   /** For a whole request to arrive. */
   readonly requestTimeoutMs: number;
   /** Between two requests on a connection. */
   readonly keepAliveTimeoutMs: number;
+  /** For an answer to be read that is whole. */
+  readonly idleTimeoutMs: number;
 };
 
 /** A server that listens or may listen. */
@@ -38,48 +42,24 @@ export type Listener = {
   readonly leave: (patienceMs: number, hurry: AbortSignal | undefined) => Promise<void>;
   /** Takes no more connections, lets running requests finish for so long, then ends them. */
   readonly close: (graceMs: number) => Promise<void>;
+  /** Shows another certificate from now on. @throws Error – it cannot be used; the one before stays */
+  readonly setTls: (tls: TlsPair) => void;
 };
 
-/** Makes a server that does not listen yet. */
-export function createListener(limits: ListenerLimits, clock: Clock, handle: Handler): Listener {
-  let closing = false;
-  let leaving = false;
+/** Makes a server that does not listen yet. `tls`: undefined in the clear. */
+export function createListener(limits: ListenerLimits, clock: Clock, handle: Handler, tls?: TlsPair): Listener {
   let left: Promise<void> | undefined;
-  const running = new Set<ServerResponse>();
-  /** Connections on which no whole head has come yet. Node does not count them as idle. */
-  const silent = new Set<Socket>();
-  const server = createServer({
-    insecureHTTPParser: false,
-    maxHeaderSize: limits.headerBytes,
-    // Node wants the head to have no longer than the whole request.
-    headersTimeout: Math.min(limits.headTimeoutMs, limits.requestTimeoutMs),
-    requestTimeout: limits.requestTimeoutMs,
-    keepAliveTimeout: limits.keepAliveTimeoutMs,
-    connectionsCheckingInterval: Math.min(5000, limits.headTimeoutMs, limits.requestTimeoutMs),
-  });
-  // Node would drop the lines beyond its limit silently; we count, and refuse.
-  server.maxHeadersCount = 0;
-  server.maxConnections = limits.connections;
-  const take = (waitsForContinue: boolean) => (request: IncomingMessage, response: ServerResponse) => {
-    if (leaving) response.shouldKeepAlive = false;
-    request.on('error', () => {});
-    response.on('error', () => {});
-    running.add(response);
-    response.on('close', () => {
-      running.delete(response);
-      if (closing) setImmediate(() => server.closeIdleConnections());
-    });
-    silent.delete(request.socket);
-    if (response.socket) handle(takenBy(request, response, waitsForContinue));
-    else response.once('socket', () => handle(takenBy(request, response, waitsForContinue)));
+  const http2 = new Http2Server({ limits, clock, handle });
+  const take = (socket: Socket, isHttp2: boolean) => {
+    if (!isHttp2) return http1.take(socket);
+    http1.letGo(socket);
+    http2.take(socket);
   };
-  server.on('connection', (socket: Socket) => {
-    silent.add(socket);
-    socket.on('close', () => silent.delete(socket));
+  const http1 = new Http1Server(limits, handle, tls, (socket: Socket) => {
+    if (tls) take(socket, (socket as TLSSocket).alpnProtocol === 'h2');
+    else readPreface(socket, clock, limits.headTimeoutMs, (isHttp2) => take(socket, isHttp2));
   });
-  server.on('request', take(false));
-  server.on('checkContinue', take(true));
-  server.on('connect', (_request: IncomingMessage, socket: Duplex) => refuseTunnel(socket));
+  const { server } = http1;
   return {
     listen: (host, port) =>
       new Promise((resolve, reject) => {
@@ -92,8 +72,8 @@ export function createListener(limits: ListenerLimits, clock: Clock, handle: Han
       }),
     leave: async (patienceMs, hurry) => {
       if (!server.listening) return;
-      leaving = true;
-      for (const response of running) response.shouldKeepAlive = false;
+      http1.leave();
+      http2.leave();
       // The server of HTTP would end idle connections with it, and with them requests that are on their way.
       left = new Promise((resolve) => Server.prototype.close.call(server, () => resolve()));
       const hurried = new Promise<void>((resolve) => hurry?.addEventListener('abort', () => resolve(), { once: true }));
@@ -102,22 +82,19 @@ export function createListener(limits: ListenerLimits, clock: Clock, handle: Han
     close: (graceMs) =>
       new Promise((resolve) => {
         if (!server.listening && left === undefined) return resolve();
-        closing = true;
-        const cancel = clock.after(graceMs, () => server.closeAllConnections());
+        const cancel = clock.after(graceMs, () => {
+          server.closeAllConnections();
+          http2.destroy();
+        });
         const done = () => {
           cancel();
           resolve();
         };
         if (left === undefined) server.close(done);
         else void left.then(done);
-        server.closeIdleConnections();
-        for (const socket of silent) socket.destroy();
+        http1.close();
+        http2.close();
       }),
+    setTls: (next) => http1.setTls(next),
   };
-}
-
-/** `CONNECT` asks for a tunnel to somewhere else: never. */
-function refuseTunnel(socket: Duplex): void {
-  socket.on('error', () => {});
-  socket.end('HTTP/1.1 501 Not Implemented\r\nContent-Length: 0\r\nConnection: close\r\n\r\n', () => socket.destroy());
 }
