@@ -229,7 +229,7 @@ describe('connections', () => {
     expect((await ask(stage.port, '/a')).status).toBe(200);
   });
 
-  test('on which a thousand requests are sent ahead cost one at a time', async () => {
+  test('on which a hundred requests are sent ahead cost one at a time; one more ends the connection', async () => {
     let checks = 0;
     const upstream = await openTcp(closing, () => {});
     const stage = await openStage(closing, {
@@ -240,10 +240,17 @@ describe('connections', () => {
       },
     });
     const client = await openRaw(closing, stage.port);
-    client.write('GET /a HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(1000));
+    const requests = (count: number) => 'GET /a HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(count);
+    client.write(requests(101));
     while (checks === 0) await new Promise((resolve) => setImmediate(resolve));
     await settled(() => checks);
     expect(checks).toBe(1);
+    client.write(requests(1));
+    expect(await ended(client)).not.toBe('nothing happened');
+    const greedy = await openRaw(closing, stage.port);
+    greedy.write(requests(10_000));
+    expect(await ended(greedy)).not.toBe('nothing happened');
+    expect(checks).toBe(2);
   });
 });
 

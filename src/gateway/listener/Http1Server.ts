@@ -3,7 +3,7 @@
  * It owns the port as well, and hands on what it is not to take itself.
  *
  * Requests on one connection are handled one after the other, also where a client sends several ahead: an answer that cannot be sent yet
- * is not asked for yet.
+ * is not asked for yet. Whoever sends more ahead than anybody has use for is let go: each takes memory, and nobody may hold a thousand.
  *
  * @see RFC 9112, sections 9.3.2 and 9.6; RFC 9110, sections 7.8, 9.3.6 and 10.1.1
  */
@@ -21,6 +21,8 @@ import { takenBy } from './Http1Reply.ts';
 export class Http1Server {
   readonly server: Server | SecureServer;
   readonly #running = new Set<ServerResponse>();
+  /** Requests that wait for an earlier one on their connection. */
+  readonly #ahead = new WeakMap<Socket, number>();
   /** Connections on which no whole head has come yet. Node does not count them as idle. */
   readonly #silent = new Set<Socket>();
   /** Connections on which TLS has not begun yet, by their other end. */
@@ -114,9 +116,22 @@ export class Http1Server {
     });
     this.#silent.delete(request.socket);
     if (response.socket) handle(takenBy(request, response, waitsForContinue));
-    else response.once('socket', () => handle(takenBy(request, response, waitsForContinue)));
+    else this.#takeLater(request, response, () => handle(takenBy(request, response, waitsForContinue)));
+  }
+
+  #takeLater({ socket }: IncomingMessage, response: ServerResponse, take: () => void): void {
+    const ahead = this.#ahead.get(socket) ?? 0;
+    this.#ahead.set(socket, ahead + 1);
+    if (ahead === maxAhead) socket.destroy();
+    response.once('socket', () => {
+      this.#ahead.set(socket, (this.#ahead.get(socket) as number) - 1);
+      take();
+    });
   }
 }
+
+/** Requests that a client may send before their forerunners are answered. */
+const maxAhead = 100;
 
 function keyOf({ remoteAddress, remotePort }: Socket): string {
   return `${remoteAddress} ${remotePort}`;
