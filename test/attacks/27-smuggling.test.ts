@@ -5,6 +5,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { createConfig } from '../../src/gateway/Config.ts';
 import { type Closing, closeAll, letThrough, openRaw, openStage, openTcp, openUpstream, type Seen, valuesOf } from '../gateway/harness.ts';
+import { smugglingOverHttp2 } from './smugglingHttp2.ts';
 import { enter, names, path, sendRaw } from './thief.ts';
 
 const closing: Closing = [];
@@ -394,3 +395,5 @@ function expectFramedOnce(seen: Seen | undefined): void {
   expect(valuesOf(seen?.lines ?? [], 'te').every((value) => value === 'trailers')).toBe(true);
   expect(valuesOf(seen?.lines ?? [], 'host')).toHaveLength(1);
 }
+
+smugglingOverHttp2();

@@ -21,6 +21,7 @@ import {
   sellWith,
   settled,
 } from '../gateway/harness.ts';
+import { floodsOverHttp2 } from './floodsHttp2.ts';
 import { soon } from './soon.ts';
 import { codeOf, enter, path, standing } from './thief.ts';
 
@@ -285,3 +286,5 @@ describe('what is not served', () => {
     expect(client.received()).not.toMatch(/101 Switching/);
   });
 });
+
+floodsOverHttp2();

@@ -90,6 +90,7 @@ export class Http2Reply implements Reply {
 
   end(last: Chunk | undefined, trailers: Trailers): void {
     this.#trailers = trailers;
+    if (this.#head !== undefined && trailers.length === 0 && (last === undefined || last.length === 0)) this.#isBare = true;
     this.#sendHead(trailers.length > 0);
     this.#hasEnded = true;
     this.#onEnded();
@@ -167,7 +168,7 @@ export class Http2Reply implements Reply {
 
   #sendTrailers(): void {
     if (this.isGone) return;
-    const lines = this.#trailers.flatMap(([name, value]) => [name, value]);
+    const lines = this.#trailers.flat();
     try {
       this.#stream.sendTrailers(collect(lines));
     } catch {
