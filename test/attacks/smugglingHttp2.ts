@@ -145,6 +145,28 @@ export function smugglingOverHttp2(): void {
     });
   });
 
+  test('over HTTP/2, a body that is taken back without an error never ends as a whole request', async () => {
+    let forwarded = '';
+    let isOver = false;
+    const upstream = await openTcp(closing, (socket) => {
+      socket
+        .on('data', (chunk) => {
+          forwarded += chunk.toString('latin1');
+          isOver ||= forwarded.endsWith('0\r\n\r\n');
+        })
+        .on('close', () => {
+          isOver = true;
+        });
+    });
+    const stage = await openStage(closing, { upstream });
+    const client = await openRawHttp2(closing, stage.port);
+    client.write(frame(kinds.headers, flags.endHeaders, 1, block(requestLines('/a', 'POST'))), frame(kinds.data, 0, 1, Buffer.from('half')));
+    while (!forwarded.includes('half')) await new Promise((resolve) => setImmediate(resolve));
+    client.write(frame(kinds.reset, 0, 1, Buffer.alloc(4)));
+    while (!isOver) await new Promise((resolve) => setImmediate(resolve));
+    expect(forwarded).not.toMatch(/\r\n0\r\n/);
+  });
+
   describe('over HTTP/2, forwarded as one request, written anew', () => {
     test.each(leftOut)('%s goes no further', async (_, name, value) => {
       const upstream = await openUpstream(closing);
@@ -185,7 +207,7 @@ export function smugglingOverHttp2(): void {
     });
   });
 
-  test('an answer whose header would end a line is not written over HTTP/2', async () => {
+  test('what belongs to the connection of an upstream does not come back over HTTP/2', async () => {
     const port = await openTcp(closing, (socket) =>
       socket.once('data', () => socket.write('HTTP/1.1 200 OK\r\nConnection: X-Hop\r\nX-Hop: a\r\nKeep-Alive: timeout=5\r\nContent-Length: 2\r\n\r\nok')),
     );
