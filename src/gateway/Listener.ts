@@ -10,8 +10,11 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { type AddressInfo, Server, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { atMost, type Clock } from '../core/Clock.ts';
+import { linesOf } from '../http/NodeRequest.ts';
 import { takenBy } from './listener/Http1Reply.ts';
+import * as Http1Upgrade from './listener/Http1Upgrade.ts';
 import type { Handler } from './Reply.ts';
+import * as Handshake from './tunnel/Handshake.ts';
 
 /** What bounds a client. */
 export type ListenerLimits = {
@@ -48,6 +51,8 @@ export function createListener(limits: ListenerLimits, clock: Clock, handle: Han
   const running = new Set<ServerResponse>();
   /** Connections on which no whole head has come yet. Node does not count them as idle. */
   const silent = new Set<Socket>();
+  /** Connections that Node has handed over, and that are no tunnels: they end with the answer that they wait for. */
+  const waiting = new Set<Socket>();
   const server = createServer({
     insecureHTTPParser: false,
     maxHeaderSize: limits.headerBytes,
@@ -56,22 +61,42 @@ export function createListener(limits: ListenerLimits, clock: Clock, handle: Han
     requestTimeout: limits.requestTimeoutMs,
     keepAliveTimeout: limits.keepAliveTimeoutMs,
     connectionsCheckingInterval: Math.min(5000, limits.headTimeoutMs, limits.requestTimeoutMs),
+    shouldUpgradeCallback: Http1Upgrade.isUpgrade,
   });
   // Node would drop the lines beyond its limit silently; we count, and refuse.
   server.maxHeadersCount = 0;
   server.maxConnections = limits.connections;
-  const take = (waitsForContinue: boolean) => (request: IncomingMessage, response: ServerResponse) => {
-    if (leaving) response.shouldKeepAlive = false;
-    request.on('error', () => {});
-    response.on('error', () => {});
+  const follow = (response: ServerResponse) => {
     running.add(response);
     response.on('close', () => {
       running.delete(response);
       if (closing) setImmediate(() => server.closeIdleConnections());
     });
+  };
+  const take = (waitsForContinue: boolean) => (request: IncomingMessage, response: ServerResponse) => {
+    if (leaving) response.shouldKeepAlive = false;
+    request.on('error', () => {});
+    response.on('error', () => {});
+    follow(response);
     silent.delete(request.socket);
     if (response.socket) handle(takenBy(request, response, waitsForContinue));
     else response.once('socket', () => handle(takenBy(request, response, waitsForContinue)));
+  };
+  const takeUpgrade = (handedOver: Http1Upgrade.HandedOver) => {
+    const { request, socket } = handedOver;
+    if (socket.destroyed) return;
+    // Answers to requests before it go out first.
+    const before = [...running].find(({ req }) => req.socket === socket);
+    if (before !== undefined) return void before.once('close', () => takeUpgrade(handedOver));
+    // A Node that does not ask hands over whatever asks for any protocol.
+    if (!Handshake.namesWebSocket(linesOf(request.rawHeaders, 'upgrade'))) {
+      waiting.delete(socket);
+      Http1Upgrade.putBack(handedOver);
+      return void server.emit('connection', socket);
+    }
+    const { taken, response } = Http1Upgrade.wait(handedOver, clock, () => waiting.delete(socket));
+    follow(response);
+    handle(taken);
   };
   server.on('connection', (socket: Socket) => {
     silent.add(socket);
@@ -79,6 +104,14 @@ export function createListener(limits: ListenerLimits, clock: Clock, handle: Han
   });
   server.on('request', take(false));
   server.on('checkContinue', take(true));
+  server.on('upgrade', (request: IncomingMessage, duplex: Duplex, rest: Buffer) => {
+    const socket = duplex as Socket;
+    socket.on('error', () => {});
+    silent.delete(socket);
+    waiting.add(socket);
+    socket.once('close', () => waiting.delete(socket));
+    takeUpgrade({ request, socket, rest });
+  });
   server.on('connect', (_request: IncomingMessage, socket: Duplex) => refuseTunnel(socket));
   return {
     listen: (host, port) =>
@@ -103,7 +136,10 @@ export function createListener(limits: ListenerLimits, clock: Clock, handle: Han
       new Promise((resolve) => {
         if (!server.listening && left === undefined) return resolve();
         closing = true;
-        const cancel = clock.after(graceMs, () => server.closeAllConnections());
+        const cancel = clock.after(graceMs, () => {
+          server.closeAllConnections();
+          for (const socket of waiting) socket.destroy();
+        });
         const done = () => {
           cancel();
           resolve();

@@ -119,7 +119,6 @@ const targets: readonly Case[] = [
   ['a target with a port beyond measure', 'GET http://a:999999/a HTTP/1.1\r\nHost: a\r\n\r\n'],
   ['the target of OPTIONS', 'OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n'],
   ['a tunnel', 'CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n'],
-  ['a WebSocket', get('Connection: Upgrade', 'Upgrade: websocket', 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==', 'Sec-WebSocket-Version: 13')],
   ['a WebSocket in a list', get('Connection: Upgrade', 'Upgrade: h2c, WebSocket/13')],
 ];
 

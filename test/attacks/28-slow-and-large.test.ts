@@ -255,11 +255,6 @@ describe('what is not served', () => {
 
   test.each([
     ['HTTP/2 by prior knowledge, with streams that are reset at once', `PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n${frame(4, 0, 0)}${rapidReset}`, /^HTTP\/1\.1 400 /],
-    [
-      'a WebSocket',
-      'GET /a HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n',
-      /^HTTP\/1\.1 501 /,
-    ],
     ['a tunnel', 'CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n', /^HTTP\/1\.1 501 /],
   ])('%s: one answer, then the connection ends', async (_, bytes, expected) => {
     let connections = 0;
