@@ -101,6 +101,7 @@ export type GatewayConfig = PayeesConfig & {
     readonly headerLines: number;
     readonly connections: number;
     readonly webSockets: number;
+    readonly streams: number;
     readonly upstreamConnections: number;
     readonly upstreamQueue: number;
     readonly invoicesPerClientPerMinute: number;
@@ -205,6 +206,7 @@ function withDefaults(found: ConfigFile, file: string, text: ConfigText, absolut
       headerLines: limits.headerLines ?? 100,
       connections: limits.connections ?? 10_000,
       webSockets: limits.webSockets ?? 5000,
+      streams: limits.streams ?? 100,
       upstreamConnections: limits.upstreamConnections ?? 1024,
       upstreamQueue: limits.upstreamQueue ?? 10_000,
       invoicesPerClientPerMinute: limits.invoicesPerClientPerMinute ?? 600,

@@ -148,6 +148,8 @@ const limits = z.strictObject({
   connections: field(Fields.readCount).optional(),
   /** WebSockets that are open at once; more are refused with 503 before they are asked to pay. Default: 5000. */
   webSockets: field(Fields.readCount).optional(),
+  /** Requests under way at once on one connection of HTTP/2. Default: 100. More where one gRPC client holds many calls open. */
+  streams: field(Fields.readCount).optional(),
   /** Connections to one upstream; requests beyond it wait. Default: 1024. */
   upstreamConnections: field(Fields.readCount).optional(),
   /** Requests that may wait for a connection to one upstream; more are refused with 503. Default: 10000. */

@@ -220,6 +220,8 @@ export function assemble(parts: {
       headTimeoutMs: timeouts.headMs,
       requestTimeoutMs: timeouts.requestMs,
       keepAliveTimeoutMs: timeouts.keepAliveMs,
+      streams: limits.streams,
+      idleTimeoutMs: timeouts.idleMs,
     },
     clock,
     steps,
@@ -238,7 +240,8 @@ export function assemble(parts: {
         // They would never leave of their own accord, and have had that long.
         endAll(tunnels);
       }
-      const cancel = clock.after(timeouts.shutdownMs, () => endAll(tunnels));
+      // A moment before everything else ends, so that they hear of it.
+      const cancel = clock.after(Math.max(0, timeouts.shutdownMs - 1000), () => endAll(tunnels));
       await listener.close(timeouts.shutdownMs);
       cancel();
       // Requests whose clients are gone finish for their sale's sake, within the same bound.

@@ -51,7 +51,15 @@ const maxBodyBytes = 16_384;
 const strangers = { perClientPerMinute: 60, perMinute: 600 };
 const unknowns = { perClientPerMinute: 600, perMinute: 6000 };
 
-const limits = { headerBytes: 16_384, connections: 1024, headTimeoutMs: 10_000, requestTimeoutMs: 10_000, keepAliveTimeoutMs: 60_000 };
+const limits = {
+  headerBytes: 16_384,
+  connections: 1024,
+  streams: 100,
+  headTimeoutMs: 10_000,
+  requestTimeoutMs: 10_000,
+  keepAliveTimeoutMs: 60_000,
+  idleTimeoutMs: 10_000,
+};
 
 /** @throws CONFIG_INVALID – a secret that could be guessed, or that no header can hold */
 export function assertSecret(secret: string | undefined): void {

@@ -8,7 +8,15 @@ import * as FixedClock from '../testing/FixedClock.ts';
 import { createListener } from './Listener.ts';
 import type { Reply } from './Reply.ts';
 
-const limits = { headerBytes: 16_384, connections: 100, headTimeoutMs: 15_000, requestTimeoutMs: 60_000, keepAliveTimeoutMs: 60_000 };
+const limits = {
+  headerBytes: 16_384,
+  connections: 100,
+  streams: 100,
+  headTimeoutMs: 15_000,
+  requestTimeoutMs: 60_000,
+  keepAliveTimeoutMs: 60_000,
+  idleTimeoutMs: 60_000,
+};
 const ends: (() => unknown)[] = [];
 afterEach(async () => {
   for (const end of ends.splice(0).reverse()) await end();

@@ -100,7 +100,8 @@ const lines: readonly Case[] = [
   ['HTTP/1.10', 'GET /a HTTP/1.10\r\nHost: a\r\n\r\n'],
   ['http in lower case', 'GET /a http/1.1\r\nHost: a\r\n\r\n'],
   ['a method in lower case', 'get /a HTTP/1.1\r\nHost: a\r\n\r\n'],
-  ['the beginning of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
+  ['what is nearly the beginning of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\n'],
+  ['the beginning of HTTP/2 behind an empty line', '\r\nPRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
   ['bytes of TLS', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'],
 ];
 

@@ -32,17 +32,22 @@ export type Wire = {
   readonly reset: () => void;
 };
 
-/** A wire over a duplex stream that nobody reads. */
-export function over(stream: Duplex): Wire {
-  return new DuplexWire(stream);
+/**
+ * A wire over a duplex stream that nobody reads.
+ * @param reset - ends it at once; default: as a socket is ended
+ */
+export function over(stream: Duplex, reset?: () => void): Wire {
+  return new DuplexWire(stream, reset);
 }
 
 class DuplexWire implements Wire {
   readonly #stream: Duplex;
+  readonly #reset: (() => void) | undefined;
   #error: Error | undefined;
 
-  constructor(stream: Duplex) {
+  constructor(stream: Duplex, reset: (() => void) | undefined) {
     this.#stream = stream;
+    this.#reset = reset;
     stream.on('error', (error) => {
       this.#error ??= error;
     });
@@ -78,6 +83,7 @@ class DuplexWire implements Wire {
   reset(): void {
     const stream = this.#stream as Socket;
     if (stream.destroyed) return;
+    if (this.#reset) return this.#reset();
     // Over TLS there is no reset to be had.
     if ('resetAndDestroy' in stream && !('encrypted' in stream)) stream.resetAndDestroy();
     else stream.destroy();

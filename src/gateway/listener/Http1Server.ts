@@ -1,0 +1,140 @@
+/**
+ * The part of a listener that speaks HTTP/1.1: Node's parser, as strict as it comes, with bounds on everything a client may take its time over.
+ * It owns the port as well, and hands on what it is not to take itself.
+ *
+ * Requests on one connection are handled one after the other, also where a client sends several ahead: an answer that cannot be sent yet
+ * is not asked for yet.
+ *
+ * @see RFC 9112, sections 9.3.2 and 9.6; RFC 9110, sections 7.8, 9.3.6 and 10.1.1
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { Clock } from '../../core/Clock.ts';
+import { linesOf } from '../../http/NodeRequest.ts';
+import type { ListenerLimits } from '../Listener.ts';
+import type { Handler } from '../Reply.ts';
+import { namesWebSocket } from '../tunnel/Handshake.ts';
+import { takenBy } from './Http1Reply.ts';
+import * as Http1Upgrade from './Http1Upgrade.ts';
+
+/** See the head of this file. */
+export class Http1Server {
+  readonly server: Server;
+  readonly #running = new Set<ServerResponse>();
+  /** Connections on which no whole head has come yet. Node does not count them as idle. */
+  readonly #silent = new Set<Socket>();
+  /** Connections that Node has handed over, and that are no tunnels: they end with the answer that they wait for. */
+  readonly #waiting = new Set<Socket>();
+  readonly #takeConnection: (socket: Socket) => void;
+  #isLeaving = false;
+  #isClosing = false;
+
+  /** @param decide - told of every connection; hands it to {@link take}, or elsewhere */
+  constructor(limits: ListenerLimits, clock: Clock, handle: Handler, decide: (socket: Socket) => void) {
+    const server = createServer({
+      insecureHTTPParser: false,
+      maxHeaderSize: limits.headerBytes,
+      // Node wants the head to have no longer than the whole request.
+      headersTimeout: Math.min(limits.headTimeoutMs, limits.requestTimeoutMs),
+      requestTimeout: limits.requestTimeoutMs,
+      keepAliveTimeout: limits.keepAliveTimeoutMs,
+      connectionsCheckingInterval: Math.min(5000, limits.headTimeoutMs, limits.requestTimeoutMs),
+      shouldUpgradeCallback: Http1Upgrade.isUpgrade,
+    });
+    this.server = server;
+    // Node would drop the lines beyond its limit silently; we count, and refuse.
+    server.maxHeadersCount = 0;
+    server.maxConnections = limits.connections;
+    const [takeConnection] = server.listeners('connection') as ((socket: Socket) => void)[];
+    this.#takeConnection = takeConnection as (socket: Socket) => void;
+    server.removeAllListeners('connection');
+    server.on('connection', (socket: Socket) => {
+      this.#silent.add(socket);
+      socket.on('close', () => this.#silent.delete(socket));
+      decide(socket);
+    });
+    server.on('request', (request, response) => this.#take(request, response, handle, false));
+    server.on('checkContinue', (request, response) => this.#take(request, response, handle, true));
+    server.on('upgrade', (request: IncomingMessage, duplex: Duplex, rest: Buffer) => {
+      const socket = duplex as Socket;
+      socket.on('error', () => {});
+      this.#silent.delete(socket);
+      this.#waiting.add(socket);
+      socket.once('close', () => this.#waiting.delete(socket));
+      this.#takeUpgrade({ request, socket, rest }, clock, handle);
+    });
+    server.on('connect', (_request: IncomingMessage, socket: Duplex) => refuseTunnel(socket));
+  }
+
+  /** Takes a connection, of which what has come already is there to be read. */
+  take(socket: Socket): void {
+    this.#takeConnection.call(this.server, socket);
+    socket.resume();
+  }
+
+  /** Follows a connection no more: somebody else does. */
+  letGo(socket: Socket): void {
+    this.#silent.delete(socket);
+  }
+
+  /** Asks every client to leave with its next answer. */
+  leave(): void {
+    this.#isLeaving = true;
+    for (const response of this.#running) response.shouldKeepAlive = false;
+  }
+
+  /** Ends connections without a request, now and as they come to have none. */
+  close(): void {
+    this.#isClosing = true;
+    this.server.closeIdleConnections();
+    for (const socket of this.#silent) socket.destroy();
+  }
+
+  /** Ends all at once, apart from tunnels. */
+  destroy(): void {
+    this.server.closeAllConnections();
+    for (const socket of this.#waiting) socket.destroy();
+  }
+
+  #takeUpgrade(handedOver: Http1Upgrade.HandedOver, clock: Clock, handle: Handler): void {
+    const { request, socket } = handedOver;
+    if (socket.destroyed) return;
+    // Answers to requests before it go out first.
+    const before = [...this.#running].find(({ req }) => req.socket === socket);
+    if (before !== undefined) return void before.once('close', () => this.#takeUpgrade(handedOver, clock, handle));
+    // A Node that does not ask hands over whatever asks for any protocol.
+    if (!namesWebSocket(linesOf(request.rawHeaders, 'upgrade'))) {
+      this.#waiting.delete(socket);
+      Http1Upgrade.putBack(handedOver);
+      return this.take(socket);
+    }
+    const { taken, response } = Http1Upgrade.wait(handedOver, clock, () => this.#waiting.delete(socket));
+    this.#follow(response);
+    handle(taken);
+  }
+
+  #follow(response: ServerResponse): void {
+    this.#running.add(response);
+    response.on('close', () => {
+      this.#running.delete(response);
+      if (this.#isClosing) setImmediate(() => this.server.closeIdleConnections());
+    });
+  }
+
+  #take(request: IncomingMessage, response: ServerResponse, handle: Handler, waitsForContinue: boolean): void {
+    if (this.#isLeaving) response.shouldKeepAlive = false;
+    request.on('error', () => {});
+    response.on('error', () => {});
+    this.#follow(response);
+    this.#silent.delete(request.socket);
+    if (response.socket) handle(takenBy(request, response, waitsForContinue));
+    else response.once('socket', () => handle(takenBy(request, response, waitsForContinue)));
+  }
+}
+
+/** `CONNECT` asks for a tunnel to somewhere else: never. */
+function refuseTunnel(socket: Duplex): void {
+  socket.on('error', () => {});
+  socket.end('HTTP/1.1 501 Not Implemented\r\nContent-Length: 0\r\nConnection: close\r\n\r\n', () => socket.destroy());
+}

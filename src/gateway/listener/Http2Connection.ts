@@ -1,0 +1,179 @@
+/**
+ * One connection of HTTP/2: its requests, and what its client may ask of it besides. Whoever opens streams to take them back, or asks for
+ * acknowledgements without end, is told to calm down and cut off; whoever is silent for too long is let go.
+ *
+ * @see RFC 9113, sections 5.4, 6.8, 8.1 and 10.5; CVE-2023-44487; CVE-2025-8671
+ */
+import { constants, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import type { Socket } from 'node:net';
+import type { Clock } from '../../core/Clock.ts';
+import { FareboxError } from '../../core/Errors.ts';
+import * as Problem from '../../http/Problem.ts';
+import type { ListenerLimits } from '../Listener.ts';
+import type { Handler } from '../Reply.ts';
+import { Allowance } from './Allowance.ts';
+import { Http2Reply } from './Http2Reply.ts';
+import { headOf } from './Http2Request.ts';
+import { upgradeOf } from './Http2Upgrade.ts';
+
+/** What a connection needs of its listener. */
+export type Http2Surroundings = { readonly limits: ListenerLimits; readonly clock: Clock; readonly handle: Handler };
+
+type Exchange = {
+  readonly stream: ServerHttp2Stream;
+  readonly reply: Http2Reply;
+  readonly startedAtMs: number;
+  endedAtMs: number | undefined;
+  isTunnel: boolean;
+};
+
+/** See the head of this file. */
+export class Http2Connection {
+  readonly #session: ServerHttp2Session;
+  readonly #socket: Socket;
+  readonly #surroundings: Http2Surroundings;
+  readonly #running = new Set<Exchange>();
+  readonly #resets: Allowance;
+  readonly #questions: Allowance;
+  readonly #isSecure: boolean;
+  readonly #remoteAddress: string;
+  #hasAsked = false;
+  #idleSinceMs: number;
+  /** Asked to go, and left so long. */
+  #isGoing = false;
+
+  constructor(session: ServerHttp2Session, socket: Socket, surroundings: Http2Surroundings) {
+    const { clock } = surroundings;
+    this.#session = session;
+    this.#socket = socket;
+    this.#surroundings = surroundings;
+    this.#isSecure = 'encrypted' in socket;
+    this.#remoteAddress = socket.remoteAddress ?? '';
+    this.#idleSinceMs = clock.nowMs();
+    this.#resets = new Allowance(maxResets, resetsPerSecond, clock);
+    this.#questions = new Allowance(maxQuestions, questionsPerSecond, clock);
+    session.on('error', () => {});
+    session.on('stream', (stream, headers, flags, lines) => this.#take(stream, headers[':method'] === 'HEAD', flags, lines as unknown as string[]));
+    session.on('ping', () => this.#question(1));
+    session.on('remoteSettings', () => this.#question(costOfSettings));
+    // The half of a client that has ended is all that it had: no answer is worth its connection.
+    socket.on('end', () => session.destroy());
+  }
+
+  /** Asks the client to go: what it has sent by the time that it hears of it is answered. */
+  leave(): void {
+    const session = this.#session;
+    if (session.closed || session.destroyed) return;
+    session.goaway(constants.NGHTTP2_NO_ERROR, maxStreamId);
+    session.ping(() => {
+      if (!session.destroyed) session.close();
+    });
+  }
+
+  /** Lets what runs finish, and ends. */
+  close(): void {
+    this.#isGoing = true;
+    this.#session.close();
+  }
+
+  /** Ends at once. */
+  destroy(): void {
+    this.#session.destroy();
+    this.#socket.destroy();
+  }
+
+  /** Looks for what has taken too long. */
+  look(nowMs: number): void {
+    const { limits } = this.#surroundings;
+    for (const { stream, reply, startedAtMs, endedAtMs, isTunnel } of this.#running) {
+      // It is looked after where it ends.
+      if (isTunnel) continue;
+      const isLate = !stream.readableEnded && nowMs - startedAtMs > limits.requestTimeoutMs;
+      const isUnread = endedAtMs !== undefined && nowMs - endedAtMs > limits.idleTimeoutMs;
+      if (isLate || isUnread) reply.leave();
+    }
+    if (this.#running.size > 0) return;
+    if (nowMs - this.#idleSinceMs <= (this.#hasAsked ? limits.keepAliveTimeoutMs : limits.headTimeoutMs)) return;
+    if (this.#isGoing) this.destroy();
+    else this.close();
+  }
+
+  #take(stream: ServerHttp2Stream, isHead: boolean, flags: number, lines: readonly string[]): void {
+    stream.on('error', () => {});
+    this.#hasAsked = true;
+    // Taken back before it was looked at.
+    if (stream.destroyed || stream.closed) return this.#reset();
+    const { clock, handle } = this.#surroundings;
+    const reply = new Http2Reply(stream, isHead, () => {
+      exchange.endedAtMs = clock.nowMs();
+    });
+    const exchange: Exchange = { stream, reply, startedAtMs: clock.nowMs(), endedAtMs: undefined, isTunnel: false };
+    this.#running.add(exchange);
+    // Node would end the body of a request that was taken back without an error as if it were whole.
+    stream.on('aborted', () => {
+      if (!reply.hasBrokenOff) stream.destroy();
+    });
+    stream.on('close', () => this.#over(exchange));
+    let head: ReturnType<typeof headOf>;
+    try {
+      head = headOf(lines);
+    } catch (error) {
+      reply.answer(Problem.answer(error as FareboxError), true);
+      return;
+    }
+    const { isWebSocket, waitsForContinue, ...request } = head;
+    const endsWithHead = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0;
+    if (isWebSocket && endsWithHead) {
+      reply.answer(Problem.answer(new FareboxError('REQUEST_MALFORMED', 'A WebSocket does not end with its request.')), true);
+      return;
+    }
+    const upgrade = isWebSocket
+      ? upgradeOf(stream, reply, () => {
+          exchange.isTunnel = true;
+        })
+      : undefined;
+    handle({
+      ...request,
+      version: '2',
+      isSecure: this.#isSecure,
+      remoteAddress: this.#remoteAddress,
+      bodyFollows: !endsWithHead && !isWebSocket,
+      source: stream,
+      sendContinue: waitsForContinue ? () => reply.inform(100, {}) : undefined,
+      reply,
+      upgrade,
+    });
+  }
+
+  #over(exchange: Exchange): void {
+    const { stream, reply } = exchange;
+    this.#running.delete(exchange);
+    if (this.#running.size === 0) this.#idleSinceMs = this.#surroundings.clock.nowMs();
+    if (reply.hasEnded || (exchange.isTunnel && stream.rstCode === constants.NGHTTP2_NO_ERROR)) this.#resets.giveBack();
+    else if (!reply.hasBrokenOff && stream.rstCode !== undefined) this.#reset();
+  }
+
+  /** A request that its client has taken back, or made us take back. */
+  #reset(): void {
+    if (!this.#resets.take(1)) this.#calm();
+  }
+
+  #question(cost: number): void {
+    if (!this.#questions.take(cost)) this.#calm();
+  }
+
+  #calm(): void {
+    this.#session.destroy(new Error('the client asks for more than it may'), constants.NGHTTP2_ENHANCE_YOUR_CALM);
+  }
+}
+
+const maxStreamId = 2 ** 31 - 1;
+
+/** Requests that may be taken back at once, and how many more each second; each one that is answered allows another. */
+const maxResets = 100;
+const resetsPerSecond = 20;
+
+/** Acknowledgements, which are as cheap to ask for as to give; settings are some work. */
+const maxQuestions = 1000;
+const questionsPerSecond = 500;
+const costOfSettings = 20;
