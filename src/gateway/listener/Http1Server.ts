@@ -26,6 +26,8 @@ export class Http1Server {
   readonly #silent = new Set<Socket>();
   /** Connections that Node has handed over, and that are no tunnels: they end with the answer that they wait for. */
   readonly #waiting = new Set<Socket>();
+  /** Connections that end with the answers that are under way. */
+  readonly #ending = new WeakSet<Socket>();
   readonly #takeConnection: (socket: Socket) => void;
   #isLeaving = false;
   #isClosing = false;
@@ -64,6 +66,7 @@ export class Http1Server {
       socket.once('close', () => this.#waiting.delete(socket));
       this.#takeUpgrade({ request, socket, rest }, clock, handle);
     });
+    server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => this.#refuse(error.code, socket as Socket));
     server.on('connect', (_request: IncomingMessage, socket: Duplex) => refuseTunnel(socket));
   }
 
@@ -114,6 +117,27 @@ export class Http1Server {
     handle(taken);
   }
 
+  /** Bytes that are no request. What was asked for before them, whole, is answered first: its client is not to take a refusal for the answer. */
+  #refuse(code: string | undefined, socket: Socket): void {
+    if (socket.destroyed || this.#ending.has(socket)) return;
+    const before = [...this.#running].filter(({ req }) => req.socket === socket);
+    const isAnswering = before.length > 0 && before.every(({ req }) => req.complete);
+    if (!isAnswering) {
+      if (socket.writable && before.every(({ headersSent }) => !headersSent))
+        socket.write(`HTTP/1.1 ${refusals[code ?? ''] ?? '400 Bad Request'}\r\nConnection: close\r\n\r\n`);
+      socket.destroy();
+      return;
+    }
+    this.#ending.add(socket);
+    let left = before.length;
+    for (const response of before) {
+      response.shouldKeepAlive = false;
+      response.once('close', () => {
+        if (--left === 0) socket.destroySoon();
+      });
+    }
+  }
+
   #follow(response: ServerResponse): void {
     this.#running.add(response);
     response.on('close', () => {
@@ -132,6 +156,13 @@ export class Http1Server {
     else response.once('socket', () => handle(takenBy(request, response, waitsForContinue)));
   }
 }
+
+/** What Node's parser did not take, in the words of its server. */
+const refusals: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: '413 Payload Too Large',
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+};
 
 /** `CONNECT` asks for a tunnel to somewhere else: never. */
 function refuseTunnel(socket: Duplex): void {
