@@ -165,6 +165,7 @@ function announce(terminal: Terminal, config: GatewayConfig, { url, introspectio
   const workers = workersOf(config);
   terminal.data({ kind: 'listening', url, network, introspectionUrl, ...(workers > 1 && { workers }) });
   terminal.line(`${tone('strong', 'farebox')} listens on ${tone('wire', url)}   ${paid}`);
+  if (config.tls?.kind === 'self-signed') terminal.note(tone('warning', selfSigned));
   terminal.line();
   const rows = config.routes.map(({ methods, pattern, sale, upstream }) => [
     `  ${methods?.join(',') ?? 'any'}`,
@@ -175,12 +176,15 @@ function announce(terminal: Terminal, config: GatewayConfig, { url, introspectio
   ]);
   for (const row of table(rows)) terminal.line(row);
   terminal.line();
-  terminal.line(`${tone('quiet', 'Look:')} curl -i ${url}/`);
+  terminal.line(`${tone('quiet', 'Look:')} curl -i ${config.tls?.kind === 'self-signed' ? '-k ' : ''}${url}/`);
   if (introspectionUrl !== undefined)
     terminal.line(`${tone('quiet', 'Ask: ')} curl -H "Authorization: Bearer <secret>" --data-urlencode "token=<credential>" ${introspectionUrl}`);
   terminal.line(`${tone('quiet', 'Buy: ')} farebox get ${url}/ --max "${highest(config)}"`);
   terminal.line();
 }
+
+const selfSigned =
+  'The certificate signs itself and is made anew at every start: clients have no reason to believe it. For more than a first try, name one under "tls".';
 
 /** Who is paid, in a few words. */
 function paidInto({ lightning, payees }: GatewayConfig): string {

@@ -135,7 +135,7 @@ describe('mistakes, each with its place', () => {
   test.each([
     ['an unknown key', withRoute('prize: 10 sat', 'price: 10 sat'), '6:9: unknown key `prize`: did you mean `price`?'],
     ['another gateway’s word', withRoute('price: 10 sat').replace('upstream:', 'target:'), '3:5: unknown key `target`: did you mean `upstream`?'],
-    ['a key of nowhere', withTop('zebra: 1'), /^7:1: unknown key `zebra`: known here are listen, lightning, /],
+    ['a key of nowhere', withTop('zebra: 1'), /^7:1: unknown key `zebra`: known here are listen, tls, lightning, /],
     ['a key in the wrong case', withTop('trusted_proxies: []'), '7:1: unknown key `trusted_proxies`: did you mean `trustedProxies`?'],
     ['a bare number', withRoute('price: 10'), '6:16: `price`: "10" is not an amount. It has no unit: write "10 sat" or "10 msat".'],
     ['a price of nothing', withRoute('price: 0 sat'), /^6:16: `price`: .*"free: true"/],

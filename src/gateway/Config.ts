@@ -17,6 +17,7 @@ import { type SecretChoice, secretAt } from './ConfigSecrets.ts';
 import { readStore, type StoreChoice } from './ConfigStore.ts';
 import { type ConfigPath, type ConfigText, createMistakes, type Environment, fromValue, type Mistakes, parse } from './ConfigText.ts';
 import { readUpstream, type UpstreamConfig, type UpstreamFile } from './ConfigUpstreams.ts';
+import { readTls, type TlsConfig } from './config/ConfigTls.ts';
 import * as satgate from './import/satgate.ts';
 import type { RouteKey } from './Router.ts';
 
@@ -69,6 +70,8 @@ export type GatewayConfig = PayeesConfig & {
   /** The file it came from, for messages. */
   readonly file: string;
   readonly listen: ListenAddress;
+  /** What clients are shown over TLS; undefined: requests come in the clear. */
+  readonly tls: TlsConfig | undefined;
   /** Play money may be taken from others than this machine. */
   readonly sandboxPublic: boolean;
   readonly realm: string;
@@ -179,6 +182,7 @@ function withDefaults(found: ConfigFile, file: string, text: ConfigText, absolut
   return {
     file,
     listen: found.listen ?? { host: '127.0.0.1', port: 8402 },
+    tls: readTls(found.tls, ['tls'], text, absolute),
     ...payees,
     sandboxPublic: found.sandbox === 'public',
     realm: found.realm ?? 'main',
@@ -234,6 +238,9 @@ function checkWhole(config: GatewayConfig, mistakes: Mistakes, keysInFile: boole
       ['workers'],
       'each process would have a memory of its own, and serve what another has served: name a store that they share, such as "store: farebox.db"',
     );
+  }
+  if (config.workers !== 1 && config.tls?.kind === 'self-signed') {
+    fail(['tls'], 'each process would show a certificate of its own: name the files of one, or serve with one process');
   }
   const counted = config.routes.find(({ sale }) => sale !== undefined && sale.terms.kind !== 'pass');
   if (config.store.kind === 'none' && counted) {

@@ -15,6 +15,7 @@ import { readSecretWord } from './ConfigSecrets.ts';
 import { storeSchema } from './ConfigStore.ts';
 import { type ConfigPath, type ConfigText, type Mistakes, nearest } from './ConfigText.ts';
 import { upstreamSchema } from './ConfigUpstreams.ts';
+import { tlsSchema } from './config/ConfigTls.ts';
 
 /** A value with a reader of its own. What the reader throws becomes the mistake. */
 export function field<T>(read: (value: unknown) => T) {
@@ -183,6 +184,8 @@ const compat = z.strictObject({
 export const configSchema = z.strictObject({
   /** Address and port. Default: `127.0.0.1:8402`, this machine alone. */
   listen: field(Fields.readListen).optional(),
+  /** What clients are shown over TLS, which speaks HTTP/2 and HTTP/1.1: `{ certificate, key }`, read again when the files change; or `self-signed`, made at every start for a first try, and believed by nobody. TLS 1.2 at least. Default: none, requests come in the clear; credentials are worth money, so leave it out only on this machine, or behind a proxy that speaks TLS. */
+  tls: tlsSchema(field).optional(),
   /** Where payments arrive: `sandbox`, or a wallet by its product, such as `lnd`; or a list of wallets, of which the next is asked where the one before is away. Default: `sandbox`. */
   lightning: walletsSchema(field).optional(),
   /** Others who are paid, by name, each with a wallet or a list of them; a service or a route says `payee: alice`. All on one network. Default: nobody. */

@@ -9,16 +9,18 @@ import { explainWallets } from './ConfigPayees.ts';
 import { invoiceMsat, termsOf } from './ConfigRoutes.ts';
 import { withoutText } from './ConfigSecrets.ts';
 import { explainStore, withoutAddress } from './ConfigStore.ts';
+import { explainTls, withoutKey } from './config/ConfigTls.ts';
 
 /** As JSON holds it: amounts as text, no keys. */
 export function toJson(config: GatewayConfig): unknown {
-  const { introspection, keys, store, lightning, passphrase, payees, routes, ...rest } = config;
+  const { introspection, keys, store, lightning, passphrase, payees, routes, tls, ...rest } = config;
   return {
     ...rest,
     lightning: lightning.map(withoutSecrets),
     payees: Object.fromEntries(Object.entries(payees).map(([name, wallets]) => [name, wallets.map(withoutSecrets)])),
     keys: keys.kind === 'file' ? keys : { kind: 'text' },
     ...(introspection && { introspection: { ...introspection, secret: withoutText(introspection.secret) } }),
+    ...(tls && { tls: withoutKey(tls) }),
     ...(passphrase && { passphrase: withoutText(passphrase) }),
     store: withoutAddress(store),
     routes: routes.map(({ sale, ...route }) => ({ ...route, ...(sale && { sale: { ...withTexts(sale), terms: withTexts(sale.terms) } }) })),
@@ -37,6 +39,7 @@ export function explain(config: GatewayConfig): string {
     `${formatHost(host)}:${port} (${isLoopback(host) ? 'this machine alone' : 'everybody who can reach it'})`;
   const facts: readonly (readonly [string, string])[] = [
     ['listens on', addressOf(listen)],
+    ...(config.tls === undefined ? [] : [['TLS', explainTls(config.tls)] as const]),
     ['lightning', explainWallets(config.lightning)],
     ...Object.entries(config.payees).map(([name, wallets]): [string, string] => [`payee ${name}`, explainWallets(wallets)]),
     ['realm', config.realm],

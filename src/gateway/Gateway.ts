@@ -20,8 +20,10 @@ import { isLoopback, type ListenAddress } from './ConfigFields.ts';
 import { offerOf } from './ConfigRoutes.ts';
 import { secretOf } from './ConfigSecrets.ts';
 import { createTargets, type Targets } from './ConfigUpstreams.ts';
+import type { TlsConfig } from './config/ConfigTls.ts';
 import { assertSecret, createIntrospectionListener } from './Introspection.ts';
-import { createListener, type Listener } from './Listener.ts';
+import { createListener, type Listener, type ListenerLimits } from './Listener.ts';
+import { type Certificates, openCertificates } from './listener/Certificates.ts';
 import type { Tunnelling } from './Proxy.ts';
 import { createRouter } from './Router.ts';
 import { createSteps, type RequestOutcome, type ServedRoute } from './Steps.ts';
@@ -91,11 +93,14 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   if (store === undefined && config.routes.some(({ sale }) => sale !== undefined && sale.terms.kind !== 'pass')) {
     throw new FareboxError('CONFIG_INVALID', 'What is sold by the request is counted in a store, and this gateway has none.');
   }
+  const onTrouble = (error: unknown) => events.emit({ at: clock.nowMs(), kind: 'trouble', what: 'the certificate', error });
+  const openTls = (choice: TlsConfig) => openCertificates(choice, { clock, random, host: config.listen.host, onTrouble });
   const payees = options.payees ?? {};
   const targets = createTargets();
   const routes = config.routes.map((route) => serve(route, payees, targets));
   const secret = config.introspection && (await secretOf(config.introspection.secret, 'the introspection'));
   assertSecret(secret);
+  const tls = config.tls && (await openTls(config.tls));
   const { invoicesPerClientPerMinute: perClientPerMinute, invoicesPerMinute: perMinute } = config.limits;
   const paywall = await createPaywall({
     keys,
@@ -130,6 +135,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   };
   const parts = assemble({
     config: shareOf(config, processes),
+    tls,
     routes,
     paywall: { ...paywall, close },
     clock,
@@ -178,6 +184,8 @@ export function assemble(parts: {
   readonly events: Events;
   readonly log: (outcome: RequestOutcome) => void;
   readonly reached?: Reached;
+  /** Undefined: in the clear. */
+  readonly tls?: Certificates | undefined;
 }): Gateway {
   const { config, paywall, clock, events, log, reached = unwatched } = parts;
   const { timeouts, limits } = config;
@@ -213,24 +221,13 @@ export function assemble(parts: {
       log(outcome);
     },
   });
-  const listener = createListener(
-    {
-      headerBytes: limits.headBytes,
-      connections: limits.connections,
-      headTimeoutMs: timeouts.headMs,
-      requestTimeoutMs: timeouts.requestMs,
-      keepAliveTimeoutMs: timeouts.keepAliveMs,
-      streams: limits.streams,
-      idleTimeoutMs: timeouts.idleMs,
-    },
-    clock,
-    steps,
-  );
+  const listener = createListener(clientLimits(config), clock, steps, parts.tls?.pair);
+  const following = parts.tls?.follow(listener.setTls);
   return {
     events,
     listen: async () => {
       const { host, port } = await listener.listen(config.listen.host, config.listen.port);
-      return { url: urlOf(host, port) };
+      return { url: urlOf(host, port, parts.tls ? 'https' : 'http') };
     },
     follow: () => {},
     unfollow: async () => {},
@@ -240,6 +237,7 @@ export function assemble(parts: {
         // They would never leave of their own accord, and have had that long.
         endAll(tunnels);
       }
+      await following?.close();
       // A moment before everything else ends, so that they hear of it.
       const cancel = clock.after(Math.max(0, timeouts.shutdownMs - 1000), () => endAll(tunnels));
       await listener.close(timeouts.shutdownMs);
@@ -256,6 +254,19 @@ export function assemble(parts: {
 
 function endAll(tunnels: Iterable<Tunnelling>): void {
   for (const tunnel of tunnels) tunnel.end();
+}
+
+/** What bounds a client. */
+function clientLimits({ limits, timeouts }: GatewayConfig): ListenerLimits {
+  return {
+    headerBytes: limits.headBytes,
+    connections: limits.connections,
+    streams: limits.streams,
+    headTimeoutMs: timeouts.headMs,
+    requestTimeoutMs: timeouts.requestMs,
+    keepAliveTimeoutMs: timeouts.keepAliveMs,
+    idleTimeoutMs: timeouts.idleMs,
+  };
 }
 
 /** Bounds that each process keeps by itself are parts of the configured ones. */
@@ -283,8 +294,8 @@ function createFollowing(begin: () => Settlements): Pick<Gateway, 'follow' | 'un
   };
 }
 
-function urlOf(host: string, port: number): string {
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+function urlOf(host: string, port: number, scheme: 'http' | 'https' = 'http'): string {
+  return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 function checkReach(config: GatewayConfig, receiver: Receiver): void {

@@ -1,11 +1,13 @@
 /**
  * The server side: HTTP/1.1 and HTTP/2 on one port, with bounds on everything a client may take its time over.
  *
- *     connection ─ preface of HTTP/2 ─ Http2Server
- *                └ anything else ───── Http1Server
+ *     connection ─ preface of HTTP/2, or h2 by ALPN ─ Http2Server
+ *                └ anything else ──────────────────── Http1Server
  */
 import { type AddressInfo, Server, type Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import { atMost, type Clock } from '../core/Clock.ts';
+import type { TlsPair } from './listener/Certificates.ts';
 import { Http1Server } from './listener/Http1Server.ts';
 import { Http2Server } from './listener/Http2Server.ts';
 import { readPreface } from './listener/Preface.ts';
@@ -40,19 +42,23 @@ export type Listener = {
   readonly leave: (patienceMs: number, hurry: AbortSignal | undefined) => Promise<void>;
   /** Takes no more connections, lets running requests finish for so long, then ends them. */
   readonly close: (graceMs: number) => Promise<void>;
+  /** Shows another certificate from now on. @throws Error – it cannot be used; the one before stays */
+  readonly setTls: (tls: TlsPair) => void;
 };
 
-/** Makes a server that does not listen yet. */
-export function createListener(limits: ListenerLimits, clock: Clock, handle: Handler): Listener {
+/** Makes a server that does not listen yet. `tls`: undefined in the clear. */
+export function createListener(limits: ListenerLimits, clock: Clock, handle: Handler, tls?: TlsPair): Listener {
   let left: Promise<void> | undefined;
   const http2 = new Http2Server({ limits, clock, handle });
-  const http1 = new Http1Server(limits, clock, handle, (socket: Socket) =>
-    readPreface(socket, clock, limits.headTimeoutMs, (isHttp2) => {
-      if (!isHttp2) return http1.take(socket);
-      http1.letGo(socket);
-      http2.take(socket);
-    }),
-  );
+  const take = (socket: Socket, isHttp2: boolean) => {
+    if (!isHttp2) return http1.take(socket);
+    http1.letGo(socket);
+    http2.take(socket);
+  };
+  const http1 = new Http1Server(limits, clock, handle, tls, (socket: Socket) => {
+    if (tls) take(socket, (socket as TLSSocket).alpnProtocol === 'h2');
+    else readPreface(socket, clock, limits.headTimeoutMs, (isHttp2) => take(socket, isHttp2));
+  });
   const { server } = http1;
   return {
     listen: (host, port) =>
@@ -89,5 +95,6 @@ export function createListener(limits: ListenerLimits, clock: Clock, handle: Han
         http1.close();
         http2.close();
       }),
+    setTls: (next) => http1.setTls(next),
   };
 }

@@ -8,6 +8,7 @@ import { type AddressInfo, connect, createServer as createTcpServer, type Socket
 import type { Clock } from '../../src/core/Clock.ts';
 import { createConfig } from '../../src/gateway/Config.ts';
 import { assemble } from '../../src/gateway/Gateway.ts';
+import { openCertificates } from '../../src/gateway/listener/Certificates.ts';
 import type { RequestOutcome } from '../../src/gateway/Steps.ts';
 import type { UpstreamClient } from '../../src/gateway/upstream/createUpstreams.ts';
 import type * as Path from '../../src/http/Path.ts';
@@ -30,6 +31,8 @@ export type Stage = {
   readonly url: string;
   readonly clock: FixedClock.FixedClock;
   readonly outcomes: RequestOutcome[];
+  /** What was told of the certificate. */
+  readonly troubles: readonly unknown[];
   /** Resolves when that many requests are over. */
   readonly over: (count: number) => Promise<readonly RequestOutcome[]>;
   /** Resolves when the gateway has noticed that a client left before its answer was whole. */
@@ -64,7 +67,11 @@ export async function openStage(
     outcomes.push(outcome);
     for (const watcher of watchers) watcher();
   };
-  const gateway = assemble({ config, paywall, clock, events: createEvents(), log });
+  const random = (length: number) => new Uint8Array(length);
+  const troubles: unknown[] = [];
+  const onTrouble = (error: unknown) => troubles.push(error);
+  const tls = config.tls && (await openCertificates(config.tls, { clock, random, host: config.listen.host, onTrouble }));
+  const gateway = assemble({ config, paywall, clock, events: createEvents(), log, tls });
   const { url } = await gateway.listen();
   let gone = false;
   const watch = (message: unknown) => {
@@ -94,6 +101,7 @@ export async function openStage(
     url,
     clock,
     outcomes,
+    troubles,
     over: (count) => when(() => outcomes.length >= count, outcomes),
     gone: () => when(() => gone, undefined),
     close,

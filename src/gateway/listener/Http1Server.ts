@@ -7,20 +7,23 @@
  *
  * @see RFC 9112, sections 9.3.2 and 9.6; RFC 9110, sections 7.8, 9.3.6 and 10.1.1
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer, type Server as SecureServer } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { SecureContextOptions } from 'node:tls';
 import type { Clock } from '../../core/Clock.ts';
 import { linesOf } from '../../http/NodeRequest.ts';
 import type { ListenerLimits } from '../Listener.ts';
 import type { Handler } from '../Reply.ts';
 import { namesWebSocket } from '../tunnel/Handshake.ts';
+import type { TlsPair } from './Certificates.ts';
 import { takenBy } from './Http1Reply.ts';
 import * as Http1Upgrade from './Http1Upgrade.ts';
 
 /** See the head of this file. */
 export class Http1Server {
-  readonly server: Server;
+  readonly server: Server | SecureServer;
   readonly #running = new Set<ServerResponse>();
   /** Connections on which no whole head has come yet. Node does not count them as idle. */
   readonly #silent = new Set<Socket>();
@@ -28,13 +31,18 @@ export class Http1Server {
   readonly #waiting = new Set<Socket>();
   /** Connections that end with the answers that are under way. */
   readonly #ending = new WeakSet<Socket>();
+  /** Connections on which TLS has not begun yet, by their other end. */
+  readonly #handshaking = new Map<string, { readonly socket: Socket; readonly done: () => void }>();
   readonly #takeConnection: (socket: Socket) => void;
   #isLeaving = false;
   #isClosing = false;
 
-  /** @param decide - told of every connection; hands it to {@link take}, or elsewhere */
-  constructor(limits: ListenerLimits, clock: Clock, handle: Handler, decide: (socket: Socket) => void) {
-    const server = createServer({
+  /**
+   * @param tls - undefined: in the clear
+   * @param decide - told of every connection; hands it to {@link take}, or elsewhere
+   */
+  constructor(limits: ListenerLimits, clock: Clock, handle: Handler, tls: TlsPair | undefined, decide: (socket: Socket) => void) {
+    const options: ServerOptions = {
       insecureHTTPParser: false,
       maxHeaderSize: limits.headerBytes,
       // Node wants the head to have no longer than the whole request.
@@ -43,15 +51,19 @@ export class Http1Server {
       keepAliveTimeout: limits.keepAliveTimeoutMs,
       connectionsCheckingInterval: Math.min(5000, limits.headTimeoutMs, limits.requestTimeoutMs),
       shouldUpgradeCallback: Http1Upgrade.isUpgrade,
-    });
+    };
+    const server = tls ? createSecureServer({ ...options, ...contextOf(tls), ...ofTls, handshakeTimeout: limits.headTimeoutMs }) : createServer(options);
     this.server = server;
     // Node would drop the lines beyond its limit silently; we count, and refuse.
     server.maxHeadersCount = 0;
     server.maxConnections = limits.connections;
-    const [takeConnection] = server.listeners('connection') as ((socket: Socket) => void)[];
+    const event = tls ? 'secureConnection' : 'connection';
+    const [takeConnection] = server.listeners(event) as ((socket: Socket) => void)[];
     this.#takeConnection = takeConnection as (socket: Socket) => void;
-    server.removeAllListeners('connection');
-    server.on('connection', (socket: Socket) => {
+    server.removeAllListeners(event);
+    if (tls) this.#followHandshakes();
+    server.on(event, (socket: Socket) => {
+      this.#handshaking.get(keyOf(socket))?.done();
       this.#silent.add(socket);
       socket.on('close', () => this.#silent.delete(socket));
       decide(socket);
@@ -92,6 +104,21 @@ export class Http1Server {
     this.#isClosing = true;
     this.server.closeIdleConnections();
     for (const socket of this.#silent) socket.destroy();
+    for (const { socket } of this.#handshaking.values()) socket.destroy();
+  }
+
+  /** Shows another certificate to whoever comes from now on. @throws Error – it cannot be used; the one before stays */
+  setTls(tls: TlsPair): void {
+    (this.server as SecureServer).setSecureContext({ ...contextOf(tls), ...ofTls });
+  }
+
+  #followHandshakes(): void {
+    this.server.on('connection', (socket: Socket) => {
+      const key = keyOf(socket);
+      const done = () => this.#handshaking.delete(key);
+      this.#handshaking.set(key, { socket, done });
+      socket.on('close', done);
+    });
   }
 
   /** Ends all at once, apart from tunnels. */
@@ -123,7 +150,9 @@ export class Http1Server {
     const before = [...this.#running].filter(({ req }) => req.socket === socket);
     const isAnswering = before.length > 0 && before.every(({ req }) => req.complete);
     if (!isAnswering) {
-      if (socket.writable && before.every(({ headersSent }) => !headersSent))
+      // Of TLS that failed, or a connection that did, nobody is there to hear.
+      const isHttp = code?.startsWith('HPE_') || code?.startsWith('ERR_HTTP_');
+      if (isHttp && socket.writable && before.every(({ headersSent }) => !headersSent))
         socket.write(`HTTP/1.1 ${refusals[code ?? ''] ?? '400 Bad Request'}\r\nConnection: close\r\n\r\n`);
       socket.destroy();
       return;
@@ -163,6 +192,16 @@ const refusals: Readonly<Record<string, string>> = {
   HPE_CHUNK_EXTENSIONS_OVERFLOW: '413 Payload Too Large',
   ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
 };
+
+function keyOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
+}
+
+function contextOf({ certificate, key }: TlsPair): { readonly cert: string; readonly key: string } {
+  return { cert: certificate, key };
+}
+
+const ofTls = { minVersion: 'TLSv1.2', ALPNProtocols: ['h2', 'http/1.1'] } as const satisfies SecureContextOptions & { ALPNProtocols: string[] };
 
 /** `CONNECT` asks for a tunnel to somewhere else: never. */
 function refuseTunnel(socket: Duplex): void {

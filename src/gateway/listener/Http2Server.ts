@@ -14,7 +14,7 @@ export class Http2Server {
   readonly #options: ServerOptions;
   readonly #connections = new Set<Http2Connection>();
   readonly #lookMs: number;
-  #isLooking = false;
+  #stopLooking: (() => void) | undefined;
   #isLeaving = false;
   #isClosing = false;
 
@@ -29,7 +29,7 @@ export class Http2Server {
   take(socket: Socket): void {
     const connection = new Http2Connection(performServerHandshake(socket, this.#options), socket, this.#surroundings);
     this.#connections.add(connection);
-    socket.on('close', () => this.#connections.delete(connection));
+    socket.on('close', () => this.#letGo(connection));
     if (this.#isClosing) connection.close();
     else if (this.#isLeaving) connection.leave();
     this.#look();
@@ -52,13 +52,18 @@ export class Http2Server {
     for (const connection of this.#connections) connection.destroy();
   }
 
+  #letGo(connection: Http2Connection): void {
+    this.#connections.delete(connection);
+    if (this.#connections.size > 0) return;
+    this.#stopLooking?.();
+    this.#stopLooking = undefined;
+  }
+
   /** One timer for all connections, while there are any. */
   #look(): void {
-    if (this.#isLooking) return;
-    this.#isLooking = true;
     const { clock } = this.#surroundings;
-    clock.after(this.#lookMs, () => {
-      this.#isLooking = false;
+    this.#stopLooking ??= clock.after(this.#lookMs, () => {
+      this.#stopLooking = undefined;
       for (const connection of this.#connections) connection.look(clock.nowMs());
       if (this.#connections.size > 0) this.#look();
     });
