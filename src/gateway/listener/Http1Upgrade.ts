@@ -54,18 +54,23 @@ export function wait({ request, socket, rest }: HandedOver, clock: Clock, onAcce
     aheadBytes += bytes.length;
     if (aheadBytes > maxAheadBytes) socket.pause();
   };
-  const onEnd = () => socket.destroy();
+  let stopLingering = () => {};
+  const onEnd = () => {
+    stopLingering();
+    socket.destroy();
+  };
   const onDrain = () => response.emit('drain');
   socket.on('data', onData).on('end', onEnd).on('drain', onDrain);
   // What stood here for the request before it.
   socket.setTimeout(0);
   response.on('finish', () => {
     isAnswered = true;
+    if (socket.destroyed) return;
     // What the client still says is taken in, so that it can read its answer; not for ever.
     socket.resume();
     socket.end();
-    const cancel = clock.after(lingerMs, () => socket.destroy());
-    socket.once('close', cancel);
+    stopLingering = clock.after(lingerMs, () => socket.destroy());
+    socket.once('error', stopLingering).once('close', stopLingering);
   });
   if (aheadBytes > maxAheadBytes) socket.pause();
   else socket.resume();

@@ -24,7 +24,28 @@ export function untilMs({ principal }: Bought, beganAtMs: number, longestMs: num
   return principal === undefined ? longest : Math.min(longest, principal.validUntil * 1000);
 }
 
-/** Whether it may go on. */
-export function mayGoOn({ principal, branches = [] }: Bought, standing: Standing | undefined): boolean {
-  return principal === undefined || standing === undefined || standing(principal, branches) === 'good';
+/** Looks, now and then, whether it may go on. */
+export class Looks {
+  readonly #bought: Bought;
+  readonly #standing: Standing | undefined;
+  #unknown = 0;
+
+  constructor(bought: Bought, standing: Standing | undefined) {
+    this.#bought = bought;
+    this.#standing = standing;
+  }
+
+  /** Whether there is anything to look at. */
+  get areNeeded(): boolean {
+    return this.#bought.principal !== undefined && this.#standing !== undefined;
+  }
+
+  /** False: it was revoked, or nobody can tell, two looks in a row: after a standstill of this process the first is no word on the store. */
+  mayGoOn(): boolean {
+    const { principal, branches = [] } = this.#bought;
+    if (principal === undefined || this.#standing === undefined) return true;
+    const standing = this.#standing(principal, branches);
+    this.#unknown = standing === 'unknown' ? this.#unknown + 1 : 0;
+    return standing !== 'denied' && this.#unknown < 2;
+  }
 }

@@ -8,7 +8,7 @@
 import type { Clock } from '../../core/Clock.ts';
 import type { Timer, TimerTarget, TimerWheel } from '../TimerWheel.ts';
 import { type CloseCode, closeFrame, FrameWatch } from './FrameWatch.ts';
-import { type Bought, lookMs, mayGoOn, type Standing, untilMs } from './Lasting.ts';
+import { type Bought, Looks, lookMs, type Standing, untilMs } from './Lasting.ts';
 import type { Wire } from './Wire.ts';
 
 /** What joining needs of the gateway. */
@@ -37,7 +37,7 @@ export type TunnelEnd = {
 /** See the head of this file. */
 export class Tunnel implements TimerTarget {
   readonly #context: TunnelContext;
-  readonly #bought: Bought;
+  readonly #looks: Looks;
   readonly #client: Side;
   readonly #upstream: Side;
   readonly #onOver: (end: TunnelEnd) => void;
@@ -50,7 +50,7 @@ export class Tunnel implements TimerTarget {
   /** Begins at once. */
   constructor(context: TunnelContext, bought: Bought, wires: { readonly client: Wire; readonly upstream: Wire }, onOver: (end: TunnelEnd) => void) {
     this.#context = context;
-    this.#bought = bought;
+    this.#looks = new Looks(bought, context.standing);
     this.#onOver = onOver;
     this.#client = new Side(wires.client);
     this.#upstream = new Side(wires.upstream);
@@ -77,10 +77,10 @@ export class Tunnel implements TimerTarget {
   }
 
   onTimer(): void {
-    const { clock, idleTimeoutMs, standing } = this.#context;
+    const { clock, idleTimeoutMs } = this.#context;
     const nowMs = clock.nowMs();
     if (nowMs >= this.#untilMs) this.end(1008, 'delivered');
-    else if (!mayGoOn(this.#bought, standing)) this.end(1008, 'delivered');
+    else if (!this.#looks.mayGoOn()) this.end(1008, 'delivered');
     else if (this.#client.isStuckSince(nowMs - idleTimeoutMs)) this.end(1001, 'client-left');
     else if (this.#upstream.isStuckSince(nowMs - idleTimeoutMs)) this.end(1001, 'upstream-broke');
     else if (nowMs - this.#movedAtMs >= idleTimeoutMs) this.end(1001, 'delivered');
@@ -125,11 +125,10 @@ export class Tunnel implements TimerTarget {
   }
 
   #arm(): void {
-    const { clock, timers, idleTimeoutMs, standing } = this.#context;
+    const { clock, timers, idleTimeoutMs } = this.#context;
     const nowMs = clock.nowMs();
     const leftMs = Math.max(1, Math.min(this.#untilMs - nowMs, this.#movedAtMs + idleTimeoutMs - nowMs));
-    const looks = this.#bought.principal !== undefined && standing !== undefined;
-    this.#timer = timers.after(looks ? Math.min(lookMs, leftMs) : leftMs, this);
+    this.#timer = timers.after(this.#looks.areNeeded ? Math.min(lookMs, leftMs) : leftMs, this);
   }
 
   #over(how: TunnelEnd['how'], error: Error | undefined): void {
