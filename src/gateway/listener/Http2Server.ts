@@ -74,7 +74,7 @@ export class Http2Server {
 
 function optionsOf({ headerBytes, streams }: ListenerLimits): ServerOptions {
   return {
-    settings: { maxConcurrentStreams: streams, maxHeaderListSize: headerBytes, enablePush: false },
+    settings: { maxConcurrentStreams: streams, maxHeaderListSize: headerBytes, enablePush: false, enableConnectProtocol: true },
     // Every line counts 32 bytes beside its own: the bytes are the bound, and lines are counted where they are for HTTP/1.1.
     maxHeaderListPairs: Math.ceil(headerBytes / 32) + 4,
     // Requests beyond `streams` that are refused before their client has heard of the bound.

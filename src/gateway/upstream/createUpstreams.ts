@@ -12,5 +12,14 @@ export type UpstreamClient = 'farebox' | 'undici';
 
 /** Upstreams that open as they are needed. */
 export function createUpstreams(client: UpstreamClient, limits: UpstreamLimits, clock: Clock, timers: TimerWheel): Upstreams {
-  return client === 'undici' ? createUndiciUpstreams(limits, timers) : createHttp1Upstreams(limits, clock, timers);
+  const own = createHttp1Upstreams(limits, clock, timers);
+  if (client === 'farebox') return own;
+  const others = createUndiciUpstreams(limits, timers);
+  return {
+    // undici hands on no answer to an upgrade but a 101.
+    send: (request, handler) => (request.isUpgrade === true ? own : others).send(request, handler),
+    close: async () => {
+      await Promise.all([own.close(), others.close()]);
+    },
+  };
 }
