@@ -1,7 +1,8 @@
 /**
- * Where requests go: an address, or an address with what its TLS needs.
+ * Where requests go: an address, or an address with what its protocol and its TLS need.
  *
  *     upstream: http://localhost:3000
+ *     upstream: { url: http://localhost:50051, protocol: h2 }
  *     upstream: { url: https://api.internal, ca: internal-ca.pem, certificate: gateway.pem, key: gateway.key }
  *
  * @see RFC 8446; RFC 9110, section 4.3.4
@@ -16,7 +17,7 @@ import type { ConfigPath, ConfigText, Mistakes } from './ConfigText.ts';
 import type { UpstreamTarget } from './Upstream.ts';
 
 /** An upstream, complete. */
-export type UpstreamConfig = Fields.UpstreamAddress & { readonly tls?: UpstreamTlsConfig };
+export type UpstreamConfig = Fields.UpstreamAddress & { readonly tls?: UpstreamTlsConfig } & Pick<UpstreamTarget, 'protocol'>;
 
 /** What of TLS is not as usual. Paths are absolute. */
 export type UpstreamTlsConfig = {
@@ -33,6 +34,8 @@ export function upstreamSchema(field: <T>(read: (value: unknown) => T) => z.ZodT
     z.strictObject({
       /** Where requests go: `https://api.internal`, or with a path that is put before theirs. No default. */
       url: field(Fields.readUpstream),
+      /** What it speaks: `h1`, HTTP/1.1; `h2`, HTTP/2, over http without asking it first; `auto`, over https: HTTP/2 where it can, and HTTP/1.1 otherwise. Default: `h1`. `h2` for gRPC, and where many requests are under way at once. */
+      protocol: field(Fields.readOneOf(['h1', 'h2', 'auto'])).optional(),
       /** The file of the authorities that may sign its certificate, in PEM; nobody else is believed then. Default: those that everybody trusts. */
       ca: field(Fields.readLine).optional(),
       /** The file of the certificate that we show it, in PEM. Default: none. Only with `key`. */
@@ -54,13 +57,17 @@ export type UpstreamSurroundings = { readonly text: ConfigText; readonly absolut
 export function readUpstream(found: UpstreamFile, path: ConfigPath, { text, absolute, mistakes }: UpstreamSurroundings): UpstreamConfig {
   if (!('url' in found)) return found;
   const { url, ca, certificate, key } = found;
-  if (ca === undefined && certificate === undefined && key === undefined) return url;
-  if (!url.origin.startsWith('https:')) mistakes.add([...path, 'url'], 'certificates are for https: an upstream over http shows none and asks for none');
+  const isSecure = url.origin.startsWith('https:');
+  const protocol = found.protocol === 'h1' ? undefined : found.protocol;
+  if (protocol === 'auto' && !isSecure) mistakes.add([...path, 'protocol'], 'over http nobody is asked what they speak: write "h1" or "h2"');
+  const address = { ...url, ...(protocol !== undefined && { protocol }) };
+  if (ca === undefined && certificate === undefined && key === undefined) return address;
+  if (!isSecure) mistakes.add([...path, 'url'], 'certificates are for https: an upstream over http shows none and asks for none');
   if (certificate !== undefined && key === undefined)
     mistakes.add([...path, 'certificate'], 'a certificate is shown with its key: write "key: <file>" as well');
   if (key !== undefined && certificate === undefined) mistakes.add([...path, 'key'], 'a key is for a certificate: write "certificate: <file>" as well');
   return {
-    ...url,
+    ...address,
     tls: {
       caPath: ca === undefined ? undefined : absolute(ca),
       certificatePath: certificate === undefined ? undefined : absolute(certificate),
@@ -75,9 +82,13 @@ export type Targets = (upstream: UpstreamConfig) => UpstreamTarget;
 /** Makes targets, and reads what their TLS needs. A target @throws CONFIG_INVALID – a file cannot be read, or is not what it should be */
 export function createTargets(): Targets {
   const known = new Map<string, UpstreamTarget>();
-  return ({ origin, tls }) => {
-    const name = JSON.stringify([origin, tls]);
-    const target = known.get(name) ?? (origin.startsWith('https:') ? { origin, secureContext: contextOf(origin, tls) } : { origin });
+  return ({ origin, protocol, tls }) => {
+    const name = JSON.stringify([origin, protocol, tls]);
+    const target = known.get(name) ?? {
+      origin,
+      ...(origin.startsWith('https:') && { secureContext: contextOf(origin, tls) }),
+      ...(protocol !== undefined && { protocol }),
+    };
     known.set(name, target);
     return target;
   };

@@ -100,7 +100,8 @@ export function hasBody(status: number): boolean {
 export function headersOf({ status, headers, body }: Answer): string[] {
   const lines: string[] = [];
   for (const [name, value] of headers) if (!framing.has(name.toLowerCase())) lines.push(name, value);
-  if (hasBody(status)) lines.push('Content-Length', String(Buffer.byteLength(body)));
+  // A status of gRPC's stands in place of a body.
+  if (hasBody(status) && !lines.includes('Grpc-Status')) lines.push('Content-Length', String(Buffer.byteLength(body)));
   return lines;
 }
 

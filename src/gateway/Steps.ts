@@ -17,6 +17,7 @@ import type { Paywall } from '../server/Paywall.ts';
 import type { Trust } from './ClientAddress.ts';
 import { onwardHeaders } from './Forwarding.ts';
 import * as Incoming from './Incoming.ts';
+import { inOwnWords } from './listener/GrpcReply.ts';
 import { type Carriage, carry } from './Proxy.ts';
 import type { Handler, Taken } from './Reply.ts';
 import { bodyTooLarge } from './RequestBody.ts';
@@ -69,8 +70,9 @@ export type StepsContext = Carriage & {
 
 /** The steps as one handler. It never throws. */
 export function createSteps(context: StepsContext): Handler {
-  return (taken) => {
+  return (received) => {
     context.onTaken();
+    const taken = inOwnWords(received, context.clock);
     const visit: Visit = { context, taken, startedAtMs: context.clock.nowMs(), path: '', route: undefined, incoming: undefined, over: false };
     try {
       const incoming = Incoming.from(taken, context.trust, context.limits);

@@ -17,6 +17,8 @@ export type UpstreamTarget = {
   readonly origin: string;
   /** Whom to believe, and what to show, over https; default: as everybody does. */
   readonly secureContext?: SecureContext;
+  /** `h2`: HTTP/2 alone; `auto`: over TLS, as the upstream says. Default: HTTP/1.1. */
+  readonly protocol?: 'h2' | 'auto';
 };
 
 /** A request as it goes out. */

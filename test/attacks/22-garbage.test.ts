@@ -4,7 +4,7 @@
 import { once } from 'node:events';
 import { Agent, type IncomingMessage, request as send } from 'node:http';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import * as Identifier from '../../src/core/Identifier.ts';
 import { fromUtf8, toBase64, toBase64Url, toHex } from '../../src/core/internal/bytes.ts';
 import * as Macaroon from '../../src/core/Macaroon.ts';
@@ -13,6 +13,8 @@ import type { Receiver } from '../../src/lightning/Lightning.ts';
 import type { PaywallOptions } from '../../src/server/PaywallOptions.ts';
 import { createRootKeys } from '../../src/server/RootKeys.ts';
 import { type Bought, masterKey, type Shop, type ShopName } from '../conformance/shop/shop.ts';
+import { type Closing, closeAll } from '../gateway/harness.ts';
+import { testGarbageCalls } from './calls.ts';
 import { enter, path, wires } from './thief.ts';
 
 const ours = createRootKeys({ masters: [masterKey], network: 'sandbox', realm: 'test' });
@@ -160,4 +162,10 @@ describe.each(wires)('behind %s', (name) => {
     expect(answers.filter(({ status }) => status === 429).length).toBe(17);
     expect(calls()).toEqual(Array(3).fill('createInvoice'));
   });
+});
+
+describe('calls of gRPC', () => {
+  const closing: Closing = [];
+  afterEach(() => closeAll(closing));
+  testGarbageCalls(closing);
 });

@@ -4,7 +4,7 @@
 
 import type { Timer, TimerTarget } from '../TimerWheel.ts';
 import type { Wire } from '../tunnel/Wire.ts';
-import type { AnswerHandler, OnwardRequest, Sending } from '../Upstream.ts';
+import type { AnswerHandler, Chunk, OnwardRequest, Sending } from '../Upstream.ts';
 import type { AnswerSink } from './ResponseParser.ts';
 
 /** What a call asks of the connection that it is on. */
@@ -106,6 +106,11 @@ export class Call implements Sending, AnswerSink, TimerTarget {
     const copy = Buffer.allocUnsafe(end - start);
     bytes.copy(copy, 0, start, end);
     this.#handler.onChunk(copy);
+  }
+
+  /** A chunk that nobody else will touch. */
+  pass(chunk: Chunk, release?: () => void): void {
+    if (!this.#isOver) this.#handler.onChunk(chunk, release);
   }
 
   onEnd(trailers: readonly string[]): void {

@@ -7,12 +7,13 @@
  * Bytes are read into memory that connections share, and parsed before anybody else reads: nothing of them is kept but what is copied. Where
  * much comes at once a connection reads into memory of its own, which is handed on.
  */
-import { connect as connectPlain, isIP, type OnReadOpts, type Socket } from 'node:net';
-import { type ConnectionOptions, connect as connectTls, type SecureContext } from 'node:tls';
+import type { OnReadOpts, Socket } from 'node:net';
+import type { SecureContext } from 'node:tls';
 import type { Timer, TimerTarget, TimerWheel } from '../TimerWheel.ts';
 import * as Wire from '../tunnel/Wire.ts';
 import type { UpstreamTarget } from '../Upstream.ts';
 import { type Call, type Carrier, textBytes } from './Call.ts';
+import { dial } from './dial.ts';
 import { type Piece, shared, takePiece } from './ReadMemory.ts';
 import { BodyWriter, formatHead } from './RequestWriter.ts';
 import { ResponseParser } from './ResponseParser.ts';
@@ -241,9 +242,6 @@ export class Connection implements Carrier, TimerTarget {
   }
 }
 
-/** Whatever the environment says. */
-const verified: ConnectionOptions = { rejectUnauthorized: true, minVersion: 'TLSv1.2', ALPNProtocols: ['http/1.1'] };
-
 /** TLS may hand out what one connection has read in the midst of what another does: each has memory of its own, of the size of a record. */
 const recordBytes = 16_384;
 
@@ -252,18 +250,8 @@ type Reading = { readonly onRead: (bytes: Buffer, count: number) => void; readon
 
 /** @param reading - undefined: a stream like others, of which each direction ends by itself */
 function open(url: URL, secureContext: SecureContext | undefined, reading: Reading | undefined): Socket {
-  // An address in brackets is one of version 6.
-  const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
-  const isSecure = url.protocol === 'https:';
-  const port = Number(url.port) || (isSecure ? 443 : 80);
-  const how = reading === undefined ? { allowHalfOpen: true } : { onread: readingInto(isSecure, reading) };
-  if (!isSecure) return connectPlain({ host, port, noDelay: true, ...how });
-  // The name on the certificate is the one in the configuration, and not the `Host` that goes out, which a client may have chosen.
-  const servername = isIP(host) === 0 ? host : '';
-  const options: ConnectionOptions & { readonly onread?: OnReadOpts } = { host, port, servername, ...verified, secureContext, ...how };
-  const socket = connectTls(options);
-  socket.setNoDelay(true);
-  return socket;
+  const how = reading === undefined ? ({ allowHalfOpen: true } as const) : { onread: readingInto(url.protocol === 'https:', reading) };
+  return dial(url, secureContext, ['http/1.1'], how);
 }
 
 function readingInto(isSecure: boolean, { onRead, into }: Reading): OnReadOpts {
