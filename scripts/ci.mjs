@@ -30,6 +30,7 @@ const suites = [
   { name: 'browser', what: 'npm run test:browser: a wallet on a page in Chromium', run: runBrowser },
   { name: 'postgres', what: 'npm run e2e:postgres: a real PostgreSQL, installed here where it is missing', run: runPostgres },
   { name: 'redis', what: 'npm run e2e:redis: a real Redis, installed here where it is missing', run: runRedis },
+  { name: 'proxy', what: 'npm run e2e:proxy: the gateway between servers and clients that others wrote', run: runProxy },
   {
     name: 'crash-stores',
     what: 'npm run crash:stores: 20,000 calls of four gateways on PostgreSQL and on Redis, with faults and kills',
@@ -117,6 +118,11 @@ function runPostgres() {
 /** A real Redis, which is installed from Debian's packages where it is missing. */
 function runRedis() {
   return runInstalled('e2e:redis');
+}
+
+/** What stands in front of the gateway and behind it: nginx and others, which are installed where they are missing. */
+function runProxy() {
+  return runInstalled('e2e:proxy');
 }
 
 /** A suite that installs its program itself, and says why where it cannot. */

@@ -25,6 +25,7 @@ const words = {
   'e2e:nwc': { run: ['node_modules/vitest/vitest.mjs', 'run', '--config', 'vitest.nodes.config.ts'], suite: 'test/e2e/nwc/', atRoot: true },
   'e2e:postgres': { run: ['node_modules/vitest/vitest.mjs', 'run', '--config', 'vitest.nodes.config.ts'], suite: 'test/e2e/postgres/', atRoot: true },
   'e2e:redis': { run: ['node_modules/vitest/vitest.mjs', 'run', '--config', 'vitest.nodes.config.ts'], suite: 'test/e2e/redis/', atRoot: true },
+  'e2e:proxy': { run: ['node_modules/vitest/vitest.mjs', 'run', '--config', 'vitest.nodes.config.ts'], suite: 'test/e2e/proxy/', atRoot: true },
   fuzz: { run: ['scripts/fuzz.ts'], atRoot: true },
   crash: { run: ['test/crash/run.ts'], atRoot: true },
   soak: { run: ['test/crash/run.ts', '--soak'], atRoot: true },

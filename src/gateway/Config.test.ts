@@ -354,6 +354,7 @@ describe('the explanation', () => {
         trusts      no proxy
         requests    head 16 KiB and 100 lines, body 100 MB, within 5m
         upstreams   connect within 5s, idle for 5m at most, 1024 connections each, 10000 requests waiting for 10s
+        websockets  5000 at once, each for 1d at most
         revocation  the last list is good for 1m where the store is away
         compat      an invalid credential gets 401; unknown caveats: refuse
 

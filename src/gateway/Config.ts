@@ -90,6 +90,7 @@ export type GatewayConfig = PayeesConfig & {
   readonly timeouts: {
     readonly connectMs: number;
     readonly idleMs: number;
+    readonly webSocketMs: number;
     readonly headMs: number;
     readonly requestMs: number;
     readonly keepAliveMs: number;
@@ -102,6 +103,7 @@ export type GatewayConfig = PayeesConfig & {
     readonly headBytes: number;
     readonly headerLines: number;
     readonly connections: number;
+    readonly webSockets: number;
     readonly streams: number;
     readonly upstreamConnections: number;
     readonly upstreamQueue: number;
@@ -194,6 +196,7 @@ function withDefaults(found: ConfigFile, file: string, text: ConfigText, absolut
     timeouts: {
       connectMs: timeouts.connect ?? 5000,
       idleMs: timeouts.idle ?? 300_000,
+      webSocketMs: timeouts.webSocket ?? 86_400_000,
       headMs: timeouts.head ?? 15_000,
       requestMs: timeouts.request ?? 300_000,
       keepAliveMs: timeouts.keepAlive ?? 60_000,
@@ -206,6 +209,7 @@ function withDefaults(found: ConfigFile, file: string, text: ConfigText, absolut
       headBytes: limits.head ?? 16_384,
       headerLines: limits.headerLines ?? 100,
       connections: limits.connections ?? 10_000,
+      webSockets: limits.webSockets ?? 5000,
       streams: limits.streams ?? 100,
       upstreamConnections: limits.upstreamConnections ?? 1024,
       upstreamQueue: limits.upstreamQueue ?? 10_000,

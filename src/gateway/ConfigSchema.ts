@@ -120,8 +120,10 @@ const timeouts = z.strictObject({
   connect: field(Fields.readTimeoutMs).optional(),
   /** For an upstream to begin its answer. Default: `60s`. Longer for slow jobs: a payment is held that long. */
   upstream: field(Fields.readTimeoutMs).optional(),
-  /** Without a byte either way while an answer is on its way. Default: `5m`. */
+  /** Without a byte either way while an answer is on its way or a WebSocket is open. Default: `5m`. */
   idle: field(Fields.readTimeoutMs).optional(),
+  /** A WebSocket ends after that long, however busy it is; one that was paid for ends with what was bought, where that is sooner. Default: `24h`. */
+  webSocket: field(Fields.readTimeoutMs).optional(),
   /** For a request's head to arrive. Default: `15s`. */
   head: field(Fields.readTimeoutMs).optional(),
   /** For a whole request to arrive, body included. Default: `5m`. */
@@ -145,6 +147,8 @@ const limits = z.strictObject({
   headerLines: field(Fields.readCount).optional(),
   /** Connections from clients. Default: 10000. */
   connections: field(Fields.readCount).optional(),
+  /** WebSockets that are open at once; more are refused with 503 before they are asked to pay. Default: 5000. */
+  webSockets: field(Fields.readCount).optional(),
   /** Requests under way at once on one connection of HTTP/2. Default: 100. More where one gRPC client holds many calls open. */
   streams: field(Fields.readCount).optional(),
   /** Connections to one upstream; requests beyond it wait. Default: 1024. */

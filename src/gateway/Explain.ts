@@ -59,6 +59,7 @@ export function explain(config: GatewayConfig): string {
       'upstreams',
       `connect within ${formatMs(timeouts.connectMs)}, idle for ${formatMs(timeouts.idleMs)} at most, ${limits.upstreamConnections} connections each, ${limits.upstreamQueue} requests waiting for ${formatMs(timeouts.upstreamQueueMs)}${config.upstreamClient === 'undici' ? ', by undici' : ''}`,
     ],
+    ['websockets', `${limits.webSockets} at once, each for ${formatMs(timeouts.webSocketMs)} at most`],
     ...(store.kind === 'none' ? [] : [['revocation', `the last list is good for ${formatMs(config.revocation.staleMs)} where the store is away`] as const]),
     ...(introspection === undefined ? [] : [['services', `ask about credentials on ${addressOf(introspection.listen)}`] as const]),
     ['compat', `an invalid credential gets ${compat.invalidCredential}; unknown caveats: ${compat.unknownCaveats}`],

@@ -24,6 +24,7 @@ import type { TlsConfig } from './config/ConfigTls.ts';
 import { assertSecret, createIntrospectionListener } from './Introspection.ts';
 import { createListener, type Listener, type ListenerLimits } from './Listener.ts';
 import { type Certificates, openCertificates } from './listener/Certificates.ts';
+import type { Tunnelling } from './Proxy.ts';
 import { createRouter } from './Router.ts';
 import { createSteps, type RequestOutcome, type ServedRoute } from './Steps.ts';
 import { TimerWheel } from './TimerWheel.ts';
@@ -178,7 +179,7 @@ export function assemble(parts: {
   readonly config: GatewayConfig;
   /** Default: those of the configuration, of which none names a payee. */
   readonly routes?: readonly ServedRoute[];
-  readonly paywall: Pick<Paywall, 'check' | 'close'>;
+  readonly paywall: Pick<Paywall, 'check' | 'close'> & Partial<Pick<Paywall, 'standing'>>;
   readonly clock: Clock;
   readonly events: Events;
   readonly log: (outcome: RequestOutcome) => void;
@@ -199,12 +200,17 @@ export function assemble(parts: {
   const upstreams = createUpstreams(config.upstreamClient, bounds, clock, timers);
   const running = createCount();
   const targets = createTargets();
+  const tunnels = new Set<Tunnelling>();
   const steps = createSteps({
     clock,
     reached,
     upstreams,
     timers,
     idleTimeoutMs: timeouts.idleMs,
+    longestMs: timeouts.webSocketMs,
+    standing: paywall.standing,
+    tunnels,
+    mostTunnels: limits.webSockets,
     trust: createTrust(config.trustedProxies),
     limits: { headerLines: limits.headerLines, bodyBytes: limits.bodyBytes },
     router: createRouter(parts.routes ?? config.routes.map((route) => serve(route, {}, targets))),
@@ -226,9 +232,16 @@ export function assemble(parts: {
     follow: () => {},
     unfollow: async () => {},
     close: async ({ isReplaced = false, hurry } = {}) => {
-      if (isReplaced) await listener.leave(timeouts.keepAliveMs, hurry);
+      if (isReplaced) {
+        await listener.leave(timeouts.keepAliveMs, hurry);
+        // They would never leave of their own accord, and have had that long.
+        endAll(tunnels);
+      }
       await following?.close();
+      // A moment before everything else ends, so that they hear of it.
+      const cancel = clock.after(Math.max(0, timeouts.shutdownMs - 1000), () => endAll(tunnels));
       await listener.close(timeouts.shutdownMs);
+      cancel();
       // Requests whose clients are gone finish for their sale's sake, within the same bound.
       await atMost(clock, timeouts.shutdownMs, running.none());
       await upstreams.close();
@@ -237,6 +250,10 @@ export function assemble(parts: {
       await paywall.close();
     },
   };
+}
+
+function endAll(tunnels: Iterable<Tunnelling>): void {
+  for (const tunnel of tunnels) tunnel.end();
 }
 
 /** What bounds a client. */
@@ -256,7 +273,10 @@ function clientLimits({ limits, timeouts }: GatewayConfig): ListenerLimits {
 function shareOf(config: GatewayConfig, processes: number): GatewayConfig {
   const part = (limit: number) => Math.ceil(limit / processes);
   const { limits } = config;
-  return { ...config, limits: { ...limits, connections: part(limits.connections), upstreamConnections: part(limits.upstreamConnections) } };
+  return {
+    ...config,
+    limits: { ...limits, connections: part(limits.connections), webSockets: part(limits.webSockets), upstreamConnections: part(limits.upstreamConnections) },
+  };
 }
 
 /** Follows from when it is told to, until it is told not to. */

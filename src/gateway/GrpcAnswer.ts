@@ -13,6 +13,7 @@
 import * as Grpc from '../http/Grpc.ts';
 import type { Sale } from '../server/terms/Terms.ts';
 import type { Incoming } from './Incoming.ts';
+import type { Wire } from './tunnel/Wire.ts';
 import type { AnswerHandler, Chunk } from './Upstream.ts';
 
 /** What is told of an answer of gRPC's. */
@@ -49,6 +50,10 @@ class GrpcAnswer implements AnswerHandler {
 
   onInformational(status: number, headers: readonly string[]): void {
     this.#follower.onInformational(status, headers);
+  }
+
+  onSwitch(headers: readonly string[], wire: Wire): void {
+    this.#follower.onSwitch(headers, wire);
   }
 
   onHead(status: number, headers: readonly string[]): void {

@@ -13,6 +13,7 @@ import type { RequestView } from '../http/RequestView.ts';
 import { clientAddress, plainAddress, type Trust } from './ClientAddress.ts';
 import type { Taken } from './Reply.ts';
 import { RequestBody } from './RequestBody.ts';
+import { keyOf, namesWebSocket } from './tunnel/Handshake.ts';
 
 /** A request on its way through the gateway. */
 export type Incoming = {
@@ -47,8 +48,8 @@ export type IncomingLimits = {
 
 /**
  * Takes a request as its listener parsed it.
- * @throws REQUEST_MALFORMED – what two servers could read differently: several hosts, chunks in HTTP/1.0, another version
- * @throws REQUEST_UNSUPPORTED – a WebSocket, or a transfer coding beside chunked
+ * @throws REQUEST_MALFORMED – what two servers could read differently: several hosts, chunks in HTTP/1.0, another version, a WebSocket among others
+ * @throws REQUEST_UNSUPPORTED – a transfer coding beside chunked
  */
 export function from(taken: Taken, trust: Trust, limits: IncomingLimits): Incoming {
   const { rawHeaders } = taken;
@@ -100,7 +101,7 @@ function oneValue(values: readonly string[]): string | undefined {
 }
 
 /** What stands before the body; the answer is the host. */
-function checkHead({ version, rawHeaders }: Taken, lines: RequestView['headerLines'], limits: IncomingLimits): string {
+function checkHead({ version, rawHeaders, upgrade }: Taken, lines: RequestView['headerLines'], limits: IncomingLimits): string {
   if (rawHeaders.length > 2 * limits.headerLines) throw malformed(`A request may have ${limits.headerLines} header lines here.`);
   if (version !== '1.1' && version !== '1.0' && version !== '2') throw malformed('This server speaks HTTP/2, HTTP/1.1 and HTTP/1.0 alone.');
   const hosts = lines('host');
@@ -110,7 +111,12 @@ function checkHead({ version, rawHeaders }: Taken, lines: RequestView['headerLin
     if (version === '1.0') throw malformed('HTTP/1.0 has no transfer codings.');
     if (codings.length > 1 || codings[0]?.toLowerCase() !== 'chunked') throw unsupported('The one transfer coding that is read here is chunked.');
   }
-  if (lines('upgrade').some((value) => /(?:^|[\s,])websocket(?:[\s,/]|$)/i.test(value))) throw unsupported('WebSockets are not forwarded.');
+  if (upgrade !== undefined) {
+    if (!upgrade.isKeyOurs) keyOf(rawHeaders);
+  } else if (version !== '1.0' && namesWebSocket(lines('upgrade'))) {
+    // Whoever ignored this would answer something else than was asked for, and be paid for it.
+    throw malformed('A WebSocket begins with GET, without a body, and with "Upgrade: websocket", alone and named by Connection.');
+  }
   return hosts[0] ?? '';
 }
 

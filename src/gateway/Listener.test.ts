@@ -143,7 +143,7 @@ describe('requests that two servers could read differently', () => {
 describe('what is not served', () => {
   test.each([
     ['CONNECT', 'CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n', /^HTTP\/1\.1 501 /],
-    ['a WebSocket', 'GET /a HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c, WebSocket\r\n\r\n', /^HTTP\/1\.1 501 /],
+    ['a WebSocket among other protocols', 'GET /a HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c, WebSocket\r\n\r\n', /^HTTP\/1\.1 400 /],
     ['a path without a route', 'GET /none HTTP/1.1\r\nHost: a\r\n\r\n', /^HTTP\/1\.1 404 [\s\S]*ROUTE_UNKNOWN/],
     ['a method without a route', 'POST /a HTTP/1.1\r\nHost: a\r\n\r\n', /^HTTP\/1\.1 404 [\s\S]*ROUTE_UNKNOWN/],
     ['another host', 'GET /a HTTP/1.1\r\nHost: b\r\n\r\n', /^HTTP\/1\.1 404 [\s\S]*ROUTE_UNKNOWN/],

@@ -55,7 +55,7 @@ export function createListener(limits: ListenerLimits, clock: Clock, handle: Han
     http1.letGo(socket);
     http2.take(socket);
   };
-  const http1 = new Http1Server(limits, handle, tls, (socket: Socket) => {
+  const http1 = new Http1Server(limits, clock, handle, tls, (socket: Socket) => {
     if (tls) take(socket, (socket as TLSSocket).alpnProtocol === 'h2');
     else readPreface(socket, clock, limits.headTimeoutMs, (isHttp2) => take(socket, isHttp2));
   });
@@ -83,7 +83,7 @@ export function createListener(limits: ListenerLimits, clock: Clock, handle: Han
       new Promise((resolve) => {
         if (!server.listening && left === undefined) return resolve();
         const cancel = clock.after(graceMs, () => {
-          server.closeAllConnections();
+          http1.destroy();
           http2.destroy();
         });
         const done = () => {

@@ -1,7 +1,8 @@
 /**
  * One request on its way to the upstream and its answer on the way back, both streamed, each at the pace of whoever reads it.
  *
- *     waiting ─ head ─ holding (until the sale has decided) ─ sending ─ over
+ *     waiting ─ head ─ holding (until the sale has decided) ─┬─ sending ─ over
+ *        │                                                   └─ joined (a WebSocket's two ends) ─ over
  *        └ the client of an unsafe request leaves ─ absent ─ over
  *
  * The paywall's sale is told at every turn; what a turn means is decided there.
@@ -18,30 +19,45 @@ import { type HeadOutcome, maxKeptAnswerBytes, type Sale } from '../server/terms
 import { type ReturningHead, returningHead, returningTrailers, toPairs } from './Forwarding.ts';
 import { type GrpcFollower, listenerFor } from './GrpcAnswer.ts';
 import type { Incoming } from './Incoming.ts';
-import type { Reply, ReplyFollower } from './Reply.ts';
-import type { Timer, TimerTarget, TimerWheel } from './TimerWheel.ts';
-import { settled, timedOut, undecided, unreachable } from './Unanswered.ts';
+import type { Reply, ReplyFollower, Upgrade } from './Reply.ts';
+import type { Timer, TimerTarget } from './TimerWheel.ts';
+import { whyNoAnswer } from './tunnel/Handshake.ts';
+import type { Bought } from './tunnel/Lasting.ts';
+import { Tunnel, type TunnelContext, type TunnelEnd } from './tunnel/Tunnel.ts';
+import type { Wire } from './tunnel/Wire.ts';
+import { settled, timedOut, undecided, unreachable, whatNow } from './Unanswered.ts';
 import type { Chunk, OnwardRequest, Sending, Upstreams } from './Upstream.ts';
 
 /** What carrying needs of the gateway. */
-export type Carriage = {
+export type Carriage = TunnelContext & {
   readonly clock: Clock;
   readonly reached: Reached;
   readonly upstreams: Upstreams;
-  readonly timers: TimerWheel;
   /** No byte either way for so long after the head ends the exchange. */
   readonly idleTimeoutMs: number;
+  /** Those that are tunnels, or wait to be. */
+  readonly tunnels: Set<Tunnelling>;
+};
+
+/** A tunnel, or a request for one. */
+export type Tunnelling = {
+  /** Ends it where it is open, with a word to both sides. */
+  readonly end: () => void;
 };
 
 /** One exchange. */
 export type ExchangeOptions = {
   readonly incoming: Incoming;
   readonly reply: Reply;
+  /** Where the client waits to be let into a tunnel. */
+  readonly upgrade: Upgrade | undefined;
   readonly onward: Omit<OnwardRequest, 'body'>;
   /** No head from the upstream for so long ends it. */
   readonly timeoutMs: number;
   /** Undefined where nothing is counted. */
   readonly sale: Sale | undefined;
+  /** What does not end by itself goes on for as long as this is good. */
+  readonly bought: Bought;
   /** Added to the answer if it is a success (a status below 400). */
   readonly headers: Answer['headers'];
   /** Told once, when everything has been said to client, upstream and sale. */
@@ -54,6 +70,8 @@ export type ExchangeOutcome = {
   /** As the client saw it; 0 where it saw none. */
   readonly status: number;
   readonly error: unknown;
+  /** Of a tunnel: from the client, and to it. */
+  readonly bytes?: { readonly in: number; readonly out: number };
 };
 
 /** Carries a request to the upstream and its answer back. Never throws; the client always gets an answer, or a connection that breaks. */
@@ -61,15 +79,19 @@ export function carry(carriage: Carriage, options: ExchangeOptions): void {
   new Exchange(carriage, options).start();
 }
 
-type Phase = 'waiting' | 'holding' | 'sending' | 'absent' | 'over';
+type Phase = 'waiting' | 'holding' | 'sending' | 'joined' | 'absent' | 'over';
 
-class Exchange implements GrpcFollower, ReplyFollower, TimerTarget {
+class Exchange implements GrpcFollower, ReplyFollower, TimerTarget, Tunnelling {
   readonly #carriage: Carriage;
   readonly #options: ExchangeOptions;
   readonly #reply: Reply;
   #phase: Phase = 'waiting';
   #sending: Sending | undefined;
   #head: ReturningHead | undefined;
+  /** The upstream's end, where it has agreed to a tunnel. */
+  #wire: Wire | undefined;
+  #status: number | undefined;
+  #tunnel: Tunnel | undefined;
   /** Chunks that came while the sale decides, or for a client that left. */
   #kept: Chunk[] = [];
   #keptBytes = 0;
@@ -95,6 +117,7 @@ class Exchange implements GrpcFollower, ReplyFollower, TimerTarget {
     const { incoming, onward, sale } = this.#options;
     const { body } = incoming;
     this.#reply.follow(this);
+    if (this.#options.upgrade) this.#carriage.tunnels.add(this);
     if (body) {
       body.onChunk = (chunk) => {
         this.#moved();
@@ -120,10 +143,25 @@ class Exchange implements GrpcFollower, ReplyFollower, TimerTarget {
     if (this.#phase === 'over') return;
     this.#moved();
     this.#carriage.reached('gateway.head.received');
-    this.#head = returningHead(status, headers);
-    if (this.#head === undefined) this.#onNoHead(new Error('the upstream used a transfer coding beside chunked'));
+    this.#takeHead(worth, returningHead(status, headers));
+  }
+
+  onSwitch(headers: readonly string[], wire: Wire): void {
+    if (this.#phase === 'over') return wire.reset();
+    this.#moved();
+    this.#carriage.reached('gateway.head.received');
+    this.#wire = wire;
+    const why = whyNoAnswer(headers, this.#options.upgrade?.key ?? '');
+    if (why === undefined) this.#takeHead(101, returningHead(101, headers));
+    else this.#onNoHead(new FareboxError('UPSTREAM_MALFORMED', `The server behind this gateway sent ${why}. ${whatNow(this.#options.sale)}`));
+  }
+
+  /** @param worth - the status of HTTP that the answer counts as */
+  #takeHead(worth: number, head: ReturningHead | undefined): void {
+    this.#head = head;
+    if (head === undefined) this.#onNoHead(new Error('the upstream used a transfer coding beside chunked'));
     else if (this.#phase === 'absent') return;
-    else if (this.#options.sale === undefined) this.#send(status < 400 ? this.#options.headers : []);
+    else if (this.#options.sale === undefined) this.#send(head.status < 400 ? this.#options.headers : []);
     else {
       this.#phase = 'holding';
       this.#sending?.pause();
@@ -170,8 +208,9 @@ class Exchange implements GrpcFollower, ReplyFollower, TimerTarget {
 
   /** From here on bytes go to the client as they come. The head waits for the first of them, where that is there already. */
   #send(headers: Answer['headers']): void {
-    this.#phase = 'sending';
     for (const [name, value] of headers) this.#head?.headers.push(name, value);
+    if (this.#wire) return this.#join(this.#wire);
+    this.#phase = 'sending';
     const kept = this.#kept;
     this.#kept = [];
     for (const chunk of kept) this.#write(chunk);
@@ -181,6 +220,34 @@ class Exchange implements GrpcFollower, ReplyFollower, TimerTarget {
       if (!this.#blocked) this.#sending?.resume();
       queueMicrotask(() => this.#flush());
     }
+  }
+
+  /** Client and upstream speak to each other from here on. */
+  #join(upstream: Wire): void {
+    const { upgrade, bought } = this.#options;
+    this.#phase = 'joined';
+    this.#timer?.cancel();
+    this.#carriage.reached('gateway.first-byte.sending');
+    let client: Wire;
+    try {
+      client = (upgrade as Upgrade).accept((this.#head as ReturningHead).headers);
+    } catch (error) {
+      return this.#onBroken(error as Error);
+    }
+    this.#status = upgrade?.status;
+    this.#wire = undefined;
+    this.#carriage.reached('gateway.first-byte.sent');
+    this.#tunnel = new Tunnel(this.#carriage, bought, { client, upstream }, (end) => this.#onTunnelOver(end));
+  }
+
+  /** The gateway goes away. */
+  end(): void {
+    this.#tunnel?.end(1001);
+  }
+
+  #onTunnelOver({ how, error, bytesIn, bytesOut }: TunnelEnd): void {
+    const kind = how === 'upstream-broke' ? 'upstream-failed' : how;
+    this.#over(kind, error, this.#options.sale?.end(how), { in: bytesIn, out: bytesOut });
   }
 
   #write(chunk: Chunk, release?: () => void): void {
@@ -353,13 +420,15 @@ class Exchange implements GrpcFollower, ReplyFollower, TimerTarget {
     void settled(told).then((trouble) => this.#isOver({ kind: 'refused', status: this.#seenStatus(), error: error ?? trouble }));
   }
 
-  #over(kind: ExchangeOutcome['kind'], error: unknown, told: Promise<void> | undefined): void {
+  #over(kind: ExchangeOutcome['kind'], error: unknown, told: Promise<void> | undefined, bytes?: ExchangeOutcome['bytes']): void {
     this.#abort();
-    if (told === undefined) this.#isOver({ kind, status: this.#seenStatus(), error });
-    else void settled(told).then((trouble) => this.#isOver({ kind, status: this.#seenStatus(), error: error ?? trouble }));
+    const outcome = { kind, status: this.#seenStatus(), ...(bytes && { bytes }) };
+    if (told === undefined) this.#isOver({ ...outcome, error });
+    else void settled(told).then((trouble) => this.#isOver({ ...outcome, status: this.#seenStatus(), error: error ?? trouble }));
   }
 
   #isOver(outcome: ExchangeOutcome): void {
+    if (this.#options.upgrade) this.#carriage.tunnels.delete(this);
     this.#carriage.reached('gateway.exchange.over');
     this.#options.onOver(outcome);
   }
@@ -367,6 +436,7 @@ class Exchange implements GrpcFollower, ReplyFollower, TimerTarget {
   #abort(): void {
     this.#phase = 'over';
     this.#timer?.cancel();
+    this.#wire?.reset();
     this.#kept = [];
     // After the whole answer this does nothing.
     if (this.#trailers === undefined) this.#sending?.abort();
@@ -386,6 +456,6 @@ class Exchange implements GrpcFollower, ReplyFollower, TimerTarget {
   }
 
   #seenStatus(): number {
-    return this.#reply.status;
+    return this.#status ?? this.#reply.status;
   }
 }

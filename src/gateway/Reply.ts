@@ -9,6 +9,7 @@
 import type { Readable } from 'node:stream';
 import type { Clock } from '../core/Clock.ts';
 import type { Answer } from '../http/RequestView.ts';
+import type { Wire } from './tunnel/Wire.ts';
 import type { Chunk } from './Upstream.ts';
 
 /** A request as its listener has taken it: framed and parsed, and otherwise as it came. */
@@ -31,6 +32,20 @@ export type Taken = {
   /** Where the client waits to be asked for its body: asks it. */
   readonly sendContinue: (() => void) | undefined;
   readonly reply: Reply;
+  /** Where the client wants to go on as a WebSocket; what it asks with is in order. `reply` is for every other answer. */
+  readonly upgrade?: Upgrade | undefined;
+};
+
+/** A client that waits to be let into a tunnel. */
+export type Upgrade = {
+  /** What its answer is made from, as in `Sec-WebSocket-Key`: the client's, or our own where its protocol has none. */
+  readonly key: string;
+  /** Then the upstream is told the key, and the client nothing of the answer to it. */
+  readonly isKeyOurs: boolean;
+  /** As the client sees it once it is let in: 101, or 200 over HTTP/2. */
+  readonly status: number;
+  /** Lets it in with these headers beside those of its protocol, and hands over its end. @throws Error – a header that cannot be sent; nothing has gone out */
+  readonly accept: (headers: readonly string[]) => Wire;
 };
 
 /** Takes one request and answers it. */

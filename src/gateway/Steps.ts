@@ -10,6 +10,7 @@ import { FareboxError } from '../core/Errors.ts';
 import * as Path from '../http/Path.ts';
 import * as Problem from '../http/Problem.ts';
 import type { Answer, RequestView } from '../http/RequestView.ts';
+import * as Answers from '../server/Answers.ts';
 import type { Decision } from '../server/Decision.ts';
 import type { Offer } from '../server/Offer.ts';
 import type { Paywall } from '../server/Paywall.ts';
@@ -45,6 +46,8 @@ export type RequestOutcome = {
   /** 0 where the client saw none. */
   readonly status: number;
   readonly ended: 'answered' | 'delivered' | 'client-left' | 'upstream-failed' | 'refused';
+  /** Of a WebSocket: bytes from the client and to it. */
+  readonly bytes?: { readonly in: number; readonly out: number };
   readonly durationMs: number;
   /** For logs alone. */
   readonly error: unknown;
@@ -55,6 +58,8 @@ export type StepsContext = Carriage & {
   readonly clock: Clock;
   readonly trust: Trust;
   readonly limits: Incoming.IncomingLimits;
+  /** WebSockets that may be open at once. */
+  readonly mostTunnels: number;
   readonly router: Router<ServedRoute>;
   readonly paywall: Pick<Paywall, 'check'>;
   /** Told once for every request. */
@@ -79,6 +84,8 @@ export function createSteps(context: StepsContext): Handler {
       const route = context.router.find(Incoming.hostName(authority), routedMethod(incoming.view), target.path);
       if (route === undefined) throw new FareboxError('ROUTE_UNKNOWN', `Nothing is served at ${incoming.view.method} ${target.path}.`);
       visit.route = route;
+      // Before the paywall: nobody is to pay for what there is no room for.
+      if (taken.upgrade !== undefined && context.tunnels.size >= context.mostTunnels) throw busy();
       const found: Found = { incoming, target, authority, route };
       if (route.offer === undefined) return passOn(visit, found, free);
       const decision = context.paywall.check(incoming.view, target, route.offer);
@@ -109,9 +116,14 @@ type Found = {
   readonly route: ServedRoute;
 };
 
-type Pass = Pick<Decision & { readonly kind: 'pass' }, 'sale' | 'headers'>;
+type Pass = Pick<Decision & { readonly kind: 'pass' }, 'principal' | 'branches' | 'sale' | 'headers'>;
 
-const free: Pass = { sale: undefined, headers: [] };
+const free: Pass = { principal: undefined, sale: undefined, headers: [] };
+
+function busy(): FareboxError {
+  const message = 'As many WebSockets are open here as may be. Ask again in a moment; nothing was charged.';
+  return new FareboxError('UPSTREAM_BUSY', message, { details: { retryAfterSeconds: 1 } });
+}
 
 /** A browser's question whether it may ask goes where the request it asks for would go. */
 function routedMethod(view: RequestView): string {
@@ -142,7 +154,8 @@ function repeat(visit: Visit, { sale, answer }: Decision & { readonly kind: 'rep
   else send(visit, answer);
 }
 
-function passOn(visit: Visit, found: Found, { sale, headers }: Pass): void {
+function passOn(visit: Visit, found: Found, pass: Pass): void {
+  const { sale, headers } = pass;
   const { context, taken } = visit;
   const { reply } = taken;
   const { incoming, target, authority, route } = found;
@@ -152,20 +165,24 @@ function passOn(visit: Visit, found: Found, { sale, headers }: Pass): void {
   }
   const path = route.basePath + target.path + target.query;
   const onward = onwardHeaders(incoming, { host: authority, preserveHost: route.preserveHost, idempotencyKey: sale?.idempotencyKey });
+  const { upgrade } = taken;
+  if (upgrade?.isKeyOurs === true) onward.push('Sec-WebSocket-Key', upgrade.key);
   carry(context, {
     incoming,
     reply,
-    onward: { method: incoming.view.method, upstream: route.upstream, path, headers: onward },
+    upgrade,
+    onward: { method: incoming.view.method, upstream: route.upstream, path, headers: onward, isUpgrade: upgrade !== undefined },
     timeoutMs: route.timeoutMs,
     sale,
+    bought: pass,
     headers,
-    onOver: ({ kind, status, error }) => over(visit, status, kind, error),
+    onOver: ({ kind, status, error, bytes }) => over(visit, status, kind, error, bytes),
   });
 }
 
 /** Ends a request that got no decision. What is no refusal of ours is a fault of ours, and says nothing of itself. */
 function refuse(visit: Visit, error: unknown): void {
-  if (FareboxError.is(error)) send(visit, Problem.answer(error));
+  if (FareboxError.is(error)) send(visit, error.details.retryAfterSeconds === undefined ? Problem.answer(error) : Answers.refusal(error));
   else send(visit, { status: 500, headers: [['Content-Type', 'application/problem+json']], body: `${JSON.stringify(fault)}\n` });
   over(visit, visit.taken.reply.status, 'refused', FareboxError.is(error) ? undefined : error);
 }
@@ -193,10 +210,10 @@ function tell(visit: Visit, status: number, ended: RequestOutcome['ended'], told
   );
 }
 
-function over(visit: Visit, status: number, ended: RequestOutcome['ended'], error: unknown): void {
+function over(visit: Visit, status: number, ended: RequestOutcome['ended'], error: unknown, bytes?: RequestOutcome['bytes']): void {
   if (visit.over) return;
   visit.over = true;
   const { context, path, route, taken, startedAtMs } = visit;
   const durationMs = context.clock.nowMs() - startedAtMs;
-  context.onOver({ method: taken.method, path, route: route?.name, status, ended, durationMs, error });
+  context.onOver({ method: taken.method, path, route: route?.name, status, ended, ...(bytes && { bytes }), durationMs, error });
 }

@@ -31,7 +31,8 @@ export async function settled(told: Promise<void> | undefined): Promise<unknown>
   }
 }
 
-function whatNow(sale: Sale | undefined): string {
+/** What a client is to do where the upstream has failed. */
+export function whatNow(sale: Sale | undefined): string {
   if (sale?.consume === 'on-request') return 'This request was charged when it was let through, as its offer says.';
   return 'Send the same request again later; do not pay again.';
 }

@@ -2,12 +2,14 @@
  * What the gateway asks of whoever carries requests to upstreams, and what it is told of the answers. Who carries is chosen in
  * `upstream/createUpstreams.ts`.
  *
- *     onInformational* ─ onHead ─ onChunk* ─ onEnd        or onError, at any moment, and nothing after it
+ *     onInformational* ─┬─ onHead ─ onChunk* ─ onEnd        or onError, at any moment, and nothing after it
+ *                       └─ onSwitch
  *
  * @see RFC 9112, section 6; docs/wire.md, "The life of a claim"
  */
 import type { SecureContext } from 'node:tls';
 import type { RequestBody } from './RequestBody.ts';
+import type { Wire } from './tunnel/Wire.ts';
 
 /** Where requests go. Two with the same origin and other certificates share no connection. */
 export type UpstreamTarget = {
@@ -28,6 +30,8 @@ export type OnwardRequest = {
   /** Names and values in turn, one byte a character. Without `Content-Length` a body goes out in chunks; `Host` is the upstream's unless it is here. */
   readonly headers: readonly string[];
   readonly body: RequestBody | null;
+  /** Asks to go on as a WebSocket, on a connection of its own. */
+  readonly isUpgrade?: boolean;
 };
 
 /** Some bytes; few of them may come as text, one byte a character. */
@@ -38,6 +42,8 @@ export type AnswerHandler = {
   /** An answer before the answer, such as 103. */
   readonly onInformational: (status: number, headers: readonly string[]) => void;
   readonly onHead: (status: number, headers: readonly string[]) => void;
+  /** A 101 to a request that asked for it: what the connection says from now on is the handler's, who also ends it. Nobody reads it yet. */
+  readonly onSwitch: (headers: readonly string[], wire: Wire) => void;
   /** Bytes of the body, which are the handler's from now on. `release`: where they are wanted back, is called when nobody looks at them any more, or never. */
   readonly onChunk: (chunk: Chunk, release?: () => void) => void;
   /** The answer is whole. */

@@ -50,6 +50,8 @@ export type Paywall = {
   readonly check: (request: RequestView, target: Path.Target, offer: Offer) => Decision | Promise<Decision>;
   /** What can be said of a credential without using it. @throws STORE_UNAVAILABLE – what was revoked or used could not be found out */
   readonly introspect: Introspect;
+  /** Whether somebody who was let through has been revoked since. `unknown`: for longer than the last list is good, it could not be found out. */
+  readonly standing: (principal: Principal, branches: readonly string[]) => 'good' | 'denied' | 'unknown';
   readonly events: Events;
   /** Writes what is still to be written and stops following the store. Store and receiver stay open: they belong to whoever made them. */
   readonly close: () => Promise<void>;
@@ -106,6 +108,7 @@ export async function createPaywall(options: PaywallOptions): Promise<Paywall> {
   return {
     events,
     check: (request, target, offer) => decide(desk, request, target, offer),
+    standing: (principal, branches) => desk.denials.judge(principal, branches),
     introspect: createIntrospect({ keys, denials: desk.denials, store, clock, skipUnknownCaveats, takesOf }),
     close: async () => {
       await desk.denials.close();
@@ -192,7 +195,7 @@ function serve(desk: Desk, asked: Asked, verified: VerifiedPrincipal, takes: big
   if (isCounted(principal)) return countCall(desk, asked, verified, takes);
   const error = refusedByParts(principal);
   if (error !== undefined) return answerInvalid(desk, asked, error);
-  return principal.terms === 'pass' ? letPass(desk, verified, asked.offer) : claimUse(desk, asked, principal);
+  return principal.terms === 'pass' ? letPass(desk, verified, asked.offer) : claimUse(desk, asked, verified);
 }
 
 async function countCall(desk: Desk, asked: Asked, verified: VerifiedPrincipal, takes: bigint): Promise<Decision> {
@@ -210,7 +213,7 @@ async function countCall(desk: Desk, asked: Asked, verified: VerifiedPrincipal, 
     if (counted.kind === 'refused') return await answerInvalid(desk, asked, counted.error);
     if (counted.kept) return await repeatKept(desk, counted.sale, counted.kept, principal, offer);
     if (principal.terms === 'pass' && !counted.isRepeat) letPass(desk, verified, offer);
-    return { kind: 'pass', principal, sale: counted.sale, headers: [] };
+    return { kind: 'pass', principal, branches: verified.branches, sale: counted.sale, headers: [] };
   } catch (error) {
     return answerUnavailable(desk, error, offer, 'STORE_UNAVAILABLE');
   }
@@ -269,7 +272,7 @@ function letPass({ ledger, events, emit, clock }: Desk, verified: VerifiedPrinci
   if (events.isHeard()) {
     emit({ kind: 'passed', paymentHash: principal.paymentHash, service: offer.service, route: offer.route, amountMsat: principal.amountMsat });
   }
-  return { kind: 'pass', principal, sale: undefined, headers: [receiptHeader(principal, clock)] };
+  return { kind: 'pass', principal, branches: verified.branches, sale: undefined, headers: [receiptHeader(principal, clock)] };
 }
 
 /** Lets a request through for nothing, where its client still has a share of what the route gives away; otherwise it is asked to pay. */
@@ -342,7 +345,7 @@ function answerInvalid(desk: Desk, asked: Asked, error: FareboxError): Decision 
   return challenge(desk, asked, error);
 }
 
-async function claimUse(desk: Desk, asked: Asked, principal: Principal): Promise<Decision> {
+async function claimUse(desk: Desk, asked: Asked, { principal, branches }: VerifiedPrincipal): Promise<Decision> {
   const { claiming } = desk;
   if (claiming === undefined) return answerUnavailable(desk, Refusals.uncountable(), asked.offer, 'STORE_UNAVAILABLE');
   try {
@@ -350,7 +353,7 @@ async function claimUse(desk: Desk, asked: Asked, principal: Principal): Promise
     const claimed = await claim(claiming, principal, { request, target, route: offer.route, consume: offer.consume });
     if (claimed.kind === 'refused') return answerInvalid(desk, asked, claimed.error);
     if (claimed.kept) return await repeatKept(desk, claimed.sale, claimed.kept, principal, asked.offer);
-    return { kind: 'pass', principal, sale: claimed.sale, headers: [] };
+    return { kind: 'pass', principal, branches, sale: claimed.sale, headers: [] };
   } catch (error) {
     return answerUnavailable(desk, error, asked.offer, 'STORE_UNAVAILABLE');
   }

@@ -16,6 +16,7 @@ import { ask, type Closing, closeAll, openStage, recordSale, sellWith } from '..
 import { testBurntCalls } from './calls.ts';
 import { buyThing, calls, enterCounted, expectEnded, fewThings, spendRest, things } from './counted.ts';
 import { askUntilFree, auth, codeOf, enter, expectServed, names, path, standing } from './thief.ts';
+import { agreed, close, enterLive, live, statusOf } from './webSockets.ts';
 
 const doing = (what: string, at = path) => `${at}${at.includes('?') ? '&' : '?'}do=${what}`;
 
@@ -184,6 +185,69 @@ describe.each(names)('%s', (name) => {
     expect((await first).status).toBe(504);
     shop.upstream.release();
     expect(await spendRest(shop, thing, held)).toEqual([1, thing.usedUp]);
+  });
+});
+
+describe('WebSockets', () => {
+  const closing: Closing = [];
+  afterEach(() => closeAll(closing));
+
+  test('every way in which a handshake fails, on one payment: none is charged, and the one that succeeds is, once', async () => {
+    const { shop, answer, dial } = await enterLive(closing);
+    const { authorization } = await shop.buy(live);
+    const failures: readonly (readonly [string | ((socket: { destroy: () => void }) => void), number])[] = [
+      ...[401, 403, 404, 405, 408, 429, 500, 502, 503].map((status) => [`HTTP/1.1 ${status} No\r\nContent-Length: 0\r\n\r\n`, status] as const),
+      [(socket) => socket.destroy(), 502],
+      [agreed.replace('Upgrade: websocket', 'Upgrade: h2c'), 502],
+      [agreed.replace(/Accept: .*\r\n/, 'Accept: AAAA\r\n'), 502],
+    ];
+    for (const [how, status] of failures.flatMap((failure) => Array<typeof failure>(4).fill(failure))) {
+      answer(how);
+      const client = await dial(live, authorization);
+      expect(await statusOf(client)).toBe(status);
+      expect((await standing(shop)).charged).toBe(0);
+    }
+    answer(agreed);
+    const client = await dial(live, authorization);
+    expect(await statusOf(client)).toBe(101);
+    expect(client.received()).toMatch(/\r\nL402-Payment: charged\r\n/);
+    expect(await shop.ledger()).toEqual(['received', 'earned']);
+    client.write(close.client);
+    client.socket.end();
+    await shop.ended('delivered');
+    expect(await statusOf(await dial(live, authorization))).toBe(402);
+  });
+
+  test('nobody is let in before it is written down that it was paid, and what cannot be written down is not burnt', async () => {
+    const { shop, answer, dial, sockets, reached } = await enterLive(closing);
+    const { authorization } = await shop.buy(live);
+    answer(() => {});
+    const client = await dial(live, authorization);
+    await reached(1);
+    await shop.store.close();
+    sockets[0]?.write(`${agreed}\x81\x02hi`, 'latin1');
+    expect(await statusOf(client)).toBe(503);
+    expect(client.received()).toMatch(/STORE_UNAVAILABLE/);
+    expect(client.received()).not.toMatch(/ 101 |\nPayment-Receipt/);
+  });
+
+  test('one that its upstream breaks is given back, and what was given back is served', async () => {
+    const { shop, dial, sockets } = await enterLive(closing);
+    const { authorization } = await shop.buy(live);
+    for (const [index, how] of ['reset', 'end', 'reset'].entries()) {
+      const client = await dial(live, authorization);
+      expect(await statusOf(client)).toBe(101);
+      if (how === 'reset') sockets[index]?.resetAndDestroy();
+      else sockets[index]?.end();
+      await shop.ended('released upstream-broke', index + 1);
+    }
+    const client = await dial(live, authorization);
+    expect(await statusOf(client)).toBe(101);
+    client.write(close.client);
+    client.socket.end();
+    await shop.ended('delivered');
+    expect((await standing(shop)).charged).toBe(1);
+    expect(await statusOf(await dial(live, authorization))).toBe(402);
   });
 });
 

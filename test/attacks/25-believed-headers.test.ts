@@ -6,7 +6,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import type { Shop } from '../conformance/shop/shop.ts';
 import type { StandRoute } from '../conformance/shop/stands.ts';
 import { ask, type Closing, closeAll, openStage, openUpstream, recordSale, type Seen, sellWith, valuesOf } from '../gateway/harness.ts';
-import { auth, enter, names, path } from './thief.ts';
+import { auth, enter, path, wires } from './thief.ts';
 
 const closing: Closing = [];
 afterEach(() => closeAll(closing));
@@ -146,7 +146,7 @@ describe('what the upstream behind the gateway hears of a paid request', () => {
   });
 });
 
-describe.each(names)('behind %s', (name) => {
+describe.each(wires)('behind %s', (name) => {
   const headers = Object.fromEntries(all);
 
   test('no header talks the price down', async () => {

@@ -15,6 +15,7 @@ import type { StandRoute } from '../conformance/shop/stands.ts';
 import { ask, type Closing, closeAll, openRaw, openStage, openTcp, openUpstream, type Seen, valuesOf } from '../gateway/harness.ts';
 import { testLeakedCalls } from './calls.ts';
 import { enter, path } from './thief.ts';
+import { enterLive, handshake, live, livePass, statusOf } from './webSockets.ts';
 
 const closing: Closing = [];
 afterEach(() => closeAll(closing));
@@ -197,6 +198,25 @@ test('whatever is read as a credential on a line is held back with its line', ()
     { numRuns: 20_000, seed: 26 },
   );
   expect(read).toBeGreaterThan(1000);
+});
+
+test.each([live, livePass])('in the handshake of a WebSocket it stops as well: %s', async (target) => {
+  const { shop, dial, heads, received } = await enterLive(closing);
+  const bought = await shop.buy(target);
+  const client = await dial(target, bought.authorization);
+  expect(await statusOf(client)).toBe(101);
+  client.write('ahead');
+  while (!received().endsWith('ahead')) await new Promise((resolve) => setImmediate(resolve));
+  for (const secret of secretsOf(bought)) expect(received().toLowerCase()).not.toContain(secret.toLowerCase());
+  expect(heads[0]).not.toMatch(/authorization/i);
+  // By the other header, for an upstream that wants `Authorization` for itself.
+  const other = await shop.buy(target);
+  const line = `L402-Authorization: ${other.authorization}\r\nAuthorization: Bearer mine\r\n\r\n`;
+  const second = await openRaw(closing, Number(new URL(shop.url).port));
+  second.write(handshake(target).replace(/\r\n$/, line));
+  expect(await statusOf(second)).toBe(101);
+  expect(heads[1]).toContain('\r\nAuthorization: Bearer mine\r\n');
+  for (const secret of secretsOf(other)) expect(received().toLowerCase()).not.toContain(secret.toLowerCase());
 });
 
 describe('calls of gRPC', () => testLeakedCalls(closing));

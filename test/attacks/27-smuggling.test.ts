@@ -5,8 +5,9 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { createConfig } from '../../src/gateway/Config.ts';
 import { type Closing, closeAll, letThrough, openRaw, openStage, openTcp, openUpstream, type Seen, valuesOf } from '../gateway/harness.ts';
-import { testCutRequests } from './calls.ts';
+import { smugglingOverHttp2 } from './smugglingHttp2.ts';
 import { enter, names, path, sendRaw } from './thief.ts';
+import { agreed, enterLive, handshake, key, live, statusOf } from './webSockets.ts';
 
 const closing: Closing = [];
 afterEach(() => closeAll(closing));
@@ -121,7 +122,6 @@ const targets: readonly Case[] = [
   ['a target with a port beyond measure', 'GET http://a:999999/a HTTP/1.1\r\nHost: a\r\n\r\n'],
   ['the target of OPTIONS', 'OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n'],
   ['a tunnel', 'CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n'],
-  ['a WebSocket', get('Connection: Upgrade', 'Upgrade: websocket', 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==', 'Sec-WebSocket-Version: 13')],
   ['a WebSocket in a list', get('Connection: Upgrade', 'Upgrade: h2c, WebSocket/13')],
 ];
 
@@ -396,4 +396,80 @@ function expectFramedOnce(seen: Seen | undefined): void {
   expect(valuesOf(seen?.lines ?? [], 'host')).toHaveLength(1);
 }
 
-describe('bodies that are cut off', () => testCutRequests(closing));
+smugglingOverHttp2();
+describe('behind the handshake of a WebSocket', () => {
+  const refusal = 'HTTP/1.1 403 No\r\nContent-Length: 4\r\n\r\nnono';
+
+  test.each([
+    ['is not paid for', undefined, refusal, 402],
+    ['is refused', 'paid', refusal, 403],
+    ['is answered as if it had not been asked', 'paid', refusal.replace('403 No', '200 OK'), 200],
+    ['gets the answer to another one', 'paid', agreed.replace(/Accept: .*\r\n/, 'Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n'), 502],
+    ['is answered for another protocol', 'paid', agreed.replace('websocket', 'h2c'), 502],
+  ])('that %s nothing is sent on, and nothing is a request', async (_, paid, how, status) => {
+    const { shop, answer, dial, received, heads } = await enterLive(closing);
+    const { authorization } = await shop.buy(live);
+    answer(how);
+    const client = await dial(live, paid && authorization, hidden);
+    expect(await statusOf(client)).toBe(status);
+    client.write(hidden);
+    client.socket.end();
+    await client.closed;
+    expect(client.received().match(/HTTP\/1\.1 /g)).toHaveLength(1);
+    expect([heads.length, received().includes('hidden')]).toEqual([paid === undefined ? 0 : 1, false]);
+  });
+
+  test('nothing is sent on before the upstream has agreed', async () => {
+    const { shop, answer, dial, received, reached, sockets } = await enterLive(closing);
+    const { authorization } = await shop.buy(live);
+    answer(() => {});
+    const client = await dial(live, authorization, hidden);
+    await reached(1);
+    client.write(hidden);
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+    expect([received().includes('hidden'), client.received()]).toEqual([false, '']);
+    sockets[0]?.write(agreed);
+    while (!received().endsWith(hidden + hidden)) await new Promise((resolve) => setImmediate(resolve));
+  });
+
+  test.each([
+    ['in a list', handshake('/live').replace('Upgrade: websocket', 'Upgrade: websocket, h2c')],
+    ['twice', handshake('/live', 'Upgrade: websocket')],
+    ['that Connection does not name', handshake('/live').replace('Connection: Upgrade', 'Connection: close')],
+    ['by another method', handshake('/live').replace('GET', 'POST')],
+    ['with a body', `${handshake('/live', `Content-Length: ${hidden.length}`)}${hidden}`],
+    ['with a body in chunks', `${handshake('/live', 'Transfer-Encoding: chunked')}0\r\n\r\n${hidden}`],
+    ['with both lengths', `${handshake('/live', 'Transfer-Encoding: chunked', 'Content-Length: 5')}0\r\n\r\n${hidden}`],
+    ['with two keys', handshake('/live', `Sec-WebSocket-Key: ${key}`)],
+    ['with no key', handshake('/live').replace(/Sec-WebSocket-Key.*\r\n/, '')],
+  ])('that two could read differently: %s: refused, and nobody is asked to pay', async (_, bytes) => {
+    const { forwarded, answered, checks } = await attack(bytes);
+    expect(answered).toMatch(/^HTTP\/1\.1 (?:400|501) /);
+    expect([answered.match(/HTTP\/1\.1 \d{3} /g)?.length, forwarded, checks]).toEqual([1, '', 0]);
+  });
+
+  test('sent behind a request, the answer to that comes first', async () => {
+    const { shop, answer, port, sockets, reached } = await enterLive(closing);
+    const { authorization } = await shop.buy(live);
+    const pass = (await shop.buy('/feed')).authorization;
+    answer(() => {});
+    const client = await openRaw(closing, port);
+    client.write(`GET /feed HTTP/1.1\r\nHost: a\r\nAuthorization: ${pass}\r\n\r\n${handshake(live, `Authorization: ${authorization}`)}`);
+    await reached(1);
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+    expect([sockets.length, client.received()]).toEqual([1, '']);
+    sockets[0]?.write('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfirst');
+    await reached(2);
+    sockets[1]?.write(agreed);
+    expect((await client.until(/101[\s\S]*\r\n\r\n/)).match(/HTTP\/1\.1 \d{3}/g)).toEqual(['HTTP/1.1 200', 'HTTP/1.1 101']);
+  });
+
+  test('an upstream that was asked for none says 101 to nobody', async () => {
+    const { shop, dial, port } = await enterLive(closing);
+    const { authorization } = await shop.buy(live);
+    const client = await openRaw(closing, port);
+    client.write(`GET ${live} HTTP/1.1\r\nHost: a\r\nAuthorization: ${authorization}\r\nSec-WebSocket-Key: ${key}\r\n\r\n`);
+    expect(await statusOf(client)).toBe(502);
+    expect(await statusOf(await dial(live, authorization))).toBe(101);
+  });
+});

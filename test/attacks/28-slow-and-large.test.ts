@@ -2,7 +2,6 @@
  * Clients that send too much, too slowly or nothing at all, and connections that only stand there: each is bounded, ends by itself, and is
  * paid for by nobody.
  *
- * WebSockets are not served yet, and so cannot be held open for ever; what comes of asking for them is here.
  * Behind an adapter, connections and bodies belong to the seller's own server.
  */
 import { afterEach, describe, expect, test } from 'vitest';
@@ -21,8 +20,10 @@ import {
   sellWith,
   settled,
 } from '../gateway/harness.ts';
+import { floodsOverHttp2 } from './floodsHttp2.ts';
 import { soon } from './soon.ts';
 import { codeOf, enter, path, standing } from './thief.ts';
+import { close, ends, enterLive, live, livePass, statusOf } from './webSockets.ts';
 
 const closing: Closing = [];
 afterEach(() => closeAll(closing));
@@ -229,7 +230,7 @@ describe('connections', () => {
     expect((await ask(stage.port, '/a')).status).toBe(200);
   });
 
-  test('on which a thousand requests are sent ahead cost one at a time', async () => {
+  test('on which a hundred requests are sent ahead cost one at a time; one more ends the connection', async () => {
     let checks = 0;
     const upstream = await openTcp(closing, () => {});
     const stage = await openStage(closing, {
@@ -240,34 +241,37 @@ describe('connections', () => {
       },
     });
     const client = await openRaw(closing, stage.port);
-    client.write('GET /a HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(1000));
+    const requests = (count: number) => 'GET /a HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(count);
+    client.write(requests(101));
     while (checks === 0) await new Promise((resolve) => setImmediate(resolve));
     await settled(() => checks);
     expect(checks).toBe(1);
+    client.write(requests(1));
+    expect(await ended(client)).not.toBe('nothing happened');
+    const greedy = await openRaw(closing, stage.port);
+    greedy.write(requests(10_000));
+    expect(await ended(greedy)).not.toBe('nothing happened');
+    expect(checks).toBe(2);
   });
 });
 
 describe('what is not served', () => {
-  test.each([
-    [
-      'a WebSocket',
-      'GET /a HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n',
-      /^HTTP\/1\.1 501 /,
-    ],
-    ['a tunnel', 'CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n', /^HTTP\/1\.1 501 /],
-  ])('%s: one answer, then the connection ends', async (_, bytes, expected) => {
-    let connections = 0;
-    const upstream = await openTcp(closing, () => {
-      connections++;
-    });
-    const stage = await openStage(closing, { upstream });
-    const client = await openRaw(closing, stage.port);
-    client.write(bytes);
-    expect(await ended(client)).not.toBe('nothing happened');
-    expect(client.received()).toMatch(expected);
-    expect(client.received().match(/HTTP\/1\.1 /g)).toHaveLength(1);
-    expect(connections).toBe(0);
-  });
+  test.each([['a tunnel', 'CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n', /^HTTP\/1\.1 501 /]])(
+    '%s: one answer, then the connection ends',
+    async (_, bytes, expected) => {
+      let connections = 0;
+      const upstream = await openTcp(closing, () => {
+        connections++;
+      });
+      const stage = await openStage(closing, { upstream });
+      const client = await openRaw(closing, stage.port);
+      client.write(bytes);
+      expect(await ended(client)).not.toBe('nothing happened');
+      expect(client.received()).toMatch(expected);
+      expect(client.received().match(/HTTP\/1\.1 /g)).toHaveLength(1);
+      expect(connections).toBe(0);
+    },
+  );
 
   test('HTTP/2 by upgrade is answered in HTTP/1.1', async () => {
     const upstream = await openUpstream(closing);
@@ -276,5 +280,105 @@ describe('what is not served', () => {
     client.write('GET /a HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n');
     expect(await soon(client.until(/ok$/))).toMatch(/^HTTP\/1\.1 200 /);
     expect(client.received()).not.toMatch(/101 Switching/);
+  });
+});
+
+floodsOverHttp2();
+describe('a WebSocket that never ends', () => {
+  /** The clock leaps: what is known of revocations does not grow old by it. */
+  const steady = { revocationStaleMs: 100_000_000 };
+  const ping = '\x89\x80\0\0\0\0';
+  const moments = async () => {
+    for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
+  };
+
+  test('ends when its time is over, however busy it is', async () => {
+    const { shop, dial, received } = await enterLive(closing, steady, { gateway: { timeouts: { webSocket: '5m', idle: '10m' } } });
+    const client = await dial(live, (await shop.buy(live)).authorization);
+    expect(await statusOf(client)).toBe(101);
+    for (let minute = 1; minute <= 5; minute++) {
+      client.write(ping);
+      while (received().split(ping).length <= minute) await new Promise((resolve) => setImmediate(resolve));
+      shop.clock.advance(61_000);
+      await moments();
+    }
+    expect(await soon(client.until(ends.withPolicy))).not.toBe('nothing happened');
+    await shop.ended('delivered');
+  });
+
+  test('ends with the pass that bought it', async () => {
+    const { shop, dial, received } = await enterLive(closing, steady, { gateway: { timeouts: { idle: '10h' } } });
+    const client = await dial(livePass, (await shop.buy(livePass)).authorization);
+    expect(await statusOf(client)).toBe(101);
+    // An hour, from the end of the invoice on.
+    shop.clock.advance(3_600_000);
+    client.write(ping);
+    while (!received().endsWith(ping)) await new Promise((resolve) => setImmediate(resolve));
+    expect(client.received()).not.toContain('\x88\x02');
+    shop.clock.advance(601_000);
+    expect(await soon(client.until(ends.withPolicy))).not.toBe('nothing happened');
+  });
+
+  test('ends when nothing moves on it', async () => {
+    const { shop, dial, sockets } = await enterLive(closing, steady, { gateway: { timeouts: { idle: '5m' } } });
+    const client = await dial(live, (await shop.buy(live)).authorization);
+    expect(await statusOf(client)).toBe(101);
+    shop.clock.advance(300_100);
+    expect(await soon(client.until(ends.goingAway))).not.toBe('nothing happened');
+    // Neither side says another word: it is over all the same.
+    shop.clock.advance(1100);
+    expect(await soon(client.closed)).not.toBe('nothing happened');
+    expect(await soon(new Promise((resolve) => (sockets[0]?.destroyed ? resolve('over') : sockets[0]?.once('close', resolve))))).not.toBe('nothing happened');
+  });
+
+  test('whose client takes nothing, and says a word now and then', async () => {
+    const { shop, dial, sockets } = await enterLive(closing, steady, { gateway: { timeouts: { idle: '5m' } } });
+    const client = await dial(live, (await shop.buy(live)).authorization);
+    expect(await statusOf(client)).toBe(101);
+    client.socket.pause();
+    let sent = 0;
+    const chunk = Buffer.alloc(65_536);
+    const more = () => {
+      while (sent < 256 * 1024 * 1024 && sockets[0]?.write(chunk)) sent += chunk.length;
+      sockets[0]?.once('drain', more);
+    };
+    more();
+    await settled(() => sent);
+    expect(sent).toBeLessThan(64 * 1024 * 1024);
+    for (let minutes = 0; minutes < 12; minutes += 2) {
+      client.write(ping);
+      await settled(() => sent);
+      shop.clock.advance(120_000);
+    }
+    expect(await soon(shop.ended('left'))).not.toBe('nothing happened');
+  });
+
+  test('beside so many others is refused before anybody pays', async () => {
+    const { shop, dial } = await enterLive(closing, steady, { gateway: { limits: { webSockets: 2 } } });
+    const { authorization } = await shop.buy(livePass);
+    const first = await dial(livePass, authorization);
+    expect([await statusOf(first), await statusOf(await dial(livePass, authorization))]).toEqual([101, 101]);
+    const invoices = shop.invoices();
+    expect([await statusOf(await dial(livePass, authorization)), await statusOf(await dial(live)), shop.invoices()]).toEqual([503, 503, invoices]);
+    first.write(close.client);
+    first.socket.end();
+    await first.closed;
+    expect(await statusOf(await dial(livePass, authorization))).toBe(101);
+  });
+
+  test('and is still waiting: what its client says ahead takes so much memory and no more', async () => {
+    const { shop, dial, answer, reached } = await enterLive(closing);
+    answer(() => {});
+    const client = await dial(live, (await shop.buy(live)).authorization);
+    await reached(1);
+    let taken = 0;
+    const chunk = Buffer.alloc(65_536);
+    const more = () => {
+      while (taken < 256 * 1024 * 1024 && client.socket.write(chunk)) taken += chunk.length;
+      client.socket.once('drain', more);
+    };
+    more();
+    await settled(() => taken);
+    expect(taken).toBeLessThan(64 * 1024 * 1024);
   });
 });

@@ -5,9 +5,10 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { bucket } from '../../src/server/terms/Bucket.ts';
 import type { Ask, Bought } from '../conformance/shop/shop.ts';
 import { type Closing, closeAll } from '../gateway/harness.ts';
-import { testCancelledCalls } from './calls.ts';
+import { testCancelledCalls, testCutRequests } from './calls.ts';
 import { buyThing, calls, enterCounted, expectEnded, fewThings, spendRest, things } from './counted.ts';
 import { askUntilFree, auth, codeOf, enter, names, narrowed, path, refusalOf, standing } from './thief.ts';
+import { close, ends, enterLive, live, statusOf } from './webSockets.ts';
 
 const doing = (what: string) => `${path}&do=${what}`;
 const post = (bought: Bought): Ask => ({ method: 'POST', body: 'one', headers: { 'content-type': 'text/plain', authorization: bought.authorization } });
@@ -289,8 +290,54 @@ describe.each(names)('%s', (name) => {
   });
 });
 
-describe('calls of gRPC', () => {
+describe('WebSockets', () => {
+  const closing: Closing = [];
+  afterEach(() => closeAll(closing));
+
+  test('hung up on without a word, again and again: three times in all, charged once', async () => {
+    const { shop, dial, heads } = await enterLive(closing);
+    const { authorization } = await shop.buy(live);
+    for (let i = 1; i <= 3; i++) {
+      const client = await dial(live, authorization);
+      expect(await statusOf(client)).toBe(101);
+      client.socket.resetAndDestroy();
+      await expectEnded(shop, 'left', i);
+    }
+    for (let i = 0; i < 3; i++) expect(await statusOf(await dial(live, authorization))).toBe(402);
+    expect([heads.length, (await standing(shop)).charged]).toEqual([3, 1]);
+  });
+
+  test('left before the upstream has answered: given back three times, then charged', async () => {
+    const { shop, dial, answer, reached } = await enterLive(closing);
+    const { authorization } = await shop.buy(live);
+    answer(() => {});
+    for (let i = 1; i <= 4; i++) {
+      const client = await dial(live, authorization);
+      await reached(i);
+      client.socket.destroy();
+      await expectEnded(shop, i < 4 ? 'released client-left' : 'charged', i < 4 ? i : 1);
+    }
+    expect(await statusOf(await dial(live, authorization))).toBe(402);
+    expect((await standing(shop)).charged).toBe(1);
+  });
+
+  test('one that was closed in order is not opened again', async () => {
+    const { shop, dial, sockets } = await enterLive(closing);
+    const { authorization } = await shop.buy(live);
+    const client = await dial(live, authorization);
+    expect(await statusOf(client)).toBe(101);
+    client.write(close.client);
+    sockets[0]?.write(close.server, 'latin1');
+    await client.until(ends.inOrder);
+    client.socket.resetAndDestroy();
+    await expectEnded(shop, 'delivered');
+    expect(await statusOf(await dial(live, authorization))).toBe(402);
+  });
+});
+
+describe('over HTTP/2', () => {
   const closing: Closing = [];
   afterEach(() => closeAll(closing));
   testCancelledCalls(closing);
+  testCutRequests(closing);
 });

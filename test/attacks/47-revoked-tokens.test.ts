@@ -21,7 +21,9 @@ import { createFake } from '../cli/fakeContext.ts';
 import { type Bought, masterKey, type Shop } from '../conformance/shop/shop.ts';
 import { type Closing, closeAll } from '../gateway/harness.ts';
 import { countedRoutes } from './countedRoutes.ts';
+import { soon } from './soon.ts';
 import { auth, codeOf, enter, expectRefused, names, narrowed, path, standing } from './thief.ts';
+import { ends, enterLive, livePass, statusOf } from './webSockets.ts';
 
 const now = 1_800_000_000;
 const nextKey = new Uint8Array(32).fill(8);
@@ -269,4 +271,17 @@ test('a token that is revoked by a copy of it which somebody shortened: the othe
   later.clock.advance(3700 * 1000);
   await turns();
   await expectRefused(later, () => later.get('/pass', auth(bought.authorization)), { status: 402, code: 'CREDENTIAL_REVOKED' });
+});
+
+test.each(kinds)('a WebSocket that goes on after what bought it was revoked by its %s: it ends within two seconds', async (kind) => {
+  const { shop, dial } = await enterLive(closing);
+  const bought = await shop.buy(livePass);
+  const client = await dial(livePass, bought.authorization);
+  expect(await statusOf(client)).toBe(101);
+  await shop.store.deny(denialsOf(bought).find((denial) => denial.kind === kind) as Denial);
+  for (let tenth = 0; tenth < 20; tenth++) {
+    shop.clock.advance(100);
+    await turns();
+  }
+  expect(await soon(client.until(ends.withPolicy))).not.toBe('nothing happened');
 });

@@ -132,7 +132,7 @@ export function testLeakedCalls(closing: Closing): void {
   );
 }
 
-/** Row 27. */
+/** Row 41. */
 export function testCutRequests(closing: Closing): void {
   test('a body that is cut off never ends, to an upstream over HTTP/2, as if it were whole', async () => {
     const seen: Frame[] = [];

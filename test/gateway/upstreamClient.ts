@@ -44,6 +44,7 @@ export function openUpstreamClient(
       { method: 'GET', upstream, path: '/', headers: [], body: null, ...request },
       {
         onInformational: (status, headers) => tell(`${status} ${headers.join(' ')}`),
+        onSwitch: (_, wire) => wire.reset(),
         onHead: (status) => tell(`head ${status}`),
         onChunk: (chunk) => tell(chunk.length > 50 ? `${chunk.length} bytes` : chunk.toString()),
         onEnd: (trailers) => tell(trailers.length > 0 ? `end ${trailers.join(' ')}` : 'end'),

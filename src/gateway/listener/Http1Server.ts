@@ -3,7 +3,7 @@
  * It owns the port as well, and hands on what it is not to take itself.
  *
  * Requests on one connection are handled one after the other, also where a client sends several ahead: an answer that cannot be sent yet
- * is not asked for yet.
+ * is not asked for yet. Whoever sends more ahead than anybody has use for is let go: each takes memory, and nobody may hold a thousand.
  *
  * @see RFC 9112, sections 9.3.2 and 9.6; RFC 9110, sections 7.8, 9.3.6 and 10.1.1
  */
@@ -12,17 +12,27 @@ import { createServer as createSecureServer, type Server as SecureServer } from 
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { SecureContextOptions } from 'node:tls';
+import type { Clock } from '../../core/Clock.ts';
+import { linesOf } from '../../http/NodeRequest.ts';
 import type { ListenerLimits } from '../Listener.ts';
 import type { Handler } from '../Reply.ts';
+import { namesWebSocket } from '../tunnel/Handshake.ts';
 import type { TlsPair } from './Certificates.ts';
 import { takenBy } from './Http1Reply.ts';
+import * as Http1Upgrade from './Http1Upgrade.ts';
 
 /** See the head of this file. */
 export class Http1Server {
   readonly server: Server | SecureServer;
   readonly #running = new Set<ServerResponse>();
+  /** Requests that wait for an earlier one on their connection. */
+  readonly #ahead = new WeakMap<Socket, number>();
   /** Connections on which no whole head has come yet. Node does not count them as idle. */
   readonly #silent = new Set<Socket>();
+  /** Connections that Node has handed over, and that are no tunnels: they end with the answer that they wait for. */
+  readonly #waiting = new Set<Socket>();
+  /** Connections that end with the answers that are under way. */
+  readonly #ending = new WeakSet<Socket>();
   /** Connections on which TLS has not begun yet, by their other end. */
   readonly #handshaking = new Map<string, { readonly socket: Socket; readonly done: () => void }>();
   readonly #takeConnection: (socket: Socket) => void;
@@ -33,7 +43,7 @@ export class Http1Server {
    * @param tls - undefined: in the clear
    * @param decide - told of every connection; hands it to {@link take}, or elsewhere
    */
-  constructor(limits: ListenerLimits, handle: Handler, tls: TlsPair | undefined, decide: (socket: Socket) => void) {
+  constructor(limits: ListenerLimits, clock: Clock, handle: Handler, tls: TlsPair | undefined, decide: (socket: Socket) => void) {
     const options: ServerOptions = {
       insecureHTTPParser: false,
       maxHeaderSize: limits.headerBytes,
@@ -42,6 +52,7 @@ export class Http1Server {
       requestTimeout: limits.requestTimeoutMs,
       keepAliveTimeout: limits.keepAliveTimeoutMs,
       connectionsCheckingInterval: Math.min(5000, limits.headTimeoutMs, limits.requestTimeoutMs),
+      shouldUpgradeCallback: Http1Upgrade.isUpgrade,
     };
     const server = tls ? createSecureServer({ ...options, ...contextOf(tls), ...ofTls, handshakeTimeout: limits.headTimeoutMs }) : createServer(options);
     this.server = server;
@@ -61,6 +72,15 @@ export class Http1Server {
     });
     server.on('request', (request, response) => this.#take(request, response, handle, false));
     server.on('checkContinue', (request, response) => this.#take(request, response, handle, true));
+    server.on('upgrade', (request: IncomingMessage, duplex: Duplex, rest: Buffer) => {
+      const socket = duplex as Socket;
+      socket.on('error', () => {});
+      this.#silent.delete(socket);
+      this.#waiting.add(socket);
+      socket.once('close', () => this.#waiting.delete(socket));
+      this.#takeUpgrade({ request, socket, rest }, clock, handle);
+    });
+    server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => this.#refuse(error.code, socket as Socket));
     server.on('connect', (_request: IncomingMessage, socket: Duplex) => refuseTunnel(socket));
   }
 
@@ -103,20 +123,90 @@ export class Http1Server {
     });
   }
 
-  #take(request: IncomingMessage, response: ServerResponse, handle: Handler, waitsForContinue: boolean): void {
-    if (this.#isLeaving) response.shouldKeepAlive = false;
-    request.on('error', () => {});
-    response.on('error', () => {});
+  /** Ends all at once, apart from tunnels. */
+  destroy(): void {
+    this.server.closeAllConnections();
+    for (const socket of this.#waiting) socket.destroy();
+  }
+
+  #takeUpgrade(handedOver: Http1Upgrade.HandedOver, clock: Clock, handle: Handler): void {
+    const { request, socket } = handedOver;
+    if (socket.destroyed) return;
+    // Answers to requests before it go out first.
+    const before = [...this.#running].find(({ req }) => req.socket === socket);
+    if (before !== undefined) return void before.once('close', () => this.#takeUpgrade(handedOver, clock, handle));
+    // A Node that does not ask hands over whatever asks for any protocol.
+    if (!namesWebSocket(linesOf(request.rawHeaders, 'upgrade'))) {
+      this.#waiting.delete(socket);
+      Http1Upgrade.putBack(handedOver);
+      return this.take(socket);
+    }
+    const { taken, response } = Http1Upgrade.wait(handedOver, clock, () => this.#waiting.delete(socket));
+    this.#follow(response);
+    handle(taken);
+  }
+
+  /** Bytes that are no request. What was asked for before them, whole, is answered first: its client is not to take a refusal for the answer. */
+  #refuse(code: string | undefined, socket: Socket): void {
+    if (socket.destroyed || this.#ending.has(socket)) return;
+    const before = [...this.#running].filter(({ req }) => req.socket === socket);
+    const isAnswering = before.length > 0 && before.every(({ req }) => req.complete);
+    if (!isAnswering) {
+      // Of TLS that failed, or a connection that did, nobody is there to hear.
+      const isHttp = code?.startsWith('HPE_') || code?.startsWith('ERR_HTTP_');
+      if (isHttp && socket.writable && before.every(({ headersSent }) => !headersSent))
+        socket.write(`HTTP/1.1 ${refusals[code ?? ''] ?? '400 Bad Request'}\r\nConnection: close\r\n\r\n`);
+      socket.destroy();
+      return;
+    }
+    this.#ending.add(socket);
+    let left = before.length;
+    for (const response of before) {
+      response.shouldKeepAlive = false;
+      response.once('close', () => {
+        if (--left === 0) socket.destroySoon();
+      });
+    }
+  }
+
+  #follow(response: ServerResponse): void {
     this.#running.add(response);
     response.on('close', () => {
       this.#running.delete(response);
       if (this.#isClosing) setImmediate(() => this.server.closeIdleConnections());
     });
+  }
+
+  #take(request: IncomingMessage, response: ServerResponse, handle: Handler, waitsForContinue: boolean): void {
+    if (this.#isLeaving) response.shouldKeepAlive = false;
+    request.on('error', () => {});
+    response.on('error', () => {});
+    this.#follow(response);
     this.#silent.delete(request.socket);
     if (response.socket) handle(takenBy(request, response, waitsForContinue));
-    else response.once('socket', () => handle(takenBy(request, response, waitsForContinue)));
+    else this.#takeLater(request, response, () => handle(takenBy(request, response, waitsForContinue)));
+  }
+
+  #takeLater({ socket }: IncomingMessage, response: ServerResponse, take: () => void): void {
+    const ahead = this.#ahead.get(socket) ?? 0;
+    this.#ahead.set(socket, ahead + 1);
+    if (ahead === maxAhead) socket.destroy();
+    response.once('socket', () => {
+      this.#ahead.set(socket, (this.#ahead.get(socket) as number) - 1);
+      take();
+    });
   }
 }
+
+/** Requests that a client may send before their forerunners are answered. */
+const maxAhead = 100;
+
+/** What Node's parser did not take, in the words of its server. */
+const refusals: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: '413 Payload Too Large',
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+};
 
 function keyOf({ remoteAddress, remotePort }: Socket): string {
   return `${remoteAddress} ${remotePort}`;

@@ -7,18 +7,25 @@
 import { constants, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Clock } from '../../core/Clock.ts';
-import type { FareboxError } from '../../core/Errors.ts';
+import { FareboxError } from '../../core/Errors.ts';
 import * as Problem from '../../http/Problem.ts';
 import type { ListenerLimits } from '../Listener.ts';
 import type { Handler } from '../Reply.ts';
 import { Allowance } from './Allowance.ts';
 import { Http2Reply } from './Http2Reply.ts';
-import { headOf } from './Http2Request.ts';
+import { headOf, lengthOf } from './Http2Request.ts';
+import { upgradeOf } from './Http2Upgrade.ts';
 
 /** What a connection needs of its listener. */
 export type Http2Surroundings = { readonly limits: ListenerLimits; readonly clock: Clock; readonly handle: Handler };
 
-type Exchange = { readonly stream: ServerHttp2Stream; readonly reply: Http2Reply; readonly startedAtMs: number; endedAtMs: number | undefined };
+type Exchange = {
+  readonly stream: ServerHttp2Stream;
+  readonly reply: Http2Reply;
+  readonly startedAtMs: number;
+  endedAtMs: number | undefined;
+  isTunnel: boolean;
+};
 
 /** See the head of this file. */
 export class Http2Connection {
@@ -78,7 +85,9 @@ export class Http2Connection {
   /** Looks for what has taken too long. */
   look(nowMs: number): void {
     const { limits } = this.#surroundings;
-    for (const { stream, reply, startedAtMs, endedAtMs } of this.#running) {
+    for (const { stream, reply, startedAtMs, endedAtMs, isTunnel } of this.#running) {
+      // It is looked after where it ends.
+      if (isTunnel) continue;
       const isLate = !stream.readableEnded && nowMs - startedAtMs > limits.requestTimeoutMs;
       const isUnread = endedAtMs !== undefined && nowMs - endedAtMs > limits.idleTimeoutMs;
       if (isLate || isUnread) reply.leave();
@@ -98,13 +107,15 @@ export class Http2Connection {
     const reply = new Http2Reply(stream, isHead, () => {
       exchange.endedAtMs = clock.nowMs();
     });
-    const exchange: Exchange = { stream, reply, startedAtMs: clock.nowMs(), endedAtMs: undefined };
+    const exchange: Exchange = { stream, reply, startedAtMs: clock.nowMs(), endedAtMs: undefined, isTunnel: false };
     this.#running.add(exchange);
     // Node would end the body of a request that was taken back without an error as if it were whole.
     stream.on('aborted', () => {
       if (!reply.hasBrokenOff) stream.destroy();
     });
     stream.on('close', () => this.#over(exchange));
+    // Node keeps to the bound once its client has confirmed that it knows of it, which it need not.
+    if (lengthOf(lines) > this.#surroundings.limits.headerBytes) return reply.answer({ status: 431, headers: [], body: '' }, true);
     let head: ReturnType<typeof headOf>;
     try {
       head = headOf(lines);
@@ -112,15 +123,27 @@ export class Http2Connection {
       reply.answer(Problem.answer(error as FareboxError), true);
       return;
     }
+    const { isWebSocket, waitsForContinue, ...request } = head;
+    const endsWithHead = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0;
+    if (isWebSocket && endsWithHead) {
+      reply.answer(Problem.answer(new FareboxError('REQUEST_MALFORMED', 'A WebSocket does not end with its request.')), true);
+      return;
+    }
+    const upgrade = isWebSocket
+      ? upgradeOf(stream, reply, () => {
+          exchange.isTunnel = true;
+        })
+      : undefined;
     handle({
-      ...head,
+      ...request,
       version: '2',
       isSecure: this.#isSecure,
       remoteAddress: this.#remoteAddress,
-      bodyFollows: (flags & constants.NGHTTP2_FLAG_END_STREAM) === 0,
+      bodyFollows: !endsWithHead && !isWebSocket,
       source: stream,
-      sendContinue: head.waitsForContinue ? () => reply.inform(100, {}) : undefined,
+      sendContinue: waitsForContinue ? () => reply.inform(100, {}) : undefined,
       reply,
+      upgrade,
     });
   }
 
@@ -128,7 +151,7 @@ export class Http2Connection {
     const { stream, reply } = exchange;
     this.#running.delete(exchange);
     if (this.#running.size === 0) this.#idleSinceMs = this.#surroundings.clock.nowMs();
-    if (reply.hasEnded) this.#resets.giveBack();
+    if (reply.hasEnded || (exchange.isTunnel && stream.rstCode === constants.NGHTTP2_NO_ERROR)) this.#resets.giveBack();
     else if (!reply.hasBrokenOff && stream.rstCode !== undefined) this.#reset();
   }
 

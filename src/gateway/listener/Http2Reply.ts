@@ -169,7 +169,7 @@ export class Http2Reply implements Reply {
 
   #sendTrailers(): void {
     if (this.isGone) return;
-    const lines = this.#trailers.flatMap(([name, value]) => [name, value]);
+    const lines = this.#trailers.flat();
     try {
       this.#stream.sendTrailers(collect(lines));
     } catch {

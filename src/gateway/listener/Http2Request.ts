@@ -18,6 +18,8 @@ export type Http2Head = {
   readonly rawHeaders: readonly string[];
   /** The client sends its body when it is told to. */
   readonly waitsForContinue: boolean;
+  /** Asks for a tunnel in which a WebSocket is spoken; said as the GET that it would be over HTTP/1.1. @see RFC 8441, sections 4 and 5 */
+  readonly isWebSocket: boolean;
 };
 
 /**
@@ -29,6 +31,7 @@ export function headOf(lines: readonly string[]): Http2Head {
   let method = '';
   let target = '';
   let scheme = '';
+  let protocol: string | undefined;
   let authority: string | undefined;
   const rawHeaders: string[] = [];
   let cookieAt = -1;
@@ -39,6 +42,7 @@ export function headOf(lines: readonly string[]): Http2Head {
     if (name === ':method') method = value;
     else if (name === ':path') target = value;
     else if (name === ':scheme') scheme = value;
+    else if (name === ':protocol') protocol = value;
     else if (name === ':authority') {
       authority = value;
       rawHeaders.push('host', value);
@@ -51,10 +55,29 @@ export function headOf(lines: readonly string[]): Http2Head {
       else if (name === 'expect') waitsForContinue = expects(value);
     }
   }
-  if (method === 'CONNECT') throw unsupported('This server makes no tunnels.');
+  const isWebSocket = method === 'CONNECT' && protocol === 'websocket';
+  if (method === 'CONNECT' && !isWebSocket) throw unsupported('This server makes no tunnels but WebSockets.');
+  if (!isWebSocket && protocol !== undefined) throw malformed('Only CONNECT names a protocol.');
   if (!methods.has(method)) throw unsupported('This server does not know the method of the request.');
   if (scheme !== 'http' && scheme !== 'https') throw malformed('This server speaks the schemes http and https alone.');
-  return { method, target, rawHeaders, waitsForContinue };
+  if (isWebSocket) return { method: 'GET', target, rawHeaders: withoutKey(rawHeaders), waitsForContinue: false, isWebSocket };
+  return { method, target, rawHeaders, waitsForContinue, isWebSocket };
+}
+
+/** HTTP/2 has no use for the key: one that is sent all the same would stand beside ours. */
+function withoutKey(lines: readonly string[]): readonly string[] {
+  const without: string[] = [];
+  for (let index = 0; index < lines.length; index += 2) {
+    if (lines[index] !== 'sec-websocket-key') without.push(lines[index] as string, lines[index + 1] as string);
+  }
+  return without;
+}
+
+/** How long headers are, as HTTP/2 counts them: each with 32 bytes beside its own. */
+export function lengthOf(lines: readonly string[]): number {
+  let length = 16 * lines.length;
+  for (const part of lines) length += part.length;
+  return length;
 }
 
 /** @throws REQUEST_UNSUPPORTED – something else is expected than to be asked for the body */

@@ -30,8 +30,8 @@ export class Http2Server {
     const connection = new Http2Connection(performServerHandshake(socket, this.#options), socket, this.#surroundings);
     this.#connections.add(connection);
     socket.on('close', () => this.#letGo(connection));
-    if (this.#isClosing) connection.close();
-    else if (this.#isLeaving) connection.leave();
+    if (this.#isClosing) return connection.close();
+    if (this.#isLeaving) connection.leave();
     this.#look();
   }
 
@@ -44,6 +44,8 @@ export class Http2Server {
   /** Takes no more requests, and ends each connection with its last answer. */
   close(): void {
     this.#isClosing = true;
+    // Whoever closes says himself for how long.
+    this.#stopLooking?.();
     for (const connection of this.#connections) connection.close();
   }
 
@@ -72,7 +74,7 @@ export class Http2Server {
 
 function optionsOf({ headerBytes, streams }: ListenerLimits): ServerOptions {
   return {
-    settings: { maxConcurrentStreams: streams, maxHeaderListSize: headerBytes, enablePush: false },
+    settings: { maxConcurrentStreams: streams, maxHeaderListSize: headerBytes, enablePush: false, enableConnectProtocol: true },
     // Every line counts 32 bytes beside its own: the bytes are the bound, and lines are counted where they are for HTTP/1.1.
     maxHeaderListPairs: Math.ceil(headerBytes / 32) + 4,
     // Requests beyond `streams` that are refused before their client has heard of the bound.

@@ -3,6 +3,7 @@
  */
 
 import type { Timer, TimerTarget } from '../TimerWheel.ts';
+import type { Wire } from '../tunnel/Wire.ts';
 import type { AnswerHandler, Chunk, OnwardRequest, Sending } from '../Upstream.ts';
 import type { AnswerSink } from './ResponseParser.ts';
 
@@ -87,6 +88,14 @@ export class Call implements Sending, AnswerSink, TimerTarget {
 
   onHead(status: number, headers: readonly string[]): void {
     if (!this.#isOver) this.#handler.onHead(status, headers);
+  }
+
+  /** Its connection is the handler's from now on. */
+  switchTo(headers: readonly string[], wire: Wire): void {
+    if (this.#isOver) return wire.reset();
+    this.#isOver = true;
+    this.#carrier = undefined;
+    this.#handler.onSwitch(headers, wire);
   }
 
   onChunk(bytes: Buffer, start: number, end: number): void {

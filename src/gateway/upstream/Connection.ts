@@ -2,6 +2,7 @@
  * One connection to an upstream: one request at a time, and whatever is not as it must be ends it.
  *
  *     connecting ─ idle ─ busy ─ idle ─ …        ended, at any moment
+ *                            └─ a tunnel, of which nothing is known here any more
  *
  * Bytes are read into memory that connections share, and parsed before anybody else reads: nothing of them is kept but what is copied. Where
  * much comes at once a connection reads into memory of its own, which is handed on.
@@ -9,6 +10,7 @@
 import type { OnReadOpts, Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
 import type { Timer, TimerTarget, TimerWheel } from '../TimerWheel.ts';
+import * as Wire from '../tunnel/Wire.ts';
 import type { UpstreamTarget } from '../Upstream.ts';
 import { type Call, type Carrier, textBytes } from './Call.ts';
 import { dial } from './dial.ts';
@@ -23,6 +25,8 @@ export type ConnectionOwner = {
   readonly onFree: (connection: Connection) => void;
   /** It has ended. `stranded`: what it was carrying, and of which nobody knows whether the upstream saw it. */
   readonly onEnded: (connection: Connection, error: Error, stranded: Call | undefined) => void;
+  /** It has become a tunnel. `onGone`: tells when that is over. */
+  readonly onHandedOver: (connection: Connection, wire: Wire.Wire, onGone: (told: () => void) => void) => void;
 };
 
 /** See the head of this file. */
@@ -34,6 +38,14 @@ export class Connection implements Carrier, TimerTarget {
   readonly #owner: ConnectionOwner;
   readonly #host: string;
   readonly #socket: Socket;
+  readonly #isStream: boolean;
+  readonly #listeners = {
+    data: (bytes: Buffer) => this.#onRead(bytes, bytes.length),
+    drain: () => this.#writer?.onDrain(),
+    end: () => this.#onEnd(),
+    error: (error: Error) => this.#end(error),
+    close: () => this.#end(new Error('the connection was closed')),
+  };
   readonly #parser = new ResponseParser();
   readonly #timeoutMs: number;
   readonly #connecting: Timer;
@@ -55,17 +67,14 @@ export class Connection implements Carrier, TimerTarget {
     const url = new URL(target.origin);
     this.#host = url.host;
     this.#timeoutMs = timeoutMs;
-    this.#socket = open(
-      url,
-      target.secureContext,
-      (bytes, count) => this.#onRead(bytes, count),
-      () => this.#readInto(),
-    );
+    // What may become a tunnel is a stream like others, and each of its directions ends by itself.
+    this.#isStream = reservedFor?.request.isUpgrade === true;
+    const reading = this.#isStream ? undefined : { onRead: (bytes: Buffer, count: number) => this.#onRead(bytes, count), into: () => this.#readInto() };
+    this.#socket = open(url, target.secureContext, reading);
+    if (this.#isStream) this.#socket.on('data', this.#listeners.data);
     this.#socket.on(url.protocol === 'https:' ? 'secureConnect' : 'connect', () => this.#onConnect());
-    this.#socket.on('drain', () => this.#writer?.onDrain());
-    this.#socket.on('end', () => this.#onEnd());
-    this.#socket.on('error', (error) => this.#end(error));
-    this.#socket.on('close', () => this.#end(new Error('the connection was closed')));
+    this.#socket.on('drain', this.#listeners.drain).on('end', this.#listeners.end);
+    this.#socket.on('error', this.#listeners.error).on('close', this.#listeners.close);
     this.#connecting = timers.after(timeoutMs, this);
   }
 
@@ -96,7 +105,7 @@ export class Connection implements Carrier, TimerTarget {
     }
     this.#call = call;
     call.ride(this);
-    this.#parser.expect(request.method, call);
+    this.#parser.expect(request.method, call, this.#isStream && request.isUpgrade === true);
     if (request.body === null) this.#socket.write(head, 'latin1');
     else {
       this.#writer = new BodyWriter(this.#socket, request, request.body, head, { onBodyFailed: (error) => this.#fail(error) });
@@ -148,12 +157,14 @@ export class Connection implements Carrier, TimerTarget {
     if (this.#call === undefined) return this.#end(new Error('bytes that nobody asked for'));
     const wasPaused = this.#isPaused;
     this.#hasRead = true;
+    let read: number;
     try {
-      this.#parser.read(bytes, 0, count);
+      read = this.#parser.read(bytes, 0, count);
     } catch (error) {
       return this.#fail(error as Error);
     }
     if (this.#isEnded) return;
+    if (this.#parser.switchedHead !== undefined) return this.#handOver(this.#parser.switchedHead, bytes.subarray(read, count));
     this.#isLong = count > textBytes && !this.#parser.isOver;
     if (this.#parser.isOver) this.#onWhole();
     else if (wasPaused && this.#isPaused) {
@@ -172,6 +183,21 @@ export class Connection implements Carrier, TimerTarget {
     before?.leave();
     this.#piece = this.#isLong && !this.#isEnded ? takePiece() : undefined;
     return this.#piece?.bytes ?? shared;
+  }
+
+  /** From here on it is a tunnel's. `rest`: its first bytes, which came with the head. */
+  #handOver(headers: readonly string[], rest: Buffer): void {
+    const call = this.#call;
+    this.#call = undefined;
+    this.#isEnded = true;
+    this.#parser.stop();
+    const socket = this.#socket.pause();
+    const { data, drain, end, error, close } = this.#listeners;
+    socket.off('data', data).off('drain', drain).off('end', end).off('error', error).off('close', close);
+    if (rest.length > 0) socket.unshift(rest);
+    const wire = Wire.over(socket);
+    this.#owner.onHandedOver(this, wire, (whenGone) => socket.once('close', whenGone));
+    call?.switchTo(headers, wire);
   }
 
   #onEnd(): void {
@@ -219,13 +245,21 @@ export class Connection implements Carrier, TimerTarget {
 /** TLS may hand out what one connection has read in the midst of what another does: each has memory of its own, of the size of a record. */
 const recordBytes = 16_384;
 
-function open(url: URL, secureContext: SecureContext | undefined, onRead: (bytes: Buffer, count: number) => void, readInto: () => Buffer | undefined): Socket {
-  const onread: OnReadOpts = {
-    buffer: url.protocol === 'https:' ? Buffer.allocUnsafeSlow(recordBytes) : (readInto as () => Buffer),
+/** How bytes are read: what is told of them, and what they are read into. */
+type Reading = { readonly onRead: (bytes: Buffer, count: number) => void; readonly into: () => Buffer | undefined };
+
+/** @param reading - undefined: a stream like others, of which each direction ends by itself */
+function open(url: URL, secureContext: SecureContext | undefined, reading: Reading | undefined): Socket {
+  const how = reading === undefined ? ({ allowHalfOpen: true } as const) : { onread: readingInto(url.protocol === 'https:', reading) };
+  return dial(url, secureContext, ['http/1.1'], how);
+}
+
+function readingInto(isSecure: boolean, { onRead, into }: Reading): OnReadOpts {
+  return {
+    buffer: isSecure ? Buffer.allocUnsafeSlow(recordBytes) : (into as () => Buffer),
     callback: (count, bytes) => {
       onRead(bytes as Buffer, count);
       return true;
     },
   };
-  return dial(url, secureContext, ['http/1.1'], onread);
 }

@@ -69,6 +69,7 @@ function ask(client: Upstreams, method: string, path: string): Promise<Outcome> 
       { method, upstream, path, headers: [], body: null },
       {
         onInformational: (status, headers) => informational.push([status, headers.map(trimmed)]),
+        onSwitch: (_, wire) => wire.reset(),
         onHead: (status, headers) => {
           head = [status, headers.map(trimmed)];
         },

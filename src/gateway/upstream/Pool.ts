@@ -5,6 +5,7 @@
 import type { Clock } from '../../core/Clock.ts';
 import { FareboxError } from '../../core/Errors.ts';
 import type { TimerTarget, TimerWheel } from '../TimerWheel.ts';
+import type { Wire } from '../tunnel/Wire.ts';
 import type { AnswerHandler, OnwardRequest, Sending, UpstreamLimits, UpstreamTarget } from '../Upstream.ts';
 import { Call, type Queue } from './Call.ts';
 import { Connection, type ConnectionOwner } from './Connection.ts';
@@ -16,6 +17,8 @@ export class Pool implements ConnectionOwner, Queue, TimerTarget {
   readonly #clock: Clock;
   readonly #timers: TimerWheel;
   readonly #all = new Set<Connection>();
+  /** Connections that are tunnels by now: they count no more, and end with the pool. */
+  readonly #tunnels = new Set<Wire>();
   /** Free ones, the last used at the end. Some of them may have ended. */
   #free: Connection[] = [];
   #opening = 0;
@@ -32,6 +35,10 @@ export class Pool implements ConnectionOwner, Queue, TimerTarget {
 
   send(request: OnwardRequest, handler: AnswerHandler): Sending {
     const call = new Call(request, handler, this);
+    if (request.isUpgrade === true && !this.#isClosed) {
+      this.#open(call);
+      return call;
+    }
     const connection = this.#takeFree();
     if (connection) connection.carry(call);
     else if (this.#isClosed) call.fail(new Error('the gateway is closing'));
@@ -44,6 +51,7 @@ export class Pool implements ConnectionOwner, Queue, TimerTarget {
   close(): void {
     this.#isClosed = true;
     for (const connection of this.#all) connection.end();
+    for (const wire of this.#tunnels) wire.reset();
     for (const call of this.#waiting) {
       this.leave(call);
       call.fail(new Error('the gateway is closing'));
@@ -84,6 +92,13 @@ export class Pool implements ConnectionOwner, Queue, TimerTarget {
     this.#all.delete(connection);
     if (connection.wasOpening) this.#onUnopened(connection, error);
     if (stranded !== undefined) this.#repeat(stranded, error);
+    this.#openMore();
+  }
+
+  onHandedOver(connection: Connection, wire: Wire, onGone: (told: () => void) => void): void {
+    this.#all.delete(connection);
+    this.#tunnels.add(wire);
+    onGone(() => this.#tunnels.delete(wire));
     this.#openMore();
   }
 

@@ -63,6 +63,7 @@ describe.each([
         {
           onInformational: () => {},
           onHead: () => {},
+          onSwitch: () => {},
           onChunk: (chunk: Chunk, release) => {
             const bytes = typeof chunk === 'string' ? Buffer.from(chunk, 'latin1') : chunk;
             chunks.push(Buffer.from(bytes));

@@ -12,7 +12,7 @@ import type { OnwardRequest } from '../Upstream.ts';
  * The head of a request.
  * @throws TypeError – something in it would end a line, or is more than a byte
  */
-export function formatHead({ method, path, headers, body }: OnwardRequest, host: string): string {
+export function formatHead({ method, path, headers, body, isUpgrade = false }: OnwardRequest, host: string): string {
   assertTarget(method, path);
   let isHosted = false;
   let isFramed = false;
@@ -26,7 +26,8 @@ export function formatHead({ method, path, headers, body }: OnwardRequest, host:
     lines += `${name}: ${value}\r\n`;
   }
   const framing = isFramed ? '' : body !== null ? 'Transfer-Encoding: chunked\r\n' : expectsBody.test(method) ? 'Content-Length: 0\r\n' : '';
-  return `${method} ${path} HTTP/1.1\r\n${isHosted ? '' : `Host: ${host}\r\n`}Connection: keep-alive\r\n${lines}${framing}\r\n`;
+  const connection = isUpgrade ? 'Connection: Upgrade\r\nUpgrade: websocket\r\n' : 'Connection: keep-alive\r\n';
+  return `${method} ${path} HTTP/1.1\r\n${isHosted ? '' : `Host: ${host}\r\n`}${connection}${lines}${framing}\r\n`;
 }
 
 /** @throws TypeError – what a request asks for would end its line, or is more than a byte a character */

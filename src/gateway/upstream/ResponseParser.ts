@@ -2,10 +2,11 @@
  * Reads an upstream's answers out of the bytes of one connection, in whatever pieces they come, and refuses what two readers could read
  * in two ways. Every byte is looked at once; nothing is kept beyond a line that is not whole yet and the head that it stands in.
  *
- *     head* (1xx) ─ head ─┬─ no body ───────────────────────────────┬─ whole
- *                         ├─ so many bytes ─────────────────────────┤
- *                         ├─ (size ─ data)* ─ size 0 ─ trailers ────┤
- *                         └─ until the connection ends ─────────────┘
+ *     head* (1xx) ─┬─ head ─┬─ no body ───────────────────────────────┬─ whole
+ *                  │        ├─ so many bytes ─────────────────────────┤
+ *                  │        ├─ (size ─ data)* ─ size 0 ─ trailers ────┤
+ *                  │        └─ until the connection ends ─────────────┘
+ *                  └─ 101, where it was asked for ─ no more of it is read
  *
  * @see RFC 9112, sections 2.2, 4, 5, 6, 7 and 8
  */
@@ -43,6 +44,7 @@ export class ResponseParser {
   #sink: AnswerSink = nobody;
   #state: State = 'over';
   #isHead = false;
+  #maySwitch = false;
   #isUntouched = true;
   #isReusable = false;
   #keepAliveMs: number | undefined;
@@ -77,6 +79,11 @@ export class ResponseParser {
     return this.#isUntouched;
   }
 
+  /** The head of a 101 that was asked for; whatever stands behind it is of another protocol, and is not read here. Undefined where there was none. */
+  get switchedHead(): readonly string[] | undefined {
+    return this.#state === 'switched' ? this.#lines : undefined;
+  }
+
   /** Whether another answer can follow on this connection: the last one is whole, nothing stands behind it, and the upstream has not said otherwise. */
   get isReusable(): boolean {
     return this.#state === 'over' && this.#isReusable;
@@ -87,9 +94,10 @@ export class ResponseParser {
     return this.#keepAliveMs;
   }
 
-  /** Expects an answer to a request with this method. */
-  expect(method: string, sink: AnswerSink): void {
+  /** Expects an answer to a request with this method. `maySwitch`: it asks to go on in another protocol. */
+  expect(method: string, sink: AnswerSink, maySwitch = false): void {
     this.#sink = sink;
+    this.#maySwitch = maySwitch;
     this.#isHead = method === 'HEAD';
     this.#isUntouched = true;
     this.#isReusable = false;
@@ -105,10 +113,10 @@ export class ResponseParser {
   }
 
   /**
-   * Reads what has come.
+   * Reads what has come. The answer is where it ended: before the end where another protocol begins.
    * @throws UPSTREAM_MALFORMED – it can be read in two ways, or is beyond a limit; nothing more is to be read after it
    */
-  read(bytes: Buffer, start = 0, end = bytes.length): void {
+  read(bytes: Buffer, start = 0, end = bytes.length): number {
     if (start < end) this.#isUntouched = false;
     let at = start;
     while (at < end) {
@@ -117,13 +125,15 @@ export class ResponseParser {
       else if (this.#state === 'data') at = this.#readData(bytes, at, end);
       else if (this.#state === 'until-end') {
         this.#sink.onChunk(bytes, at, end);
-        return;
+        return end;
       } else if (this.#state === 'over') {
         // Bytes behind an answer belong to none: whoever is next on this connection would be given them.
         this.#isReusable = false;
-        return;
-      } else at = this.#readSize(bytes, at, end);
+        return end;
+      } else if (this.#state === 'switched') return at;
+      else at = this.#readSize(bytes, at, end);
     }
+    return at;
   }
 
   /** The connection has ended; whether that leaves nothing half said. */
@@ -212,8 +222,12 @@ export class ResponseParser {
   }
 
   #takeInformational(length: number): void {
-    if (this.#status === 101) throw malformed('another protocol that nobody asked for');
+    if (this.#status === 101 && !this.#maySwitch) throw malformed('another protocol that nobody asked for');
     if (this.#isChunked || length > 0) throw malformed('a body where none can be');
+    if (this.#status === 101) {
+      this.#state = 'switched';
+      return;
+    }
     if (++this.#informationals > this.#limits.informationals) throw malformed('more answers before the answer than there may be');
     const headers = this.#lines;
     const status = this.#status;
@@ -305,6 +319,7 @@ export class ResponseParser {
 
 type State =
   | 'over'
+  | 'switched'
   | 'status'
   | 'head'
   | 'no-body'

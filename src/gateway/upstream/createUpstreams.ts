@@ -3,7 +3,7 @@
  */
 import type { Clock } from '../../core/Clock.ts';
 import type { TimerWheel } from '../TimerWheel.ts';
-import type { UpstreamLimits, Upstreams } from '../Upstream.ts';
+import type { OnwardRequest, UpstreamLimits, Upstreams } from '../Upstream.ts';
 import { createHttp1Upstreams } from './Http1Upstream.ts';
 import { createHttp2Upstreams } from './Http2Upstream.ts';
 import { createUndiciUpstreams } from './UndiciUpstream.ts';
@@ -13,12 +13,18 @@ export type UpstreamClient = 'farebox' | 'undici';
 
 /** Upstreams that open as they are needed. */
 export function createUpstreams(client: UpstreamClient, limits: UpstreamLimits, clock: Clock, timers: TimerWheel): Upstreams {
-  const http1 = client === 'undici' ? createUndiciUpstreams(limits, timers) : createHttp1Upstreams(limits, clock, timers);
+  const own = createHttp1Upstreams(limits, clock, timers);
+  const http1 = client === 'undici' ? createUndiciUpstreams(limits, timers) : own;
   const http2 = createHttp2Upstreams(limits, clock, timers, http1);
+  const carrierOf = ({ upstream, isUpgrade }: OnwardRequest): Upstreams => {
+    // undici hands on no answer to an upgrade but a 101, and over HTTP/2 there is none.
+    if (isUpgrade === true) return own;
+    return upstream.protocol === undefined ? http1 : http2;
+  };
   return {
-    send: (request, handler) => (request.upstream.protocol === undefined ? http1 : http2).send(request, handler),
+    send: (request, handler) => carrierOf(request).send(request, handler),
     close: async () => {
-      await Promise.all([http2.close(), http1.close()]);
+      await Promise.all([http2.close(), http1.close(), own.close()]);
     },
   };
 }

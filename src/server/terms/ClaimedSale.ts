@@ -201,7 +201,8 @@ export function createBody(): { readonly add: (chunk: Uint8Array) => void; reado
 
 /** What the upstream's status means, line by line as wire.md has it. */
 function verdictOf(status: number): Verdict {
-  if (status >= 200 && status < 400) return { kind: 'commit' };
+  // 101: a WebSocket was agreed on, and what was sold begins.
+  if ((status >= 200 && status < 400) || status === 101) return { kind: 'commit' };
   if (status === 408 || status === 429 || status >= 500) return { kind: 'release', reason: 'upstream' };
   if (status === 401 || status === 403 || status === 404 || status === 405) return { kind: 'release', reason: 'seller' };
   return { kind: 'release', reason: 'client-error', limit: provokedLimit };

@@ -80,7 +80,7 @@ export async function gatewayStand({ paywall, routes, clock, timeoutMs, gateway:
   };
   const gateway = assemble({
     config,
-    paywall: { check: (request, target, offer) => paywall.check(request, target, priceOf(offer)), close: async () => {} },
+    paywall: { check: (request, target, offer) => paywall.check(request, target, priceOf(offer)), standing: paywall.standing, close: async () => {} },
     clock,
     events: paywall.events,
     log: log ?? (() => {}),

@@ -92,6 +92,8 @@ export class Http2Pool implements SessionOwner, Queue, TimerTarget {
       this.leave(call);
       const sending = this.#http1.send(call.request, {
         onInformational: (status, headers) => call.onInformational(status, headers),
+        // Nobody asks for one on the way here.
+        onSwitch: (_, wire) => wire.reset(),
         onHead: (status, headers) => call.onHead(status, headers),
         onChunk: (chunk, release) => call.pass(chunk, release),
         onEnd: (trailers) => call.onEnd(trailers),

@@ -1,0 +1,33 @@
+/** RFC 9112, section 5: header lines. */
+import { type Case, get, read, refused } from './Case.ts';
+
+export const section5: readonly Case[] = [
+  read('5 no space behind the colon', get('X-A:b'), { headers: { 'x-a': 'b' } }),
+  read('5 spaces and tabs around a value', get('X-A: \t b \t '), { headers: { 'x-a': 'b' } }),
+  read('5 spaces and tabs inside a value', get('X-A: b \t c'), { headers: { 'x-a': 'b \t c' } }),
+  read('5 a colon in a value', get('X-A: b: c'), { headers: { 'x-a': 'b: c' } }),
+  read('5 a value that is empty', get('X-A:'), { headers: { 'x-a': '' } }),
+  read('5 a name in other letter case', get('x-A: b'), { headers: { 'x-a': 'b' } }),
+  read('5 a quoted value with what would end a list', get('X-A: "b, c; d"'), { headers: { 'x-a': '"b, c; d"' } }),
+  refused('5.1 a space before the colon', get('X-A : b')),
+  refused('5.1 a tab before the colon', get('X-A\t: b')),
+  refused('5.1 a space before the colon of a length', `POST /a HTTP/1.1\r\nHost: a\r\nContent-Length : 2\r\n\r\nhi`),
+  refused('5.1 a space in a name', get('X A: b')),
+  refused('5.1 no colon', get('X-A b')),
+  refused('5.1 no name', get(': b')),
+  ...['(', '"', '/', '@', '[', '{', ';', ',', '='].map((character) => refused(`5.1 a ${character} in a name`, get(`X${character}A: b`))),
+  refused('5 a NUL in a name', get('X-\0A: b')),
+  refused('5 a NUL in a value', get('X-A: b\0c')),
+  refused('5 a bell in a value', get('X-A: b\x07c')),
+  refused('5 a vertical tab in a value', get('X-A: b\x0bc')),
+  refused('5 an escape in a value', get('X-A: b\x1b[2Jc')),
+  refused('5 a delete in a value', get('X-A: b\x7fc')),
+  refused('5.2 a folded line', get('X-A: b', ' c')),
+  refused('5.2 a line folded by a tab', get('X-A: b', '\tc')),
+  refused('5.2 a folded line that is empty', get('X-A: b', ' ')),
+  refused('5.2 a folded host', 'GET /a HTTP/1.1\r\nHost:\r\n a\r\n\r\n'),
+  refused('5.2 a folded length', `POST /a HTTP/1.1\r\nHost: a\r\nContent-Length:\r\n 2\r\n\r\nhi`),
+  refused('5.2 a folded coding', `POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n`),
+  refused('5.4 more lines than there may be', get(...Array.from({ length: 200 }, (_, index) => `X-${index}: a`))),
+  refused('5.4 a head beyond the limit', get(`X-A: ${'b'.repeat(20_000)}`)),
+];
