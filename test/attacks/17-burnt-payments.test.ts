@@ -13,6 +13,7 @@ import { timeoutMs } from '../conformance/shop/shop.ts';
 import { answerText } from '../conformance/shop/upstream.ts';
 import { type Closing, closeAll } from '../gateway/harness.ts';
 import { buyThing, calls, enterCounted, expectEnded, fewThings, spendRest, things } from './counted.ts';
+import { soon } from './soon.ts';
 import { askUntilFree, auth, codeOf, enter, expectServed, names, path, standing } from './thief.ts';
 import { agreed, close, enterLive, live, statusOf } from './webSockets.ts';
 
@@ -237,7 +238,7 @@ describe('WebSockets', () => {
       expect(await statusOf(client)).toBe(101);
       if (how === 'reset') sockets[index]?.resetAndDestroy();
       else sockets[index]?.end();
-      await shop.ended('released upstream-broke', index + 1);
+      expect(await soon(shop.ended('released upstream-broke', index + 1))).not.toBe('nothing happened');
     }
     const client = await dial(live, authorization);
     expect(await statusOf(client)).toBe(101);
