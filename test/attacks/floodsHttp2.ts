@@ -201,10 +201,10 @@ export function floodsOverHttp2(): void {
     });
 
     test('a preface that drips in has the same time in all', async () => {
-      const stage = await openStage(closing, { upstream: 0, top: { timeouts: { head: '1s' } } });
+      const stage = await openStage(closing, { upstream: 0, top: { timeouts: { head: '10s' } } });
       const client = await openRaw(closing, stage.port);
       client.write('PRI *');
-      stage.clock.advance(1001);
+      stage.clock.advance(10_001);
       await tick();
       client.write(' HTTP');
       expect(await soon(client.closed)).not.toBe('nothing happened');
