@@ -14,7 +14,7 @@ import { buildH2spec } from './Program.ts';
 const closing: Closing = [];
 let program = '';
 beforeAll(() => {
-  program = buildH2spec((line) => console.log(line));
+  program = buildH2spec((line) => process.stdout.write(`${line}\n`));
 });
 afterAll(() => closeAll(closing));
 
