@@ -13,6 +13,7 @@ import { FareboxError } from '../core/Errors.ts';
 import * as Fields from './ConfigFields.ts';
 import { readSecretWord, type SecretChoice, secretAt } from './ConfigSecrets.ts';
 import type { ConfigPath, ConfigText, Mistakes } from './ConfigText.ts';
+import type { GroupConfig } from './config/ConfigGroups.ts';
 import type { UpstreamTarget } from './Upstream.ts';
 
 /** An upstream, complete. */
@@ -70,17 +71,31 @@ export function readUpstream(found: UpstreamFile, path: ConfigPath, { text, abso
 }
 
 /** One target an upstream, however many routes lead there: its connections are counted together. */
-export type Targets = (upstream: UpstreamConfig) => UpstreamTarget;
+export type Targets = {
+  readonly of: (upstream: UpstreamConfig) => UpstreamTarget;
+  /** One for several; what is the same group is the same target. */
+  readonly ofGroup: (group: GroupConfig) => UpstreamTarget;
+};
 
 /** Makes targets, and reads what their TLS needs. A target @throws CONFIG_INVALID – a file cannot be read, or is not what it should be */
 export function createTargets(): Targets {
   const known = new Map<string, UpstreamTarget>();
-  return ({ origin, tls }) => {
+  const groups = new Map<GroupConfig, UpstreamTarget>();
+  const of = ({ origin, tls }: UpstreamConfig): UpstreamTarget => {
     const name = JSON.stringify([origin, tls]);
     const target = known.get(name) ?? (origin.startsWith('https:') ? { origin, secureContext: contextOf(origin, tls) } : { origin });
     known.set(name, target);
     return target;
   };
+  const ofGroup = (config: GroupConfig): UpstreamTarget => {
+    const { upstreams, ...rules } = config;
+    const [first] = upstreams;
+    const group = { ...rules, members: upstreams.map(of), basePath: first?.basePath ?? '' };
+    const target = groups.get(config) ?? { origin: first?.origin ?? '', group };
+    groups.set(config, target);
+    return target;
+  };
+  return { of, ofGroup };
 }
 
 function contextOf(origin: string, tls: UpstreamTlsConfig | undefined): SecureContext {

@@ -25,9 +25,11 @@ import { assertSecret, createIntrospectionListener } from './Introspection.ts';
 import { createListener, type Listener, type ListenerLimits } from './Listener.ts';
 import { type Certificates, openCertificates } from './listener/Certificates.ts';
 import { createRouter } from './Router.ts';
+import { createRewrites, type Rewrites } from './routing/createRewrite.ts';
 import { createSteps, type RequestOutcome, type ServedRoute } from './Steps.ts';
 import { TimerWheel } from './TimerWheel.ts';
 import { createUpstreams } from './upstream/createUpstreams.ts';
+import { createGroups } from './upstream/Group.ts';
 
 /** What a gateway is made from. */
 export type GatewayOptions = {
@@ -96,7 +98,8 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const openTls = (choice: TlsConfig) => openCertificates(choice, { clock, random, host: config.listen.host, onTrouble });
   const payees = options.payees ?? {};
   const targets = createTargets();
-  const routes = config.routes.map((route) => serve(route, payees, targets));
+  const rewrites = createRewrites();
+  const routes = config.routes.map((route) => serve(route, payees, targets, rewrites));
   const secret = config.introspection && (await secretOf(config.introspection.secret, 'the introspection'));
   assertSecret(secret);
   const tls = config.tls && (await openTls(config.tls));
@@ -196,9 +199,17 @@ export function assemble(parts: {
     queue: limits.upstreamQueue,
     queueTimeoutMs: timeouts.upstreamQueueMs,
   };
-  const upstreams = createUpstreams(config.upstreamClient, bounds, clock, timers);
-  const running = createCount();
   const targets = createTargets();
+  const rewrites = createRewrites();
+  const routes = parts.routes ?? config.routes.map((route) => serve(route, {}, targets, rewrites));
+  const onAway = (origin: string, error: unknown) => events.emit({ at: clock.nowMs(), kind: 'trouble', what: `reaching ${origin}`, error });
+  const carriers = createUpstreams(config.upstreamClient, bounds, clock, timers);
+  const upstreams = createGroups(
+    carriers,
+    routes.map(({ upstream }) => upstream),
+    { clock, timers, onAway },
+  );
+  const running = createCount();
   const steps = createSteps({
     clock,
     reached,
@@ -207,7 +218,7 @@ export function assemble(parts: {
     idleTimeoutMs: timeouts.idleMs,
     trust: createTrust(config.trustedProxies),
     limits: { headerLines: limits.headerLines, bodyBytes: limits.bodyBytes },
-    router: createRouter(parts.routes ?? config.routes.map((route) => serve(route, {}, targets))),
+    router: createRouter(routes),
     paywall,
     onTaken: running.up,
     onOver: (outcome) => {
@@ -221,6 +232,7 @@ export function assemble(parts: {
     events,
     listen: async () => {
       const { host, port } = await listener.listen(config.listen.host, config.listen.port);
+      upstreams.start();
       return { url: urlOf(host, port, parts.tls ? 'https' : 'http') };
     },
     follow: () => {},
@@ -286,14 +298,15 @@ function checkReach(config: GatewayConfig, receiver: Receiver): void {
   );
 }
 
-/** A route as it is served. @throws CONFIG_INVALID – its payee is nobody's, or what its upstream's TLS needs cannot be read */
-function serve(route: RouteConfig, payees: Readonly<Record<string, Receiver>>, targets: Targets): ServedRoute {
-  const { host, pattern, methods, name, preserveHost, timeoutMs, sale } = route;
+/** A route as it is served. @throws CONFIG_INVALID – its payee is nobody's, or what its upstream's TLS or its headers need cannot be read */
+function serve(route: RouteConfig, payees: Readonly<Record<string, Receiver>>, targets: Targets, rewrites: Rewrites): ServedRoute {
+  const { host, pattern, methods, headers, priority, name, preserveHost, timeoutMs, sale } = route;
   const payee = sale?.payee;
   const receiver = payee === undefined ? undefined : payees[payee];
   if (payee !== undefined && receiver === undefined) throw new FareboxError('CONFIG_INVALID', `Nobody was handed in as the payee "${payee}" of ${name}.`);
   const offer = sale && offerOf(route, sale, receiver);
-  return { host, pattern, methods, name, upstream: targets(route.upstream), basePath: route.upstream.basePath, preserveHost, timeoutMs, offer };
+  const upstream = route.group === undefined ? targets.of(route.upstream) : targets.ofGroup(route.group);
+  return { host, pattern, methods, headers, priority, name, upstream, rewrite: rewrites(route), preserveHost, timeoutMs, offer };
 }
 
 /** Which route an invoice was for, by its words; where several have the same ones, their common service, or nothing. */

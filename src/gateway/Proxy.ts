@@ -18,6 +18,7 @@ import { type HeadOutcome, maxKeptAnswerBytes, type Sale } from '../server/terms
 import { type ReturningHead, returningHead, returningTrailers, toPairs } from './Forwarding.ts';
 import type { Incoming } from './Incoming.ts';
 import type { Reply, ReplyFollower } from './Reply.ts';
+import { changesAnswer, type Rewrite, returningHeaders } from './routing/Rewrite.ts';
 import type { Timer, TimerTarget, TimerWheel } from './TimerWheel.ts';
 import { settled, timedOut, undecided, unreachable } from './Unanswered.ts';
 import type { AnswerHandler, Chunk, OnwardRequest, Sending, Upstreams } from './Upstream.ts';
@@ -37,6 +38,8 @@ export type ExchangeOptions = {
   readonly incoming: Incoming;
   readonly reply: Reply;
   readonly onward: Omit<OnwardRequest, 'body'>;
+  /** What is changed of the answer. */
+  readonly rewrite: Rewrite;
   /** No head from the upstream for so long ends it. */
   readonly timeoutMs: number;
   /** Undefined where nothing is counted. */
@@ -117,7 +120,7 @@ class Exchange implements AnswerHandler, ReplyFollower, TimerTarget {
     if (this.#phase === 'over') return;
     this.#moved();
     this.#carriage.reached('gateway.head.received');
-    this.#head = returningHead(status, headers);
+    this.#head = this.#readHead(status, headers);
     if (this.#head === undefined) this.#onNoHead(new Error('the upstream used a transfer coding beside chunked'));
     else if (this.#phase === 'absent') return;
     else if (this.#options.sale === undefined) this.#send(status < 400 ? this.#options.headers : []);
@@ -126,6 +129,12 @@ class Exchange implements AnswerHandler, ReplyFollower, TimerTarget {
       this.#sending?.pause();
       void this.#decide(this.#options.sale, status);
     }
+  }
+
+  #readHead(status: number, lines: readonly string[]): ReturningHead | undefined {
+    const head = returningHead(status, lines);
+    const { rewrite } = this.#options;
+    return head !== undefined && changesAnswer(rewrite, status) ? { ...head, headers: returningHeaders(rewrite, head.headers) } : head;
   }
 
   onChunk(chunk: Chunk, release?: () => void): void {
@@ -310,8 +319,10 @@ class Exchange implements AnswerHandler, ReplyFollower, TimerTarget {
       if (this.#head) this.#endAbsent();
       else this.#over('client-left', timedOut(sale), sale?.unanswered('upstream'));
     } else if (leftMs > 0 || excused) this.#arm(leftMs > 0 ? leftMs : limitMs);
-    else if (this.#phase === 'waiting') this.#answerAfter(sale?.unanswered('upstream'), timedOut(sale), this.#charge(), undefined);
-    else if (this.#blocked || this.#trailers) {
+    else if (this.#phase === 'waiting') {
+      this.#sending?.onLate?.();
+      this.#answerAfter(sale?.unanswered('upstream'), timedOut(sale), this.#charge(), undefined);
+    } else if (this.#blocked || this.#trailers) {
       this.#over('client-left', undefined, sale?.end('client-left'));
       this.#reply.leave();
     } else this.#onBroken(new Error(`no byte from the upstream within ${limitMs} ms`));

@@ -20,6 +20,8 @@ import { type Carriage, carry } from './Proxy.ts';
 import type { Handler, Taken } from './Reply.ts';
 import { bodyTooLarge } from './RequestBody.ts';
 import type { RouteKey, Router } from './Router.ts';
+import { applyRules } from './routing/HeaderRules.ts';
+import { onwardPath, type Rewrite } from './routing/Rewrite.ts';
 import type { UpstreamTarget } from './Upstream.ts';
 
 /** A route, ready to serve. */
@@ -29,8 +31,7 @@ export type ServedRoute = RouteKey & {
   /** Undefined: free. */
   readonly offer: Offer | undefined;
   readonly upstream: UpstreamTarget;
-  /** Put before the path: '' or `/v2`, without a slash at its end. */
-  readonly basePath: string;
+  readonly rewrite: Rewrite;
   readonly preserveHost: boolean;
   readonly timeoutMs: number;
 };
@@ -74,7 +75,7 @@ export function createSteps(context: StepsContext): Handler {
       const target = Path.normalize(incoming.view.target);
       visit.path = target.path;
       const authority = target.authority ?? incoming.host;
-      const route = context.router.find(Incoming.hostName(authority), routedMethod(incoming.view), target.path);
+      const route = context.router.find(Incoming.hostName(authority), routedMethod(incoming.view), target.path, incoming.rawHeaders);
       if (route === undefined) throw new FareboxError('ROUTE_UNKNOWN', `Nothing is served at ${incoming.view.method} ${target.path}.`);
       visit.route = route;
       const found: Found = { incoming, target, authority, route };
@@ -148,12 +149,15 @@ function passOn(visit: Visit, found: Found, { sale, headers }: Pass): void {
     tell(visit, 0, 'client-left', sale?.unanswered('client-left') ?? Promise.resolve());
     return;
   }
-  const path = route.basePath + target.path + target.query;
-  const onward = onwardHeaders(incoming, { host: authority, preserveHost: route.preserveHost, idempotencyKey: sale?.idempotencyKey });
+  const { rewrite, preserveHost } = route;
+  const path = onwardPath(rewrite, target.path) + target.query;
+  const onward = onwardHeaders(incoming, { host: authority, preserveHost, idempotencyKey: sale?.idempotencyKey });
+  const changed = rewrite.request === undefined ? onward : applyRules(onward, rewrite.request);
   carry(context, {
     incoming,
     reply,
-    onward: { method: incoming.view.method, upstream: route.upstream, path, headers: onward },
+    onward: { method: incoming.view.method, upstream: route.upstream, path, headers: changed },
+    rewrite,
     timeoutMs: route.timeoutMs,
     sale,
     headers,

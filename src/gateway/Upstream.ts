@@ -8,6 +8,7 @@
  */
 import type { SecureContext } from 'node:tls';
 import type { RequestBody } from './RequestBody.ts';
+import type { TargetGroup } from './upstream/Group.ts';
 
 /** Where requests go. Two with the same origin and other certificates share no connection. */
 export type UpstreamTarget = {
@@ -15,6 +16,8 @@ export type UpstreamTarget = {
   readonly origin: string;
   /** Whom to believe, and what to show, over https; default: as everybody does. */
   readonly secureContext?: SecureContext;
+  /** It stands for several, of which one is asked at a time. */
+  readonly group?: TargetGroup;
 };
 
 /** A request as it goes out. */
@@ -40,8 +43,8 @@ export type AnswerHandler = {
   readonly onChunk: (chunk: Chunk, release?: () => void) => void;
   /** The answer is whole. */
   readonly onEnd: (trailers: readonly string[]) => void;
-  /** There will be no whole answer. */
-  readonly onError: (error: Error) => void;
+  /** There will be no whole answer. `isUnsent`: for certain, nothing of the request has gone out. */
+  readonly onError: (error: Error, isUnsent?: boolean) => void;
 };
 
 /** A request under way. */
@@ -51,6 +54,8 @@ export type Sending = {
   readonly resume: () => void;
   /** Breaks it off, and tells the handler nothing more that matters. After the end this does nothing. */
   readonly abort: () => void;
+  /** Told before `abort` where it is broken off because no answer came in time. */
+  readonly onLate?: () => void;
 };
 
 /** Every upstream of a gateway. */
