@@ -251,7 +251,8 @@ describe('back-pressure', () => {
     let taken = 0;
     const chunk = Buffer.alloc(65_536);
     const more = (): unknown =>
-      stream.write(chunk, () => {
+      stream.write(chunk, (error) => {
+        if (error || stream.destroyed || stream.closed) return;
         taken += chunk.length;
         more();
       });
