@@ -10,9 +10,11 @@ import {
   closeAll,
   deferred,
   openRaw,
+  openServer,
   openStage,
   openTcp,
   openUpstream,
+  portOf,
   recordSale,
   sellWith,
   settled,
@@ -276,5 +278,22 @@ describe('back-pressure', () => {
     client.write(frame(kinds.data, flags.endStream, 1, Buffer.from('lf')));
     await client.until(({ kind, stream }) => kind === kinds.data && stream === 1);
     expect(upstream.seen[0]?.body.toString()).toBe('half');
+  });
+
+  test('a conversation goes on for as long as both speak, beyond the time for a request', async () => {
+    const upstream = await openServer(closing, (request, response) => {
+      response.flushHeaders();
+      request.on('data', (chunk) => response.write(chunk)).on('end', () => response.end());
+    });
+    const stage = await openStage(closing, { upstream: portOf(upstream), top: { timeouts: { request: '20s' } } });
+    const stream = openHttp2(closing, stage.port).request({ ':method': 'POST', ':path': '/a' });
+    const answer = readAnswer(stream);
+    for (const word of ['one', 'two', 'three']) {
+      stream.write(word);
+      await once(stream, 'data');
+      for (let seconds = 0; seconds < 20; seconds += 5) stage.clock.advance(5000);
+    }
+    stream.end();
+    expect(await answer).toMatchObject({ status: 200, text: 'onetwothree', reset: 0 });
   });
 });

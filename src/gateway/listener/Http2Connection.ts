@@ -96,7 +96,8 @@ export class Http2Connection {
     for (const { stream, reply, startedAtMs, endedAtMs, isTunnel } of this.#running) {
       // It is looked after where it ends.
       if (isTunnel) continue;
-      const isLate = !stream.readableEnded && nowMs - startedAtMs > limits.requestTimeoutMs;
+      // Both may speak for as long as they like, once the answer has begun: it is bounded by the time in which nothing moves.
+      const isLate = !reply.hasBegun && !stream.readableEnded && nowMs - startedAtMs > limits.requestTimeoutMs;
       const isUnread = endedAtMs !== undefined && nowMs - endedAtMs > limits.idleTimeoutMs;
       if (isLate || isUnread) reply.leave();
     }
