@@ -82,10 +82,15 @@ function explainService(config: GatewayConfig, service: string): readonly string
   const widths = [0, 1, 2, 3].map((column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
   const { upstream, host } = routes[0] as RouteConfig;
   return [
-    `${service}${host === undefined ? '' : ` at ${host}`} -> ${upstream.origin}${upstream.basePath}`,
+    `${service}${host === undefined ? '' : ` at ${host}`} -> ${upstream.origin}${upstream.basePath}${protocolOf(upstream.protocol)}`,
     ...rows.map((row) => `  ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ')}`.trimEnd()),
     '',
   ];
+}
+
+function protocolOf(protocol: RouteConfig['upstream']['protocol']): string {
+  if (protocol === undefined) return '';
+  return protocol === 'h2' ? ' over HTTP/2' : ' over HTTP/2 where it can';
 }
 
 function priceOf({ sale }: RouteConfig): readonly string[] {
