@@ -7,6 +7,7 @@
  *
  * @see RFC 8446; RFC 9110, section 4.3.4
  */
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
 import { z } from 'zod';
@@ -50,6 +51,11 @@ export function upstreamSchema(field: <T>(read: (value: unknown) => T) => z.ZodT
 /** As the schema reads it. */
 export type UpstreamFile = z.output<ReturnType<typeof upstreamSchema>>;
 
+/** The files that an upstream names. */
+export function filesOf({ tls }: UpstreamConfig): readonly string[] {
+  return [tls?.caPath, tls?.certificatePath, tls?.key?.kind === 'file' ? tls.key.path : undefined].filter((path) => path !== undefined);
+}
+
 /** What reading one needs. */
 export type UpstreamSurroundings = { readonly text: ConfigText; readonly absolute: (path: string) => string; readonly mistakes: Mistakes };
 
@@ -77,34 +83,54 @@ export function readUpstream(found: UpstreamFile, path: ConfigPath, { text, abso
 }
 
 /** One target an upstream, however many routes lead there: its connections are counted together. */
-export type Targets = (upstream: UpstreamConfig) => UpstreamTarget;
+export type Targets = ((upstream: UpstreamConfig) => UpstreamTarget) & {
+  /** Each by what it is made of. */
+  readonly known: ReadonlyMap<string, UpstreamTarget>;
+};
 
-/** Makes targets, and reads what their TLS needs. A target @throws CONFIG_INVALID – a file cannot be read, or is not what it should be */
-export function createTargets(): Targets {
+/**
+ * Makes targets, and reads what their TLS needs. A target @throws CONFIG_INVALID – a file cannot be read, or is not what it should be
+ * @param earlier - those of a configuration before: one that would be the same, down to what its files hold, is used on, with its connections
+ */
+export function createTargets(earlier?: Targets['known']): Targets {
   const known = new Map<string, UpstreamTarget>();
-  return ({ origin, protocol, tls }) => {
-    const name = JSON.stringify([origin, protocol, tls]);
-    const target = known.get(name) ?? {
-      origin,
-      ...(origin.startsWith('https:') && { secureContext: contextOf(origin, tls) }),
-      ...(protocol !== undefined && { protocol }),
-    };
+  const named = new Map<string, UpstreamTarget>();
+  const find = ({ origin, protocol, tls }: UpstreamConfig): UpstreamTarget => {
+    const parts = origin.startsWith('https:') ? readParts(origin, tls) : undefined;
+    const name = JSON.stringify([origin, protocol, parts?.map(({ value }) => createHash('sha256').update(value).digest('base64'))]);
+    const target = known.get(name) ??
+      earlier?.get(name) ?? { origin, ...(parts && { secureContext: contextOf(origin, parts) }), ...(protocol !== undefined && { protocol }) };
     known.set(name, target);
     return target;
   };
+  const of = (upstream: UpstreamConfig): UpstreamTarget => {
+    const name = JSON.stringify([upstream.origin, upstream.protocol, upstream.tls]);
+    const target = named.get(name) ?? find(upstream);
+    named.set(name, target);
+    return target;
+  };
+  return Object.assign(of, { known });
 }
 
-function contextOf(origin: string, tls: UpstreamTlsConfig | undefined): SecureContext {
+/** A part of what TLS needs, and where it came from, for messages. */
+type TlsPart = { readonly name: keyof SecureContextOptions; readonly what: string; readonly where: string; readonly value: string };
+
+function readParts(origin: string, tls: UpstreamTlsConfig | undefined): readonly TlsPart[] {
   const parts: readonly (readonly [keyof SecureContextOptions, string, SecretChoice | undefined])[] = [
     ['ca', 'authorities', fileOf(tls?.caPath)],
     ['cert', 'certificate', fileOf(tls?.certificatePath)],
     ['key', 'key', tls?.key],
   ];
-  const options: SecureContextOptions = { minVersion: 'TLSv1.2' };
-  for (const [name, what, choice] of parts) {
-    if (choice === undefined) continue;
+  return parts.flatMap(([name, what, choice]) => {
+    if (choice === undefined) return [];
     const where = choice.kind === 'file' ? `, ${choice.path},` : '';
-    const value = choice.kind === 'text' ? choice.text : read(choice.path, `The ${what} for ${origin}${where}`);
+    return [{ name, what, where, value: choice.kind === 'text' ? choice.text : read(choice.path, `The ${what} for ${origin}${where}`) }];
+  });
+}
+
+function contextOf(origin: string, parts: readonly TlsPart[]): SecureContext {
+  const options: SecureContextOptions = { minVersion: 'TLSv1.2' };
+  for (const { name, what, where, value } of parts) {
     Object.assign(options, { [name]: value });
     // Each by itself, so that the mistake is named; a key is held against its certificate.
     if (name === 'ca' && !value.includes('-----BEGIN CERTIFICATE-----')) throw invalid(`The ${what} for ${origin}${where} cannot be read: it holds none.`);

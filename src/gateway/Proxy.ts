@@ -22,7 +22,7 @@ import type { Incoming } from './Incoming.ts';
 import type { Reply, ReplyFollower, Upgrade } from './Reply.ts';
 import type { Timer, TimerTarget } from './TimerWheel.ts';
 import { whyNoAnswer } from './tunnel/Handshake.ts';
-import type { Bought } from './tunnel/Lasting.ts';
+import { type Bought, type EventStream, eventStream, lookMs } from './tunnel/Lasting.ts';
 import { Tunnel, type TunnelContext, type TunnelEnd } from './tunnel/Tunnel.ts';
 import type { Wire } from './tunnel/Wire.ts';
 import { settled, timedOut, undecided, unreachable, whatNow } from './Unanswered.ts';
@@ -92,6 +92,7 @@ class Exchange implements GrpcFollower, ReplyFollower, TimerTarget, Tunnelling {
   #wire: Wire | undefined;
   #status: number | undefined;
   #tunnel: Tunnel | undefined;
+  #events: EventStream | undefined;
   /** Chunks that came while the sale decides, or for a client that left. */
   #kept: Chunk[] = [];
   #keptBytes = 0;
@@ -216,7 +217,9 @@ class Exchange implements GrpcFollower, ReplyFollower, TimerTarget, Tunnelling {
     for (const chunk of kept) this.#write(chunk);
     if (this.#trailers) this.#finish();
     else {
-      if (this.#carriage.idleTimeoutMs < this.#options.timeoutMs) this.#armAnew(this.#carriage.idleTimeoutMs);
+      this.#events = eventStream(this.#head as ReturningHead, this.#options.bought, this.#carriage.standing);
+      if (this.#events) this.#armAnew(lookMs);
+      else if (this.#carriage.idleTimeoutMs < this.#options.timeoutMs) this.#armAnew(this.#carriage.idleTimeoutMs);
       if (!this.#blocked) this.#sending?.resume();
       queueMicrotask(() => this.#flush());
     }
@@ -375,18 +378,27 @@ class Exchange implements GrpcFollower, ReplyFollower, TimerTarget, Tunnelling {
   onTimer(): void {
     const { sale, incoming } = this.#options;
     const limitMs = this.#phase === 'waiting' ? this.#options.timeoutMs : this.#carriage.idleTimeoutMs;
-    const leftMs = this.#movedAtMs + limitMs - this.#carriage.clock.nowMs();
+    const nowMs = this.#carriage.clock.nowMs();
+    if (this.#phase === 'sending' && this.#events?.mayGoOn(nowMs) === false) return this.#endEvents();
+    const leftMs = this.#movedAtMs + limitMs - nowMs;
     // While the sale decides, and while the client has yet to send its body, the upstream is not the one to wait for.
     const excused = this.#phase === 'holding' || (this.#phase === 'waiting' && (incoming.body?.starved ?? false));
     if (this.#phase === 'absent') {
       if (this.#head) this.#endAbsent();
       else this.#over('client-left', timedOut(sale), sale?.unanswered('upstream'));
-    } else if (leftMs > 0 || excused) this.#arm(leftMs > 0 ? leftMs : limitMs);
+    } else if (leftMs > 0 || excused) this.#arm(Math.min(leftMs > 0 ? leftMs : limitMs, this.#events ? lookMs : limitMs));
     else if (this.#phase === 'waiting') this.#answerAfter(sale?.unanswered('upstream'), timedOut(sale), this.#charge(), undefined);
     else if (this.#blocked || this.#trailers) {
       this.#over('client-left', undefined, sale?.end('client-left'));
       this.#reply.leave();
     } else this.#onBroken(new Error(`no byte from the upstream within ${limitMs} ms`));
+  }
+
+  /** What was bought is over: so is the stream, between two chunks of it. Its client may ask again, and is asked to pay. */
+  #endEvents(): void {
+    this.#sending?.abort();
+    this.#trailers ??= [];
+    this.#finish();
   }
 
   /** What an answer says of the charge where the upstream has given none. */

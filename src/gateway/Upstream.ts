@@ -65,6 +65,8 @@ export type Sending = {
 export type Upstreams = {
   /** Sends a request. The handler is told nothing before this returns, unless it failed at once. */
   readonly send: (request: OnwardRequest, handler: AnswerHandler) => Sending;
+  /** Closes the connections to a target that nobody uses any more. */
+  readonly drop: (target: UpstreamTarget) => void;
   /** Breaks off what is under way and closes every connection. */
   readonly close: () => Promise<void>;
 };

@@ -15,6 +15,7 @@ import { answer, flags, frames, ok, openFrames, reset } from '../gateway/frames.
 import { ask, type Closing, closeAll, openStage, recordSale, sellWith } from '../gateway/harness.ts';
 import { testBurntCalls } from './calls.ts';
 import { buyThing, calls, enterCounted, expectEnded, fewThings, spendRest, things } from './counted.ts';
+import { soon } from './soon.ts';
 import { askUntilFree, auth, codeOf, enter, expectServed, names, path, standing } from './thief.ts';
 import { agreed, close, enterLive, live, statusOf } from './webSockets.ts';
 
@@ -239,7 +240,7 @@ describe('WebSockets', () => {
       expect(await statusOf(client)).toBe(101);
       if (how === 'reset') sockets[index]?.resetAndDestroy();
       else sockets[index]?.end();
-      await shop.ended('released upstream-broke', index + 1);
+      expect(await soon(shop.ended('released upstream-broke', index + 1))).not.toBe('nothing happened');
     }
     const client = await dial(live, authorization);
     expect(await statusOf(client)).toBe(101);

@@ -154,3 +154,18 @@ function flood(port: number, addresses: readonly string[]): Promise<{ readonly [
     socket.write(addresses.map((address) => `GET ${path} HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: ${address}\r\n\r\n`).join(''));
   });
 }
+
+describe('a gateway that bounds requests', () => {
+  test('makes no invoice, asks no store and reaches no upstream for one that is too many, whatever it brings', async () => {
+    const { get, buy, invoices, upstream, asked } = await enter('gateway', {}, { gateway: { limits: { requestsPerClient: '3/m' } } });
+    const { authorization } = await buy('/pass');
+    const answers = [];
+    for (const headers of [{}, {}, {}, { authorization }, { authorization: 'L402 garbage' }]) answers.push(await get('/pass', { headers }));
+    const before = asked().length;
+    expect(answers.map(({ status }) => status)).toEqual([402, 402, 429, 429, 429]);
+    expect(answers.slice(2).map(({ lines, headers }) => [lines, headers['retry-after']])).toEqual(Array(3).fill([[], '20']));
+    expect([invoices(), upstream.seen.length]).toEqual([3, 0]);
+    await get('/pass');
+    expect(asked().length).toBe(before);
+  });
+});

@@ -258,3 +258,26 @@ test('where the request came in, and over what, is not the client’s to say', a
   ]);
   expect(valuesOf(lines, 'host')).toEqual([`127.0.0.1:${upstream.port}`]);
 });
+
+describe('how often a client asks', () => {
+  const limits = { requestsPerClient: '2/m' };
+
+  test('is counted on its connection, whatever address it claims', async () => {
+    const upstream = await openUpstream(closing);
+    const stage = await openStage(closing, { upstream: upstream.port, top: { limits } });
+    const statuses: number[] = [];
+    for (const [index, claim] of claims.entries()) statuses.push((await ask(stage.port, '/a', { headers: [claim, `192.0.2.${index}`] })).status);
+    expect(statuses).toEqual(claims.map((_, index) => (index < 2 ? 200 : 429)));
+    expect(upstream.seen).toHaveLength(2);
+  });
+
+  test('is counted on what the proxy saw, where there is one that is trusted', async () => {
+    const upstream = await openUpstream(closing);
+    const stage = await openStage(closing, { upstream: upstream.port, top: { limits, trustedProxies: ['127.0.0.1'] } });
+    const statuses: number[] = [];
+    for (const made of ['192.0.2.1', '192.0.2.2', '192.0.2.3'])
+      statuses.push((await ask(stage.port, '/a', { headers: ['X-Forwarded-For', `${made}, 8.8.8.8`] })).status);
+    expect(statuses).toEqual([200, 200, 429]);
+    expect((await ask(stage.port, '/a', { headers: ['X-Forwarded-For', '9.9.9.9'] })).status).toBe(200);
+  });
+});

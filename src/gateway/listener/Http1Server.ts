@@ -90,6 +90,14 @@ export class Http1Server {
     socket.resume();
   }
 
+  /** Bounds clients otherwise from now on, but for the size of a head. */
+  adjust({ headTimeoutMs, requestTimeoutMs, keepAliveTimeoutMs, connections }: ListenerLimits): void {
+    this.server.headersTimeout = Math.min(headTimeoutMs, requestTimeoutMs);
+    this.server.requestTimeout = requestTimeoutMs;
+    this.server.keepAliveTimeout = keepAliveTimeoutMs;
+    this.server.maxConnections = connections;
+  }
+
   /** Follows a connection no more: somebody else does. */
   letGo(socket: Socket): void {
     this.#silent.delete(socket);

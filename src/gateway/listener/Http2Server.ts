@@ -10,8 +10,8 @@ import { Http2Connection, type Http2Surroundings } from './Http2Connection.ts';
 
 /** See the head of this file. */
 export class Http2Server {
-  readonly #surroundings: Http2Surroundings;
-  readonly #options: ServerOptions;
+  #surroundings: Http2Surroundings;
+  #options: ServerOptions;
   readonly #connections = new Set<Http2Connection>();
   readonly #lookMs: number;
   #stopLooking: (() => void) | undefined;
@@ -33,6 +33,12 @@ export class Http2Server {
     if (this.#isClosing) return connection.close();
     if (this.#isLeaving) connection.leave();
     this.#look();
+  }
+
+  /** Bounds connections that come from now on otherwise. */
+  adjust(limits: ListenerLimits): void {
+    this.#surroundings = { ...this.#surroundings, limits };
+    this.#options = optionsOf(limits);
   }
 
   /** Asks every client to go; see {@link Http2Connection.leave}. */

@@ -2,7 +2,9 @@
  * How long something that never ends by itself may go on: a WebSocket, a stream of events. As long as what was bought is good, and no
  * longer than the operator says.
  */
+import { linesOf } from '../../http/NodeRequest.ts';
 import type { Principal } from '../../server/Offer.ts';
+import type { ReturningHead } from '../Forwarding.ts';
 
 /** What was bought, as far as it says how long it is good. */
 export type Bought = {
@@ -17,6 +19,18 @@ export type Standing = (principal: Principal, branches: readonly string[]) => 'g
 
 /** How often it is looked at: what is revoked ends within a second and a half. */
 export const lookMs = 1000;
+
+/** A stream of events that goes on for as long as what was bought is good; undefined for an answer that ends by itself, or that nobody bought. */
+export function eventStream({ headers, contentLength }: ReturningHead, bought: Bought, standing: Standing | undefined): EventStream | undefined {
+  if (bought.principal === undefined || contentLength !== undefined) return undefined;
+  if (!/^text\/event-stream\s*(?:;|$)/i.test(linesOf(headers, 'content-type')[0] ?? '')) return undefined;
+  const looks = new Looks(bought, standing);
+  const endsAtMs = untilMs(bought, 0, Number.POSITIVE_INFINITY);
+  return { mayGoOn: (nowMs) => nowMs < endsAtMs && looks.mayGoOn() };
+}
+
+/** See above. */
+export type EventStream = { readonly mayGoOn: (nowMs: number) => boolean };
 
 /** When it ends, by the clock, in milliseconds. */
 export function untilMs({ principal }: Bought, beganAtMs: number, longestMs: number): number {

@@ -23,6 +23,9 @@ export function createUpstreams(client: UpstreamClient, limits: UpstreamLimits, 
   };
   return {
     send: (request, handler) => carrierOf(request).send(request, handler),
+    drop: (target) => {
+      for (const carrier of new Set([http2, http1, own])) carrier.drop(target);
+    },
     close: async () => {
       await Promise.all([http2.close(), http1.close(), own.close()]);
     },
