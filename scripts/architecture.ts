@@ -82,7 +82,7 @@ export const folders: Readonly<Record<string, Folder>> = {
   hub: { layer: 4, ring: 'node', packages: [] },
   admin: { layer: 4, ring: 'node', packages: [] },
   testing: { layer: 4, ring: 'node', packages: [] },
-  cli: { layer: 5, ring: 'node', packages: ['commander', 'qrcode', 'yaml', 'zod'] },
+  cli: { layer: 5, ring: 'node', packages: ['commander', 'qrcode', 'yaml', 'zod'], except: { 'serve/Logs': { ring: 'node', packages: ['pino'] } } },
 };
 
 /** The files that may import `node:sqlite`: it is new, and one place each is enough. */

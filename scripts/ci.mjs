@@ -25,6 +25,7 @@ const suites = [
   { name: 'attacks', what: 'npm run attacks: every attack tried, every defence taken out', run: () => runCounted('attacks') },
   { name: 'crash', what: 'npm run crash: a kill at every crash point, and 2,000 sales with faults and kills', run: () => runCounted('crash') },
   { name: 'lnd', what: 'npm run e2e:lnd: real lnd nodes with channels, built here', run: runNodes },
+  { name: 'h2spec', what: 'npm run e2e:h2spec: the conformance tests of HTTP/2, built here, in the clear and over TLS', run: runH2spec },
   { name: 'lnbits', what: 'npm run e2e:lnbits: the real LNbits over those nodes, installed here', run: runLnbits },
   { name: 'nwc', what: 'npm run e2e:nwc: real relays of Nostr, installed here', run: runNwc },
   { name: 'browser', what: 'npm run test:browser: a wallet on a page in Chromium', run: runBrowser },
@@ -74,13 +75,19 @@ async function runCounted(word) {
 
 /** Real nodes, which are built with Go: minutes the first time. */
 async function runNodes() {
-  await needGo();
+  await needGo('btcd and lnd');
   return runTests(machine, [join(root, 'scripts', 'run.mjs'), 'e2e:lnd']);
+}
+
+/** h2spec, which is built with Go: half a minute the first time. */
+async function runH2spec() {
+  await needGo('h2spec');
+  return runTests(machine, [join(root, 'scripts', 'run.mjs'), 'e2e:h2spec']);
 }
 
 /** The real LNbits, which is installed from its Python package: a minute or two the first time. */
 async function runLnbits() {
-  await needGo();
+  await needGo('btcd and lnd');
   await needPython('LNbits');
   return runTests(machine, [join(root, 'scripts', 'run.mjs'), 'e2e:lnbits']);
 }
@@ -133,10 +140,10 @@ async function runInstalled(word) {
   return outcome;
 }
 
-async function needGo() {
+async function needGo(what) {
   const { code, output } = await runProgram('go', ['version'], { cwd: root });
   const [, major = 0, minor = 0] = /go(\d+)\.(\d+)/.exec(output) ?? [];
-  if (code !== 0 || Number(major) * 1000 + Number(minor) < 1025) throw new Skip('there is no Go 1.25 or later to build btcd and lnd with');
+  if (code !== 0 || Number(major) * 1000 + Number(minor) < 1025) throw new Skip(`there is no Go 1.25 or later to build ${what} with`);
 }
 
 /** The first thing that a stranger does. */

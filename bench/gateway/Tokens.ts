@@ -11,10 +11,10 @@ import { createRootKeys, type RootKeys } from '../../src/server/RootKeys.ts';
 import { getBytes } from '../harness/Load.ts';
 
 /** The routes of the measured gateway. Their names have one length, so that their requests have too. */
-export const paths = { free: '/free', pass: '/pass', once: '/once', bucket: '/many', leased: '/held', unknown: '/none' } as const;
+export const paths = { free: '/free', pass: '/pass', once: '/once', bucket: '/many', leased: '/held', call: '/call', unknown: '/none' } as const;
 
 /** What the caveat says of what each of them sells. */
-const sold = { pass: 'pass', once: 'per-request', bucket: 'bucket:1000000000', leased: 'bucket:1000000000' } as const;
+const sold = { pass: 'pass', once: 'per-request', bucket: 'bucket:1000000000', leased: 'bucket:1000000000', call: 'pass' } as const;
 
 /** Tokens are sold at this price. */
 export const priceMsat = Amount.fromSat(10);
@@ -36,7 +36,7 @@ export function mintCredentials(keys: RootKeys, terms: keyof typeof sold, count:
       service: 'bench',
       tier: 0,
       capabilities: [],
-      method: 'GET',
+      method: terms === 'call' ? 'POST' : 'GET',
       pattern: paths[terms],
       priced: '',
       validUntil: mintedAt + 4200,

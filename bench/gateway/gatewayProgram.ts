@@ -31,7 +31,9 @@ export type GatewayProgramOptions = {
   /** Has invoices made by it. */
   readonly sandbox: SandboxAddress | undefined;
   /** Default: our own. */
-  readonly upstreamClient?: 'farebox' | 'undici';
+  readonly upstreamClient?: 'farebox' | 'undici' | undefined;
+  /** Default: HTTP/1.1. */
+  readonly upstreamKind?: 'http1' | 'h2c' | undefined;
 };
 
 /** What it can be asked. */
@@ -95,6 +97,7 @@ function configFor({ upstreamPort, trustsLoad, store, upstreamClient = 'farebox'
   const routes = [
     { path: paths.free, methods: 'GET', free: true },
     { path: paths.pass, methods: 'GET', price: '10 sat', terms: 'pass 1h' },
+    { path: paths.call, methods: 'POST', price: '10 sat', terms: 'pass 1h' },
     ...(counts ? counted : []),
   ];
   return createConfig({
@@ -104,7 +107,7 @@ function configFor({ upstreamPort, trustsLoad, store, upstreamClient = 'farebox'
     upstreamClient,
     ...(counts ? {} : { store: 'none' }),
     trustedProxies: trustsLoad ? ['127.0.0.1'] : [],
-    limits: { invoicesPerClientPerMinute: 1_000_000_000, invoicesPerMinute: 1_000_000_000 },
+    limits: { connections: 12_000, invoicesPerClientPerMinute: 1_000_000_000, invoicesPerMinute: 1_000_000_000 },
     services: [{ name: 'bench', upstream: `http://127.0.0.1:${upstreamPort}`, routes }],
   });
 }

@@ -19,8 +19,8 @@ export type Drive = {
   readonly withinMs: number;
 };
 
-/** What came back. */
-export type Driven = { readonly statuses: { readonly [status: number]: number } };
+/** What came back, and within what time: half of the answers, and 99 in 100. */
+export type Driven = { readonly statuses: { readonly [status: number]: number }; readonly p50Ms: number; readonly p99Ms: number };
 
 /** A process that sends. */
 export type Load = {
@@ -35,10 +35,11 @@ export type Load = {
 export async function startLoad(): Promise<Load> {
   const program = await start(new URL('./loadProgram.ts', import.meta.url), undefined);
   const drive: Load['drive'] = async ({ expect, ...rest }) => {
-    const { statuses } = (await program.ask({ connections: 64, withinMs: 120_000, ...rest } satisfies Drive)) as Driven;
+    const driven = (await program.ask({ connections: 64, withinMs: 120_000, ...rest } satisfies Drive)) as Driven;
+    const { statuses } = driven;
     const others = Object.keys(statuses).filter((status) => Number(status) !== expect);
     if (others.length > 0) throw new Error(`Every answer should have been ${expect}: ${JSON.stringify(statuses)}`);
-    return { statuses };
+    return driven;
   };
   return {
     drive,

@@ -14,6 +14,8 @@ import { fileURLToPath } from 'node:url';
 export type Program<Ready> = {
   /** What it said. */
   readonly ready: Ready;
+  /** Its number in the operating system. */
+  readonly pid: number;
   /** Processor time of all its threads so far. */
   readonly cpuNs: () => Promise<number>;
   /** Asks it something; the program's own `answer` decides what. */
@@ -64,6 +66,7 @@ export async function start<Ready>(file: URL, options: unknown, { nodeArguments 
     const ready = (await channel.ready) as Ready;
     return {
       ready,
+      pid: child.pid ?? 0,
       cpuNs: async () => (await threadsNs(child.pid)) ?? ((await channel.ask({ kind: 'cpu' })) as number),
       ask: (question) => channel.ask({ kind: 'ask', question }),
       stop,
@@ -135,6 +138,12 @@ function listen(child: ChildProcess) {
       child.send({ ...question, number } satisfies ToProgram);
     });
   return { ready, ask };
+}
+
+/** The memory that a process has now, in bytes. */
+export async function residentBytes(pid: number): Promise<number> {
+  const line = /^VmRSS:\s+(\d+) kB$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8'));
+  return Number(line?.[1]) * 1024;
 }
 
 /** The scheduler's own count, in nanoseconds; undefined where the system has none. A thread that has ended is no longer in it. */

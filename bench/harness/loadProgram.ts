@@ -4,11 +4,12 @@
  * answers have a `Content-Length` or no body.
  */
 import { connect, type Socket } from 'node:net';
+import { quantile } from './Comparison.ts';
 import type { Drive, Driven } from './Load.ts';
 import { serve } from './Program.ts';
 
 /** A connection; what it reads belongs to the drive that it is working for. */
-type Connection = { readonly socket: Socket; read: string; onAnswer: (status: number) => void; onEnd: (error: Error) => void };
+type Connection = { readonly socket: Socket; read: string; sentAtMs: number; onAnswer: (status: number) => void; onEnd: (error: Error) => void };
 
 const idle = new Map<number, Connection[]>();
 
@@ -19,6 +20,7 @@ function send({ port, requests, count = requests.length, connections, withinMs }
   return new Promise((resolve, reject) => {
     const statuses: { [status: number]: number } = {};
     const working = take(port, Math.min(connections, count));
+    const tookMs = new Float64Array(count);
     let sent = 0;
     let answered = 0;
     const end = (error: Error | undefined) => {
@@ -29,16 +31,19 @@ function send({ port, requests, count = requests.length, connections, withinMs }
       }
       if (error) return reject(error);
       idle.set(port, [...working, ...(idle.get(port) ?? [])]);
-      resolve({ statuses });
+      resolve({ statuses, p50Ms: quantile([...tookMs], 0.5), p99Ms: quantile([...tookMs], 0.99) });
     };
     const late = setTimeout(() => end(new Error(`${answered} of ${count} answers within ${withinMs} ms`)), withinMs);
-    const next = ({ socket }: Connection) => {
-      if (sent < count) socket.write(requests[sent++ % requests.length] as string, 'latin1');
+    const next = (connection: Connection) => {
+      if (sent === count) return;
+      connection.sentAtMs = performance.now();
+      connection.socket.write(requests[sent++ % requests.length] as string, 'latin1');
     };
     for (const connection of working) {
       connection.onEnd = end;
       connection.onAnswer = (status) => {
         statuses[status] = (statuses[status] ?? 0) + 1;
+        tookMs[answered] = performance.now() - connection.sentAtMs;
         if (++answered === count) end(undefined);
         else next(connection);
       };
@@ -56,7 +61,7 @@ function take(port: number, count: number): readonly Connection[] {
 
 function openConnection(port: number): Connection {
   const socket = connect({ port, host: '127.0.0.1', noDelay: true });
-  const connection: Connection = { socket, read: '', onAnswer: () => {}, onEnd: () => {} };
+  const connection: Connection = { socket, read: '', sentAtMs: 0, onAnswer: () => {}, onEnd: () => {} };
   socket.setEncoding('latin1');
   socket.on('data', (chunk: string) => {
     connection.read += chunk;

@@ -7,18 +7,21 @@ import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { threadsNs } from '../harness/Program.ts';
-import type { Measured } from './index.ts';
+import type { Measured } from './gateways.ts';
 
 /** Whether this machine has one. */
 export function hasNginx(): boolean {
   return spawnSync('nginx', ['-v']).error === undefined;
 }
 
-/** Starts it with so many workers. */
-export async function startNginx(upstreamPort: number, workers: number): Promise<Measured> {
+/** How it is set up. */
+export type NginxOptions = { readonly upstreamPort: number; readonly workers: number; readonly kind: 'http1' | 'http2' | 'grpc' };
+
+/** Starts it. */
+export async function startNginx(options: NginxOptions): Promise<Measured> {
   const folder = mkdtempSync(join(tmpdir(), 'farebox-nginx-'));
   const port = await freePort();
-  writeFileSync(join(folder, 'nginx.conf'), configFor(folder, port, upstreamPort, workers));
+  writeFileSync(join(folder, 'nginx.conf'), configFor(folder, port, options));
   const master = spawn('nginx', ['-p', folder, '-c', join(folder, 'nginx.conf'), '-e', join(folder, 'error.log')], { stdio: 'ignore' });
   const stop = async () => {
     await ended(master);
@@ -32,6 +35,7 @@ export async function startNginx(upstreamPort: number, workers: number): Promise
   }
   return {
     ports: [port],
+    pids: [],
     cpuNs: async () => {
       const pids = readFileSync(`/proc/${master.pid}/task/${master.pid}/children`, 'utf8').trim().split(' ').map(Number);
       let sum = 0;
@@ -42,7 +46,7 @@ export async function startNginx(upstreamPort: number, workers: number): Promise
   };
 }
 
-function configFor(folder: string, port: number, upstreamPort: number, workers: number): string {
+function configFor(folder: string, port: number, { upstreamPort, workers, kind }: NginxOptions): string {
   return `daemon off;
 pid ${folder}/nginx.pid;
 worker_processes ${workers};
@@ -57,18 +61,25 @@ http {
   scgi_temp_path ${folder}/scgi;
   upstream behind { server 127.0.0.1:${upstreamPort}; keepalive 256; keepalive_requests 1000000000; }
   server {
-    listen 127.0.0.1:${port};
+    listen 127.0.0.1:${port}${kind === 'http1' ? '' : ' http2'};
     location / {
-      proxy_pass http://behind;
-      proxy_http_version 1.1;
-      proxy_set_header Connection "";
-      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-      proxy_set_header X-Forwarded-Proto $scheme;
+${kind === 'grpc' ? grpcPass : proxyPass}
     }
   }
 }
 `;
 }
+
+const proxyPass = `      proxy_pass http://behind;
+      proxy_http_version 1.1;
+      proxy_max_temp_file_size 0;
+      proxy_set_header Connection "";
+      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+      proxy_set_header X-Forwarded-Proto $scheme;`;
+
+const grpcPass = `      grpc_pass grpc://behind;
+      grpc_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+      grpc_set_header X-Forwarded-Proto $scheme;`;
 
 async function freePort(): Promise<number> {
   const server = createServer();

@@ -14,6 +14,8 @@ export type CliContext = {
   readonly environment: { readonly [name: string]: string | undefined };
   /** Aborts when the command is told to end (Ctrl-C, or a signal). */
   readonly signal: AbortSignal;
+  /** Told of SIGHUP, as long as the terminal that it was started from is there; the answer takes the listener off. Without a listener, SIGHUP ends the command. */
+  readonly onHangUp?: (listener: () => void) => () => void;
   /** Standard input, read to its end. */
   readonly readInput: () => Promise<Uint8Array>;
   /** Asks a person; undefined where there is nobody to ask. `signal` takes the question back. */

@@ -3,8 +3,10 @@
  * The command `farebox`.
  */
 import cluster from 'node:cluster';
+import { closeSync, openSync } from 'node:fs';
 import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
+import { isatty } from 'node:tty';
 import { CommanderError } from 'commander';
 import { FareboxError } from '../core/Errors.ts';
 import type { CliContext } from './Context.ts';
@@ -15,15 +17,32 @@ import { createTerminal, printable } from './Terminal.ts';
 import { linkOf } from './workers/messages.ts';
 
 const stop = new AbortController();
+const end = () => {
+  // A second signal does not wait for an orderly end.
+  if (stop.signal.aborted) process.exit(130);
+  stop.abort();
+};
+const hasTerminal = [0, 1, 2].some((stream) => isatty(stream));
+const hangUps = new Set<() => void>();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => {
     // A terminal tells all of its processes; one of several is told by who started it.
     if (cluster.isWorker && signal !== 'SIGTERM') return;
-    // A second signal does not wait for an orderly end.
-    if (stop.signal.aborted) process.exit(130);
-    stop.abort();
+    if (signal !== 'SIGHUP' || hangUps.size === 0 || (hasTerminal && isTerminalGone())) return end();
+    for (const listener of hangUps) listener();
   });
 }
+
+/** The same signal says that a terminal was closed, and, by those who manage services, that the configuration is to be read again. */
+function isTerminalGone(): boolean {
+  try {
+    closeSync(openSync('/dev/tty', 'r'));
+    return false;
+  } catch {
+    return true;
+  }
+}
+
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0);
   throw error;
@@ -35,6 +54,10 @@ const context: CliContext = {
   environment: process.env,
   home: () => openHome(process.env),
   signal: stop.signal,
+  onHangUp: (listener) => {
+    hangUps.add(listener);
+    return () => hangUps.delete(listener);
+  },
   worker: cluster.isWorker ? linkOf(process) : undefined,
   readInput: async () => {
     const chunks: Buffer[] = [];

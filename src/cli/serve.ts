@@ -4,9 +4,9 @@
 import type { Command } from 'commander';
 import * as Amount from '../core/Amount.ts';
 import { FareboxError } from '../core/Errors.ts';
-import { createConfig, createGateway, type Gateway, type GatewayConfig, invoiceMsat, loadConfig, type RequestOutcome, termsOf } from '../gateway/index.ts';
+import { createConfig, createGateway, type Gateway, type GatewayConfig, invoiceMsat, termsOf } from '../gateway/index.ts';
 import type { Receiver } from '../lightning/Lightning.ts';
-import { createEvents, type PaywallEvent } from '../server/Events.ts';
+import { createEvents } from '../server/Events.ts';
 import type { Store } from '../store/Store.ts';
 import { configFile } from './ConfigFile.ts';
 import type { CliContext } from './Context.ts';
@@ -15,9 +15,12 @@ import { type OpenRing, openKeyRing } from './KeyRing.ts';
 import { doubtOf, isProduct } from './Products.ts';
 import { type OpenWallet, openReceivers } from './Receivers.ts';
 import { openStore } from './Stores.ts';
+import { type ConfigSource, fromCommandLine, fromFile } from './serve/ConfigSource.ts';
+import { type Logs, openLogs } from './serve/Logs.ts';
+import { startReloading } from './serve/Reloading.ts';
 import { type Terminal, table } from './Terminal.ts';
 import { assertPossible, supervise, workersOf } from './workers/run.ts';
-import { type Part, withPorts, work } from './workers/worker.ts';
+import { type Part, work } from './workers/worker.ts';
 
 type ServeOptions = {
   readonly price?: string;
@@ -33,6 +36,8 @@ export type Served = {
   readonly gateway: Gateway;
   readonly url: string;
   readonly introspectionUrl?: string | undefined;
+  readonly healthUrl?: string | undefined;
+  readonly logs: Logs;
   readonly receiver: Receiver;
   readonly wallets: readonly OpenWallet[];
   readonly store: Store | undefined;
@@ -56,28 +61,30 @@ export function registerServe(program: Command, context: CliContext): void {
     )
     .action(async (url: string | undefined, options: ServeOptions) => {
       const home = context.home();
-      const read = async () => (url === undefined ? fromFile(context, options) : fromFlags(home, url, options));
-      const config = await read();
+      const source = url === undefined ? sourceOf(context, options) : fromCommandLine(() => fromFlags(home, url, options));
       if (context.worker) {
-        return work(context, context.worker, async (own, part) => {
-          const served = await serve(own, home, withPorts(config, part.ports), part);
+        return work(context, context.worker, source, async (own, config, part) => {
+          const served = await serve(own, home, config, part);
           if (part.slot === 1) for (const wallet of served.wallets) void warnOfWallet(own.terminal, wallet);
           return served;
         });
       }
+      const text = await source.read();
+      const config = source.parse(text);
       if (workersOf(config) > 1) {
         assertPossible();
-        return supervise(context, { config, reload: read, announce: (ready) => announce(context.terminal, config, ready) });
+        return supervise(context, { config, text, source, announce: (ready) => announce(context.terminal, config, ready) });
       }
       const served = await serve(context, home, config);
       announce(context.terminal, config, served);
       for (const wallet of served.wallets) void warnOfWallet(context.terminal, wallet);
+      const reloading = startReloading({ context, source, config, logs: served.logs, take: (next) => served.gateway.reload(next) });
       await new Promise<void>((resolve) => {
         if (context.signal.aborted) resolve();
         context.signal.addEventListener('abort', () => resolve(), { once: true });
       });
       context.terminal.note('Finishing what is under way …');
-      await served.close();
+      await Promise.all([reloading.close(), served.close()]);
     });
 }
 
@@ -89,25 +96,28 @@ export async function serve(context: CliContext, home: Home, config: GatewayConf
   const paid = await openReceivers(home, config, part?.processes);
   let ring: OpenRing | undefined;
   let store: Store | undefined;
+  let logs: Logs | undefined;
   try {
     const { receiver, payees, wallets } = paid;
     const events = createEvents();
-    events.on((event) => logEvent(context.terminal, event));
+    logs = await openLogs(context.terminal, config.logs, part?.slot);
+    events.on(logs.event);
     const trouble = (error: unknown) => events.emit({ at: Date.now(), kind: 'trouble', what: 'the key file', error });
     ring = await openKeyRing(context, config, receiver.network, trouble);
     store = await openStore(config.store);
-    const log = (outcome: RequestOutcome) => logRequest(context.terminal, outcome);
     const several = part && { rates: part.rates, processes: part.processes, follows: false };
-    const gateway = await createGateway({ config, receiver, payees, wallets, keys: ring.keys, store, events, log, ...several });
-    const { url, introspectionUrl } = await listen(gateway, config);
+    const gateway = await createGateway({ config, receiver, payees, wallets, keys: ring.keys, store, events, log: logs.request, ...several });
+    const addresses = await listen(gateway, config);
     const close: Served['close'] = async (how) => {
       await gateway.close(how);
+      await logs?.close();
       await ring?.close();
       await store?.close();
       await paid.close();
     };
-    return { gateway, url, introspectionUrl, receiver, wallets, store, close };
+    return { gateway, ...addresses, logs, receiver, wallets, store, close };
   } catch (error) {
+    await logs?.close();
     await ring?.close();
     await store?.close();
     await paid.close();
@@ -132,12 +142,12 @@ async function listen(gateway: Gateway, config: GatewayConfig): ReturnType<Gatew
   }
 }
 
-async function fromFile(context: CliContext, options: ServeOptions): Promise<GatewayConfig> {
+function sourceOf(context: CliContext, options: ServeOptions): ConfigSource {
   for (const flag of ['price', 'pass', 'name', 'listen', 'to'] as const) {
     if (options[flag] !== undefined)
       throw new FareboxError('CONFIG_INVALID', `--${flag} goes with a URL: farebox serve http://localhost:3000 --price "10 sat". A file says it itself.`);
   }
-  return loadConfig(configFile(options.config), { environment: context.environment });
+  return fromFile(configFile(options.config), context.environment);
 }
 
 function fromFlags(home: Home, url: string, options: ServeOptions): GatewayConfig {
@@ -158,12 +168,16 @@ function fromFlags(home: Home, url: string, options: ServeOptions): GatewayConfi
 }
 
 /** What runs, where, and what to do with it. */
-function announce(terminal: Terminal, config: GatewayConfig, { url, introspectionUrl }: Pick<Served, 'url' | 'introspectionUrl'>): void {
+function announce(
+  terminal: Terminal,
+  config: GatewayConfig,
+  { url, introspectionUrl, healthUrl }: Pick<Served, 'url' | 'introspectionUrl' | 'healthUrl'>,
+): void {
   const { tone } = terminal;
   const { network } = config;
   const paid = network === 'sandbox' ? tone('warning', 'sandbox: play money, worth nothing') : tone('good', `${network}, paid ${paidInto(config)}`);
   const workers = workersOf(config);
-  terminal.data({ kind: 'listening', url, network, introspectionUrl, ...(workers > 1 && { workers }) });
+  terminal.data({ kind: 'listening', url, network, introspectionUrl, healthUrl, ...(workers > 1 && { workers }) });
   terminal.line(`${tone('strong', 'farebox')} listens on ${tone('wire', url)}   ${paid}`);
   if (config.tls?.kind === 'self-signed') terminal.note(tone('warning', selfSigned));
   terminal.line();
@@ -179,6 +193,7 @@ function announce(terminal: Terminal, config: GatewayConfig, { url, introspectio
   terminal.line(`${tone('quiet', 'Look:')} curl -i ${config.tls?.kind === 'self-signed' ? '-k ' : ''}${url}/`);
   if (introspectionUrl !== undefined)
     terminal.line(`${tone('quiet', 'Ask: ')} curl -H "Authorization: Bearer <secret>" --data-urlencode "token=<credential>" ${introspectionUrl}`);
+  if (healthUrl !== undefined) terminal.line(`${tone('quiet', 'Well?')} curl ${healthUrl}readyz`);
   terminal.line(`${tone('quiet', 'Buy: ')} farebox get ${url}/ --max "${highest(config)}"`);
   terminal.line();
 }
@@ -211,32 +226,4 @@ function highest(config: GatewayConfig): string {
   let price = 0n;
   for (const { sale } of config.routes) if (sale && invoiceMsat(sale) > price) price = invoiceMsat(sale);
   return Amount.format(Amount.ceilToSat(Amount.fromMsat((price * 105n) / 100n + 2000n)));
-}
-
-function logRequest(terminal: Terminal, outcome: RequestOutcome): void {
-  const { method, path, status, ended, durationMs, route } = outcome;
-  terminal.data({ kind: 'request', at: new Date().toISOString(), method, path, route, status, ended, durationMs: Math.round(durationMs) });
-  const tone = status >= 500 ? 'bad' : status === 402 ? 'warning' : status >= 400 ? 'bad' : 'good';
-  const time = terminal.tone('quiet', new Date().toTimeString().slice(0, 8));
-  terminal.line(
-    `${time}  ${terminal.tone(tone, String(status || '---'))}  ${method} ${path}${ended === 'delivered' || ended === 'answered' || ended === 'refused' ? '' : `  ${ended}`}`,
-  );
-}
-
-function logEvent(terminal: Terminal, event: PaywallEvent): void {
-  const { at, ...news } = event;
-  const time = new Date(at);
-  if (event.kind === 'trouble') {
-    const message = event.error instanceof Error ? event.error.message : String(event.error);
-    terminal.data({ kind: 'trouble', at: time.toISOString(), what: event.what, message });
-    return terminal.note(terminal.tone('bad', `trouble with ${event.what}: ${message}`));
-  }
-  terminal.data({ ...news, at: time.toISOString() });
-  if (event.kind !== 'charged' && event.kind !== 'settled' && event.kind !== 'topped-up') return;
-  const amount = Amount.format(event.amountMsat);
-  const words = { charged: `+ ${amount}`, settled: `⚡ ${amount} arrived`, 'topped-up': `${amount} for a top-up` };
-  const sold = terminal.tone(event.kind === 'charged' ? 'money' : 'quiet', words[event.kind]);
-  terminal.line(
-    `${terminal.tone('quiet', time.toTimeString().slice(0, 8))}  ${sold}  ${event.route}  ${terminal.tone('quiet', event.paymentHash.slice(0, 16))}`,
-  );
 }

@@ -24,7 +24,7 @@ export type Call = {
 
 /** A paying client at work. */
 export type Client = {
-  /** A name for the next call. */
+  /** The next call. */
   readonly newCall: () => Call;
   /** See `ClientOptions`. */
   readonly maxBodyBytes: number;

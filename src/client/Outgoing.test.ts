@@ -121,8 +121,24 @@ test('what fetch refuses is refused as it does', async () => {
   await expect(async () => Outgoing.from('/relative', undefined, 1000)).rejects.toThrow(TypeError);
 });
 
+test('an origin that was asked before is not taken for another one', async () => {
+  const texts = [
+    'http://a.example/',
+    'http://a.example',
+    'http://a.examplex',
+    'http://a.example:80/',
+    'http://a.example.b/',
+    'http://a.example?/',
+    'http://a.exampl',
+  ];
+  for (const text of [...texts, ...texts]) {
+    const { origin, pathname } = await Outgoing.from(text, undefined, 0);
+    expect([origin, pathname]).toEqual([new URL(text).origin, new URL(text).pathname]);
+  }
+});
+
 test('a credential goes over TLS, or to this machine alone', async () => {
-  const isSafe = async (text: string) => Outgoing.isSafe(await Outgoing.from(text, undefined, 0));
+  const isSafe = async (text: string) => (await Outgoing.from(text, undefined, 0)).isSafe;
   for (const text of ['https://a.example/', 'http://localhost:1/', 'http://127.0.0.1/', 'http://127.1:8080/x', 'http://[::1]:2/'])
     expect(await isSafe(text)).toBe(true);
   for (const text of ['http://a.example/', 'http://localhost.example/', 'http://127.0.0.1.example/', 'http://10.0.0.1/'])

@@ -17,6 +17,8 @@ export type Outgoing = {
   readonly url: URL;
   /** Scheme, host and port, as `URL` writes them. */
   readonly origin: string;
+  /** See {@link isSafe}. */
+  readonly isSafe: boolean;
   /** As `URL` writes it. */
   readonly pathname: string;
   /** The address as it goes to `fetch`. */
@@ -46,11 +48,16 @@ export const maxRedirects = 20;
 
 /**
  * Takes what a caller gives to `fetch`, and reads its body to the end.
+ * @returns the request at once where it can; nothing is thrown at once
  * @throws REQUEST_UNREPEATABLE – the body is longer than `maxBodyBytes`; nothing has been sent
  * @throws TypeError – what `fetch` throws for a request that it cannot make
  */
 export function from(input: string | URL | Request, init: RequestInit | undefined, maxBodyBytes: number): Outgoing | Promise<Outgoing> {
-  return fromText(input, init, maxBodyBytes) ?? fromRequest(input, init, maxBodyBytes);
+  try {
+    return fromText(input, init, maxBodyBytes) ?? fromRequest(input, init, maxBodyBytes);
+  } catch (error) {
+    return Promise.reject(error);
+  }
 }
 
 /** A request put together by whoever sends it in another way than `fetch`; a body that is no text or bytes is read with {@link readBody} before. */
@@ -63,9 +70,8 @@ export function make(request: Pick<Outgoing, 'href' | 'method' | 'headers' | 'bo
 /** Sends it once. `credential` is the value of `Authorization`, for this origin alone. */
 export function send(outgoing: Outgoing, fetch: Fetch, credential?: string): Promise<Response> {
   const { href, method, body, signal, rest } = outgoing;
-  if (credential === undefined && rest === undefined && method === 'GET' && outgoing.headers === noHeaders) return fetch(href, { method, redirect: 'manual' });
   const headers = credential === undefined ? outgoing.headers : withHeader(outgoing.headers, 'Authorization', credential);
-  const init: RequestInit = { ...rest, method, redirect: 'manual' };
+  const init: RequestInit = rest ? { ...rest, method, redirect: 'manual' } : { method, redirect: 'manual' };
   if (headers !== noHeaders) init.headers = headers;
   if (body !== undefined) init.body = body;
   else if (rest?.body) init.body = null;
@@ -75,8 +81,8 @@ export function send(outgoing: Outgoing, fetch: Fetch, credential?: string): Pro
 
 /** The same request, called off by another signal. */
 export function withSignal(outgoing: Outgoing, signal: AbortSignal): Outgoing {
-  const { href, origin, url, method, headers, body, redirect, rest } = outgoing;
-  return new Held({ href, origin, url, method, headers, body, signal, redirect, rest: rest && { ...rest, signal } });
+  const { rest } = outgoing;
+  return new Held({ ...outgoing, place: outgoing, url: undefined, signal, rest: rest && { ...rest, signal } });
 }
 
 /** Whether the caller set this header; `name` in lower case. */
@@ -84,6 +90,11 @@ export function hasHeader({ headers }: Outgoing, name: string): boolean {
   if (headers === noHeaders) return false;
   if (headers instanceof Headers) return headers.has(name);
   return Object.keys(headers).some((key) => key.toLowerCase() === name);
+}
+
+/** Whether a credential may be sent there: over TLS, or to this machine. */
+export function isSafe({ origin }: Pick<Outgoing, 'origin'>): boolean {
+  return origin.startsWith('https://') || /^http:\/\/(localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])(:\d+)?$/.test(origin);
 }
 
 /**
@@ -107,13 +118,7 @@ export function redirected(outgoing: Outgoing, response: Response): Outgoing | u
   const headers = new Headers(outgoing.headers);
   if (becomesGet) for (const name of bodyHeaders) headers.delete(name);
   if (url.origin !== origin) for (const name of secretHeaders) headers.delete(name);
-  const { method, body, signal, redirect, rest } = outgoing;
-  return new Held({ ...at(url), headers, method: becomesGet ? 'GET' : method, body: becomesGet ? undefined : body, signal, redirect, rest });
-}
-
-/** Whether a credential may be sent there: over TLS, or to this machine. */
-export function isSafe({ origin }: Pick<Outgoing, 'origin'>): boolean {
-  return origin.startsWith('https://') || /^http:\/\/(localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])(:\d+)?$/.test(origin);
+  return new Held({ ...outgoing, ...at(url), headers, ...(becomesGet && { method: 'GET', body: undefined }) });
 }
 
 const redirects: readonly number[] = [301, 302, 303, 307, 308];
@@ -143,6 +148,7 @@ function fromText(input: string | URL | Request, init: RequestInit | undefined, 
   if (hasText && fromUtf8(body).length > maxBodyBytes) throw tooLong(maxBodyBytes);
   // A copy: what the caller changes later is not what was asked for.
   const rest = init && { ...init };
+
   return new Held({ ...address, method, headers: own, body: hasText ? body : undefined, signal: signal ?? never, redirect, rest });
 }
 
@@ -182,35 +188,47 @@ function withHeader(headers: Headers | PlainHeaders, name: string, value: string
   return copy;
 }
 
-type Address = { readonly href: string; readonly origin: string; readonly url: URL | undefined };
+/** Where a request goes. */
+type Address = { readonly href: string; readonly place: Place; readonly url: URL | undefined };
+
+/** What is to be known of an origin. */
+type Place = Pick<Outgoing, 'origin' | 'isSafe'>;
 
 /** Where a text leads, read no further than most requests need; undefined where it takes a `Request` to tell. */
 function addressOf(text: string): Address | undefined {
-  const origin = text.includes('#') ? undefined : plainOrigin.exec(text)?.[1];
-  if (origin !== undefined && !origin.endsWith(':80') && !origin.endsWith(':443')) return { href: text, origin, url: undefined };
+  const end = text.includes('#') ? -1 : text.indexOf('/', 'https://'.length);
+  const place = end < 0 ? undefined : places.get(text.slice(0, end));
+  if (place !== undefined) return { href: text, place, url: undefined };
   const url = URL.parse(text);
-  if (url === null) return undefined;
-  if (url.username !== '' || url.password !== '') return undefined;
-  if (url.hash !== '') url.hash = '';
-  return at(url);
+  if (url === null || url.username !== '' || url.password !== '') return undefined;
+  url.hash = '';
+  const address = at(url);
+  const { origin } = address.place;
+  if (places.size >= maxPlaces) places.clear();
+  // No name of a host is longer than 253 characters.
+  if (origin.length < 300) places.set(origin, address.place);
+  return address;
 }
 
 function at(url: URL): Address {
-  return { href: url.href, origin: url.origin, url };
+  const { href, origin } = url;
+  return { href, place: { origin, isSafe: isSafe(url) }, url };
 }
 
-/** An origin that `URL` would write in the very same way: a name whose last part is letters, or four numbers, and no port of the scheme's own. */
-const plainOrigin = /^(https?:\/\/(?:(?:[a-z0-9-]+\.)*[a-z]+|(?:(?:0|[1-9]\d{0,2})\.){3}(?:0|[1-9]\d{0,2}))(?::[1-9]\d{0,4})?)(?=[/?]|$)/;
+/** Origins that were asked before. A text that begins with one, as `URL` writes it, and a slash leads there, whatever follows. */
+const places = new Map<string, Place>();
+const maxPlaces = 1000;
 
 /** A path that `URL` would write in the very same way: plain characters, and no part that leads elsewhere. */
 const plainPath = /^(?:\/(?!\.)[\w.~-]+)+(?=\?|$)/;
 
-type Parts = Omit<Outgoing, 'resource' | 'url' | 'pathname'> & Address;
+type Parts = Omit<Outgoing, 'resource' | 'url' | 'origin' | 'isSafe' | 'pathname'> & Address;
 
 /** A class for one reason: what most requests never need is made when somebody asks for it. */
 class Held implements Outgoing {
   readonly href: Outgoing['href'];
   readonly origin: Outgoing['origin'];
+  readonly isSafe: Outgoing['isSafe'];
   readonly method: Outgoing['method'];
   readonly headers: Outgoing['headers'];
   readonly body: Outgoing['body'];
@@ -221,9 +239,10 @@ class Held implements Outgoing {
   #pathname: string | undefined;
   #resource: string | undefined;
 
-  constructor({ href, origin, url, method, headers, body, signal, redirect, rest }: Parts) {
+  constructor({ href, place, url, method, headers, body, signal, redirect, rest }: Parts) {
     this.href = href;
-    this.origin = origin;
+    this.origin = place.origin;
+    this.isSafe = place.isSafe;
     this.#url = url;
     this.method = method;
     this.headers = headers;
@@ -239,7 +258,7 @@ class Held implements Outgoing {
   }
 
   get pathname(): string {
-    this.#pathname ??= (this.#url ? undefined : plainPath.exec(this.href.slice(this.origin.length))?.[0]) ?? this.url.pathname;
+    this.#pathname ??= plainPath.exec(this.href.slice(this.origin.length))?.[0] ?? this.url.pathname;
     return this.#pathname;
   }
 

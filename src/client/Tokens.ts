@@ -143,7 +143,7 @@ export function isExpired(payment: Payment, nowAt: number): boolean {
  */
 export function candidates(credentials: readonly Payment[], outgoing: Outgoing, nowAt: number): readonly Payment[] {
   const usable = credentials.filter(
-    (payment) => serves(payment, outgoing) && !isExpired(payment, nowAt) && !(isExclusive(payment) && Journal.isLeased(payment, nowAt)),
+    (payment) => serves(payment, outgoing) && !isExpired(payment, nowAt) && !(Journal.isLeased(payment, nowAt) && isExclusive(payment)),
   );
   if (usable.length < 2) return usable;
   const rank = (payment: Payment) => (payment.resource === outgoing.resource ? 2 : 0) + (payment.state === 'settled' ? 1 : 0);
@@ -157,9 +157,9 @@ export type Bought = Pick<Payment, 'origin' | 'method' | 'path' | 'resource' | '
 export function serves(payment: Bought, outgoing: Outgoing): boolean {
   if (payment.origin !== outgoing.origin) return false;
   // What adds to a balance opens nothing: it is for requests that ask for that, and they are for nothing else.
-  if ((readingOf(payment).terms === 'topup') !== hasHeader(outgoing, 'l402-topup')) return false;
-  if (payment.boundTo !== '') return payment.boundTo === outgoing.resource;
   const reading = readingOf(payment);
+  if ((reading.terms === 'topup') !== hasHeader(outgoing, 'l402-topup')) return false;
+  if (payment.boundTo !== '') return payment.boundTo === outgoing.resource;
   if (!reading.priced && covers(payment, reading, outgoing)) return true;
   // The resource is a hash: what has another path need not be hashed to be told apart.
   return payment.path === outgoing.pathname && payment.resource === outgoing.resource;

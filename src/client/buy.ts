@@ -16,7 +16,7 @@ import * as Queue from './Queue.ts';
 import * as Quote from './Quote.ts';
 import { notHonoured, redeem, sendOnce, speaksForItself, unanswered } from './redeem.ts';
 import { drain } from './responseBody.ts';
-import { clearWay, isUnanswered } from './resume.ts';
+import { clearWay, isUnanswered, lookAhead } from './resume.ts';
 import * as Tokens from './Tokens.ts';
 
 /** What is about to be bought. */
@@ -59,7 +59,7 @@ async function inLine(client: Client, outgoing: Outgoing, call: Call, { quote: o
   let isGivenUp = false;
   for (let turns = 1; ; turns++) {
     const turn = place ? await Queue.turn(queue, place) : 'first';
-    const way = await clearWay(client, outgoing, call.owner);
+    const way = await clearWay(client, outgoing, call.owner, await lookAhead(client, outgoing));
     const tried = await tryKept(client, outgoing, call, unseen(way.credentials), seen);
     if (tried?.kind === 'answered') {
       // What has served a second call may serve the others.

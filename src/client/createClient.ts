@@ -110,7 +110,7 @@ const clients = new WeakMap<PayingClient, Client>();
 function payingOf(client: Client, closeStore: () => Promise<void>): PayingClient {
   const { maxBodyBytes, newCall, underway } = client;
   const paying: PayingClient = {
-    fetch: async (input, init) => follow(client, await Outgoing.from(input, init, maxBodyBytes), newCall(), exchange),
+    fetch: (input, init) => follow(client, Outgoing.from(input, init, maxBodyBytes), newCall(), exchange),
     quote: async (input, init) => quoteCall(client, await Outgoing.from(input, init, maxBodyBytes)),
     within: (budget) => payingOf({ ...client, budget: Budget.within(client.budget, budget) }, async () => {}),
     resume: (interrupted) => resumeClient(client, interrupted?.paymentHash),

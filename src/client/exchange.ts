@@ -18,7 +18,7 @@ import { unknown } from './pay.ts';
 import * as Quote from './Quote.ts';
 import { notHonoured, sendOnce, speaksForItself } from './redeem.ts';
 import { drain } from './responseBody.ts';
-import { clearWay } from './resume.ts';
+import { clearWay, lookAhead } from './resume.ts';
 import * as Tokens from './Tokens.ts';
 
 /** Gets one answer, without following where it leads. */
@@ -28,8 +28,8 @@ export type Exchange = (client: Client, outgoing: Outgoing.Outgoing, call: Call)
  * Follows redirects. A credential never goes along: each place is asked with what is kept for it, and is paid for by itself.
  * @param begin - how the first answer is got; {@link exchange} for a call that begins
  */
-export async function follow(client: Client, first: Outgoing.Outgoing, call: Call, begin: Exchange): Promise<Response> {
-  let outgoing = first;
+export async function follow(client: Client, first: Outgoing.Outgoing | Promise<Outgoing.Outgoing>, call: Call, begin: Exchange): Promise<Response> {
+  let outgoing = first instanceof Promise ? await first : first;
   let sentOnBy = 0;
   for (let hops = 0; ; hops++) {
     const response = await (hops === 0 ? begin(client, outgoing, call) : sentOn(client, outgoing, call, sentOnBy));
@@ -74,8 +74,11 @@ export function nextAfter(client: Client, outgoing: Outgoing.Outgoing, response:
 /** Gets one answer: with a credential that is kept, or for nothing, or for a payment. */
 export async function exchange(client: Client, outgoing: Outgoing.Outgoing, call: Call): Promise<Response> {
   const hasOwn = Outgoing.hasHeader(outgoing, 'authorization');
-  const way = !hasOwn && Outgoing.isSafe(outgoing) ? await clearWay(client, outgoing, call.owner) : undefined;
-  const kept = way && way.credentials.length > 0 ? Tokens.candidates(way.credentials, outgoing, nowAt(client.clock)) : [];
+  const found = !hasOwn && outgoing.isSafe ? await lookAhead(client, outgoing) : undefined;
+  // Most origins have never been paid.
+  const clearing = found && found.open.length + found.credentials.length > 0 ? clearWay(client, outgoing, call.owner, found) : undefined;
+  const way = clearing instanceof Promise ? await clearing : clearing;
+  const kept = way ? Tokens.candidates(way.credentials, outgoing, way.nowAt) : [];
   const tried = kept.length > 0 ? await tryKept(client, outgoing, call, kept) : undefined;
   if (tried?.kind === 'answered') return tried.response;
   if (way?.blockedBy) throw unknown(way.blockedBy);

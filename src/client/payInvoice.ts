@@ -83,6 +83,7 @@ function outgoingOf({ payee, paymentHash }: Quote, signal: AbortSignal): Outgoin
   return {
     url: new URL(href),
     origin,
+    isSafe: false,
     pathname: '/',
     href,
     method: 'PAY',

@@ -90,7 +90,7 @@ export async function quoteCall(client: Client, first: Outgoing.Outgoing): Promi
   let outgoing = first;
   for (let hops = 0; ; hops++) {
     const hasOwn = Outgoing.hasHeader(outgoing, 'authorization');
-    const kept = hasOwn || !Outgoing.isSafe(outgoing) ? [] : (await client.store.find({ origin: outgoing.origin })).credentials;
+    const kept = hasOwn || !outgoing.isSafe ? [] : (await client.store.find({ origin: outgoing.origin })).credentials;
     const [best] = Tokens.candidates([...kept], outgoing, nowAt(client.clock));
     if (best) return covered(client, outgoing, best);
     const response = await sendOnce(client, outgoing);

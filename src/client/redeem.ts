@@ -8,6 +8,7 @@
  */
 import * as Amount from '../core/Amount.ts';
 import { nowAt, wait } from '../core/Clock.ts';
+import { unwatched } from '../core/CrashPoint.ts';
 import { FareboxError } from '../core/Errors.ts';
 import { watchBody } from './answerBody.ts';
 import { type Client, keepLease, shown } from './Client.ts';
@@ -53,13 +54,15 @@ export async function redeem(client: Client, outgoing: Outgoing, payment: Paymen
     const left = terms === 'pass' || last ? null : response.headers.get('L402-Remaining');
     if (left !== null) client.left.set(paymentHash, left.slice(0, 40));
     const isNews = payment.state === 'settled' || last;
+    // What serves many, and has served before, needs no line in the journal.
+    if (!isNews) return { kind: 'answered', response };
     if (!isCharged(response)) await release();
     else if (last && response.body) {
       const watched = untilRead(client, response, response.body, payment, { owner, stop });
       await note(client, payment, watched ? { kind: 'bind', owner, resource: outgoing.resource } : { kind: 'redeem', owner, last });
       isRead = watched !== undefined;
       return { kind: 'answered', response: watched ?? response };
-    } else if (isNews) await note(client, payment, { kind: 'redeem', owner, last });
+    } else await note(client, payment, { kind: 'redeem', owner, last });
     return { kind: 'answered', response };
   } catch (error) {
     await release();
@@ -70,14 +73,20 @@ export async function redeem(client: Client, outgoing: Outgoing, payment: Paymen
 }
 
 /** Sends a request once and tells of it. */
-export async function sendOnce(client: Client, outgoing: Outgoing, payment?: Payment): Promise<Response> {
+export function sendOnce(client: Client, outgoing: Outgoing, payment?: Payment): Promise<Response> {
+  const authorization = payment && Tokens.authorizationOf(payment);
+  // Where nobody watches and nothing is limited, sending is all there is to it.
+  if (!client.isWatched && !client.isLimited && client.reached === unwatched) return send(outgoing, client.fetch, authorization);
+  return sendWatched(client, outgoing, payment, authorization);
+}
+
+async function sendWatched(client: Client, outgoing: Outgoing, payment: Payment | undefined, authorization: string | undefined): Promise<Response> {
   const { emit, isWatched, reached } = client;
   const { method } = outgoing;
   const url = isWatched ? shown(outgoing.url) : '';
   const credential = payment?.paymentHash;
   if (isWatched) emit({ kind: 'sent', method, url, credential });
   reached(payment ? 'client.credential.sending' : 'client.request.sending');
-  const authorization = payment && Tokens.authorizationOf(payment);
   const response = await (client.isLimited
     ? sendWithin(client, outgoing, payment, (signal) => send(withSignal(outgoing, signal), client.fetch, authorization))
     : send(outgoing, client.fetch, authorization));

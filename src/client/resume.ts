@@ -22,7 +22,7 @@ import * as Preimage from '../core/Preimage.ts';
 import type { Payer, TrackedPayment } from '../lightning/Lightning.ts';
 import type { Client, ClientEvent } from './Client.ts';
 import { emitter, leaseSeconds } from './Client.ts';
-import type { ClientStore } from './ClientStore.ts';
+import type { Bearing, ClientStore } from './ClientStore.ts';
 import type { Payment } from './Journal.ts';
 import * as Journal from './Journal.ts';
 import type { Outgoing } from './Outgoing.ts';
@@ -89,15 +89,31 @@ export type Way = {
   readonly blockedBy: Payment | undefined;
   /** Usable credentials of the request's origin, as they stand now. */
   readonly credentials: readonly Payment[];
+  /** Unix seconds. */
+  readonly nowAt: number;
 };
 
-/** Clears the way for a request: waits for other processes that are paying for the same resource, and looks up what dead ones left behind. */
-export async function clearWay(client: Client, outgoing: Outgoing, owner: string): Promise<Way> {
+/** What bears on a request as it stands now; what the store could not take before is written down first. */
+export function lookAhead(client: Client, { origin }: Outgoing): Promise<Bearing> {
+  return client.unwritten.size > 0 ? writeDown(client).then(() => client.store.find({ origin })) : client.store.find({ origin });
+}
+
+/**
+ * Clears the way for a request: waits for other processes that are paying for the same resource, and looks up what dead ones left behind.
+ * @param found - what bears on it now
+ * @returns the way at once where it is clear
+ */
+export function clearWay(client: Client, outgoing: Outgoing, owner: string, found: Bearing): Way | Promise<Way> {
+  const { open, credentials } = found;
+  const now = nowAt(client.clock);
+  const isGood = (payment: Payment) => payment.state === 'redeemed' && !Tokens.isExpired(payment, now - expiredSeconds);
+  const isClear = open.length === 0 && client.deserted.size === 0 && credentials.every(isGood);
+  return isClear ? { blockedBy: undefined, credentials, nowAt: now } : makeWay(client, outgoing, owner, found);
+}
+
+async function makeWay(client: Client, outgoing: Outgoing, owner: string, ahead: Bearing): Promise<Way> {
   const { origin } = outgoing;
-  if (client.unwritten.size > 0) await writeDown(client);
-  let found = await client.store.find({ origin });
-  // Most origins have never been paid.
-  if (found.open.length === 0 && found.credentials.length === 0) return { blockedBy: undefined, credentials: found.credentials };
+  let found = ahead;
   const longExpired = nowAt(client.clock) - expiredSeconds;
   const expired = found.credentials.filter((payment) => Tokens.isExpired(payment, longExpired));
   // What has long expired is not looked at again for every request.
@@ -111,7 +127,7 @@ export async function clearWay(client: Client, outgoing: Outgoing, owner: string
     const unanswered = found.credentials.filter(
       (payment) => (isDeserted(payment) || isUnanswered(payment, outgoing, owner)) && Journal.isLeased(payment, nowAt(client.clock)),
     );
-    if (inTheWay.length === 0 && unanswered.length === 0) return { blockedBy: undefined, credentials: found.credentials };
+    if (inTheWay.length === 0 && unanswered.length === 0) return { blockedBy: undefined, credentials: found.credentials, nowAt: nowAt(client.clock) };
     giveUpMs ??= client.clock.nowMs() + (client.paymentTimeoutSeconds + 2 * leaseSeconds) * 1000;
     let blockedBy: Payment | undefined;
     for (const payment of inTheWay) {
@@ -123,7 +139,7 @@ export async function clearWay(client: Client, outgoing: Outgoing, owner: string
     for (const payment of unanswered) await untilFree(client, payment, outgoing.signal, giveUpMs);
     found = await client.store.find({ origin });
     // Who has paid meanwhile may be waiting for the answer that says whether it serves others too.
-    if (blockedBy || client.clock.nowMs() >= giveUpMs) return { blockedBy, credentials: found.credentials };
+    if (blockedBy || client.clock.nowMs() >= giveUpMs) return { blockedBy, credentials: found.credentials, nowAt: nowAt(client.clock) };
   }
 }
 

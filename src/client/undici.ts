@@ -112,7 +112,7 @@ async function shownAtOnce(client: Client, { origin, path, method, headers }: Di
   if (credentials.some((kept) => Tokens.readingOf(kept).priced)) return undefined;
   const [best] = Tokens.candidates(credentials, outgoing, nowAt(client.clock));
   if (!best) return credentials.some((kept) => kept.path === outgoing.pathname) ? undefined : '';
-  return Outgoing.isSafe(outgoing) && best.state === 'redeemed' && !Tokens.isExclusive(best) ? Tokens.authorizationOf(best) : undefined;
+  return outgoing.isSafe && best.state === 'redeemed' && !Tokens.isExclusive(best) ? Tokens.authorizationOf(best) : undefined;
 }
 
 const never = new AbortController().signal;

@@ -9,6 +9,7 @@ import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import type { Msat } from '../core/Amount.ts';
 import { FareboxError } from '../core/Errors.ts';
+import type { RequestRate } from '../server/Limits.ts';
 import { isLoopback, type KeysChoice, type ListenAddress } from './ConfigFields.ts';
 import { type PayeesConfig, readPayees } from './ConfigPayees.ts';
 import { readRoutes } from './ConfigRoutes.ts';
@@ -16,8 +17,9 @@ import { type ConfigFile, configSchema, readFile } from './ConfigSchema.ts';
 import { type SecretChoice, secretAt } from './ConfigSecrets.ts';
 import { readStore, type StoreChoice } from './ConfigStore.ts';
 import { type ConfigPath, type ConfigText, createMistakes, type Environment, fromValue, type Mistakes, parse } from './ConfigText.ts';
-import { readUpstream, type UpstreamConfig, type UpstreamFile } from './ConfigUpstreams.ts';
+import { filesOf, readUpstream, type UpstreamConfig, type UpstreamFile } from './ConfigUpstreams.ts';
 import { readTls, type TlsConfig } from './config/ConfigTls.ts';
+import { type CorsConfig, type HealthConfig, type LogsConfig, readRunning, whyNotOrigins } from './config/Running.ts';
 import * as satgate from './import/satgate.ts';
 import type { RouteKey } from './Router.ts';
 
@@ -32,6 +34,8 @@ export type RouteConfig = RouteKey & {
   readonly timeoutMs: number;
   /** Undefined: free. */
   readonly sale: SaleConfig | undefined;
+  /** How many requests it takes of all clients together; undefined: as many as come. */
+  readonly rate: RequestRate | undefined;
 };
 
 /** What one payment buys, complete. */
@@ -94,6 +98,7 @@ export type GatewayConfig = PayeesConfig & {
     readonly headMs: number;
     readonly requestMs: number;
     readonly keepAliveMs: number;
+    readonly drainMs: number;
     readonly shutdownMs: number;
     readonly upstreamKeepAliveMs: number;
     readonly upstreamQueueMs: number;
@@ -109,11 +114,19 @@ export type GatewayConfig = PayeesConfig & {
     readonly upstreamQueue: number;
     readonly invoicesPerClientPerMinute: number;
     readonly invoicesPerMinute: number;
+    /** Undefined: as many as come. */
+    readonly requestsPerClient: RequestRate | undefined;
+    readonly requestsPerToken: RequestRate | undefined;
   };
   readonly trustedProxies: readonly string[];
   readonly revocation: { readonly staleMs: number };
   /** Where services may ask about credentials, and with what; undefined: nowhere. */
   readonly introspection: IntrospectionConfig | undefined;
+  /** Undefined: nothing was said of it, see the schema. */
+  readonly logs: LogsConfig | undefined;
+  /** Undefined: nowhere. */
+  readonly health: HealthConfig | undefined;
+  readonly cors: CorsConfig | undefined;
   readonly compat: { readonly invalidCredential: 401 | 402; readonly unknownCaveats: 'refuse' | 'skip' };
 };
 
@@ -135,15 +148,23 @@ export type ConfigSurroundings = {
  * @throws CONFIG_INVALID – no such file, or every mistake in it, each with line and column
  */
 export async function loadConfig(file: string, surroundings: Omit<ConfigSurroundings, 'file'> = {}): Promise<GatewayConfig> {
-  let text: string;
+  return parseConfig(await readConfigText(file), { folder: dirname(resolve(file)), ...surroundings, file });
+}
+
+/** What stands in a configuration file. @throws CONFIG_INVALID – no such file, or it cannot be read */
+export async function readConfigText(file: string): Promise<string> {
   try {
-    text = await readFileText(file, 'utf8');
+    return await readFileText(file, 'utf8');
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? 'unreadable';
     const message = code === 'ENOENT' ? `There is no ${file}. Make one with: farebox init` : `${file} cannot be read (${code}).`;
     throw new FareboxError('CONFIG_INVALID', message, { cause: error });
   }
-  return parseConfig(text, { folder: dirname(resolve(file)), ...surroundings, file });
+}
+
+/** The files that a configuration stands on, and that are read anew with it. */
+export function filesOfConfig({ file, routes }: GatewayConfig): readonly string[] {
+  return [...new Set([file, ...routes.flatMap(({ upstream }) => filesOf(upstream))])];
 }
 
 /**
@@ -200,6 +221,7 @@ function withDefaults(found: ConfigFile, file: string, text: ConfigText, absolut
       headMs: timeouts.head ?? 15_000,
       requestMs: timeouts.request ?? 300_000,
       keepAliveMs: timeouts.keepAlive ?? 60_000,
+      drainMs: timeouts.drain ?? 0,
       shutdownMs: timeouts.shutdown ?? 30_000,
       upstreamKeepAliveMs: timeouts.upstreamKeepAlive ?? 4000,
       upstreamQueueMs: timeouts.upstreamQueue ?? 10_000,
@@ -215,12 +237,15 @@ function withDefaults(found: ConfigFile, file: string, text: ConfigText, absolut
       upstreamQueue: limits.upstreamQueue ?? 10_000,
       invoicesPerClientPerMinute: limits.invoicesPerClientPerMinute ?? 600,
       invoicesPerMinute: limits.invoicesPerMinute ?? 6000,
+      requestsPerClient: limits.requestsPerClient,
+      requestsPerToken: limits.requestsPerToken,
     },
     trustedProxies: found.trustedProxies ?? [],
     introspection: found.introspection && {
       listen: found.introspection.listen ?? { host: '127.0.0.1', port: 8403 },
       secret: secretAt(found.introspection.secret, ['introspection', 'secret'], text, absolute),
     },
+    ...readRunning(found, absolute),
     revocation: { staleMs: found.revocation?.stale ?? 60_000 },
     compat: { invalidCredential: compat.invalidCredential ?? 401, unknownCaveats: compat.unknownCaveats ?? 'refuse' },
   };
@@ -242,6 +267,8 @@ function checkWhole(config: GatewayConfig, mistakes: Mistakes, keysInFile: boole
   if (config.workers !== 1 && config.tls?.kind === 'self-signed') {
     fail(['tls'], 'each process would show a certificate of its own: name the files of one, or serve with one process');
   }
+  const wrongOrigins = config.cors && whyNotOrigins(config.cors);
+  if (wrongOrigins !== undefined) fail(['cors', 'origins'], wrongOrigins);
   const counted = config.routes.find(({ sale }) => sale !== undefined && sale.terms.kind !== 'pass');
   if (config.store.kind === 'none' && counted) {
     fail(

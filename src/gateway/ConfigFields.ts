@@ -7,6 +7,7 @@ import * as Amount from '../core/Amount.ts';
 import * as Caveat from '../core/Caveat.ts';
 import * as Path from '../http/Path.ts';
 import { maxClients } from '../server/FreeQuota.ts';
+import type { RequestRate } from '../server/Limits.ts';
 import { createTrust } from './ClientAddress.ts';
 
 /** What one payment buys, as configured. A bucket without `units`, and a credit, are those of the service. */
@@ -71,6 +72,16 @@ export function readStale(value: unknown): number {
   const ms = readTimeoutMs(value);
   if (ms < 1000) throw new Error(`${quote(value)} is shorter than 1s`);
   return ms;
+}
+
+/** How often something may be, such as `100/s`, `600/m`, `20/10s`. */
+export function readRate(value: unknown): RequestRate {
+  const match = /^(\d{1,9})\s*\/\s*(\d{0,6})\s*(s|m|h|d)$/.exec(text(value).trim());
+  const [requests, many] = [Number(match?.[1]), Number(match?.[2] || 1)];
+  if (!match || requests < 1 || many < 1) throw new Error(`${quote(value)} is not a rate: write so many in a time, such as "100/s" or "600/m"`);
+  const perMs = many * (unitsMs[match[3] as string] as number);
+  if (perMs > dayMs) throw new Error(`${quote(value)} counts over more than a day`);
+  return { requests, perMs };
 }
 
 /** A size in bytes, such as `64 KB`, `100 MB`, `1 GB`. */
@@ -254,7 +265,8 @@ export function readOneOf<const Choice extends string | number>(choices: readonl
 
 const unitsMs: { readonly [unit: string]: number | undefined } = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const unitsBytes: { readonly [unit: string]: number | undefined } = { B: 1, KB: 1e3, MB: 1e6, GB: 1e9, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
-const longestMs = 3650 * 86_400_000;
+const dayMs = 86_400_000;
+const longestMs = 3650 * dayMs;
 
 function text(value: unknown): string {
   if (typeof value !== 'string') throw new Error(value === null ? 'there is no value here' : `${quote(value)} is not text`);

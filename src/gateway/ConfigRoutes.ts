@@ -106,6 +106,7 @@ function readRoute(service: ServiceFile, route: RouteFile, upstream: UpstreamCon
     preserveHost: service.preserveHost ?? false,
     timeoutMs: route.timeout ?? service.timeout ?? timeoutMs,
     sale: readSale(service, route, fail),
+    rate: route.rate,
   };
 }
 

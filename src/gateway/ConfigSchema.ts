@@ -16,6 +16,7 @@ import { storeSchema } from './ConfigStore.ts';
 import { type ConfigPath, type ConfigText, type Mistakes, nearest } from './ConfigText.ts';
 import { upstreamSchema } from './ConfigUpstreams.ts';
 import { tlsSchema } from './config/ConfigTls.ts';
+import { runningSchema } from './config/Running.ts';
 
 /** A value with a reader of its own. What the reader throws becomes the mistake. */
 export function field<T>(read: (value: unknown) => T) {
@@ -62,6 +63,8 @@ const route = z.strictObject({
   outage: field(Fields.readOneOf(['refuse', 'passes-only'])).optional(),
   /** How long to wait for the upstream to begin its answer. Default: the service's. */
   timeout: field(Fields.readTimeoutMs).optional(),
+  /** How many requests of this route all clients together may send: `100/s`; more are answered 429, without an invoice. Default: as many as come. For what the upstream cannot take more of. */
+  rate: field(Fields.readRate).optional(),
 });
 
 const service = z.strictObject({
@@ -134,6 +137,8 @@ const timeouts = z.strictObject({
   upstreamKeepAlive: field(Fields.readTimeoutMs).optional(),
   /** For a request to get one of `limits.upstreamConnections`; then it is refused with 503. Default: `10s`. */
   upstreamQueue: field(Fields.readTimeoutMs).optional(),
+  /** For the load balancers in front to notice that the gateway is about to stop: it says so (`/readyz`), and goes on taking requests for so long. Default: no time. Where they send requests for a while to whoever is leaving. */
+  drain: field(Fields.readTimeoutMs).optional(),
   /** For running requests to finish when the gateway stops. Default: `30s`. */
   shutdown: field(Fields.readTimeoutMs).optional(),
 });
@@ -155,6 +160,10 @@ const limits = z.strictObject({
   upstreamConnections: field(Fields.readCount).optional(),
   /** Requests that may wait for a connection to one upstream; more are refused with 503. Default: 10000. */
   upstreamQueue: field(Fields.readCount).optional(),
+  /** How many requests one client address (IPv6: a /64) may send: `20/s`, paid or not; more are answered 429, without an invoice. Default: as many as come. Not behind a proxy that is not under `trustedProxies`: all are one address then. */
+  requestsPerClient: field(Fields.readRate).optional(),
+  /** How often one token may be used: `50/s`; more are answered 429, and nothing is taken off it. Default: as often as its holder likes. */
+  requestsPerToken: field(Fields.readRate).optional(),
   /** Invoices that one client address can ask for in a minute. Default: 600. */
   invoicesPerClientPerMinute: field(Fields.readCount).optional(),
   /** Invoices that all clients can ask for in a minute. Default: 6000. What the node can make. */
@@ -179,6 +188,8 @@ const compat = z.strictObject({
   /** `skip`: pass over conditions that are not understood, as the specification says. Default: `refuse`, since a condition that is skipped narrows nothing. */
   unknownCaveats: field(Fields.readOneOf(['refuse', 'skip'])).optional(),
 });
+
+const running = runningSchema(field);
 
 /** The whole file. */
 export const configSchema = z.strictObject({
@@ -218,6 +229,12 @@ export const configSchema = z.strictObject({
   revocation: revocation.optional(),
   /** Lets services ask what a credential is good for (RFC 7662). Default: nobody may ask. */
   introspection: introspection.optional(),
+  /** What is logged, and how. Default: every request and every sale, as words at a terminal and as JSON elsewhere, without request ids. */
+  logs: running.logs.optional(),
+  /** Answers `/healthz` and `/readyz` for load balancers. Default: nowhere. */
+  health: running.health.optional(),
+  /** Which pages of other origins may ask and read. Default: preflights of what is sold are answered for everybody, and answers say what the upstream says. */
+  cors: running.cors.optional(),
   /** Where specification and good sense part. */
   compat: compat.optional(),
 });

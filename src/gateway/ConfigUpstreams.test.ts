@@ -1,11 +1,11 @@
-import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type ServerOptions } from 'node:https';
+import type { SecureServerOptions } from 'node:http2';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import { afterEach, describe, expect, test } from 'vitest';
-import { ask, type Closing, closeAll, openStage, portOf } from '../../test/gateway/harness.ts';
+import { ask, type Closing, closeAll, openStage } from '../../test/gateway/harness.ts';
+import { openSecureServer } from '../../test/gateway/secure.ts';
 import { createConfig, parseConfig } from './Config.ts';
 
 const certificates = JSON.parse(readFileSync(new URL('../../test/vectors/tls.json', import.meta.url), 'utf8')) as Readonly<Record<string, string>>;
@@ -19,6 +19,9 @@ describe('an upstream in the configuration', () => {
   test('an address, or an address with certificates whose paths stand beside the file', () => {
     expect(upstreamOf('https://a/v2')).toEqual({ origin: 'https://a', basePath: '/v2' });
     expect(upstreamOf({ url: 'https://a/v2' })).toEqual({ origin: 'https://a', basePath: '/v2' });
+    expect(upstreamOf({ url: 'http://a', protocol: 'h2' })).toEqual({ origin: 'http://a', basePath: '', protocol: 'h2' });
+    expect(upstreamOf({ url: 'https://a', protocol: 'auto' })).toEqual({ origin: 'https://a', basePath: '', protocol: 'auto' });
+    expect(upstreamOf({ url: 'https://a', protocol: 'h1' })).toEqual({ origin: 'https://a', basePath: '' });
     expect(upstreamOf({ url: 'https://a', ca: 'ca.pem', certificate: '/x/me.pem', key: 'me.key' })).toEqual({
       origin: 'https://a',
       basePath: '',
@@ -36,6 +39,8 @@ describe('an upstream in the configuration', () => {
     [{ url: 'https://a', certificate: 'me.pem' }, 'write "key: <file>" as well'],
     [{ url: 'https://a', key: 'me.key' }, 'write "certificate: <file>" as well'],
     [{ url: 'https://a', cert: 'me.pem' }, 'unknown key `cert`'],
+    [{ url: 'http://a', protocol: 'auto' }, 'write "h1" or "h2"'],
+    [{ url: 'http://a', protocol: 'h3' }, '"h1"'],
     [{ ca: 'ca.pem' }, '`url` is missing'],
     [{ url: 'a' }, 'is not an address'],
     ['a', 'is not an address'],
@@ -44,7 +49,12 @@ describe('an upstream in the configuration', () => {
   });
 });
 
-describe.each(['farebox', 'undici'] as const)('certificates, by %s', (upstreamClient) => {
+describe.each([
+  ['farebox', 'h1'],
+  ['undici', 'h1'],
+  ['farebox', 'h2'],
+  ['farebox', 'auto'],
+] as const)('certificates, by %s, over %s', (upstreamClient, protocol) => {
   function folder(): string {
     const path = mkdtempSync(join(tmpdir(), 'farebox-tls-'));
     closing.push(() => rmSync(path, { recursive: true }));
@@ -56,22 +66,17 @@ describe.each(['farebox', 'undici'] as const)('certificates, by %s', (upstreamCl
     return path;
   }
 
-  async function openSecure(options: ServerOptions = {}) {
+  async function openSecure(options: SecureServerOptions = {}) {
     const seen: boolean[] = [];
-    const server = createServer({ key: certificates.serverKey, cert: certificates.good, ...options }, (request, response) => {
+    const port = await openSecureServer(closing, { key: certificates.serverKey, cert: certificates.good, ...options }, (request, response) => {
       seen.push((request.socket as TLSSocket).authorized);
       response.end('ok');
     });
-    await once(server.listen(0, '127.0.0.1'), 'listening');
-    closing.push(() => {
-      server.closeAllConnections();
-      return new Promise((resolve) => server.close(resolve));
-    });
-    return { origin: `https://localhost:${portOf(server)}`, seen };
+    return { origin: `https://localhost:${port}`, seen };
   }
 
   const statusOf = async (upstream: object) => {
-    const stage = await openStage(closing, { upstream: 0, service: { upstream }, top: { upstreamClient } });
+    const stage = await openStage(closing, { upstream: 0, service: { upstream: { ...upstream, protocol } }, top: { upstreamClient } });
     return (await ask(stage.port, '/a')).status;
   };
 
@@ -99,8 +104,8 @@ describe.each(['farebox', 'undici'] as const)('certificates, by %s', (upstreamCl
     const ca = join(path, 'ca.pem');
     const routes = (at: string) => [{ path: at, price: '1 sat' }];
     const services = [
-      { name: 'one', upstream: { url: origin, ca, certificate: join(path, 'me.pem'), key: join(path, 'me.key') }, routes: routes('/one') },
-      { name: 'two', upstream: { url: origin, ca }, routes: routes('/two') },
+      { name: 'one', upstream: { url: origin, protocol, ca, certificate: join(path, 'me.pem'), key: join(path, 'me.key') }, routes: routes('/one') },
+      { name: 'two', upstream: { url: origin, protocol, ca }, routes: routes('/two') },
     ];
     const stage = await openStage(closing, { upstream: 0, top: { upstreamClient, services } });
     for (const at of ['/one', '/two', '/one']) expect((await ask(stage.port, at)).status).toBe(200);

@@ -2,6 +2,7 @@
  * The effective configuration in words, as `farebox check` shows it: every default filled in, no secret in it.
  */
 import * as Amount from '../core/Amount.ts';
+import type { RequestRate } from '../server/Limits.ts';
 import type { GatewayConfig, RouteConfig } from './Config.ts';
 import { isLoopback, type ListenAddress } from './ConfigFields.ts';
 import { withoutSecrets } from './ConfigLightning.ts';
@@ -10,6 +11,7 @@ import { invoiceMsat, termsOf } from './ConfigRoutes.ts';
 import { withoutText } from './ConfigSecrets.ts';
 import { explainStore, withoutAddress } from './ConfigStore.ts';
 import { explainTls, withoutKey } from './config/ConfigTls.ts';
+import type { CorsConfig, LogsConfig } from './config/Running.ts';
 
 /** As JSON holds it: amounts as text, no keys. */
 export function toJson(config: GatewayConfig): unknown {
@@ -50,6 +52,7 @@ export function explain(config: GatewayConfig): string {
       'invoices',
       `can be paid for ${formatMs(config.invoiceExpirySeconds * 1000)}; ${limits.invoicesPerClientPerMinute} a minute a client, ${limits.invoicesPerMinute} in all`,
     ],
+    ...explainRates(limits),
     ['trusts', config.trustedProxies.length === 0 ? 'no proxy' : config.trustedProxies.join(', ')],
     [
       'requests',
@@ -62,12 +65,35 @@ export function explain(config: GatewayConfig): string {
     ['websockets', `${limits.webSockets} at once, each for ${formatMs(timeouts.webSocketMs)} at most`],
     ...(store.kind === 'none' ? [] : [['revocation', `the last list is good for ${formatMs(config.revocation.staleMs)} where the store is away`] as const]),
     ...(introspection === undefined ? [] : [['services', `ask about credentials on ${addressOf(introspection.listen)}`] as const]),
+    ...(config.health === undefined ? [] : [['health', `asked on ${addressOf(config.health.listen)}`] as const]),
+    ...(config.cors === undefined ? [] : [['pages', explainCors(config.cors)] as const]),
+    ...(config.logs === undefined ? [] : [['logs', explainLogs(config.logs)] as const]),
     ['compat', `an invalid credential gets ${compat.invalidCredential}; unknown caveats: ${compat.unknownCaveats}`],
   ];
   const services = [...new Set(config.routes.map(({ service }) => service))];
   return [config.file, ...facts.map(([name, value]) => `  ${name.padEnd(12)}${value}`), '', ...services.flatMap((name) => explainService(config, name))].join(
     '\n',
   );
+}
+
+function explainRates({ requestsPerClient, requestsPerToken }: GatewayConfig['limits']): readonly (readonly [string, string])[] {
+  const rates = [requestsPerClient && `${formatRate(requestsPerClient)} a client`, requestsPerToken && `${formatRate(requestsPerToken)} a token`].filter(
+    (one) => one !== undefined,
+  );
+  return rates.length === 0 ? [] : [['rates', `requests: ${rates.join(', ')}`]];
+}
+
+function formatRate({ requests, perMs }: RequestRate): string {
+  return `${requests}/${formatMs(perMs).replace(/^1(?=[a-z])/, '')}`;
+}
+
+function explainCors({ origins, credentials }: CorsConfig): string {
+  return `of ${origins.includes('*') ? 'everybody' : origins.join(', ')} may ask and read${credentials ? ', with cookies' : ''}`;
+}
+
+function explainLogs({ format, level, access, requestIds }: LogsConfig): string {
+  const requests = access === false ? 'no requests' : access === true ? 'requests' : `requests into ${access.path}`;
+  return `${format ?? 'text at a terminal, JSON elsewhere'}; ${level} and above, ${requests}, ${requestIds ? 'with' : 'without'} ids`;
 }
 
 function explainKeys({ keys, passphrase }: GatewayConfig): string {
@@ -88,10 +114,11 @@ function explainService(config: GatewayConfig, service: string): readonly string
   ];
 }
 
-function priceOf({ sale }: RouteConfig): readonly string[] {
-  if (sale === undefined) return ['free'];
+function priceOf({ sale, rate }: RouteConfig): readonly string[] {
+  const bounded = rate === undefined ? [] : [`${formatRate(rate)} at most`];
+  if (sale === undefined) return rate === undefined ? ['free'] : ['free', '', bounded.join()];
   const { terms } = sale;
-  const words = [`"${sale.description}"`];
+  const words = [`"${sale.description}"`, ...bounded];
   if (sale.free !== undefined) {
     const { requests, seconds, clients = 1 } = sale.free;
     words.push(`${requests} free each ${formatMs(seconds * 1000)} for a client${clients > 1 ? `, of whom an address may have ${clients}` : ''}`);

@@ -2,33 +2,36 @@
  * The gateway: a paywall in front of upstreams, as its configuration says. Whoever makes one brings receiver, keys and store, and closes
  * them afterwards.
  */
-import { atMost, type Clock, type Random, systemClock, systemRandom } from '../core/Clock.ts';
+import { atMost, type Clock, type Random, systemClock, systemRandom, wait } from '../core/Clock.ts';
 import { type Reached, unwatched } from '../core/CrashPoint.ts';
 import { FareboxError } from '../core/Errors.ts';
 import type { Receiver } from '../lightning/Lightning.ts';
 import { createEvents, type Events } from '../server/Events.ts';
+import type { MintLimits, RequestRate } from '../server/Limits.ts';
 import { createPaywall, type Paywall } from '../server/Paywall.ts';
 import { startPruning } from '../server/Pruning.ts';
-import type { Rates } from '../server/Rates.ts';
+import { createRates, type Rates } from '../server/Rates.ts';
 import type { RootKeys } from '../server/RootKeys.ts';
-import { followSettlements, type Settlements, type SettlementsOptions, type Watched } from '../server/Settlements.ts';
-import * as TopUps from '../server/TopUps.ts';
+import { followSettlements, type Settlements, type Watched } from '../server/Settlements.ts';
 import type { Store } from '../store/Store.ts';
-import { createTrust } from './ClientAddress.ts';
 import type { GatewayConfig, RouteConfig } from './Config.ts';
-import { isLoopback, type ListenAddress } from './ConfigFields.ts';
+import { isLoopback } from './ConfigFields.ts';
 import { offerOf } from './ConfigRoutes.ts';
 import { secretOf } from './ConfigSecrets.ts';
-import { createTargets, type Targets } from './ConfigUpstreams.ts';
+import type { Targets } from './ConfigUpstreams.ts';
 import type { TlsConfig } from './config/ConfigTls.ts';
 import { assertSecret, createIntrospectionListener } from './Introspection.ts';
-import { createListener, type Listener, type ListenerLimits } from './Listener.ts';
+import { createListener, type ListenerLimits } from './Listener.ts';
 import { type Certificates, openCertificates } from './listener/Certificates.ts';
 import type { Tunnelling } from './Proxy.ts';
-import { createRouter } from './Router.ts';
+import type { Router } from './Router.ts';
+import { type Beside, urlOf, withListeners } from './running/Beside.ts';
+import { assertSameStart } from './running/FixedAtStart.ts';
+import { createGenerations, type Generation } from './running/Generation.ts';
+import { createHealth } from './running/Health.ts';
+import { createWords } from './running/Words.ts';
 import { createSteps, type RequestOutcome, type ServedRoute } from './Steps.ts';
 import { TimerWheel } from './TimerWheel.ts';
-import { createUpstreams } from './upstream/createUpstreams.ts';
 
 /** What a gateway is made from. */
 export type GatewayOptions = {
@@ -61,6 +64,8 @@ export type GatewayOptions = {
 /** Where a gateway is reached. */
 export type Listening = {
   readonly url: string;
+  /** Where it is asked whether it is ready, where it may be. */
+  readonly healthUrl?: string;
   /** Where services ask about credentials, where they may. */
   readonly introspectionUrl?: string;
 };
@@ -76,7 +81,17 @@ export type Gateway = {
   /** Follows it no more. */
   readonly unfollow: () => Promise<void>;
   /**
-   * Takes no more requests, lets running ones finish for as long as `timeouts.shutdown` says, and ends. Receiver and store stay open.
+   * Makes another configuration ready, and changes nothing yet. Taken, it holds for every request that comes from then on; those under way go on by
+   * what they began with, and no connection is dropped.
+   * @throws CONFIG_INVALID – it cannot be served: everything goes on as before
+   * @throws CONFIG_FIXED – something has changed that takes a new start: everything goes on as before
+   */
+  readonly prepare: (config: GatewayConfig) => { readonly take: () => void };
+  /** Both steps at once. @throws CONFIG_INVALID, CONFIG_FIXED – see `prepare` */
+  readonly reload: (config: GatewayConfig) => void;
+  /**
+   * Is ready no more; after `timeouts.drain` takes no more requests, lets running ones finish for as long as `timeouts.shutdown` says, and ends. Receiver
+   * and store stay open.
    * `isReplaced`: others take new connections; those that are open are asked to go to them, each with its next answer, and none is cut off before
    * `timeouts.keepAlive` is over as well, unless `hurry` aborts.
    */
@@ -90,18 +105,14 @@ export type Gateway = {
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const { config, receiver, keys, store, clock = systemClock, random = systemRandom, events = createEvents(), reached = unwatched, processes = 1 } = options;
   checkReach(config, receiver);
-  if (store === undefined && config.routes.some(({ sale }) => sale !== undefined && sale.terms.kind !== 'pass')) {
-    throw new FareboxError('CONFIG_INVALID', 'What is sold by the request is counted in a store, and this gateway has none.');
-  }
-  const onTrouble = (error: unknown) => events.emit({ at: clock.nowMs(), kind: 'trouble', what: 'the certificate', error });
-  const openTls = (choice: TlsConfig) => openCertificates(choice, { clock, random, host: config.listen.host, onTrouble });
-  const payees = options.payees ?? {};
-  const targets = createTargets();
-  const routes = config.routes.map((route) => serve(route, payees, targets));
+  if (store === undefined) assertUncounted(config);
   const secret = config.introspection && (await secretOf(config.introspection.secret, 'the introspection'));
   assertSecret(secret);
+  const trouble = (what: string) => (error: unknown) => events.emit({ at: clock.nowMs(), kind: 'trouble', what, error });
+  const openTls = (choice: TlsConfig) => openCertificates(choice, { clock, random, host: config.listen.host, onTrouble: trouble('the certificate') });
   const tls = config.tls && (await openTls(config.tls));
-  const { invoicesPerClientPerMinute: perClientPerMinute, invoicesPerMinute: perMinute } = config.limits;
+  const ownRates = createRates(mintLimitsOf(config), clock);
+  const rates = options.rates ?? ownRates;
   const paywall = await createPaywall({
     keys,
     receiver,
@@ -109,122 +120,144 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     clock,
     random,
     events,
-    mintLimits: { perClientPerMinute, perMinute },
-    rates: options.rates,
+    rates,
     invoiceExpirySeconds: config.invoiceExpirySeconds,
     compat: config.compat,
     revocationStaleMs: config.revocation.staleMs,
     reached,
   });
-  const trouble = (error: unknown) => events.emit({ at: clock.nowMs(), kind: 'trouble', what: 'forgetting what has expired', error });
-  const pruning = store && startPruning(store, trouble, clock);
+  const pruning = store && startPruning(store, trouble('forgetting what has expired'), clock);
+  const words = createWords();
   const following = createFollowing(() =>
     followSettlements({
       wallets: options.wallets ?? [],
       store,
       clock,
-      soldAs: wordsOf(routes),
+      soldAs: words.find,
       onSettled: (settled) => events.emit({ at: clock.nowMs(), kind: 'settled', ...settled }),
-      onTrouble: (error) => events.emit({ at: clock.nowMs(), kind: 'trouble', what: 'following what arrives', error }),
+      onTrouble: trouble('following what arrives'),
     }),
   );
-  if (options.follows ?? true) following.follow();
   const close = async () => {
     await Promise.all([pruning?.close(), following.unfollow()]);
     await paywall.close();
   };
-  const parts = assemble({
-    config: shareOf(config, processes),
-    tls,
-    routes,
-    paywall: { ...paywall, close },
-    clock,
-    events,
-    log: options.log ?? (() => {}),
-    reached,
-  });
-  const gateway = { ...parts, ...following };
-  if (config.introspection === undefined || secret === undefined) return gateway;
-  const listener = createIntrospectionListener({ secret, introspect: paywall.introspect, router: createRouter(routes), clock, processes });
-  return withIntrospection(gateway, listener, config.introspection.listen);
-}
-
-/** The gateway with a second listener, which begins and ends with it. */
-function withIntrospection(gateway: Gateway, listener: Listener, { host, port }: ListenAddress): Gateway {
-  return {
-    ...gateway,
-    listen: async () => {
-      const { url } = await gateway.listen();
-      try {
-        const { host: at, port: number } = await listener.listen(host, port);
-        return { url, introspectionUrl: `${urlOf(at, number)}/introspect` };
-      } catch (error) {
-        const { code } = error as NodeJS.ErrnoException;
-        throw new FareboxError('CONFIG_INVALID', `Cannot listen on ${host}:${port} for introspection (${code}). Name another address under "introspection".`, {
-          cause: error,
-        });
-      }
-    },
-    close: async (how) => {
-      await Promise.all([listener.close(introspectionGraceMs), gateway.close(how)]);
-    },
+  let assembled: Assembled;
+  try {
+    assembled = assemble({
+      config: shareOf(config, processes),
+      tls,
+      payees: options.payees ?? {},
+      paywall: { ...paywall, close },
+      clock,
+      random,
+      events,
+      rates,
+      log: options.log ?? (() => {}),
+      reached,
+      onGeneration: (generation) => {
+        ownRates.adjust(mintLimitsOf(generation.config));
+        words.add(generation.routes);
+      },
+    });
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  if (options.follows ?? true) following.follow();
+  const { current, ...parts } = assembled;
+  const prepare: Gateway['prepare'] = (next) => {
+    assertSameStart(config, next);
+    if (store === undefined) assertUncounted(next);
+    return parts.prepare(shareOf(next, processes));
   };
+  const gateway: Gateway = { ...parts, ...following, prepare, reload: (next) => prepare(next).take() };
+  const surroundings = { clock, events, paywall, store, processes, secret, current };
+  return withListenersOf(gateway, config, surroundings);
 }
 
-/** A call is answered in less, or by a store that does not answer. */
-const introspectionGraceMs = 2000;
+/** What listeners beside the gateway's own are made from. */
+type Surroundings = Pick<GatewayOptions, 'store'> & {
+  readonly clock: Clock;
+  readonly events: Events;
+  readonly paywall: Paywall;
+  readonly processes: number;
+  readonly secret: string | undefined;
+  readonly current: () => Generation;
+};
+
+/** The gateway with the listeners beside its own that its configuration names. */
+function withListenersOf(gateway: Gateway, config: GatewayConfig, { clock, events, paywall, store, processes, secret, current }: Surroundings): Gateway {
+  const beside: Beside[] = [];
+  if (config.introspection !== undefined && secret !== undefined) {
+    const router: Router<ServedRoute> = { find: (...asked) => current().router.find(...asked) };
+    const listener = createIntrospectionListener({ secret, introspect: paywall.introspect, router, clock, processes });
+    beside.push({ name: 'introspection', path: '/introspect', listener, listen: config.introspection.listen, outlives: false });
+  }
+  if (config.health === undefined) return beside.length === 0 ? gateway : withListeners(gateway, beside, () => {});
+  const { listener, drain } = createHealth({ clock, events, serves: store && paywall.serves, sales: () => current().routes });
+  return withListeners(gateway, [...beside, { name: 'health', path: '/', listener, listen: config.health.listen, outlives: true }], drain);
+}
+
+/** The parts of a gateway, and what requests go by. */
+type Assembled = Gateway & { readonly current: () => Generation };
 
 /** The parts of a gateway around a paywall that is there already. */
 export function assemble(parts: {
   readonly config: GatewayConfig;
-  /** Default: those of the configuration, of which none names a payee. */
-  readonly routes?: readonly ServedRoute[];
+  /** By the names that routes have for them; default: nobody. */
+  readonly payees?: Readonly<Record<string, Receiver>>;
   readonly paywall: Pick<Paywall, 'check' | 'close'> & Partial<Pick<Paywall, 'standing'>>;
   readonly clock: Clock;
+  readonly random?: Random;
   readonly events: Events;
+  /** Default: counted here. */
+  readonly rates?: Pick<Rates, 'take'>;
   readonly log: (outcome: RequestOutcome) => void;
   readonly reached?: Reached;
   /** Undefined: in the clear. */
   readonly tls?: Certificates | undefined;
-}): Gateway {
-  const { config, paywall, clock, events, log, reached = unwatched } = parts;
-  const { timeouts, limits } = config;
+  /** Told of each as it becomes the current one. */
+  readonly onGeneration?: (generation: Generation) => void;
+}): Assembled {
+  const { config, payees = {}, paywall, clock, random = systemRandom, events, log, reached = unwatched, onGeneration = () => {} } = parts;
   const timers = new TimerWheel(clock);
-  const bounds = {
-    connections: limits.upstreamConnections,
-    connectTimeoutMs: timeouts.connectMs,
-    keepAliveMs: timeouts.upstreamKeepAliveMs,
-    queue: limits.upstreamQueue,
-    queueTimeoutMs: timeouts.upstreamQueueMs,
-  };
-  const upstreams = createUpstreams(config.upstreamClient, bounds, clock, timers);
-  const running = createCount();
-  const targets = createTargets();
   const tunnels = new Set<Tunnelling>();
-  const steps = createSteps({
-    clock,
-    reached,
-    upstreams,
-    timers,
-    idleTimeoutMs: timeouts.idleMs,
-    longestMs: timeouts.webSocketMs,
-    standing: paywall.standing,
-    tunnels,
-    mostTunnels: limits.webSockets,
-    trust: createTrust(config.trustedProxies),
-    limits: { headerLines: limits.headerLines, bodyBytes: limits.bodyBytes },
-    router: createRouter(parts.routes ?? config.routes.map((route) => serve(route, {}, targets))),
+  const rates = parts.rates ?? createRates({}, clock);
+  const generations = createGenerations(config, {
+    serve: ({ routes, limits }, targets) => routes.map((route) => serve(route, payees, targets, limits.requestsPerToken)),
     paywall,
-    onTaken: running.up,
-    onOver: (outcome) => {
-      running.down();
-      log(outcome);
-    },
+    clock,
+    random,
+    timers,
+    tunnels,
+    reached,
+    rates,
+    log,
   });
-  const listener = createListener(clientLimits(config), clock, steps, parts.tls?.pair);
+  onGeneration(generations.current());
+  const listener = createListener(
+    clientLimits(config),
+    clock,
+    createSteps(() => generations.current().context),
+    parts.tls?.pair,
+  );
   const following = parts.tls?.follow(listener.setTls);
+  const prepare: Gateway['prepare'] = (next) => {
+    const prepared = generations.prepare(next);
+    return {
+      take: () => {
+        prepared.take();
+        listener.adjust(clientLimits(next));
+        onGeneration(generations.current());
+      },
+    };
+  };
   return {
     events,
+    current: generations.current,
+    prepare,
+    reload: (next) => prepare(next).take(),
     listen: async () => {
       const { host, port } = await listener.listen(config.listen.host, config.listen.port);
       return { url: urlOf(host, port, parts.tls ? 'https' : 'http') };
@@ -232,6 +265,8 @@ export function assemble(parts: {
     follow: () => {},
     unfollow: async () => {},
     close: async ({ isReplaced = false, hurry } = {}) => {
+      const { timeouts } = generations.current().config;
+      if (!isReplaced && timeouts.drainMs > 0) await wait(clock, timeouts.drainMs, undefined, true);
       if (isReplaced) {
         await listener.leave(timeouts.keepAliveMs, hurry);
         // They would never leave of their own accord, and have had that long.
@@ -243,9 +278,9 @@ export function assemble(parts: {
       await listener.close(timeouts.shutdownMs);
       cancel();
       // Requests whose clients are gone finish for their sale's sake, within the same bound.
-      await atMost(clock, timeouts.shutdownMs, running.none());
-      await upstreams.close();
-      await running.none();
+      await atMost(clock, timeouts.shutdownMs, generations.none());
+      await generations.close();
+      await generations.none();
       timers.close();
       await paywall.close();
     },
@@ -267,6 +302,16 @@ function clientLimits({ limits, timeouts }: GatewayConfig): ListenerLimits {
     keepAliveTimeoutMs: timeouts.keepAliveMs,
     idleTimeoutMs: timeouts.idleMs,
   };
+}
+
+function mintLimitsOf({ limits }: GatewayConfig): MintLimits {
+  return { perClientPerMinute: limits.invoicesPerClientPerMinute, perMinute: limits.invoicesPerMinute };
+}
+
+/** @throws CONFIG_INVALID – something is sold that has to be counted, and there is nowhere to */
+function assertUncounted({ routes }: GatewayConfig): void {
+  if (routes.every(({ sale }) => sale === undefined || sale.terms.kind === 'pass')) return;
+  throw new FareboxError('CONFIG_INVALID', 'What is sold by the request is counted in a store, and this gateway has none.');
 }
 
 /** Bounds that each process keeps by itself are parts of the configured ones. */
@@ -294,10 +339,6 @@ function createFollowing(begin: () => Settlements): Pick<Gateway, 'follow' | 'un
   };
 }
 
-function urlOf(host: string, port: number, scheme: 'http' | 'https' = 'http'): string {
-  return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
-}
-
 function checkReach(config: GatewayConfig, receiver: Receiver): void {
   if (receiver.network !== 'sandbox' || config.sandboxPublic || isLoopback(config.listen.host)) return;
   throw new FareboxError(
@@ -307,44 +348,11 @@ function checkReach(config: GatewayConfig, receiver: Receiver): void {
 }
 
 /** A route as it is served. @throws CONFIG_INVALID – its payee is nobody's, or what its upstream's TLS needs cannot be read */
-function serve(route: RouteConfig, payees: Readonly<Record<string, Receiver>>, targets: Targets): ServedRoute {
+function serve(route: RouteConfig, payees: Readonly<Record<string, Receiver>>, targets: Targets, tokenRate: RequestRate | undefined): ServedRoute {
   const { host, pattern, methods, name, preserveHost, timeoutMs, sale } = route;
   const payee = sale?.payee;
   const receiver = payee === undefined ? undefined : payees[payee];
   if (payee !== undefined && receiver === undefined) throw new FareboxError('CONFIG_INVALID', `Nobody was handed in as the payee "${payee}" of ${name}.`);
-  const offer = sale && offerOf(route, sale, receiver);
+  const offer = sale && { ...offerOf(route, sale, receiver), tokenRate };
   return { host, pattern, methods, name, upstream: targets(route.upstream), basePath: route.upstream.basePath, preserveHost, timeoutMs, offer };
-}
-
-/** Which route an invoice was for, by its words; where several have the same ones, their common service, or nothing. */
-function wordsOf(routes: readonly ServedRoute[]): SettlementsOptions['soldAs'] {
-  const known = new Map<string, { readonly service: string; readonly route: string }>();
-  for (const { offer } of routes) {
-    if (offer === undefined) continue;
-    const { description, service, route } = offer;
-    for (const words of [description, ...(offer.terms.holds === undefined ? [] : [TopUps.describe(offer)])]) {
-      const other = known.get(words);
-      if (other === undefined) known.set(words, { service, route });
-      else if (other.service === service) known.set(words, { service, route: '' });
-      else known.set(words, { service: '', route: '' });
-    }
-  }
-  return (description) => known.get(description);
-}
-
-/** How many requests are under way, and a promise of none. */
-function createCount(): { readonly up: () => void; readonly down: () => void; readonly none: () => Promise<void> } {
-  let count = 0;
-  let waiting: (() => void)[] = [];
-  return {
-    up: () => {
-      count++;
-    },
-    down: () => {
-      if (--count > 0) return;
-      for (const resolve of waiting) resolve();
-      waiting = [];
-    },
-    none: () => (count === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
-  };
 }

@@ -7,6 +7,7 @@
  * @see RFC 9112, sections 3.2, 5.2, 6.1 and 7
  */
 import { FareboxError } from '../core/Errors.ts';
+import * as Grpc from '../http/Grpc.ts';
 import { linesOf } from '../http/NodeRequest.ts';
 import type { RequestView } from '../http/RequestView.ts';
 import { clientAddress, plainAddress, type Trust } from './ClientAddress.ts';
@@ -23,6 +24,8 @@ export type Incoming = {
   readonly version: string;
   /** Whether it came over TLS. */
   readonly isSecure: boolean;
+  /** Whether it is a call of gRPC. */
+  readonly isGrpc: boolean;
   /** The connection's other end. */
   readonly peer: string;
   /** Whether that is a proxy that is believed. */
@@ -69,6 +72,7 @@ export function from(taken: Taken, trust: Trust, limits: IncomingLimits): Incomi
     rawHeaders,
     version: taken.version,
     isSecure: taken.isSecure,
+    isGrpc: Grpc.isCall(taken.version, taken.method, rawHeaders),
     peer,
     viaTrusted,
     host,

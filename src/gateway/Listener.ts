@@ -35,6 +35,8 @@ export type ListenerLimits = {
 export type Listener = {
   /** @throws Error – the address is taken, or not this machine's (as Node says it, with its `code`) */
   readonly listen: (host: string, port: number) => Promise<{ readonly host: string; readonly port: number }>;
+  /** Bounds clients otherwise from now on, but for `headerBytes`: those of HTTP/1.1 that are there already as well, those of HTTP/2 with their next connection. */
+  readonly adjust: (limits: ListenerLimits) => void;
   /**
    * Takes no more connections, where others take them, and asks those that are open to leave with their next answer. Resolves when all have, or
    * after so long, or when there is a hurry: none is cut off, so that no request is lost which was on its way.
@@ -49,6 +51,7 @@ export type Listener = {
 /** Makes a server that does not listen yet. `tls`: undefined in the clear. */
 export function createListener(limits: ListenerLimits, clock: Clock, handle: Handler, tls?: TlsPair): Listener {
   let left: Promise<void> | undefined;
+  let { headTimeoutMs } = limits;
   const http2 = new Http2Server({ limits, clock, handle });
   const take = (socket: Socket, isHttp2: boolean) => {
     if (!isHttp2) return http1.take(socket);
@@ -57,7 +60,7 @@ export function createListener(limits: ListenerLimits, clock: Clock, handle: Han
   };
   const http1 = new Http1Server(limits, clock, handle, tls, (socket: Socket) => {
     if (tls) take(socket, (socket as TLSSocket).alpnProtocol === 'h2');
-    else readPreface(socket, clock, limits.headTimeoutMs, (isHttp2) => take(socket, isHttp2));
+    else readPreface(socket, clock, headTimeoutMs, (isHttp2) => take(socket, isHttp2));
   });
   const { server } = http1;
   return {
@@ -70,6 +73,11 @@ export function createListener(limits: ListenerLimits, clock: Clock, handle: Han
           resolve({ host: address.address, port: address.port });
         });
       }),
+    adjust: (next) => {
+      headTimeoutMs = next.headTimeoutMs;
+      http1.adjust(next);
+      http2.adjust(next);
+    },
     leave: async (patienceMs, hurry) => {
       if (!server.listening) return;
       http1.leave();

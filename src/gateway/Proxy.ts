@@ -17,6 +17,7 @@ import { type Answer, isSafe } from '../http/RequestView.ts';
 import * as Answers from '../server/Answers.ts';
 import { type HeadOutcome, maxKeptAnswerBytes, type Sale } from '../server/terms/Terms.ts';
 import { type ReturningHead, returningHead, returningTrailers, toPairs } from './Forwarding.ts';
+import { type GrpcFollower, listenerFor } from './GrpcAnswer.ts';
 import type { Incoming } from './Incoming.ts';
 import type { Reply, ReplyFollower, Upgrade } from './Reply.ts';
 import type { Timer, TimerTarget } from './TimerWheel.ts';
@@ -25,7 +26,7 @@ import { type Bought, type EventStream, eventStream, lookMs } from './tunnel/Las
 import { Tunnel, type TunnelContext, type TunnelEnd } from './tunnel/Tunnel.ts';
 import type { Wire } from './tunnel/Wire.ts';
 import { settled, timedOut, undecided, unreachable, whatNow } from './Unanswered.ts';
-import type { AnswerHandler, Chunk, OnwardRequest, Sending, Upstreams } from './Upstream.ts';
+import type { Chunk, OnwardRequest, Sending, Upstreams } from './Upstream.ts';
 
 /** What carrying needs of the gateway. */
 export type Carriage = TunnelContext & {
@@ -80,7 +81,7 @@ export function carry(carriage: Carriage, options: ExchangeOptions): void {
 
 type Phase = 'waiting' | 'holding' | 'sending' | 'joined' | 'absent' | 'over';
 
-class Exchange implements AnswerHandler, ReplyFollower, TimerTarget, Tunnelling {
+class Exchange implements GrpcFollower, ReplyFollower, TimerTarget, Tunnelling {
   readonly #carriage: Carriage;
   readonly #options: ExchangeOptions;
   readonly #reply: Reply;
@@ -99,6 +100,8 @@ class Exchange implements AnswerHandler, ReplyFollower, TimerTarget, Tunnelling 
   #first: Chunk | undefined;
   #trailers: [string, string][] | undefined;
   #failure: Error | undefined;
+  /** The answer came to its end, which says that the upstream broke. */
+  #hasFailed = false;
   #clientLeft = false;
   /** The client takes no more for now. */
   #blocked = false;
@@ -127,7 +130,7 @@ class Exchange implements AnswerHandler, ReplyFollower, TimerTarget, Tunnelling 
     if (body?.destroyed) this.#onNoHead(body.errored ?? new Error('the body was not there any more'));
     else {
       this.#carriage.reached('gateway.upstream.sending');
-      this.#sending = this.#carriage.upstreams.send({ ...onward, body: body ?? null }, this);
+      this.#sending = this.#carriage.upstreams.send({ ...onward, body: body ?? null }, listenerFor(this, incoming, sale));
       this.#carriage.reached('gateway.upstream.sent');
     }
   }
@@ -137,11 +140,11 @@ class Exchange implements AnswerHandler, ReplyFollower, TimerTarget, Tunnelling 
     if (status === 103 && this.#phase === 'waiting' && this.#options.sale === undefined) this.#reply.hint(headers);
   }
 
-  onHead(status: number, headers: readonly string[]): void {
+  onHead(status: number, headers: readonly string[], worth = status): void {
     if (this.#phase === 'over') return;
     this.#moved();
     this.#carriage.reached('gateway.head.received');
-    this.#takeHead(status, returningHead(status, headers));
+    this.#takeHead(worth, returningHead(status, headers));
   }
 
   onSwitch(headers: readonly string[], wire: Wire): void {
@@ -154,25 +157,27 @@ class Exchange implements AnswerHandler, ReplyFollower, TimerTarget, Tunnelling 
     else this.#onNoHead(new FareboxError('UPSTREAM_MALFORMED', `The server behind this gateway sent ${why}. ${whatNow(this.#options.sale)}`));
   }
 
-  #takeHead(status: number, head: ReturningHead | undefined): void {
+  /** @param worth - the status of HTTP that the answer counts as */
+  #takeHead(worth: number, head: ReturningHead | undefined): void {
     this.#head = head;
     if (head === undefined) this.#onNoHead(new Error('the upstream used a transfer coding beside chunked'));
     else if (this.#phase === 'absent') return;
-    else if (this.#options.sale === undefined) this.#send(status < 400 ? this.#options.headers : []);
+    else if (this.#options.sale === undefined) this.#send(head.status < 400 ? this.#options.headers : []);
     else {
       this.#phase = 'holding';
       this.#sending?.pause();
-      void this.#decide(this.#options.sale, status);
+      void this.#decide(this.#options.sale, worth);
     }
   }
 
-  onChunk(chunk: Chunk): void {
+  onChunk(chunk: Chunk, release?: () => void): void {
     this.#moved();
-    if (this.#phase === 'sending') this.#write(chunk);
+    if (this.#phase === 'sending') this.#write(chunk, release);
     else if (this.#phase === 'holding' || this.#phase === 'absent') this.#keep(chunk);
   }
 
-  onEnd(trailers: readonly string[]): void {
+  onEnd(trailers: readonly string[], hasFailed = false): void {
+    this.#hasFailed = hasFailed;
     this.#trailers = returningTrailers(trailers);
     if (this.#phase === 'sending') this.#finish();
     else if (this.#phase === 'absent') this.#endAbsent();
@@ -248,13 +253,13 @@ class Exchange implements AnswerHandler, ReplyFollower, TimerTarget, Tunnelling 
     this.#over(kind, error, this.#options.sale?.end(how), { in: bytesIn, out: bytesOut });
   }
 
-  #write(chunk: Chunk): void {
+  #write(chunk: Chunk, release?: () => void): void {
     if (!this.#reply.hasBegun && this.#first === undefined) {
       this.#first = chunk;
       return;
     }
     this.#flush();
-    if (this.#phase === 'sending' && !this.#reply.write(chunk)) this.#block();
+    if (this.#phase === 'sending' && !this.#reply.write(chunk, release)) this.#block();
   }
 
   #block(): void {
@@ -297,7 +302,7 @@ class Exchange implements AnswerHandler, ReplyFollower, TimerTarget, Tunnelling 
   onSent(): void {
     if (this.#phase !== 'sending') return;
     this.#carriage.reached('gateway.last-byte.sent');
-    this.#over('delivered', undefined, this.#options.sale?.end('delivered'));
+    this.#over('delivered', undefined, this.#options.sale?.end(this.#hasFailed ? 'upstream-broke' : 'delivered'));
   }
 
   onDrain(): void {
@@ -311,7 +316,8 @@ class Exchange implements AnswerHandler, ReplyFollower, TimerTarget, Tunnelling 
     if (this.#phase === 'holding') this.#clientLeft = true;
     else if (this.#phase === 'sending') this.#over('client-left', undefined, sale?.end('client-left'));
     else if (this.#phase === 'waiting') {
-      const safe = isSafe(incoming.view.method);
+      // Whoever cancels a call of gRPC has it cancelled everywhere.
+      const safe = isSafe(incoming.view.method) || incoming.isGrpc;
       if (sale !== undefined && !safe && (incoming.body?.whole ?? true)) {
         this.#phase = 'absent';
         this.#armAnew(this.#options.timeoutMs);

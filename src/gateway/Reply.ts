@@ -75,8 +75,8 @@ export type Reply = {
   readonly begin: (status: number, headers: readonly string[]) => void;
   /** Lets the head go out by itself. */
   readonly flush: () => void;
-  /** False: the client takes no more for now. */
-  readonly write: (chunk: Chunk) => boolean;
+  /** False: the client takes no more for now. `onWritten`: told when the bytes are with the connection, where they get there. */
+  readonly write: (chunk: Chunk, onWritten?: () => void) => boolean;
   /** The end, with the last bytes if there are any left. */
   readonly end: (last: Chunk | undefined, trailers: readonly (readonly [name: string, value: string])[]) => void;
   /** Early hints: the links among these headers. */
@@ -100,7 +100,8 @@ export function hasBody(status: number): boolean {
 export function headersOf({ status, headers, body }: Answer): string[] {
   const lines: string[] = [];
   for (const [name, value] of headers) if (!framing.has(name.toLowerCase())) lines.push(name, value);
-  if (hasBody(status)) lines.push('Content-Length', String(Buffer.byteLength(body)));
+  // A status of gRPC's stands in place of a body.
+  if (hasBody(status) && !lines.includes('Grpc-Status')) lines.push('Content-Length', String(Buffer.byteLength(body)));
   return lines;
 }
 

@@ -1,10 +1,11 @@
 /**
  * What happens to a request, in order. Each step hands on what it found out, or ends the request with an answer.
  *
- *     take → path → route → paywall → carry
+ *     take → (limits) → path → route → (limits, preflight) → paywall → carry
  *
  * The path is normalised once; that text is routed, priced, bound into the token and forwarded.
  */
+import type { Msat } from '../core/Amount.ts';
 import type { Clock } from '../core/Clock.ts';
 import { FareboxError } from '../core/Errors.ts';
 import * as Path from '../http/Path.ts';
@@ -12,15 +13,19 @@ import * as Problem from '../http/Problem.ts';
 import type { Answer, RequestView } from '../http/RequestView.ts';
 import * as Answers from '../server/Answers.ts';
 import type { Decision } from '../server/Decision.ts';
-import type { Offer } from '../server/Offer.ts';
+import type { Offer, Principal } from '../server/Offer.ts';
 import type { Paywall } from '../server/Paywall.ts';
-import type { Trust } from './ClientAddress.ts';
+import { plainAddress, type Trust } from './ClientAddress.ts';
 import { onwardHeaders } from './Forwarding.ts';
 import * as Incoming from './Incoming.ts';
+import { inOwnWords } from './listener/GrpcReply.ts';
 import { type Carriage, carry } from './Proxy.ts';
 import type { Handler, Taken } from './Reply.ts';
 import { bodyTooLarge } from './RequestBody.ts';
 import type { RouteKey, Router } from './Router.ts';
+import type { Edge, EdgeReply } from './running/EdgeReply.ts';
+import { type Limiter, within } from './running/Limiter.ts';
+import { setRequestId } from './running/RequestIds.ts';
 import type { UpstreamTarget } from './Upstream.ts';
 
 /** A route, ready to serve. */
@@ -50,6 +55,18 @@ export type RequestOutcome = {
   readonly durationMs: number;
   /** For logs alone. */
   readonly error: unknown;
+  /** The client's address; its connection's where the request could not be read. */
+  readonly client: string;
+  /** The first 8 digits of its token's id, where one was verified. */
+  readonly token: string | undefined;
+  /** What it cost, where its answer says that it was charged, and one payment or balance was charged in money. */
+  readonly chargedMsat: Msat | undefined;
+  /** Where the configuration asks for logs, beyond that: */
+  readonly requestId: string | undefined;
+  /** Of the answer's body. */
+  readonly answerBytes: number | undefined;
+  /** `charged` or `not-charged`, as the answer's head says it; undefined where it says nothing. */
+  readonly payment: string | undefined;
 };
 
 /** What the steps need of the gateway. */
@@ -59,6 +76,10 @@ export type StepsContext = Carriage & {
   readonly limits: Incoming.IncomingLimits;
   /** WebSockets that may be open at once. */
   readonly mostTunnels: number;
+  /** Undefined: as many requests as come. */
+  readonly limiter: Limiter | undefined;
+  /** Undefined: nothing is added to answers. */
+  readonly edge: Edge | undefined;
   readonly router: Router<ServedRoute>;
   readonly paywall: Pick<Paywall, 'check'>;
   /** Told once for every request. */
@@ -67,28 +88,27 @@ export type StepsContext = Carriage & {
   readonly onTaken: () => void;
 };
 
-/** The steps as one handler. It never throws. */
-export function createSteps(context: StepsContext): Handler {
-  return (taken) => {
+/** The steps as one handler. Each request goes to its end by what is current when it comes. It never throws. */
+export function createSteps(current: () => StepsContext): Handler {
+  return (from) => {
+    const context = current();
     context.onTaken();
-    const visit: Visit = { context, taken, startedAtMs: context.clock.nowMs(), path: '', route: undefined, incoming: undefined, over: false };
+    const edge = context.edge?.open(from);
+    const taken = inOwnWords(edge === undefined ? from : edge.inFrontOf(from), context.clock);
+    const startedAtMs = context.clock.nowMs();
+    const visit: Visit = { context, taken, edge, startedAtMs, path: '', route: undefined, incoming: undefined, principal: undefined, over: false };
     try {
       const incoming = Incoming.from(taken, context.trust, context.limits);
       visit.incoming = incoming;
       if ((incoming.contentLength ?? 0) > context.limits.bodyBytes) throw bodyTooLarge(context.limits.bodyBytes);
-      const target = Path.normalize(incoming.view.target);
-      visit.path = target.path;
-      const authority = target.authority ?? incoming.host;
-      const route = context.router.find(Incoming.hostName(authority), routedMethod(incoming.view), target.path);
-      if (route === undefined) throw new FareboxError('ROUTE_UNKNOWN', `Nothing is served at ${incoming.view.method} ${target.path}.`);
-      visit.route = route;
-      // Before the paywall: nobody is to pay for what there is no room for.
-      if (taken.upgrade !== undefined && context.tunnels.size >= context.mostTunnels) throw busy();
-      const found: Found = { incoming, target, authority, route };
-      if (route.offer === undefined) return passOn(visit, found, free);
-      const decision = context.paywall.check(incoming.view, target, route.offer);
-      if (!(decision instanceof Promise)) return carryOut(visit, found, decision);
-      decision.then((decided) => carryOut(visit, found, decided)).catch((error: unknown) => refuse(visit, error));
+      const { limiter } = context;
+      if (limiter === undefined) route(visit, incoming);
+      else
+        within(
+          limiter.client(incoming.view.clientAddress),
+          () => route(visit, incoming),
+          (error) => refuse(visit, error),
+        );
     } catch (error) {
       refuse(visit, error);
     }
@@ -99,10 +119,12 @@ export function createSteps(context: StepsContext): Handler {
 type Visit = {
   readonly context: StepsContext;
   readonly taken: Taken;
+  readonly edge: EdgeReply | undefined;
   readonly startedAtMs: number;
   path: string;
   route: ServedRoute | undefined;
   incoming: Incoming.Incoming | undefined;
+  principal: Principal | undefined;
   over: boolean;
 };
 
@@ -123,6 +145,34 @@ function busy(): FareboxError {
   return new FareboxError('UPSTREAM_BUSY', message, { details: { retryAfterSeconds: 1 } });
 }
 
+/** @throws ROUTE_UNKNOWN – nothing is served there */
+function route(visit: Visit, incoming: Incoming.Incoming): void {
+  const { context } = visit;
+  const target = Path.normalize(incoming.view.target);
+  visit.path = target.path;
+  const authority = target.authority ?? incoming.host;
+  const found = context.router.find(Incoming.hostName(authority), routedMethod(incoming.view), target.path);
+  if (found === undefined) throw new FareboxError('ROUTE_UNKNOWN', `Nothing is served at ${incoming.view.method} ${target.path}.`);
+  visit.route = found;
+  // Before the paywall: nobody is to pay for what there is no room for.
+  if (visit.taken.upgrade !== undefined && context.tunnels.size >= context.mostTunnels) throw busy();
+  const { limiter } = context;
+  const goOn = () => check(visit, { incoming, target, authority, route: found });
+  if (limiter === undefined) goOn();
+  else within(limiter.route(found.name), goOn, (error) => refuse(visit, error));
+}
+
+function check(visit: Visit, found: Found): void {
+  const { context } = visit;
+  const { incoming, target, route } = found;
+  const cors = context.edge?.cors;
+  if (cors !== undefined && Answers.isPreflight(incoming.view)) return answer(visit, cors.preflight(incoming.view));
+  if (route.offer === undefined) return passOn(visit, found, free);
+  const decision = context.paywall.check(incoming.view, target, route.offer);
+  if (!(decision instanceof Promise)) carryOut(visit, found, decision);
+  else decision.then((decided) => carryOut(visit, found, decided)).catch((error: unknown) => refuse(visit, error));
+}
+
 /** A browser's question whether it may ask goes where the request it asks for would go. */
 function routedMethod(view: RequestView): string {
   if (view.method !== 'OPTIONS' || view.header('origin') === undefined) return view.method;
@@ -130,12 +180,15 @@ function routedMethod(view: RequestView): string {
 }
 
 function carryOut(visit: Visit, found: Found, decision: Decision): void {
+  if ('principal' in decision) visit.principal = decision.principal;
   if (decision.kind === 'pass') passOn(visit, found, decision);
   else if (decision.kind === 'repeat') repeat(visit, decision);
-  else {
-    send(visit, decision.answer);
-    over(visit, decision.answer.status, 'answered', undefined);
-  }
+  else answer(visit, decision.answer);
+}
+
+function answer(visit: Visit, made: Answer): void {
+  send(visit, made);
+  over(visit, made.status, 'answered', undefined);
 }
 
 /** The answer of the first time again; whether it arrives is told to the sale. */
@@ -154,7 +207,7 @@ function repeat(visit: Visit, { sale, answer }: Decision & { readonly kind: 'rep
 
 function passOn(visit: Visit, found: Found, pass: Pass): void {
   const { sale, headers } = pass;
-  const { context, taken } = visit;
+  const { context, taken, edge } = visit;
   const { reply } = taken;
   const { incoming, target, authority, route } = found;
   if (reply.isGone) {
@@ -169,7 +222,13 @@ function passOn(visit: Visit, found: Found, pass: Pass): void {
     incoming,
     reply,
     upgrade,
-    onward: { method: incoming.view.method, upstream: route.upstream, path, headers: onward, isUpgrade: upgrade !== undefined },
+    onward: {
+      method: incoming.view.method,
+      upstream: route.upstream,
+      path,
+      headers: edge?.requestId === undefined ? onward : setRequestId(onward, edge.requestId),
+      isUpgrade: upgrade !== undefined,
+    },
     timeoutMs: route.timeoutMs,
     sale,
     bought: pass,
@@ -211,7 +270,27 @@ function tell(visit: Visit, status: number, ended: RequestOutcome['ended'], told
 function over(visit: Visit, status: number, ended: RequestOutcome['ended'], error: unknown, bytes?: RequestOutcome['bytes']): void {
   if (visit.over) return;
   visit.over = true;
-  const { context, path, route, taken, startedAtMs } = visit;
-  const durationMs = context.clock.nowMs() - startedAtMs;
-  context.onOver({ method: taken.method, path, route: route?.name, status, ended, ...(bytes && { bytes }), durationMs, error });
+  const { context, path, route, taken, edge, incoming, principal, startedAtMs } = visit;
+  context.onOver({
+    method: taken.method,
+    path,
+    route: route?.name,
+    status,
+    ended,
+    durationMs: context.clock.nowMs() - startedAtMs,
+    error,
+    client: incoming?.view.clientAddress ?? plainAddress(taken.remoteAddress),
+    token: principal?.tokenId.slice(0, 8),
+    chargedMsat: edge?.payment === 'charged' ? chargedMsat(visit) : undefined,
+    requestId: edge?.requestId,
+    ...(bytes && { bytes }),
+    answerBytes: edge?.bytes,
+    payment: edge?.payment,
+  });
+}
+
+/** Of a bucket, units are taken and no money. */
+function chargedMsat({ principal, route, incoming }: Visit): Msat | undefined {
+  if (principal?.terms === 'per-request') return principal.amountMsat;
+  return principal?.terms === 'credit' && incoming !== undefined ? route?.offer?.price.of(incoming.view).amountMsat : undefined;
 }

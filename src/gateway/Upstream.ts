@@ -17,6 +17,8 @@ export type UpstreamTarget = {
   readonly origin: string;
   /** Whom to believe, and what to show, over https; default: as everybody does. */
   readonly secureContext?: SecureContext;
+  /** `h2`: HTTP/2 alone; `auto`: over TLS, as the upstream says. Default: HTTP/1.1. */
+  readonly protocol?: 'h2' | 'auto';
 };
 
 /** A request as it goes out. */
@@ -42,8 +44,8 @@ export type AnswerHandler = {
   readonly onHead: (status: number, headers: readonly string[]) => void;
   /** A 101 to a request that asked for it: what the connection says from now on is the handler's, who also ends it. Nobody reads it yet. */
   readonly onSwitch: (headers: readonly string[], wire: Wire) => void;
-  /** Bytes of the body, which are the handler's from now on. */
-  readonly onChunk: (chunk: Chunk) => void;
+  /** Bytes of the body, which are the handler's from now on. `release`: where they are wanted back, is called when nobody looks at them any more, or never. */
+  readonly onChunk: (chunk: Chunk, release?: () => void) => void;
   /** The answer is whole. */
   readonly onEnd: (trailers: readonly string[]) => void;
   /** There will be no whole answer. */
@@ -63,6 +65,8 @@ export type Sending = {
 export type Upstreams = {
   /** Sends a request. The handler is told nothing before this returns, unless it failed at once. */
   readonly send: (request: OnwardRequest, handler: AnswerHandler) => Sending;
+  /** Closes the connections to a target that nobody uses any more. */
+  readonly drop: (target: UpstreamTarget) => void;
   /** Breaks off what is under way and closes every connection. */
   readonly close: () => Promise<void>;
 };

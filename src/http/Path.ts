@@ -26,13 +26,13 @@ export type Target = {
  */
 export function normalize(target: string): Target {
   if (target.length > maxTargetLength) throw malformed(`The request target is longer than ${maxTargetLength} characters.`);
-  const absolute = /^https?:\/\/([^/?#\\@\s]+)((?:[/?].*)?)$/i.exec(target);
+  const absolute = target.startsWith('/') ? null : /^https?:\/\/([^/?#\\@\s]+)((?:[/?].*)?)$/i.exec(target);
   const local = absolute ? (absolute[2] as string) : target;
   const origin = absolute && !local.startsWith('/') ? `/${local}` : local;
   if (!origin.startsWith('/')) throw malformed('The request target is not a path.');
   const at = origin.indexOf('?');
   const query = at < 0 ? '' : origin.slice(at);
-  if (!plainQuery.test(query)) throw malformed('The query has characters that must be percent-encoded.');
+  if (query !== '' && !plainQuery.test(query)) throw malformed('The query has characters that must be percent-encoded.');
   const path = normalizePath(at < 0 ? origin : origin.slice(0, at));
   // An escape is longer than what it stands for, and what is forwarded is no longer than what is taken.
   if (path.length + query.length > maxTargetLength) throw malformed(`The request target is longer than ${maxTargetLength} characters in its normal form.`);

@@ -46,5 +46,6 @@ export function answer(error: FareboxError, headers: Answer['headers'] = []): An
     status,
     headers: [...headers, ['Content-Type', 'application/problem+json'], ['Cache-Control', 'no-store']],
     body: `${JSON.stringify(body)}\n`,
+    problem: { code: error.code, detail: error.message },
   };
 }

@@ -23,6 +23,8 @@ export type Answer = {
   readonly status: number;
   readonly headers: readonly (readonly [name: string, value: string])[];
   readonly body: string | Uint8Array;
+  /** What it refuses, for protocols that say so in other words than a body. */
+  readonly problem?: { readonly code: string; readonly detail: string };
 };
 
 /** Whether a method asks for nothing but an answer, so that giving up on it half-way does no harm. @see RFC 9110, section 9.2.1 */

@@ -29,12 +29,14 @@ export function challenge(request: RequestView, offer: Offer, minted: MintedChal
   const code = why?.code ?? 'PAYMENT_REQUIRED';
   const price = Amount.format(minted.amountMsat);
   const asksProblem = (request.header('accept') ?? '').includes('application/problem+json');
+  const detail =
+    why?.message ?? `This costs ${price}. Pay the invoice and send the request again with: Authorization: L402 <macaroon>:<preimage>${charges(offer)}`;
   const body = Challenge.formatBody({
     amountMsat: minted.amountMsat,
     description: offer.description,
     type: Problem.typeOf(code),
     title: Problem.titleOf(402),
-    detail: why?.message ?? `This costs ${price}. Pay the invoice and send the request again with: Authorization: L402 <macaroon>:<preimage>${charges(offer)}`,
+    detail,
     code,
     invoice: minted.invoice,
     macaroon: minted.token,
@@ -52,6 +54,7 @@ export function challenge(request: RequestView, offer: Offer, minted: MintedChal
       ['Content-Type', asksProblem ? 'application/problem+json' : 'application/json'],
     ],
     body,
+    problem: { code, detail },
   };
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import * as FixedClock from '../testing/FixedClock.ts';
-import { clientKey, createMintLimiter } from './Limits.ts';
+import { clientKey, createMintLimiter, createRequestLimiter } from './Limits.ts';
 
 describe('mint limits', () => {
   test('a client has its minute of challenges, then waits for the next; another client does not', () => {
@@ -27,6 +27,38 @@ describe('mint limits', () => {
   test('a limit below one is a mistake', () => {
     expect(() => createMintLimiter({ perMinute: 0 }, FixedClock.create())).toThrow(RangeError);
     expect(() => createMintLimiter({ perClientPerMinute: Number.NaN }, FixedClock.create())).toThrow(RangeError);
+  });
+});
+
+describe('rates of requests', () => {
+  test('so many at once, then as they refill; each kind and each key by itself', () => {
+    const clock = FixedClock.create();
+    const take = createRequestLimiter(clock);
+    const rate = { requests: 2, perMs: 1000 };
+    expect([take('token', 'a', rate), take('token', 'a', rate), take('token', 'a', rate)]).toEqual([0, 0, 1]);
+    expect([take('token', 'b', rate), take('route', 'a', rate), take('client', 'a', rate)]).toEqual([0, 0, 0]);
+    clock.advance(499);
+    expect(take('token', 'a', rate)).toBe(1);
+    clock.advance(1);
+    expect([take('token', 'a', rate), take('token', 'a', rate)]).toEqual([0, 1]);
+  });
+
+  test('a rate that changes holds at once, and what was taken stays taken', () => {
+    const take = createRequestLimiter(FixedClock.create());
+    expect(take('route', 'a', { requests: 10, perMs: 60_000 })).toBe(0);
+    const slower = { requests: 3, perMs: 60_000 };
+    expect([0, 1, 2, 3].map(() => take('route', 'a', slower))).toEqual([0, 0, 0, 20]);
+    expect(take('route', 'a', { requests: 100, perMs: 60_000 })).toBe(1);
+  });
+
+  test('clients from many addresses push no token and no route out', () => {
+    const take = createRequestLimiter(FixedClock.create());
+    const once = { requests: 1, perMs: 60_000 };
+    take('route', 'a', once);
+    take('token', 'a', once);
+    for (let i = 0; i < 30_000; i++) take('client', `client ${i}`, once);
+    expect([take('route', 'a', once), take('token', 'a', once)]).toEqual([60, 60]);
+    expect(take('client', 'client 0', once), 'it was forgotten: what is kept is bounded').toBe(0);
   });
 });
 

@@ -15,8 +15,24 @@ export type MintLimits = {
 /** Asks for one; the answer is 0 where it was granted, or after how many seconds to ask again. */
 export type MintLimiter = (clientAddress: string) => number;
 
+/** So many requests in a time, as `100/s` says it: all at once, or one after the other as they refill. */
+export type RequestRate = {
+  /** From 1 on. */
+  readonly requests: number;
+  readonly perMs: number;
+};
+
+/** Whose requests are counted together: a client address's, a token's, or a route's. */
+export type RateScope = 'client' | 'token' | 'route';
+
+/** Asks for a request of whoever `key` is; the answer is 0 where it may go on, or after how many seconds to ask again. */
+export type RequestLimiter = (scope: RateScope, key: string, rate: RequestRate) => number;
+
 /** Most clients whose buckets are kept; the half of them that asked last is kept for certain. */
 const maxClients = 10_000;
+
+/** Most routes whose buckets are kept. */
+const maxRoutes = 100_000;
 
 /**
  * Buckets that hold a minute's worth and refill steadily.
@@ -36,6 +52,21 @@ export function createMintLimiter(limits: MintLimits, clock: Clock): MintLimiter
       bucket.tokens -= 1;
       all.tokens -= 1;
     }
+    return wait;
+  };
+}
+
+/**
+ * Buckets for requests, full at first. A rate that changes holds at once: what is left in a bucket stays, as far as it fits. Each kind has a table of
+ * its own, so that strangers who come from many addresses push no route's bucket out.
+ */
+export function createRequestLimiter(clock: Clock): RequestLimiter {
+  const tables = { client: createBuckets(), token: createBuckets(), route: createBuckets(maxRoutes) };
+  return (scope, key, { requests, perMs }) => {
+    const nowMs = clock.nowMs();
+    const bucket = tables[scope](scope === 'client' ? clientKey(key) : key, requests, nowMs);
+    const wait = shortOf(bucket, requests, nowMs, perMs);
+    if (wait === 0) bucket.tokens -= 1;
     return wait;
   };
 }
@@ -64,14 +95,14 @@ type Bucket = { tokens: number; atMs: number };
  * The bucket of each client, a full one for a new client. Two generations: who asks moves to the young one, and when that is full, the old
  * one goes as a whole. Looking for the one that asked longest ago took longer, in a full table, than all the rest of a challenge.
  */
-function createBuckets(): (key: string, tokens: number, atMs: number) => Bucket {
+function createBuckets(most = maxClients): (key: string, tokens: number, atMs: number) => Bucket {
   let young = new Map<string, Bucket>();
   let old = new Map<string, Bucket>();
   return (key, tokens, atMs) => {
     const recent = young.get(key);
     if (recent !== undefined) return recent;
     const bucket = old.get(key) ?? { tokens, atMs };
-    if (young.size >= maxClients / 2) {
+    if (young.size >= most / 2) {
       old = young;
       young = new Map();
     }
@@ -81,11 +112,11 @@ function createBuckets(): (key: string, tokens: number, atMs: number) => Bucket 
 }
 
 /** Refills a bucket and says after how many whole seconds it will hold a token; 0 where it does. */
-function shortOf(bucket: Bucket, perMinute: number, nowMs: number): number {
-  bucket.tokens = Math.min(perMinute, bucket.tokens + (Math.max(0, nowMs - bucket.atMs) * perMinute) / 60_000);
+function shortOf(bucket: Bucket, many: number, nowMs: number, perMs = 60_000): number {
+  bucket.tokens = Math.min(many, bucket.tokens + (Math.max(0, nowMs - bucket.atMs) * many) / perMs);
   // A clock that goes back and comes again fills nothing twice; one that was set back for good is followed.
   if (nowMs > bucket.atMs || nowMs < bucket.atMs - setBackMs) bucket.atMs = nowMs;
-  return bucket.tokens >= 1 ? 0 : Math.ceil(((1 - bucket.tokens) * 60) / perMinute);
+  return bucket.tokens >= 1 ? 0 : Math.max(1, Math.ceil(((1 - bucket.tokens) * perMs) / (1000 * many)));
 }
 
 function positive(limit: number, name: string): number {

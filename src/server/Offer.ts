@@ -6,6 +6,7 @@ import * as Caveat from '../core/Caveat.ts';
 import type { Receiver } from '../lightning/Lightning.ts';
 import type { Outage } from './Denials.ts';
 import { checked as checkQuota, type FreeQuotaOptions } from './FreeQuota.ts';
+import type { RequestRate } from './Limits.ts';
 import type { Price } from './Price.ts';
 import * as path from './policies/path.ts';
 import type { Consume, Terms } from './terms/Terms.ts';
@@ -39,6 +40,8 @@ export type Offer = {
   readonly leased: number | undefined;
   /** When what was paid for is spent, where uses are counted. */
   readonly consume: Consume;
+  /** How often one token may be used, whatever is left on it; undefined: as often as its holder likes. */
+  readonly tokenRate?: RequestRate | undefined;
 };
 
 /** What an offer is made from. */

@@ -106,6 +106,39 @@ describe('passes', () => {
   });
 });
 
+describe('how often a token may be used', () => {
+  const rated = { ...hour, tokenRate: { requests: 2, perMs: 60_000 } };
+
+  test('is counted on what was verified: beyond it 429, when to come again, and no invoice', async () => {
+    const desk = await openDesk();
+    const [bought, other] = [await desk.buy(rated, view('/pass')), await desk.buy(rated, view('/pass'))];
+    const use = (authorization: string) => desk.ask(rated, view('/pass', { authorization }));
+    // Whoever knows the token and not its preimage, or spoils it, takes nothing of it.
+    const [token = ''] = bought.authorization.split(':');
+    for (let i = 0; i < 5; i++) expect((await use(`${token}:${'0'.repeat(64)}`)).kind).toBe('refuse');
+    const narrowed = `L402 ${Macaroon.format(Macaroon.attenuate(bought.macaroon, ['n_uses=9']))}:${bought.preimage}`;
+    expect([(await use(bought.authorization)).kind, (await use(narrowed)).kind]).toEqual(['pass', 'pass']);
+    const refused = await use(bought.authorization);
+    if (refused.kind !== 'refuse') throw new Error(refused.kind);
+    expect([refused.answer.status, codeOf(refused)]).toEqual([429, 'RATE_LIMITED']);
+    expect(refused.answer.headers.filter(([name]) => /^(retry-after|www-authenticate)$/i.test(name))).toEqual([['Retry-After', '30']]);
+    expect((await use(other.authorization)).kind).toBe('pass');
+    desk.clock.advance(30_000);
+    expect((await use(bought.authorization)).kind).toBe('pass');
+    await desk.close();
+  });
+
+  test('may be counted elsewhere, and is waited for', async () => {
+    const waits = [0, 7];
+    const rates = { mint: () => 0, give: () => undefined, take: async () => waits.shift() ?? 0 };
+    const desk = await openDesk({ rates });
+    const { authorization } = await desk.buy(rated, view('/pass'));
+    const [first, second] = [await desk.ask(rated, view('/pass', { authorization })), await desk.ask(rated, view('/pass', { authorization }))];
+    expect([first.kind, codeOf(second)]).toEqual(['pass', 'RATE_LIMITED']);
+    await desk.close();
+  });
+});
+
 describe('a pass that is remembered', () => {
   /** A desk whose keys count how often a token was hashed, with a pass that has been used. */
   const openUsed = async (overrides: Partial<PaywallOptions> = {}) => {

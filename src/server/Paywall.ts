@@ -18,7 +18,7 @@ import type { StoredAnswer } from '../store/Store.ts';
 import * as Answers from './Answers.ts';
 import * as Carvings from './Carvings.ts';
 import type { Decision } from './Decision.ts';
-import { type Denials, followDenials, noDenials } from './Denials.ts';
+import { type Denials, followDenials, noDenials, type Outage } from './Denials.ts';
 import { createEvents, type Events, type PaywallNews } from './Events.ts';
 import type { FreeQuotaOptions } from './FreeQuota.ts';
 import { createIntrospect, type Introspect } from './Introspection.ts';
@@ -52,6 +52,8 @@ export type Paywall = {
   readonly introspect: Introspect;
   /** Whether somebody who was let through has been revoked since. `unknown`: for longer than the last list is good, it could not be found out. */
   readonly standing: (principal: Principal, branches: readonly string[]) => 'good' | 'denied' | 'unknown';
+  /** Whether what is sold can be served as far as the store is concerned: not where it is away, or has not answered for longer than an outage is borne. */
+  readonly serves: (outage: Outage) => boolean;
   readonly events: Events;
   /** Writes what is still to be written and stops following the store. Store and receiver stay open: they belong to whoever made them. */
   readonly close: () => Promise<void>;
@@ -110,6 +112,7 @@ export async function createPaywall(options: PaywallOptions): Promise<Paywall> {
     check: (request, target, offer) => decide(desk, request, target, offer),
     standing: (principal, branches) => desk.denials.judge(principal, branches),
     introspect: createIntrospect({ keys, denials: desk.denials, store, clock, skipUnknownCaveats, takesOf }),
+    serves: (outage) => desk.denials.judge(nobody, [], outage) !== 'unknown',
     close: async () => {
       await desk.denials.close();
       await leases?.close();
@@ -118,6 +121,9 @@ export async function createPaywall(options: PaywallOptions): Promise<Paywall> {
     },
   };
 }
+
+/** Whom no list names: asked about, it shows whether there is one. */
+const nobody = { paymentHash: '', tokenId: '', fingerprint: '', mintedAt: Number.POSITIVE_INFINITY };
 
 /** What deciding needs. */
 type Desk = {
@@ -173,7 +179,15 @@ function decide(desk: Desk, request: RequestView, target: Path.Target, offer: Of
   if (takes === undefined) {
     return answerInvalid(desk, asked, new FareboxError('CREDENTIAL_WRONG_SERVICE', `This token was sold as "${principal.terms}", which is not served here.`));
   }
-  return offer.verify === 'preimage' ? serve(desk, asked, verified, takes) : serveSettled(desk, asked, verified, takes);
+  // Counted on what was verified: garbage fills no table, and nobody is held up for another's token.
+  if (offer.tokenRate === undefined) return redeem(desk, asked, verified, takes);
+  const wait = desk.rates.take('token', principal.tokenId, offer.tokenRate);
+  const goOn = (seconds: number) => (seconds > 0 ? refuse(desk, Refusals.tooOften(seconds), offer) : redeem(desk, asked, verified, takes));
+  return typeof wait === 'number' ? goOn(wait) : wait.then(goOn);
+}
+
+function redeem(desk: Desk, asked: Asked, verified: VerifiedPrincipal, takes: bigint): Decision | Promise<Decision> {
+  return asked.offer.verify === 'preimage' ? serve(desk, asked, verified, takes) : serveSettled(desk, asked, verified, takes);
 }
 
 /** What a call takes off what this credential bought; undefined where it is not served with it. What was sold for a whole service is spent where that is priced. */

@@ -25,6 +25,13 @@ export function uncountable(): FareboxError {
   );
 }
 
+/** A token that is good, and used faster than its seller lets it be. */
+export function tooOften(retryAfterSeconds: number): FareboxError {
+  return new FareboxError('RATE_LIMITED', 'This token is used faster than is allowed here. Ask again later; do not pay again.', {
+    details: { retryAfterSeconds },
+  });
+}
+
 /** What is told to the seller where what would be minted is revoked. */
 export function revokedKeys(): FareboxError {
   return new FareboxError('KEYS_REVOKED', revokedAdvice);

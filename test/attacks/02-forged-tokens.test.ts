@@ -9,7 +9,7 @@ import * as Macaroon from '../../src/core/Macaroon.ts';
 import * as Preimage from '../../src/core/Preimage.ts';
 import { fingerprintOf } from '../../src/server/RootKeys.ts';
 import { type Bought, masterKey, type Shop } from '../conformance/shop/shop.ts';
-import { askRaw, auth, changed, codeOf, enter, expectRefused, expectServed, names, path, standing } from './thief.ts';
+import { askRaw, auth, changed, codeOf, enter, expectRefused, expectServed, path, standing, wires } from './thief.ts';
 
 const keyless: readonly (readonly [string, Uint8Array])[] = [
   ['zeros', new Uint8Array(32)],
@@ -46,7 +46,7 @@ function partsOf(
   return parts;
 }
 
-describe.each(names)('%s', (name) => {
+describe.each(wires)('%s', (name) => {
   test.each(keyless)('made under %s: nothing', async (_, key) => {
     const shop = await enter(name);
     const bought = await shop.buy(path);

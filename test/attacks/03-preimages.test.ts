@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { toHex } from '../../src/core/internal/bytes.ts';
 import * as Macaroon from '../../src/core/Macaroon.ts';
 import type { Bought } from '../conformance/shop/shop.ts';
-import { auth, challengeOf, enter, expectRefused, expectServed, names, path } from './thief.ts';
+import { auth, challengeOf, enter, expectRefused, expectServed, path, wires } from './thief.ts';
 
 const malformed = { status: 401, code: 'CREDENTIAL_MALFORMED' } as const;
 const unpaid = { status: 401, code: 'CREDENTIAL_UNPAID' } as const;
@@ -13,7 +13,7 @@ const unpaid = { status: 401, code: 'CREDENTIAL_UNPAID' } as const;
 const hexOf = ({ macaroon }: Pick<Bought, 'macaroon'>, ...caveats: readonly string[]) => toHex(Macaroon.encode(Macaroon.attenuate(macaroon, caveats)));
 const hashOf = ({ macaroon }: Pick<Bought, 'macaroon'>) => toHex(macaroon.identifier.subarray(2, 34));
 
-describe.each(names)('%s', (name) => {
+describe.each(wires)('%s', (name) => {
   test.each<readonly [string, (bought: Bought) => string, typeof malformed | typeof unpaid]>([
     ['none', ({ token }) => `L402 ${token}`, malformed],
     ['none behind a colon', ({ token }) => `L402 ${token}:`, malformed],

@@ -7,7 +7,7 @@ import { pass } from '../../src/server/terms/Pass.ts';
 import { masterKey, type Shop } from '../conformance/shop/shop.ts';
 import type { StandRoute } from '../conformance/shop/stands.ts';
 import type { Upstream } from '../conformance/shop/upstream.ts';
-import { askRaw, auth, codeOf, enter, expectRefused, expectServed, names, narrowed, path, standing } from './thief.ts';
+import { askRaw, auth, codeOf, enter, expectRefused, expectServed, narrowed, path, standing, wires } from './thief.ts';
 
 const elsewhere = { status: 402, code: 'CREDENTIAL_WRONG_SERVICE' } as const;
 
@@ -25,7 +25,7 @@ const shelves = ({ url }: Upstream): readonly StandRoute[] => [
   { methods: ['GET'], host: 'dear.test', path: '/data', upstream: url, options: { price: '900 sat', service: 'dear' } },
 ];
 
-describe.each(names)('%s', (name) => {
+describe.each(wires)('%s', (name) => {
   test.each([
     ['another route of the same service', '/docs/cheap', '/docs/dear'],
     ['a route of another service', '/docs/cheap', '/monthly'],
@@ -143,7 +143,7 @@ describe.each(names)('%s', (name) => {
 });
 
 /** The same shop for another tenant: the same master key, or one of his own. */
-function tenant(name: (typeof names)[number], realm: string, master = masterKey): Promise<Shop> {
+function tenant(name: (typeof wires)[number], realm: string, master = masterKey): Promise<Shop> {
   return enter(name, { keys: createRootKeys({ masters: [master], network: 'sandbox', realm }) });
 }
 

@@ -9,7 +9,7 @@ import * as Price from '../../src/server/Price.ts';
 import { createRootKeys } from '../../src/server/RootKeys.ts';
 import { perRequest } from '../../src/server/terms/PerRequest.ts';
 import { masterKey } from '../conformance/shop/shop.ts';
-import { askRaw, auth, challengeOf, enter, expectRefused, expectServed, names } from './thief.ts';
+import { askRaw, auth, challengeOf, enter, expectRefused, expectServed, wires } from './thief.ts';
 
 /** Paths that try to end their caveat and begin another one. */
 const inserts = [
@@ -35,7 +35,7 @@ const inserts = [
 
 const mean = ['services=vault:0', 'deep_terms=pass', '\nservices=vault:0', 'a,b:c=d', '"', "'", ' '];
 
-describe.each(names)('%s', (name) => {
+describe.each(wires)('%s', (name) => {
   test.each(inserts)('bought at %s, the token is for that path of that service, and for nothing else', async (target) => {
     const shop = await enter(name);
     const { token, macaroon } = await challengeOf(shop, target);

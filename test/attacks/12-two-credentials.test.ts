@@ -7,7 +7,7 @@ import * as Macaroon from '../../src/core/Macaroon.ts';
 import * as Receipt from '../../src/core/Receipt.ts';
 import type { PaywallEvent } from '../../src/server/Events.ts';
 import type { Ask, Bought, Shop } from '../conformance/shop/shop.ts';
-import { auth, challengeOf, codeOf, enter, expectRefused, expectServed, names, narrowed, path } from './thief.ts';
+import { auth, challengeOf, codeOf, enter, expectRefused, expectServed, narrowed, path, wires } from './thief.ts';
 
 const hashOf = ({ macaroon }: Pick<Bought, 'macaroon'>) => toHex(macaroon.identifier.subarray(2, 34));
 
@@ -62,7 +62,7 @@ async function expectBelongsTo(shop: Shop, events: readonly PaywallEvent[], good
   if (typeof principal === 'string') expect(JSON.parse(principal)).toMatchObject({ paymentHash: hashOf(good), amountMsat: '50000', capabilities: [] });
 }
 
-describe.each(names)('%s', (name) => {
+describe.each(wires)('%s', (name) => {
   test.each(ways)('%s: the good one is metered, the other is left alone', async (_, send) => {
     const shop = await enter(name);
     const events: PaywallEvent[] = [];

@@ -11,7 +11,9 @@ import type * as FixedClock from '../../src/testing/FixedClock.ts';
 import type { Bought, Shop } from '../conformance/shop/shop.ts';
 import { timeoutMs } from '../conformance/shop/shop.ts';
 import { answerText } from '../conformance/shop/upstream.ts';
-import { type Closing, closeAll } from '../gateway/harness.ts';
+import { answer, flags, frames, ok, openFrames, reset } from '../gateway/frames.ts';
+import { ask, type Closing, closeAll, openStage, recordSale, sellWith } from '../gateway/harness.ts';
+import { testBurntCalls } from './calls.ts';
 import { buyThing, calls, enterCounted, expectEnded, fewThings, spendRest, things } from './counted.ts';
 import { soon } from './soon.ts';
 import { askUntilFree, auth, codeOf, enter, expectServed, names, path, standing } from './thief.ts';
@@ -247,5 +249,42 @@ describe('WebSockets', () => {
     await shop.ended('delivered');
     expect((await standing(shop)).charged).toBe(1);
     expect(await statusOf(await dial(live, authorization))).toBe(402);
+  });
+});
+
+describe('over HTTP/2', () => {
+  const closing: Closing = [];
+  afterEach(() => closeAll(closing));
+
+  describe('calls of gRPC', () => testBurntCalls(closing));
+
+  test('an answer that its upstream resets is given back, also where it says that nothing is wrong', async () => {
+    const upstream = await openFrames(closing, (connection, { type, stream }) => {
+      if (type !== frames.headers) return;
+      connection.send(frames.headers, flags.endHeaders, stream, ok);
+      connection.send(frames.data, 0, stream, Buffer.from('half of'));
+      reset(connection, stream, 0);
+    });
+    const sale = recordSale();
+    const service = { upstream: { url: `http://127.0.0.1:${upstream.port}`, protocol: 'h2' } };
+    const stage = await openStage(closing, { upstream: 0, service, check: sellWith(sale) });
+    await expect(ask(stage.port, '/a')).rejects.toThrow();
+    await stage.over(1);
+    expect(sale.told).toEqual(['head 200', 'end upstream-broke']);
+  });
+
+  test('what an upstream says that it did nothing with is asked for again, and one use pays for it', async () => {
+    let count = 0;
+    const upstream = await openFrames(closing, (connection, { type, stream }) => {
+      if (type !== frames.headers) return;
+      if (++count === 1) reset(connection, stream, 7);
+      else answer(connection, stream);
+    });
+    const sale = recordSale();
+    const service = { upstream: { url: `http://127.0.0.1:${upstream.port}`, protocol: 'h2' } };
+    const stage = await openStage(closing, { upstream: 0, service, check: sellWith(sale) });
+    expect((await ask(stage.port, '/a')).text).toBe('ok');
+    await stage.over(1);
+    expect(sale.told).toEqual(['head 200', 'end delivered']);
   });
 });

@@ -4,7 +4,7 @@
 import { once } from 'node:events';
 import { Agent, type IncomingMessage, request as send } from 'node:http';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import * as Identifier from '../../src/core/Identifier.ts';
 import { fromUtf8, toBase64, toBase64Url, toHex } from '../../src/core/internal/bytes.ts';
 import * as Macaroon from '../../src/core/Macaroon.ts';
@@ -12,15 +12,17 @@ import * as Preimage from '../../src/core/Preimage.ts';
 import type { Receiver } from '../../src/lightning/Lightning.ts';
 import type { PaywallOptions } from '../../src/server/PaywallOptions.ts';
 import { createRootKeys } from '../../src/server/RootKeys.ts';
-import { type Bought, masterKey, type Shop, type StandName } from '../conformance/shop/shop.ts';
-import { enter, names, path } from './thief.ts';
+import { type Bought, masterKey, type Shop, type ShopName } from '../conformance/shop/shop.ts';
+import { type Closing, closeAll } from '../gateway/harness.ts';
+import { testGarbageCalls } from './calls.ts';
+import { enter, path, wires } from './thief.ts';
 
 const ours = createRootKeys({ masters: [masterKey], network: 'sandbox', realm: 'test' });
 
 type Headers = { readonly [name: string]: string | string[] };
 
 /** A shop that writes down every call to its store and its node. */
-async function openWatched(name: StandName, overrides: Partial<PaywallOptions> = {}): Promise<{ shop: Shop; calls: () => readonly string[] }> {
+async function openWatched(name: ShopName, overrides: Partial<PaywallOptions> = {}): Promise<{ shop: Shop; calls: () => readonly string[] }> {
   const node: string[] = [];
   const watch = (own: Receiver): Receiver => {
     const methods = Object.entries(own).map(([method, value]: [string, unknown]) => {
@@ -117,7 +119,7 @@ function garbage(unpaid: string, spent: Bought): fc.Arbitrary<Headers> {
   );
 }
 
-describe.each(names)('behind %s', (name) => {
+describe.each(wires)('behind %s', (name) => {
   test('a thousand garbage credentials: 401, and no call to store or node', async () => {
     const { shop, calls } = await openWatched(name);
     const spent = await shop.buy(path);
@@ -160,4 +162,10 @@ describe.each(names)('behind %s', (name) => {
     expect(answers.filter(({ status }) => status === 429).length).toBe(17);
     expect(calls()).toEqual(Array(3).fill('createInvoice'));
   });
+});
+
+describe('calls of gRPC', () => {
+  const closing: Closing = [];
+  afterEach(() => closeAll(closing));
+  testGarbageCalls(closing);
 });

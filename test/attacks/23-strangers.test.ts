@@ -7,15 +7,16 @@ import type { Receiver } from '../../src/lightning/Lightning.ts';
 import type { PaywallOptions } from '../../src/server/PaywallOptions.ts';
 import type { Ask, Shop } from '../conformance/shop/shop.ts';
 import { isFar } from './stores.ts';
-import { enter, names, path } from './thief.ts';
+import { enter, path, wires } from './thief.ts';
 
 /** A gateway behind a proxy that it trusts, through which clients come from wherever they say. */
 const openBehindProxy = (overrides: Partial<PaywallOptions>): Promise<Shop> => enter('gateway', overrides, { gateway: { trustedProxies: ['127.0.0.1'] } });
 /** A server's own line has a timer or two now and then; whoever is not paid leaves none. */
-const timersOf = isFar ? 3 : 1;
+/** One timer looks after all connections of HTTP/2. */
+const timersOf = (name: string) => (isFar ? 3 : name === 'gateway over HTTP/2' ? 2 : 1);
 const from = (address: string): Ask => ({ headers: { 'x-forwarded-for': address } });
 
-describe.each(names)('behind %s', (name) => {
+describe.each(wires)('behind %s', (name) => {
   test('a client gets so many invoices a minute, whatever it asks for, and one more when its time has come', async () => {
     const { get, invoices, clock, upstream } = await enter(name, { mintLimits: { perClientPerMinute: 4 } });
     const asks: readonly (readonly [string, Ask?])[] = [
@@ -68,7 +69,7 @@ describe.each(names)('behind %s', (name) => {
     const idle = clock.timers();
     await Promise.all(Array.from({ length: 100 }, (_, index) => get(`${path}&n=${index}`)));
     expect(asked()).toEqual([]);
-    expect(clock.timers() - idle).toBeLessThan(timersOf);
+    expect(clock.timers() - idle).toBeLessThan(timersOf(name));
     expect(await store.totals()).toMatchObject({ receivedMsat: 0n, payments: 0 });
     // The same watch sees a purchase.
     const { authorization } = await buy(path);
@@ -95,7 +96,7 @@ describe.each(names)('behind %s', (name) => {
     expect(statuses.sort()).toEqual([...Array(25).fill(429), ...Array(5).fill(503)]);
     expect((await Promise.all(refused)).filter(Boolean).length).toBe(25);
     expect(waiting).toBe(5);
-    expect(clock.timers() - idle).toBeLessThan(timersOf);
+    expect(clock.timers() - idle).toBeLessThan(timersOf(name));
   });
 });
 
@@ -153,3 +154,18 @@ function flood(port: number, addresses: readonly string[]): Promise<{ readonly [
     socket.write(addresses.map((address) => `GET ${path} HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: ${address}\r\n\r\n`).join(''));
   });
 }
+
+describe('a gateway that bounds requests', () => {
+  test('makes no invoice, asks no store and reaches no upstream for one that is too many, whatever it brings', async () => {
+    const { get, buy, invoices, upstream, asked } = await enter('gateway', {}, { gateway: { limits: { requestsPerClient: '3/m' } } });
+    const { authorization } = await buy('/pass');
+    const answers = [];
+    for (const headers of [{}, {}, {}, { authorization }, { authorization: 'L402 garbage' }]) answers.push(await get('/pass', { headers }));
+    const before = asked().length;
+    expect(answers.map(({ status }) => status)).toEqual([402, 402, 429, 429, 429]);
+    expect(answers.slice(2).map(({ lines, headers }) => [lines, headers['retry-after']])).toEqual(Array(3).fill([[], '20']));
+    expect([invoices(), upstream.seen.length]).toEqual([3, 0]);
+    await get('/pass');
+    expect(asked().length).toBe(before);
+  });
+});

@@ -6,9 +6,9 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { createRootKeys } from '../../src/server/RootKeys.ts';
 import { createTrials } from '../../src/server/Trials.ts';
 import * as FixedClock from '../../src/testing/FixedClock.ts';
-import { masterKey, type Shop, type StandName } from '../conformance/shop/shop.ts';
+import { masterKey, type Shop, type ShopName } from '../conformance/shop/shop.ts';
 import { ask, type Closing, closeAll, letThrough, openStage, openUpstream, valuesOf } from '../gateway/harness.ts';
-import { enter, names, path } from './thief.ts';
+import { enter, path, wires } from './thief.ts';
 
 const closing: Closing = [];
 afterEach(() => closeAll(closing));
@@ -46,7 +46,7 @@ const claims = [
 ];
 const saying = (name: string, address: string) => ({ headers: { [name]: /^forwarded$/i.test(name) ? `for=${address}` : address } });
 
-describe.each(names)('behind %s', (name) => {
+describe.each(wires)('behind %s', (name) => {
   test('an address of the client’s own making buys no invoice beyond its limit', async () => {
     const shop = await enter(name, { mintLimits: { perClientPerMinute: 1 } });
     expect((await shop.get(path)).status).toBe(402);
@@ -58,7 +58,7 @@ describe.each(names)('behind %s', (name) => {
 });
 
 /** What is given away at one address to three clients, two requests each, told apart by trial tokens. */
-const enterTrials = (name: StandName, gateway = {}): Promise<Shop> => {
+const enterTrials = (name: ShopName, gateway = {}): Promise<Shop> => {
   const free = { requests: 2, seconds: 86_400, clients: 3 };
   const routes = ({ url }: { readonly url: string }) =>
     ['tool', 'other'].map((service) => ({ methods: ['GET'], path: `/${service}`, upstream: url, options: { price: '50 sat', service, free } }));
@@ -73,7 +73,7 @@ async function taste({ get }: Shop, { path = '/tool', trial, from }: { readonly 
   return { left: status === 200 ? Number(headers['l402-free']) : status, trial: headers['l402-trial'] as string | undefined };
 }
 
-describe.each(names)('what is given away, behind %s', (name) => {
+describe.each(wires)('what is given away, behind %s', (name) => {
   test('whoever hoards trial tokens has no more than the shares of his address, and takes nobody’s who has one', async () => {
     const shop = await enterTrials(name);
     const mine = (await taste(shop, {})).trial;
@@ -257,4 +257,27 @@ test('where the request came in, and over what, is not the client’s to say', a
     ['X-Forwarded-Host', '127.0.0.1'],
   ]);
   expect(valuesOf(lines, 'host')).toEqual([`127.0.0.1:${upstream.port}`]);
+});
+
+describe('how often a client asks', () => {
+  const limits = { requestsPerClient: '2/m' };
+
+  test('is counted on its connection, whatever address it claims', async () => {
+    const upstream = await openUpstream(closing);
+    const stage = await openStage(closing, { upstream: upstream.port, top: { limits } });
+    const statuses: number[] = [];
+    for (const [index, claim] of claims.entries()) statuses.push((await ask(stage.port, '/a', { headers: [claim, `192.0.2.${index}`] })).status);
+    expect(statuses).toEqual(claims.map((_, index) => (index < 2 ? 200 : 429)));
+    expect(upstream.seen).toHaveLength(2);
+  });
+
+  test('is counted on what the proxy saw, where there is one that is trusted', async () => {
+    const upstream = await openUpstream(closing);
+    const stage = await openStage(closing, { upstream: upstream.port, top: { limits, trustedProxies: ['127.0.0.1'] } });
+    const statuses: number[] = [];
+    for (const made of ['192.0.2.1', '192.0.2.2', '192.0.2.3'])
+      statuses.push((await ask(stage.port, '/a', { headers: ['X-Forwarded-For', `${made}, 8.8.8.8`] })).status);
+    expect(statuses).toEqual([200, 200, 429]);
+    expect((await ask(stage.port, '/a', { headers: ['X-Forwarded-For', '9.9.9.9'] })).status).toBe(200);
+  });
 });

@@ -6,7 +6,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import type { Shop } from '../conformance/shop/shop.ts';
 import type { StandRoute } from '../conformance/shop/stands.ts';
 import { ask, type Closing, closeAll, openStage, openUpstream, recordSale, type Seen, sellWith, valuesOf } from '../gateway/harness.ts';
-import { auth, enter, names, path } from './thief.ts';
+import { auth, enter, path, wires } from './thief.ts';
 
 const closing: Closing = [];
 afterEach(() => closeAll(closing));
@@ -146,7 +146,7 @@ describe('what the upstream behind the gateway hears of a paid request', () => {
   });
 });
 
-describe.each(names)('behind %s', (name) => {
+describe.each(wires)('behind %s', (name) => {
   const headers = Object.fromEntries(all);
 
   test('no header talks the price down', async () => {
@@ -201,4 +201,15 @@ test('the host that was asked decides between a cheap service and a dear one, no
   expect((await raw('/a', 'cheap.example')).status).toBe(404);
   expect((await raw('http://cheap.example/a', 'dear.example')).status).toBe(200);
   expect(asked).toEqual(['dear', 'dear']);
+});
+
+test('an id that a stranger gives his request is nobody’s: what is logged and told is ours, and there is one', async () => {
+  const upstream = await openUpstream(closing, (_, response) => response.writeHead(200, { 'X-Request-Id': 'of-somebody-else' }).end('ok'));
+  const stage = await openStage(closing, { upstream: upstream.port, top: { logs: {} } });
+  const strange = ['X-Request-Id', 'of-somebody-else', 'X_Request_Id', 'of-somebody-else', 'x-request_id', 'of-somebody-else'];
+  const answer = await ask(stage.port, '/a', { headers: strange });
+  const [{ requestId } = { requestId: '' }] = await stage.over(1);
+  expect(requestId).toMatch(/^[0-9a-f]{16}-1$/);
+  expect(upstream.seen[0]?.lines.filter(([name]) => /^x[-_]request[-_]id$/i.test(name))).toEqual([['X-Request-Id', requestId]]);
+  expect(valuesOf(answer.lines, 'x-request-id')).toEqual([requestId]);
 });

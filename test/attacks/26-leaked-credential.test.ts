@@ -13,6 +13,7 @@ import { namesOurScheme } from '../../src/http/headers.ts';
 import type { Bought, Shop } from '../conformance/shop/shop.ts';
 import type { StandRoute } from '../conformance/shop/stands.ts';
 import { ask, type Closing, closeAll, openRaw, openStage, openTcp, openUpstream, type Seen, valuesOf } from '../gateway/harness.ts';
+import { testLeakedCalls } from './calls.ts';
 import { enter, path } from './thief.ts';
 import { enterLive, handshake, live, livePass, statusOf } from './webSockets.ts';
 
@@ -217,3 +218,5 @@ test.each([live, livePass])('in the handshake of a WebSocket it stops as well: %
   expect(heads[1]).toContain('\r\nAuthorization: Bearer mine\r\n');
   for (const secret of secretsOf(other)) expect(received().toLowerCase()).not.toContain(secret.toLowerCase());
 });
+
+describe('calls of gRPC', () => testLeakedCalls(closing));

@@ -5,6 +5,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { createConfig } from '../../src/gateway/Config.ts';
 import { type Closing, closeAll, letThrough, openRaw, openStage, openTcp, openUpstream, type Seen, valuesOf } from '../gateway/harness.ts';
+import { smugglingOverHttp2 } from './smugglingHttp2.ts';
 import { enter, names, path, sendRaw } from './thief.ts';
 import { agreed, enterLive, handshake, key, live, statusOf } from './webSockets.ts';
 
@@ -395,6 +396,7 @@ function expectFramedOnce(seen: Seen | undefined): void {
   expect(valuesOf(seen?.lines ?? [], 'host')).toHaveLength(1);
 }
 
+smugglingOverHttp2();
 describe('behind the handshake of a WebSocket', () => {
   const refusal = 'HTTP/1.1 403 No\r\nContent-Length: 4\r\n\r\nnono';
 

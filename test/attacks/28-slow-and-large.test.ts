@@ -20,6 +20,7 @@ import {
   sellWith,
   settled,
 } from '../gateway/harness.ts';
+import { floodsOverHttp2 } from './floodsHttp2.ts';
 import { soon } from './soon.ts';
 import { codeOf, enter, path, standing } from './thief.ts';
 import { close, ends, enterLive, live, livePass, statusOf } from './webSockets.ts';
@@ -229,7 +230,7 @@ describe('connections', () => {
     expect((await ask(stage.port, '/a')).status).toBe(200);
   });
 
-  test('on which a thousand requests are sent ahead cost one at a time', async () => {
+  test('on which a hundred requests are sent ahead cost one at a time; one more ends the connection', async () => {
     let checks = 0;
     const upstream = await openTcp(closing, () => {});
     const stage = await openStage(closing, {
@@ -240,10 +241,17 @@ describe('connections', () => {
       },
     });
     const client = await openRaw(closing, stage.port);
-    client.write('GET /a HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(1000));
+    const requests = (count: number) => 'GET /a HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(count);
+    client.write(requests(101));
     while (checks === 0) await new Promise((resolve) => setImmediate(resolve));
     await settled(() => checks);
     expect(checks).toBe(1);
+    client.write(requests(1));
+    expect(await ended(client)).not.toBe('nothing happened');
+    const greedy = await openRaw(closing, stage.port);
+    greedy.write(requests(10_000));
+    expect(await ended(greedy)).not.toBe('nothing happened');
+    expect(checks).toBe(2);
   });
 });
 
@@ -275,6 +283,7 @@ describe('what is not served', () => {
   });
 });
 
+floodsOverHttp2();
 describe('a WebSocket that never ends', () => {
   /** The clock leaps: what is known of revocations does not grow old by it. */
   const steady = { revocationStaleMs: 100_000_000 };

@@ -4,11 +4,11 @@
  */
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:https';
 import { createServer as createTcpServer } from 'node:net';
 import { connect, createServer as createTlsServer, getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { ask, type Closing, closeAll, openStage, portOf, recordSale, sellWith } from '../gateway/harness.ts';
+import { openSecureServer } from '../gateway/secure.ts';
 import { codeOf } from './thief.ts';
 
 type Certificates = {
@@ -39,26 +39,31 @@ function turnOff(): void {
 /** An upstream over TLS that counts the requests that it was trusted with. */
 async function openUpstream(certificate: keyof Certificates): Promise<{ port: number; requests: () => number }> {
   let requests = 0;
-  const server = createServer({ key: certificates.serverKey, cert: certificates[certificate] }, (_, response) => {
+  const port = await openSecureServer(closing, { key: certificates.serverKey, cert: certificates[certificate] }, (_, response) => {
     requests++;
     response.end('ok');
   });
-  await once(server.listen(0, '127.0.0.1'), 'listening');
-  closing.push(() => {
-    server.closeAllConnections();
-    return new Promise((resolve) => server.close(resolve));
-  });
-  return { port: portOf(server), requests: () => requests };
+  return { port, requests: () => requests };
 }
 
 const refused = { status: 502, code: 'UPSTREAM_UNREACHABLE', told: ['unanswered upstream'] };
 const served = { status: 200, code: '', told: ['head 200', 'end delivered'] };
 
-describe.each(['farebox', 'undici'] as const)('by %s', (upstreamClient) => {
+describe.each([
+  ['farebox', 'h1'],
+  ['undici', 'h1'],
+  ['farebox', 'h2'],
+  ['farebox', 'auto'],
+] as const)('by %s, over %s', (upstreamClient, protocol) => {
   /** Sells one request to the upstream at this address, and says what came of it. */
   async function sellFrom(upstream: string, host = '127.0.0.1', service: object = {}): Promise<{ status: number; code: string; told: readonly string[] }> {
     const sale = recordSale();
-    const stage = await openStage(closing, { upstream: 0, check: sellWith(sale), service: { upstream, ...service }, top: { upstreamClient } });
+    const stage = await openStage(closing, {
+      upstream: 0,
+      check: sellWith(sale),
+      service: { upstream: { url: upstream, protocol }, ...service },
+      top: { upstreamClient },
+    });
     const target = host === '127.0.0.1' ? '/a' : `http://${host}/a`;
     const got = await ask(stage.port, target);
     await stage.over(1);
@@ -153,15 +158,10 @@ describe.each(['farebox', 'undici'] as const)('by %s', (upstreamClient) => {
     });
     await once(plain.listen(0, '127.0.0.1'), 'listening');
     closing.push(() => new Promise((resolve) => plain.close(resolve)));
-    const server = createServer({ key: certificates.serverKey, cert: certificates.good }, (_, response) => {
+    const port = await openSecureServer(closing, { key: certificates.serverKey, cert: certificates.good }, (_, response) => {
       response.writeHead(302, { Location: `http://127.0.0.1:${portOf(plain)}/a` }).end();
     });
-    await once(server.listen(0, '127.0.0.1'), 'listening');
-    closing.push(() => {
-      server.closeAllConnections();
-      return new Promise((resolve) => server.close(resolve));
-    });
-    expect((await sellFrom(`https://127.0.0.1:${portOf(server)}`)).status).toBe(302);
+    expect((await sellFrom(`https://127.0.0.1:${port}`)).status).toBe(302);
     expect(reached).toBe(0);
   });
 });

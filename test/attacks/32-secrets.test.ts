@@ -23,6 +23,7 @@ import { registerKeys } from '../../src/cli/keys.ts';
 import { registerRevoke } from '../../src/cli/revoke.ts';
 import { registerSales } from '../../src/cli/sales.ts';
 import { registerSandbox } from '../../src/cli/sandbox.ts';
+import { type Logs, openLogs } from '../../src/cli/serve/Logs.ts';
 import { registerServe } from '../../src/cli/serve.ts';
 import { registerToken } from '../../src/cli/token.ts';
 import { createSqliteClientStore } from '../../src/client/sqlite.ts';
@@ -30,6 +31,7 @@ import { FareboxError } from '../../src/core/Errors.ts';
 import { fromHex, toHex } from '../../src/core/internal/bytes.ts';
 import * as Macaroon from '../../src/core/Macaroon.ts';
 import * as Preimage from '../../src/core/Preimage.ts';
+import type { LogsConfig } from '../../src/gateway/index.ts';
 import * as KeyText from '../../src/gateway/KeyText.ts';
 import { createRootKeys } from '../../src/server/RootKeys.ts';
 import type { Store } from '../../src/store/Store.ts';
@@ -42,7 +44,8 @@ import { sell } from '../cli/soldToken.ts';
 import { type Bought, credential, type Got, type Shop } from '../conformance/shop/shop.ts';
 import { type Closing, closeAll, openUpstream, portOf } from '../gateway/harness.ts';
 import { leaks, printings, type Secret, type Trace, traceOf } from './secrets.ts';
-import { auth, changed, enter, names, narrowed, path } from './thief.ts';
+import { spoilt } from './spoilt.ts';
+import { auth, enter, names, narrowed, path } from './thief.ts';
 
 const closing: Closing = [];
 let folder: string;
@@ -122,40 +125,6 @@ function breakable(store: Store, isDown: (method: string) => boolean): Store {
       };
     },
   });
-}
-
-/** Credentials gone wrong on their way, each holding everything that is secret about a good one. */
-function spoilt(mine: Bought, other: Bought): readonly (readonly [what: string, headers: { readonly [name: string]: string }])[] {
-  const bytes = Macaroon.encode(mine.macaroon);
-  const by = (value: string) => ({ authorization: value });
-  const { token, preimage, authorization, macaroon } = mine;
-  return [
-    ['a caveat that was changed', by(changed(mine, { caveats: macaroon.caveats.map((one) => one.replace('GET', 'PUT')) }))],
-    ['a signature that was changed', by(changed(mine, { signature: macaroon.signature.with(31, (macaroon.signature[31] ?? 0) ^ 1) }))],
-    ['another payment’s preimage', by(`L402 ${token}:${other.preimage}`)],
-    ['another payment’s token', by(`L402 ${other.token}:${preimage}`)],
-    ['a preimage cut short', by(`L402 ${token}:${preimage.slice(0, 60)}`)],
-    ['a preimage with something behind it', by(`${authorization}zz`)],
-    ['a preimage in base64', by(`L402 ${token}:${Buffer.from(preimage, 'hex').toString('base64')}`)],
-    ['token and preimage the wrong way round', by(`L402 ${preimage}:${token}`)],
-    ['no preimage', by(`L402 ${token}`)],
-    ['no token', by(`L402 :${preimage}`)],
-    ['two colons', by(`L402 ${token}:${preimage}:${preimage}`)],
-    ['another scheme', by(`Bearer ${token}:${preimage}`)],
-    ['Basic', by(`Basic ${Buffer.from(`${token}:${preimage}`).toString('base64')}`)],
-    ['a cookie', { cookie: `l402=${token}:${preimage}` }],
-    ['a hex macaroon that is none', { macaroon: `${toHex(bytes)}${preimage}` }],
-    ['a hex macaroon without its preimage', { macaroon: toHex(bytes) }],
-    ['a token in hex', by(`L402 ${toHex(bytes)}:${preimage}`)],
-    ['five tokens', by(`L402 ${Array(5).fill(token).join(',')}:${preimage}`)],
-    ['nine credentials', by(Array(9).fill(`L402 ${token}x:${preimage}`).join(', '))],
-    ['a preimage as a condition', by(narrowed(mine, `${preimage}=1`))],
-    ['a preimage as a caveat', by(narrowed(mine, preimage))],
-    ['another preimage as the caveat', by(narrowed(mine, `preimage=${other.preimage}`))],
-    ['a preimage as a scope', by(narrowed(mine, `scope=/${preimage}`))],
-    ['a condition that nobody knows', by(narrowed(mine, `proof=${preimage}`))],
-    ['an idempotency key that is the credential', { ...by(`L402 ${token}x:${preimage}`), 'idempotency-key': `${token}:${preimage}` }],
-  ];
 }
 
 /** What goes wrong behind a paywall, and is done to it. The answer is the hash of a payment, which may be said. */
@@ -247,6 +216,59 @@ describe.each(names)('a seller behind %s', (name) => {
     const told = ['the answer to a good one', 'an event', 'the ledger', 'the paywall', 'the keys', ...(name === 'gateway' ? ['the log'] : [])];
     for (const where of told) expect([where, textAt(where).length > 20]).toEqual([where, true]);
     expect(textAt('the store')).toContain(paymentHash);
+  });
+});
+
+describe('the logs of a gateway', () => {
+  test('hold nothing of what requests brought along, in any format', async () => {
+    const file = join(folder, 'access.log');
+    const pipe = createFake(() => {}, { interactive: false });
+    const person = createFake(() => {}, { interactive: true });
+    closing.push(pipe.remove, person.remove);
+    const config: LogsConfig = { format: undefined, level: 'debug', access: true, requestIds: true };
+    const all: Logs[] = [];
+    for (const [fake, access] of [[pipe, true] as const, [person, true] as const, [pipe, { path: file }] as const])
+      all.push(await openLogs(fake.context.terminal, { ...config, access }));
+    const secrets: Secret[] = [...ofSeller];
+    let broken = '';
+    const shop = await enter(
+      'gateway',
+      { keys },
+      {
+        // What breaks says everything that it knows.
+        log: (outcome) => {
+          for (const logs of all) logs.request({ ...outcome, error: new Error(broken) });
+        },
+        gateway: { logs: {} },
+      },
+    );
+    shop.paywall.events.on((event) => {
+      for (const logs of all) logs.event(event);
+    });
+    const mine = await shop.buy(path);
+    secrets.push(...secretsOf(mine));
+    broken = `cannot send ${mine.authorization} to ?api_key=${ofQuery}`;
+    const headers = {
+      authorization: mine.authorization,
+      cookie: `l402=${mine.token}:${mine.preimage}`,
+      'x-request-id': `${mine.token}:${mine.preimage}`.slice(0, 120),
+    };
+    for (const what of ['', '&do=status-500', '&do=status-404']) await shop.get(`${path}${what}&api_key=${ofQuery}`, { headers });
+    for (const [, spoiltHeaders] of spoilt(mine, await shop.buy(path))) await shop.get(`${path}&api_key=${ofQuery}`, { headers: spoiltHeaders });
+    for (const logs of all) await logs.close();
+    note('standard output', pipe.out() + person.out());
+    note('standard error', pipe.notes() + person.notes());
+    note('the access log', readFileSync(file, 'utf8'));
+    expect(leaks(traces, secrets)).toEqual([]);
+    const lines = readFileSync(file, 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { readonly [name: string]: unknown });
+    expect(lines.length).toBeGreaterThan(20);
+    // Who paid, and what for, is there all the same.
+    expect(lines).toContainEqual(
+      expect.objectContaining({ status: 200, payment: 'charged', token: toHex(mine.macaroon.identifier.slice(34)).slice(0, 8), error: 'Error' }),
+    );
   });
 });
 

@@ -5,6 +5,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { bucket } from '../../src/server/terms/Bucket.ts';
 import type { Ask, Bought } from '../conformance/shop/shop.ts';
 import { type Closing, closeAll } from '../gateway/harness.ts';
+import { testCancelledCalls, testCutRequests } from './calls.ts';
 import { buyThing, calls, enterCounted, expectEnded, fewThings, spendRest, things } from './counted.ts';
 import { askUntilFree, auth, codeOf, enter, names, narrowed, path, refusalOf, standing } from './thief.ts';
 import { close, ends, enterLive, live, statusOf } from './webSockets.ts';
@@ -332,4 +333,11 @@ describe('WebSockets', () => {
     await expectEnded(shop, 'delivered');
     expect(await statusOf(await dial(live, authorization))).toBe(402);
   });
+});
+
+describe('over HTTP/2', () => {
+  const closing: Closing = [];
+  afterEach(() => closeAll(closing));
+  testCancelledCalls(closing);
+  testCutRequests(closing);
 });

@@ -57,7 +57,7 @@ export const rows: readonly Row[] = [
   { row: 26, what: 'The credential, seen by the upstream', test: '26-leaked-credential' },
   { row: 27, what: 'A second request smuggled inside the first', test: '27-smuggling' },
   { row: 28, what: 'Bodies too large, heads and bodies too slow, connections that idle', test: '28-slow-and-large', waitsFor: proxy },
-  { row: 29, what: 'A change of configuration that stalls requests, or is stalled by one', waitsFor: proxy },
+  { row: 29, what: 'A change of configuration that stalls requests, or is stalled by one', test: '29-reloads' },
   { row: 30, what: 'An upstream that is not who it says', test: '30-upstream-tls', waitsFor: lightning },
   { row: 31, what: 'A request that the server is talked into sending to its own network', waitsFor: house },
   { row: 32, what: 'A secret in a log, an error, an event or a URL', test: '32-secrets', waitsFor: house },

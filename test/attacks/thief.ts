@@ -10,7 +10,20 @@ import * as Macaroon from '../../src/core/Macaroon.ts';
 import * as Preimage from '../../src/core/Preimage.ts';
 import type { Network } from '../../src/lightning/Lightning.ts';
 import { createRootKeys } from '../../src/server/RootKeys.ts';
-import { type Ask, type Bought, credential, type Got, masterKey, openShop, routesOn, type Shop, type StandName, stands } from '../conformance/shop/shop.ts';
+import {
+  type Ask,
+  type Bought,
+  credential,
+  fetchOverHttp2,
+  type Got,
+  masterKey,
+  openShop,
+  routesOn,
+  type Shop,
+  type ShopName,
+  type StandName,
+  stands,
+} from '../conformance/shop/shop.ts';
 import type { StandRoute } from '../conformance/shop/stands.ts';
 import type { Upstream } from '../conformance/shop/upstream.ts';
 import { anyKind, isFar, opening, patienceWith } from './stores.ts';
@@ -21,13 +34,16 @@ export const path = '/api/v1/translate?text=hello&target=es';
 /** The stands that every row runs against; on a server one, as the stores are the same behind all of them. */
 export const names: readonly StandName[] = isFar ? ['gateway'] : (Object.keys(stands) as StandName[]);
 
+/** The same, and the gateway over HTTP/2: for the rows in which it matters how a request is written. */
+export const wires: readonly ShopName[] = isFar ? names : [...names, 'gateway over HTTP/2'];
+
 const open: Shop[] = [];
 afterEach(async () => {
   for (const shop of open.splice(0)) await shop.close();
 });
 
 /** Opens a shop that is closed when the test ends. */
-export async function enter(name: StandName, overrides: Parameters<typeof openShop>[1] = {}, given: Parameters<typeof openShop>[2] = {}): Promise<Shop> {
+export async function enter(name: ShopName, overrides: Parameters<typeof openShop>[1] = {}, given: Parameters<typeof openShop>[2] = {}): Promise<Shop> {
   const store = given.store ?? opening(anyKind);
   const shop = await openShop(name, { ...patienceWith(store), ...overrides }, { ...given, store, ...(isFar && { routes: patient(given.routes ?? routesOn) }) });
   open.push(shop);
@@ -193,6 +209,14 @@ export async function sendRaw(shop: Shop, bytes: string): Promise<string> {
 
 /** Asks with a request line and a `Host` as they are given, which no HTTP library would send. */
 export async function askRaw(shop: Shop, target: string, headers: readonly string[] = [], { method = 'GET', host = '127.0.0.1' } = {}): Promise<Got> {
+  if (shop.isHttp2) {
+    const named: Record<string, string[]> = { host: [host] };
+    for (const line of headers) {
+      const name = line.slice(0, line.indexOf(':')).toLowerCase();
+      named[name] = [...(named[name] ?? []), line.slice(line.indexOf(':') + 1)];
+    }
+    return fetchOverHttp2(shop.url, target, { method, headers: named });
+  }
   const text = await sendRaw(shop, [`${method} ${target} HTTP/1.1`, `Host: ${host}`, 'Connection: close', ...headers, '', ''].join('\r\n'));
   const [head = '', ...rest] = text.split('\r\n\r\n');
   const lines = head.split('\r\n').slice(1);

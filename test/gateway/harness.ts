@@ -37,8 +37,13 @@ export type Stage = {
   readonly over: (count: number) => Promise<readonly RequestOutcome[]>;
   /** Resolves when the gateway has noticed that a client left before its answer was whole. */
   readonly gone: () => Promise<void>;
+  /** Takes another configuration, made of the same options. */
+  readonly reload: (options: StageOptions) => void;
   readonly close: () => Promise<void>;
 };
+
+/** What a gateway is made of; see `openStage`. */
+export type StageOptions = { readonly upstream: number; readonly routes?: readonly object[]; readonly service?: object; readonly top?: object };
 
 /** A paywall that lets everything through and counts nothing. */
 export const letThrough: Check = () => ({ kind: 'pass', principal: undefined, sale: undefined, headers: [] });
@@ -52,13 +57,15 @@ export function reachUpstreamsBy(client: UpstreamClient): void {
 }
 
 /** Starts a gateway; `routes` are as in the file, and go to the upstream at this port unless `value` says otherwise. */
-export async function openStage(
-  closing: Closing,
-  options: { readonly upstream: number; readonly check?: Check; readonly routes?: readonly object[]; readonly service?: object; readonly top?: object },
-): Promise<Stage> {
-  const routes = options.routes ?? [{ path: '/*', price: '1 sat' }];
-  const service = { name: 'api', upstream: `http://127.0.0.1:${options.upstream}`, routes, ...options.service };
-  const config = createConfig({ listen: '127.0.0.1:0', upstreamClient, services: [service], ...options.top });
+export async function openStage(closing: Closing, options: StageOptions & { readonly check?: Check }): Promise<Stage> {
+  const configOf = ({ upstream, routes = [{ path: '/*', price: '1 sat' }], service, top }: StageOptions) =>
+    createConfig({
+      listen: '127.0.0.1:0',
+      upstreamClient,
+      services: [{ name: 'api', upstream: `http://127.0.0.1:${upstream}`, routes, ...service }],
+      ...top,
+    });
+  const config = configOf(options);
   const clock = FixedClock.create();
   const outcomes: RequestOutcome[] = [];
   const watchers = new Set<() => void>();
@@ -104,6 +111,7 @@ export async function openStage(
     troubles,
     over: (count) => when(() => outcomes.length >= count, outcomes),
     gone: () => when(() => gone, undefined),
+    reload: (next) => gateway.reload(configOf(next)),
     close,
   };
 }

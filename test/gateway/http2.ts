@@ -111,8 +111,8 @@ export type RawHttp2 = {
   readonly closed: Promise<void>;
 };
 
-/** Opens one, which has said the preface and its settings, and answers those of the server. */
-export async function openRawHttp2(closing: Closing, port: number, settings: Buffer = Buffer.alloc(0)): Promise<RawHttp2> {
+/** Opens one, which has said the preface and its settings. `confirms`: it answers those of the server. */
+export async function openRawHttp2(closing: Closing, port: number, settings: Buffer = Buffer.alloc(0), confirms = true): Promise<RawHttp2> {
   const socket = connectTcp({ port, host: '127.0.0.1' });
   await once(socket, 'connect');
   closing.push(() => socket.destroy());
@@ -126,7 +126,7 @@ export async function openRawHttp2(closing: Closing, port: number, settings: Buf
       const one = { kind: waiting[3] as number, flags: waiting[4] as number, stream: waiting.readUInt32BE(5), payload: waiting.subarray(9, 9 + length) };
       waiting = waiting.subarray(9 + length);
       frames.push(one);
-      if (one.kind === kinds.settings && (one.flags & flags.ack) === 0) socket.write(frame(kinds.settings, flags.ack, 0));
+      if (confirms && one.kind === kinds.settings && (one.flags & flags.ack) === 0) socket.write(frame(kinds.settings, flags.ack, 0));
     }
     for (const watcher of watchers) watcher();
   });

@@ -110,9 +110,13 @@ const words: Output = { stdout: 'words' };
 export const outputs: { readonly [command: string]: Output } = {
   demo: many(listening, { kind: 'text', sales: 'number', earnedMsat: 'msat' }, { kind: 'text' }),
   serve: many(
-    { ...listening, introspectionUrl: 'text?', workers: 'number?' },
-    { kind: 'text', at: 'time', method: 'text', path: 'text', route: 'text?', status: 'number', ended: 'text', durationMs: 'number', worker: 'number?' },
-    { kind: 'text', at: 'time', what: 'text', message: 'text' },
+    { ...listening, introspectionUrl: 'text?', healthUrl: 'text?', workers: 'number?' },
+    {
+      ...{ kind: 'text', at: 'time', method: 'text', path: 'text', route: 'text?', status: 'number', ended: 'text', durationMs: 'number', worker: 'number?' },
+      ...{ level: 'text?', id: 'text?', bytes: 'number?', client: 'text?', payment: 'text?', chargedMsat: 'msat?', token: 'text?', error: 'text?' },
+    },
+    { kind: 'text', at: 'time', what: 'text', message: 'text', level: 'text?', code: 'text?' },
+    { kind: 'text', at: 'time', isDone: 'boolean', routes: 'number?', message: 'text?', level: 'text?' },
     { kind: 'text', at: 'time', route: 'text?', amountMsat: 'msat?', paymentHash: 'hash?' },
   ),
   init: one({ file: 'text', service: 'text' }),

@@ -1,10 +1,18 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createRates } from '../../server/Rates.ts';
 import * as FixedClock from '../../testing/FixedClock.ts';
 import type { FromWorker, ToWorker } from './messages.ts';
 import { createSupervisor, type Hooks, StartFailed, type WorkerNews } from './Supervisor.ts';
 
-type Started = { readonly slot: number; readonly pid: number; readonly hooks: Hooks; readonly heard: ToWorker['kind'][]; isKilled: boolean; last?: ToWorker };
+type Started = {
+  readonly slot: number;
+  readonly pid: number;
+  readonly hooks: Hooks;
+  readonly text: string;
+  readonly heard: ToWorker['kind'][];
+  isKilled: boolean;
+  last?: ToWorker;
+};
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
@@ -17,10 +25,11 @@ function open(count: number) {
   const supervisor = createSupervisor({
     count,
     clock,
+    text: 'first',
     rates: () => rates,
     tell: (one) => news.push(one),
-    start: (slot, hooks) => {
-      const started: Started = { slot, pid: 100 + all.length, hooks, heard: [], isKilled: false };
+    start: (slot, hooks, text) => {
+      const started: Started = { slot, pid: 100 + all.length, hooks, text, heard: [], isKilled: false };
       all.push(started);
       return {
         pid: started.pid,
@@ -110,8 +119,8 @@ test('where the one that follows dies another follows, and the new one does not'
 
 test('replaced one after the other: a new one is ready before an old one leaves, and follows only when that does no more', async () => {
   const { supervisor, at, all, isReady, says, dies } = await start(2);
-  const restarting = supervisor.restart();
-  expect(supervisor.restart()).toBe(restarting);
+  const restarting = supervisor.restart('second');
+  expect(supervisor.restart('second')).toBe(restarting);
   await turn();
   expect([all.length, at(0).heard]).toEqual([3, ['follow']]);
   await isReady(2);
@@ -130,7 +139,7 @@ test('replaced one after the other: a new one is ready before an old one leaves,
 
 test('one that cannot start replaces nobody, and those that are there go on', async () => {
   const { clock, supervisor, all, at, dies } = await start(2);
-  const restarting = supervisor.restart();
+  const restarting = supervisor.restart('second');
   await turn();
   await dies(2, 2);
   expect(await restarting).toBe(false);
@@ -170,9 +179,86 @@ test('what is asked for is counted over all of them', async () => {
     { kind: 'rate', id: 2, value: 0 },
     { kind: 'rate', id: 3, value: 30 },
   ]);
+  const rate = { requests: 1, perMs: 1000 };
+  await says(0, { kind: 'take', id: 6, scope: 'token', key: 'a', rate });
+  expect(at(0).last).toEqual({ kind: 'rate', id: 6, value: 0 });
+  await says(1, { kind: 'take', id: 7, scope: 'token', key: 'a', rate });
+  expect(at(1).last).toEqual({ kind: 'rate', id: 7, value: 1 });
   const quota = { requests: 1, seconds: 60 };
   await says(0, { kind: 'give', id: 4, name: 'a', quota, client: '192.0.2.1' });
   expect(at(0).last).toEqual({ kind: 'rate', id: 4, value: 0 });
   await says(1, { kind: 'give', id: 5, name: 'a', quota, client: '192.0.2.1' });
   expect(at(1).last).toEqual({ kind: 'rate', id: 5, value: null });
+});
+
+describe('another configuration', () => {
+  const asked = ({ last }: Started) => last as ToWorker & { readonly kind: 'prepare' };
+
+  test('is made ready by all, then taken by all; whoever is started afterwards begins with it', async () => {
+    const { clock, supervisor, all, at, says, dies } = await start(2);
+    const exchanging = supervisor.exchange('second');
+    await turn();
+    expect([asked(at(0)), asked(at(1))]).toEqual([
+      { kind: 'prepare', id: 1, text: 'second' },
+      { kind: 'prepare', id: 1, text: 'second' },
+    ]);
+    await says(0, { kind: 'prepared', id: 1 });
+    expect(at(0).heard.at(-1), 'the other is not ready').toBe('prepare');
+    await says(1, { kind: 'prepared', id: 1 });
+    await exchanging;
+    expect([at(0).heard.at(-1), at(1).heard.at(-1)]).toEqual(['apply', 'apply']);
+    await dies(1);
+    clock.advance(100);
+    expect(all.map(({ text }) => text)).toEqual(['first', 'first', 'second']);
+  });
+
+  test('is taken by nobody where one cannot, or says nothing', async () => {
+    const { clock, supervisor, all, at, says, dies } = await start(2);
+    const refused = supervisor.exchange('second').catch((error: unknown) => error);
+    await turn();
+    await says(0, { kind: 'prepared', id: 1 });
+    await says(1, { kind: 'prepared', id: 1, refused: { code: 'CONFIG_FIXED', message: '"store" cannot change' } });
+    expect(await refused).toMatchObject({ code: 'CONFIG_FIXED', message: '"store" cannot change' });
+    expect([at(0).heard.at(-1), at(1).heard.at(-1)]).toEqual(['forget', 'forget']);
+
+    const silent = supervisor.exchange('third').catch((error: unknown) => error);
+    await turn();
+    await says(0, { kind: 'prepared', id: 1 });
+    await says(0, { kind: 'prepared', id: 2 });
+    clock.advance(15_000);
+    expect(await silent).toMatchObject({ message: expect.stringMatching(/did not say within 15 s/) as unknown });
+    expect([at(0).heard.at(-1), at(1).heard.at(-1)]).toEqual(['forget', 'forget']);
+    await dies(1);
+    clock.advance(100);
+    expect(all.at(-1)?.text, 'who comes after begins with what holds').toBe('first');
+  });
+
+  test('does not wait for one that has died, and reaches one that was started meanwhile', async () => {
+    const { clock, supervisor, all, at, says, isReady, dies } = await start(2);
+    const exchanging = supervisor.exchange('second');
+    await turn();
+    await dies(1);
+    clock.advance(100);
+    await isReady(2);
+    expect(at(2).text).toBe('first');
+    await says(0, { kind: 'prepared', id: 1 });
+    await exchanging;
+    expect([at(0).heard.at(-1), at(2).isKilled]).toEqual(['apply', true]);
+    await dies(2);
+    clock.advance(200);
+    expect(all.at(-1)?.text).toBe('second');
+  });
+
+  test('comes with those that replace others, and stays where they cannot', async () => {
+    const { supervisor, all, dies, isReady } = await start(1);
+    const failing = supervisor.restart('second');
+    await turn();
+    expect(all.at(-1)?.text).toBe('second');
+    await dies(1, 2);
+    expect(await failing).toBe(false);
+    const restarting = supervisor.restart('third');
+    await turn();
+    await isReady(2);
+    expect([await restarting, all.at(-1)?.text]).toEqual([true, 'third']);
+  });
 });

@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../../core/Clock.ts';
 import type { createRates } from '../../server/Rates.ts';
+import { createExchanging } from './exchanging.ts';
 import type { FromWorker, ToWorker } from './messages.ts';
 
 /** A process that was started. */
@@ -29,8 +30,10 @@ export type CountedHere = ReturnType<typeof createRates>;
 export type SupervisorOptions = {
   readonly count: number;
   readonly clock: Clock;
-  /** Starts a process in a place from 1 on. */
-  readonly start: (slot: number, hooks: Hooks) => Process;
+  /** Starts a process in a place from 1 on, with the configuration that this text is. */
+  readonly start: (slot: number, hooks: Hooks, text: string) => Process;
+  /** The configuration to begin with. */
+  readonly text: string;
   /** As they are by now. */
   readonly rates: () => CountedHere;
   readonly tell: (news: WorkerNews) => void;
@@ -40,8 +43,15 @@ export type SupervisorOptions = {
 export type Supervisor = {
   /** Starts them, the first alone. The answer is what the first says. @throws StartFailed – one ended before it was ready */
   readonly start: () => Promise<FromWorker & { readonly kind: 'ready' }>;
-  /** Replaces one after the other. False: one that was started ended before it was ready; those that have not been replaced go on. */
-  readonly restart: () => Promise<boolean>;
+  /** Replaces one after the other, with this configuration. False: one that was started ended before it was ready; those that have not been replaced go on. */
+  readonly restart: (text: string) => Promise<boolean>;
+  /**
+   * Has every process take another configuration: all make it ready, then all take it. Whoever is started from then on has it as well.
+   * @throws FareboxError – one of them cannot, or does not answer: all go on with what they have
+   */
+  readonly exchange: (text: string) => Promise<void>;
+  /** Has all open their files anew. */
+  readonly reopen: () => void;
   /** Asks all to end, and waits for them. */
   readonly stop: () => Promise<void>;
   /** Ends them at once. */
@@ -70,10 +80,12 @@ type Worker = {
   readonly ended: Promise<void>;
   state: 'starting' | 'ready' | 'leaving' | 'gone';
   readyAtMs: number;
+  /** The configuration that it has. */
+  text: string;
 };
 
 /** Keeps nothing yet. */
-export function createSupervisor({ count, clock, start, rates, tell }: SupervisorOptions): Supervisor {
+export function createSupervisor({ count, clock, start, rates, tell, ...options }: SupervisorOptions): Supervisor {
   const slots = Array.from({ length: count }, (_, i) => i + 1);
   /** Who has each place. */
   const current = new Map<number, Worker>();
@@ -84,13 +96,15 @@ export function createSupervisor({ count, clock, start, rates, tell }: Superviso
   let restarting: Promise<boolean> | undefined;
   let isStarted = false;
   let stopping = false;
+  let text = options.text;
+  const exchanging = createExchanging(clock);
 
   function launch(slot: number): Worker {
     const ready = Promise.withResolvers<FromWorker & { readonly kind: 'ready' }>();
     const ended = Promise.withResolvers<void>();
     // Whoever waits for it is told; nobody may.
     ready.promise.catch(() => {});
-    const process = start(slot, {
+    const hooks: Hooks = {
       onMessage: (message) => hear(worker, message, ready.resolve),
       onExit: (code) => {
         const before = worker.state;
@@ -101,10 +115,19 @@ export function createSupervisor({ count, clock, start, rates, tell }: Superviso
         if (follower === worker) follower = undefined;
         // Who never was ready at the very start is not started again and again: what is wrong is said once.
         if (current.get(slot) === worker && before !== 'leaving' && !stopping && (isStarted || before !== 'starting')) again(worker);
+        exchanging.gone(worker.process);
         assignFollower();
       },
-    });
-    const worker: Worker = { slot, process, ready: ready.promise, ended: ended.promise, state: 'starting', readyAtMs: Number.POSITIVE_INFINITY };
+    };
+    const worker: Worker = {
+      slot,
+      process: start(slot, hooks, text),
+      ready: ready.promise,
+      ended: ended.promise,
+      state: 'starting',
+      readyAtMs: Number.POSITIVE_INFINITY,
+      text,
+    };
     alive.add(worker);
     return worker;
   }
@@ -123,8 +146,14 @@ export function createSupervisor({ count, clock, start, rates, tell }: Superviso
         if (follower === worker) follower = undefined;
         assignFollower();
         break;
+      case 'prepared':
+        exchanging.hear(worker.process, message);
+        break;
       case 'mint':
         worker.process.send({ kind: 'rate', id: message.id, value: rates().mint(message.client) });
+        break;
+      case 'take':
+        worker.process.send({ kind: 'rate', id: message.id, value: rates().take(message.scope, message.key, message.rate) });
         break;
       case 'give':
         worker.process.send({ kind: 'rate', id: message.id, value: rates().give(message.name, message.quota, message.client, message.trial) ?? null });
@@ -174,11 +203,14 @@ export function createSupervisor({ count, clock, start, rates, tell }: Superviso
     assignFollower();
   }
 
-  async function replaceAll(): Promise<boolean> {
+  async function replaceAll(next: string): Promise<boolean> {
+    const before = text;
+    text = next;
     try {
       for (const slot of slots) if (!stopping) await replace(slot);
       return !stopping;
     } catch (error) {
+      text = before;
       if (error instanceof StartFailed) return false;
       throw error;
     } finally {
@@ -199,9 +231,25 @@ export function createSupervisor({ count, clock, start, rates, tell }: Superviso
       isStarted = true;
       return ready;
     },
-    restart: () => {
-      restarting ??= replaceAll();
+    restart: (next) => {
+      restarting ??= replaceAll(next);
       return restarting;
+    },
+    exchange: async (next) => {
+      const stay = () => [...alive].filter(({ state }) => state === 'starting' || state === 'ready');
+      const asked = stay();
+      const decide = await exchanging.ask(
+        asked.map(({ process }) => process),
+        next,
+      );
+      text = next;
+      for (const worker of asked) worker.text = next;
+      decide();
+      // Whoever was started meanwhile, with the one before, is started again.
+      for (const worker of stay()) if (worker.text !== next) worker.process.kill();
+    },
+    reopen: () => {
+      for (const { process } of alive) process.send({ kind: 'reopen' });
     },
     stop: async () => {
       stopping = true;

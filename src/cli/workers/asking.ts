@@ -8,7 +8,7 @@ import type { FromWorker, ToWorker } from './messages.ts';
 /** How long an answer is waited for, in milliseconds; then it is no. */
 const patienceMs = 2000;
 
-/** Where it could not be found out, an invoice is asked for again after so long. */
+/** Where it could not be found out, it is asked for again after so long. */
 const againSeconds = 1;
 
 /** Asks through `send`; what comes back is handed to `hear`. */
@@ -37,6 +37,7 @@ export function createAskedRates(send: (message: FromWorker) => void, clock: Clo
     mint: async (client) => (await ask((id) => ({ kind: 'mint', id, client }))) ?? againSeconds,
     give: async (name, quota, client, trial) =>
       (await ask((id) => ({ kind: 'give', id, name, quota, client, ...(trial !== undefined && { trial }) }))) ?? undefined,
+    take: async (scope, key, rate) => (await ask((id) => ({ kind: 'take', id, scope, key, rate }))) ?? againSeconds,
   };
   return { rates, hear: ({ id, value }: ToWorker & { readonly kind: 'rate' }): void => waiting.get(id)?.(value ?? undefined) };
 }

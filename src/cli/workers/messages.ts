@@ -1,15 +1,32 @@
 /**
  * What a supervisor and its workers tell one another.
  */
+import type { Code } from '../../core/Errors.ts';
 import type { FreeQuotaOptions } from '../../server/FreeQuota.ts';
+import type { RateScope, RequestRate } from '../../server/Limits.ts';
 
 /** Ports of this start, where the configuration takes any: all processes have the same, also when none of them is left. */
-export type Ports = { readonly listen?: number; readonly introspection?: number };
+export type Ports = { readonly listen?: number; readonly introspection?: number; readonly health?: number };
 
 /** To a worker. */
 export type ToWorker =
-  /** The first: which it is, of how many, what a person has typed in, and which ports were found where any would do. */
-  | { readonly kind: 'start'; readonly slot: number; readonly count: number; readonly secret?: string | undefined; readonly ports: Ports }
+  /** The first: which it is, of how many, the configuration's text, what a person has typed in, and which ports were found where any would do. */
+  | {
+      readonly kind: 'start';
+      readonly slot: number;
+      readonly count: number;
+      readonly text: string;
+      readonly secret?: string | undefined;
+      readonly ports: Ports;
+    }
+  /** Makes another configuration ready, and says whether it is. */
+  | { readonly kind: 'prepare'; readonly id: number; readonly text: string }
+  /** All have: it holds from now on. */
+  | { readonly kind: 'apply'; readonly id: number }
+  /** Somebody has not: it is forgotten. */
+  | { readonly kind: 'forget'; readonly id: number }
+  /** Its files were moved away: it opens them anew. */
+  | { readonly kind: 'reopen' }
   /** It follows what arrives in the wallets from now on; one does at a time. */
   | { readonly kind: 'follow' }
   /** Another has its place: it takes no new connections, and ends when those that are open have gone. */
@@ -21,13 +38,17 @@ export type ToWorker =
 
 /** From a worker. */
 export type FromWorker =
-  | { readonly kind: 'ready'; readonly url: string; readonly introspectionUrl?: string | undefined }
+  | { readonly kind: 'ready'; readonly url: string; readonly introspectionUrl?: string | undefined; readonly healthUrl?: string | undefined }
+  /** Another configuration is ready, or cannot be. */
+  | { readonly kind: 'prepared'; readonly id: number; readonly refused?: { readonly code: Code; readonly message: string } }
   /** It follows no more, and another may. */
   | { readonly kind: 'unfollowed' }
   /** An invoice is asked for. */
   | { readonly kind: 'mint'; readonly id: number; readonly client: string }
   /** Something is asked for for nothing. */
-  | { readonly kind: 'give'; readonly id: number; readonly name: string; readonly quota: FreeQuotaOptions; readonly client: string; readonly trial?: string };
+  | { readonly kind: 'give'; readonly id: number; readonly name: string; readonly quota: FreeQuotaOptions; readonly client: string; readonly trial?: string }
+  /** A request wants to go on. */
+  | { readonly kind: 'take'; readonly id: number; readonly scope: RateScope; readonly key: string; readonly rate: RequestRate };
 
 /** A worker's way to its supervisor. */
 export type WorkerLink = {

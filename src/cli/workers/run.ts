@@ -9,12 +9,15 @@ import { type AddressInfo, createServer } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { systemClock } from '../../core/Clock.ts';
 import { FareboxError } from '../../core/Errors.ts';
-import type { GatewayConfig } from '../../gateway/index.ts';
+import { assertSameStart, type GatewayConfig } from '../../gateway/index.ts';
 import { createRates } from '../../server/Rates.ts';
 import type { CliContext } from '../Context.ts';
 import { openKeyRing } from '../KeyRing.ts';
 import { openReceivers } from '../Receivers.ts';
 import { openStore } from '../Stores.ts';
+import type { ConfigSource } from '../serve/ConfigSource.ts';
+import { openLogs } from '../serve/Logs.ts';
+import { type Reloading, startReloading } from '../serve/Reloading.ts';
 import type { FromWorker, Ports, ToWorker } from './messages.ts';
 import { createSupervisor, type Process, StartFailed, type WorkerNews } from './Supervisor.ts';
 
@@ -29,8 +32,9 @@ export function workersOf({ workers }: GatewayConfig): number {
 /** What is supervised. */
 export type Supervised = {
   readonly config: GatewayConfig;
-  /** Reads the configuration once more. @throws CONFIG_INVALID – it has become one that no worker could start with */
-  readonly reload: () => Promise<GatewayConfig>;
+  /** What it was read from, and where it is read once more. */
+  readonly text: string;
+  readonly source: ConfigSource;
   readonly announce: (ready: FromWorker & { readonly kind: 'ready' }) => void;
 };
 
@@ -38,7 +42,7 @@ export type Supervised = {
  * Runs until it is told to stop. What cannot be used is found out before anything is started.
  * @throws FareboxError – keys, store or sandbox cannot be used
  */
-export async function supervise(context: CliContext, { config, reload, announce }: Supervised): Promise<void> {
+export async function supervise(context: CliContext, { config, text, source, announce }: Supervised): Promise<void> {
   const count = workersOf(config);
   const { terminal } = context;
   const clock = context.clock ?? systemClock;
@@ -47,12 +51,14 @@ export async function supervise(context: CliContext, { config, reload, announce 
   try {
     const secret = await prepare(context, config, paid.receiver.network);
     const ports = await portsOf(config);
-    let rates = ratesOf(config, clock);
-    let limits = config.limits;
+    const rates = createRates(mintLimits(config), clock);
+    // Requests are logged by who serves them: this one has no access log.
+    const logs = await openLogs(terminal, config.logs && { ...config.logs, access: false });
     const supervisor = createSupervisor({
       count,
       clock,
-      start: (slot, hooks) => fork({ kind: 'start', slot, count, secret, ports }, hooks),
+      text,
+      start: (slot, hooks, now) => fork({ kind: 'start', slot, count, text: now, secret, ports }, hooks),
       rates: () => rates,
       tell: (news) => tell(context, news),
     });
@@ -60,24 +66,33 @@ export async function supervise(context: CliContext, { config, reload, announce 
       if (context.signal.aborted) resolve();
       context.signal.addEventListener('abort', () => resolve(), { once: true });
     });
-    // A second signal ends this process at once, and with it the workers.
-    const onRestart = () => void restart();
+    let begun = config;
+    const take = async (next: GatewayConfig, now: string) => {
+      assertSameStart(begun, next);
+      await supervisor.exchange(now);
+      rates.adjust(mintLimits(next));
+    };
     const restart = async () => {
-      const next = await reload().catch((error: unknown) => terminal.note(`Not restarted: ${error instanceof Error ? error.message : error}`));
-      if (!next) return;
-      if (next.limits.invoicesPerMinute !== limits.invoicesPerMinute || next.limits.invoicesPerClientPerMinute !== limits.invoicesPerClientPerMinute) {
-        rates = ratesOf(next, clock);
-        limits = next.limits;
-      }
+      const now = await source.read();
+      const next = source.parse(now);
       if (workersOf(next) !== count) terminal.note(`"workers" has changed: ${count} go on until Farebox itself is started again.`);
-      const isDone = await supervisor.restart();
+      rates.adjust(mintLimits(next));
+      const isDone = await supervisor.restart(now);
+      if (isDone) begun = next;
       terminal.data({ kind: 'restarted', at: new Date(clock.nowMs()).toISOString(), isDone });
       terminal.note(isDone ? 'All processes have been replaced.' : 'Not all processes have been replaced: a new one ended before it was ready.');
     };
+    let reloading: Reloading | undefined;
+    const onRestart = () =>
+      void reloading?.inTurn(restart).catch((error: unknown) => terminal.note(`Not restarted: ${error instanceof Error ? error.message : error}`));
     process.on(restartSignal, onRestart);
     try {
+      // A second signal ends this process at once, and with it the workers.
       const ready = await Promise.race([supervisor.start(), stopped]);
-      if (ready) announce(ready);
+      if (ready) {
+        announce(ready);
+        reloading = startReloading({ context, source, config, logs: { ...logs, reopen: supervisor.reopen }, take });
+      }
       await stopped;
       terminal.note('Finishing what is under way …');
     } catch (error) {
@@ -86,15 +101,18 @@ export async function supervise(context: CliContext, { config, reload, announce 
       process.exitCode = error.code;
     } finally {
       process.off(restartSignal, onRestart);
+      const closing = reloading?.close();
       await supervisor.stop();
+      await closing;
+      await logs.close();
     }
   } finally {
     await paid.close();
   }
 }
 
-function ratesOf({ limits }: GatewayConfig, clock: typeof systemClock) {
-  return createRates({ perClientPerMinute: limits.invoicesPerClientPerMinute, perMinute: limits.invoicesPerMinute }, clock);
+function mintLimits({ limits }: GatewayConfig) {
+  return { perClientPerMinute: limits.invoicesPerClientPerMinute, perMinute: limits.invoicesPerMinute };
 }
 
 /** Makes what several would make at once, asks a person once, and finds out what is wrong. The answer is what was typed in. */
@@ -115,7 +133,7 @@ async function prepare(context: CliContext, config: GatewayConfig, network: Gate
 }
 
 /** Finds a port where any would do. */
-async function portsOf({ listen, introspection }: GatewayConfig): Promise<Ports> {
+async function portsOf({ listen, introspection, health }: GatewayConfig): Promise<Ports> {
   const find = async ({ host, port }: GatewayConfig['listen']): Promise<number | undefined> => {
     if (port !== 0) return undefined;
     const server = createServer();
@@ -124,8 +142,8 @@ async function portsOf({ listen, introspection }: GatewayConfig): Promise<Ports>
     await new Promise((resolve) => server.close(resolve));
     return found;
   };
-  const [one, other] = [await find(listen), introspection && (await find(introspection.listen))];
-  return { ...(one !== undefined && { listen: one }), ...(other !== undefined && { introspection: other }) };
+  const [one, other, third] = [await find(listen), introspection && (await find(introspection.listen)), health && (await find(health.listen))];
+  return { ...(one !== undefined && { listen: one }), ...(other !== undefined && { introspection: other }), ...(third !== undefined && { health: third }) };
 }
 
 function fork(first: ToWorker, { onMessage, onExit }: Parameters<Parameters<typeof createSupervisor>[0]['start']>[1]): Process {

@@ -2,9 +2,11 @@
  * One of several processes of a gateway: serves as the others do, and does what its supervisor tells it.
  */
 import { systemClock } from '../../core/Clock.ts';
+import { FareboxError } from '../../core/Errors.ts';
 import type { GatewayConfig } from '../../gateway/index.ts';
 import type { Rates } from '../../server/Rates.ts';
 import type { CliContext } from '../Context.ts';
+import type { ConfigSource } from '../serve/ConfigSource.ts';
 import type { Served } from '../serve.ts';
 import type { Terminal } from '../Terminal.ts';
 import { createAskedRates } from './asking.ts';
@@ -16,30 +18,41 @@ export type Part = {
   readonly slot: number;
   readonly processes: number;
   readonly rates: Rates;
-  readonly ports: Ports;
 };
 
 /** The configuration with the ports of this start. */
-export function withPorts(config: GatewayConfig, { listen, introspection }: Ports): GatewayConfig {
+function withPorts(config: GatewayConfig, { listen, introspection, health }: Ports): GatewayConfig {
   return {
     ...config,
     ...(listen !== undefined && { listen: { ...config.listen, port: listen } }),
     ...(introspection !== undefined &&
       config.introspection && { introspection: { ...config.introspection, listen: { ...config.introspection.listen, port: introspection } } }),
+    ...(health !== undefined && config.health && { health: { ...config.health, listen: { ...config.health.listen, port: health } } }),
   };
 }
 
-/** Serves until it is told to end. `begin` starts the gateway in the context that it is handed. */
-export async function work(context: CliContext, link: WorkerLink, begin: (context: CliContext, part: Part) => Promise<Served>): Promise<void> {
+/** Starts a gateway in the context that it is handed. */
+type Begin = (context: CliContext, config: GatewayConfig, part: Part) => Promise<Served>;
+
+/** Serves until it is told to end. */
+export async function work(context: CliContext, link: WorkerLink, source: ConfigSource, begin: Begin): Promise<void> {
   const asked = createAskedRates(link.send, context.clock ?? systemClock);
   const started = Promise.withResolvers<ToWorker & { readonly kind: 'start' }>();
   const ending = Promise.withResolvers<{ readonly isReplaced: boolean }>();
+  const serving = Promise.withResolvers<Served>();
   const hurry = new AbortController();
   let follows = false;
   let served: Served | undefined;
+  const exchange = createExchange(link.send, async (text) => {
+    const { ports } = await started.promise;
+    const { gateway } = await serving.promise;
+    return gateway.prepare(withPorts(source.parse(text), ports));
+  });
   link.hear((message) => {
     if (message.kind === 'start') started.resolve(message);
     else if (message.kind === 'rate') asked.hear(message);
+    else if (message.kind === 'prepare' || message.kind === 'apply' || message.kind === 'forget') exchange(message);
+    else if (message.kind === 'reopen') served?.logs.reopen();
     else if (message.kind === 'follow') {
       follows = true;
       served?.gateway.follow();
@@ -50,12 +63,13 @@ export async function work(context: CliContext, link: WorkerLink, begin: (contex
   });
   context.signal.addEventListener('abort', () => ending.resolve({ isReplaced: false }), { once: true });
   try {
-    const { slot, count, secret, ports } = await started.promise;
+    const { slot, count, text, secret, ports } = await started.promise;
     const own: CliContext = { ...context, terminal: named(context.terminal, slot), askSecret: async () => secret };
-    served = await begin(own, { slot, processes: count, rates: asked.rates, ports });
+    served = await begin(own, withPorts(source.parse(text), ports), { slot, processes: count, rates: asked.rates });
+    serving.resolve(served);
     if (follows) served.gateway.follow();
-    const { url, introspectionUrl } = served;
-    link.send({ kind: 'ready', url, ...(introspectionUrl !== undefined && { introspectionUrl }) });
+    const { url, introspectionUrl, healthUrl } = served;
+    link.send({ kind: 'ready', url, ...(introspectionUrl !== undefined && { introspectionUrl }), ...(healthUrl !== undefined && { healthUrl }) });
     const how = await ending.promise;
     await served.gateway.unfollow();
     link.send({ kind: 'unfollowed' });
@@ -63,6 +77,31 @@ export async function work(context: CliContext, link: WorkerLink, begin: (contex
   } finally {
     link.close();
   }
+}
+
+/** Makes another configuration ready when it is told to, and takes it when all have. */
+function createExchange(send: WorkerLink['send'], prepare: (text: string) => Promise<{ readonly take: () => void }>) {
+  let prepared: { readonly id: number; readonly take: () => void } | undefined;
+  return (message: ToWorker & { readonly kind: 'prepare' | 'apply' | 'forget' }): void => {
+    const { id } = message;
+    if (message.kind === 'prepare') {
+      prepare(message.text).then(
+        ({ take }) => {
+          prepared = { id, take };
+          send({ kind: 'prepared', id });
+        },
+        (error: unknown) => {
+          const { code, message: words } = FareboxError.is(error) ? error : { code: 'CONFIG_INVALID' as const, message: String(error) };
+          send({ kind: 'prepared', id, refused: { code, message: words } });
+        },
+      );
+      return;
+    }
+    if (prepared?.id !== id) return;
+    const { take } = prepared;
+    prepared = undefined;
+    if (message.kind === 'apply') take();
+  };
 }
 
 /** A terminal whose lines say which process they are of. */

@@ -61,8 +61,12 @@ export class Http1Reply implements Reply {
     this.#response.flushHeaders();
   }
 
-  write(chunk: Chunk): boolean {
-    return typeof chunk === 'string' ? this.#response.write(chunk, 'latin1') : this.#response.write(chunk);
+  write(chunk: Chunk, onWritten?: () => void): boolean {
+    if (typeof chunk === 'string') return this.#response.write(chunk, 'latin1');
+    if (onWritten === undefined) return this.#response.write(chunk);
+    return this.#response.write(chunk, (error) => {
+      if (!error) onWritten();
+    });
   }
 
   end(last: Chunk | undefined, trailers: readonly (readonly [name: string, value: string])[]): void {

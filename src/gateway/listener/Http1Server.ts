@@ -3,7 +3,7 @@
  * It owns the port as well, and hands on what it is not to take itself.
  *
  * Requests on one connection are handled one after the other, also where a client sends several ahead: an answer that cannot be sent yet
- * is not asked for yet.
+ * is not asked for yet. Whoever sends more ahead than anybody has use for is let go: each takes memory, and nobody may hold a thousand.
  *
  * @see RFC 9112, sections 9.3.2 and 9.6; RFC 9110, sections 7.8, 9.3.6 and 10.1.1
  */
@@ -25,6 +25,8 @@ import * as Http1Upgrade from './Http1Upgrade.ts';
 export class Http1Server {
   readonly server: Server | SecureServer;
   readonly #running = new Set<ServerResponse>();
+  /** Requests that wait for an earlier one on their connection. */
+  readonly #ahead = new WeakMap<Socket, number>();
   /** Connections on which no whole head has come yet. Node does not count them as idle. */
   readonly #silent = new Set<Socket>();
   /** Connections that Node has handed over, and that are no tunnels: they end with the answer that they wait for. */
@@ -86,6 +88,14 @@ export class Http1Server {
   take(socket: Socket): void {
     this.#takeConnection.call(this.server, socket);
     socket.resume();
+  }
+
+  /** Bounds clients otherwise from now on, but for the size of a head. */
+  adjust({ headTimeoutMs, requestTimeoutMs, keepAliveTimeoutMs, connections }: ListenerLimits): void {
+    this.server.headersTimeout = Math.min(headTimeoutMs, requestTimeoutMs);
+    this.server.requestTimeout = requestTimeoutMs;
+    this.server.keepAliveTimeout = keepAliveTimeoutMs;
+    this.server.maxConnections = connections;
   }
 
   /** Follows a connection no more: somebody else does. */
@@ -182,9 +192,22 @@ export class Http1Server {
     this.#follow(response);
     this.#silent.delete(request.socket);
     if (response.socket) handle(takenBy(request, response, waitsForContinue));
-    else response.once('socket', () => handle(takenBy(request, response, waitsForContinue)));
+    else this.#takeLater(request, response, () => handle(takenBy(request, response, waitsForContinue)));
+  }
+
+  #takeLater({ socket }: IncomingMessage, response: ServerResponse, take: () => void): void {
+    const ahead = this.#ahead.get(socket) ?? 0;
+    this.#ahead.set(socket, ahead + 1);
+    if (ahead === maxAhead) socket.destroy();
+    response.once('socket', () => {
+      this.#ahead.set(socket, (this.#ahead.get(socket) as number) - 1);
+      take();
+    });
   }
 }
+
+/** Requests that a client may send before their forerunners are answered. */
+const maxAhead = 100;
 
 /** What Node's parser did not take, in the words of its server. */
 const refusals: Readonly<Record<string, string>> = {

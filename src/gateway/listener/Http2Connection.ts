@@ -13,7 +13,7 @@ import type { ListenerLimits } from '../Listener.ts';
 import type { Handler } from '../Reply.ts';
 import { Allowance } from './Allowance.ts';
 import { Http2Reply } from './Http2Reply.ts';
-import { headOf } from './Http2Request.ts';
+import { headOf, lengthOf } from './Http2Request.ts';
 import { upgradeOf } from './Http2Upgrade.ts';
 
 /** What a connection needs of its listener. */
@@ -114,6 +114,8 @@ export class Http2Connection {
       if (!reply.hasBrokenOff) stream.destroy();
     });
     stream.on('close', () => this.#over(exchange));
+    // Node keeps to the bound once its client has confirmed that it knows of it, which it need not.
+    if (lengthOf(lines) > this.#surroundings.limits.headerBytes) return reply.answer({ status: 431, headers: [], body: '' }, true);
     let head: ReturnType<typeof headOf>;
     try {
       head = headOf(lines);

@@ -90,6 +90,8 @@ export class Http2Reply implements Reply {
 
   end(last: Chunk | undefined, trailers: Trailers): void {
     this.#trailers = trailers;
+    // A head that nothing follows ends the stream by itself: to gRPC that is another answer than one that ends later.
+    this.#isBare ||= this.#head !== undefined && trailers.length === 0 && (last === undefined || last.length === 0);
     this.#sendHead(trailers.length > 0);
     this.#hasEnded = true;
     this.#onEnded();
@@ -167,7 +169,7 @@ export class Http2Reply implements Reply {
 
   #sendTrailers(): void {
     if (this.isGone) return;
-    const lines = this.#trailers.flatMap(([name, value]) => [name, value]);
+    const lines = this.#trailers.flat();
     try {
       this.#stream.sendTrailers(collect(lines));
     } catch {

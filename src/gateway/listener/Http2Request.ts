@@ -73,6 +73,13 @@ function withoutKey(lines: readonly string[]): readonly string[] {
   return without;
 }
 
+/** How long headers are, as HTTP/2 counts them: each with 32 bytes beside its own. */
+export function lengthOf(lines: readonly string[]): number {
+  let length = 16 * lines.length;
+  for (const part of lines) length += part.length;
+  return length;
+}
+
 /** @throws REQUEST_UNSUPPORTED – something else is expected than to be asked for the body */
 function expects(value: string): true {
   if (value.toLowerCase() !== '100-continue') throw unsupported('This server meets no expectation but 100-continue.');

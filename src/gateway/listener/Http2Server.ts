@@ -10,8 +10,8 @@ import { Http2Connection, type Http2Surroundings } from './Http2Connection.ts';
 
 /** See the head of this file. */
 export class Http2Server {
-  readonly #surroundings: Http2Surroundings;
-  readonly #options: ServerOptions;
+  #surroundings: Http2Surroundings;
+  #options: ServerOptions;
   readonly #connections = new Set<Http2Connection>();
   readonly #lookMs: number;
   #stopLooking: (() => void) | undefined;
@@ -30,9 +30,15 @@ export class Http2Server {
     const connection = new Http2Connection(performServerHandshake(socket, this.#options), socket, this.#surroundings);
     this.#connections.add(connection);
     socket.on('close', () => this.#letGo(connection));
-    if (this.#isClosing) connection.close();
-    else if (this.#isLeaving) connection.leave();
+    if (this.#isClosing) return connection.close();
+    if (this.#isLeaving) connection.leave();
     this.#look();
+  }
+
+  /** Bounds connections that come from now on otherwise. */
+  adjust(limits: ListenerLimits): void {
+    this.#surroundings = { ...this.#surroundings, limits };
+    this.#options = optionsOf(limits);
   }
 
   /** Asks every client to go; see {@link Http2Connection.leave}. */
@@ -44,6 +50,8 @@ export class Http2Server {
   /** Takes no more requests, and ends each connection with its last answer. */
   close(): void {
     this.#isClosing = true;
+    // Whoever closes says himself for how long.
+    this.#stopLooking?.();
     for (const connection of this.#connections) connection.close();
   }
 

@@ -4,7 +4,7 @@
 
 import type { Timer, TimerTarget } from '../TimerWheel.ts';
 import type { Wire } from '../tunnel/Wire.ts';
-import type { AnswerHandler, OnwardRequest, Sending } from '../Upstream.ts';
+import type { AnswerHandler, Chunk, OnwardRequest, Sending } from '../Upstream.ts';
 import type { AnswerSink } from './ResponseParser.ts';
 
 /** What a call asks of the connection that it is on. */
@@ -13,6 +13,8 @@ export type Carrier = {
   readonly resume: () => void;
   /** Ends the connection, for its answer is wanted no more. */
   readonly drop: () => void;
+  /** Hands on what it has just read instead of a copy; the answer is to be called when nobody looks at it any more. Undefined: a copy has to be made. */
+  readonly lend: (bytes: Buffer) => (() => void) | undefined;
 };
 
 /** What a call asks of the pool while it has no connection. */
@@ -99,9 +101,16 @@ export class Call implements Sending, AnswerSink, TimerTarget {
   onChunk(bytes: Buffer, start: number, end: number): void {
     if (this.#isOver) return;
     if (end - start <= textBytes) return this.#handler.onChunk(bytes.toString('latin1', start, end));
+    const release = this.#carrier?.lend(bytes);
+    if (release !== undefined) return this.#handler.onChunk(bytes.subarray(start, end), release);
     const copy = Buffer.allocUnsafe(end - start);
     bytes.copy(copy, 0, start, end);
     this.#handler.onChunk(copy);
+  }
+
+  /** A chunk that nobody else will touch. */
+  pass(chunk: Chunk, release?: () => void): void {
+    if (!this.#isOver) this.#handler.onChunk(chunk, release);
   }
 
   onEnd(trailers: readonly string[]): void {
@@ -116,4 +125,4 @@ export class Call implements Sending, AnswerSink, TimerTarget {
 const idempotent: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
 
 /** Up to here, text costs less to copy and to write than a buffer. */
-const textBytes = 16_384;
+export const textBytes = 16_384;

@@ -4,14 +4,17 @@
  *     connecting ─ idle ─ busy ─ idle ─ …        ended, at any moment
  *                            └─ a tunnel, of which nothing is known here any more
  *
- * Bytes are read into memory that connections share, and parsed before anybody else reads: nothing of them is kept but what is copied.
+ * Bytes are read into memory that connections share, and parsed before anybody else reads: nothing of them is kept but what is copied. Where
+ * much comes at once a connection reads into memory of its own, which is handed on.
  */
-import { connect as connectPlain, isIP, type OnReadOpts, type Socket } from 'node:net';
-import { type ConnectionOptions, connect as connectTls, type SecureContext } from 'node:tls';
+import type { OnReadOpts, Socket } from 'node:net';
+import type { SecureContext } from 'node:tls';
 import type { Timer, TimerTarget, TimerWheel } from '../TimerWheel.ts';
 import * as Wire from '../tunnel/Wire.ts';
 import type { UpstreamTarget } from '../Upstream.ts';
-import type { Call, Carrier } from './Call.ts';
+import { type Call, type Carrier, textBytes } from './Call.ts';
+import { dial } from './dial.ts';
+import { type Piece, shared, takePiece } from './ReadMemory.ts';
 import { BodyWriter, formatHead } from './RequestWriter.ts';
 import { ResponseParser } from './ResponseParser.ts';
 
@@ -53,6 +56,10 @@ export class Connection implements Carrier, TimerTarget {
   #isPaused = false;
   #isStopped = false;
   #isEnded = false;
+  /** What it reads into while a long answer comes. */
+  #piece: Piece | undefined;
+  #isLong = false;
+  #hasRead = false;
 
   constructor(target: UpstreamTarget, owner: ConnectionOwner, timers: TimerWheel, timeoutMs: number, reservedFor?: Call) {
     this.#owner = owner;
@@ -62,7 +69,8 @@ export class Connection implements Carrier, TimerTarget {
     this.#timeoutMs = timeoutMs;
     // What may become a tunnel is a stream like others, and each of its directions ends by itself.
     this.#isStream = reservedFor?.request.isUpgrade === true;
-    this.#socket = open(url, target.secureContext, this.#isStream ? undefined : (bytes, count) => this.#onRead(bytes, count));
+    const reading = this.#isStream ? undefined : { onRead: (bytes: Buffer, count: number) => this.#onRead(bytes, count), into: () => this.#readInto() };
+    this.#socket = open(url, target.secureContext, reading);
     if (this.#isStream) this.#socket.on('data', this.#listeners.data);
     this.#socket.on(url.protocol === 'https:' ? 'secureConnect' : 'connect', () => this.#onConnect());
     this.#socket.on('drain', this.#listeners.drain).on('end', this.#listeners.end);
@@ -117,6 +125,10 @@ export class Connection implements Carrier, TimerTarget {
     this.#socket.resume();
   }
 
+  lend(bytes: Buffer): (() => void) | undefined {
+    return this.#piece?.bytes === bytes ? this.#piece.lend() : undefined;
+  }
+
   drop(): void {
     this.#call = undefined;
     this.#end(new Error('nobody waits for the answer any more'));
@@ -144,6 +156,7 @@ export class Connection implements Carrier, TimerTarget {
     // Nobody has asked for anything: whoever asked next would be given this for an answer.
     if (this.#call === undefined) return this.#end(new Error('bytes that nobody asked for'));
     const wasPaused = this.#isPaused;
+    this.#hasRead = true;
     let read: number;
     try {
       read = this.#parser.read(bytes, 0, count);
@@ -152,11 +165,24 @@ export class Connection implements Carrier, TimerTarget {
     }
     if (this.#isEnded) return;
     if (this.#parser.switchedHead !== undefined) return this.#handOver(this.#parser.switchedHead, bytes.subarray(read, count));
+    this.#isLong = count > textBytes && !this.#parser.isOver;
     if (this.#parser.isOver) this.#onWhole();
     else if (wasPaused && this.#isPaused) {
       this.#isStopped = true;
       this.#socket.pause();
     }
+  }
+
+  /** Asked for before the first read, and after every one: what to read into from now on; undefined: the same as before. */
+  #readInto(): Buffer | undefined {
+    if (!this.#hasRead) return shared;
+    this.#hasRead = false;
+    const before = this.#piece;
+    if (before === undefined && !this.#isLong) return undefined;
+    if (before !== undefined && this.#isLong && !before.isLent) return undefined;
+    before?.leave();
+    this.#piece = this.#isLong && !this.#isEnded ? takePiece() : undefined;
+    return this.#piece?.bytes ?? shared;
   }
 
   /** From here on it is a tunnel's. `rest`: its first bytes, which came with the head. */
@@ -216,34 +242,21 @@ export class Connection implements Carrier, TimerTarget {
   }
 }
 
-/** Whatever the environment says. */
-const verified: ConnectionOptions = { rejectUnauthorized: true, minVersion: 'TLSv1.2', ALPNProtocols: ['http/1.1'] };
-
-/** What plain connections read into: each is done with it before another begins. */
-const shared = Buffer.allocUnsafeSlow(65_536);
-
 /** TLS may hand out what one connection has read in the midst of what another does: each has memory of its own, of the size of a record. */
 const recordBytes = 16_384;
 
-/** @param onRead - undefined: a stream like others, of which each direction ends by itself */
-function open(url: URL, secureContext: SecureContext | undefined, onRead: ((bytes: Buffer, count: number) => void) | undefined): Socket {
-  // An address in brackets is one of version 6.
-  const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
-  const isSecure = url.protocol === 'https:';
-  const port = Number(url.port) || (isSecure ? 443 : 80);
-  const reading = onRead === undefined ? { allowHalfOpen: true } : { onread: readingInto(isSecure ? Buffer.allocUnsafeSlow(recordBytes) : shared, onRead) };
-  if (!isSecure) return connectPlain({ host, port, noDelay: true, ...reading });
-  // The name on the certificate is the one in the configuration, and not the `Host` that goes out, which a client may have chosen.
-  const servername = isIP(host) === 0 ? host : '';
-  const options: ConnectionOptions & { readonly onread?: OnReadOpts } = { host, port, servername, ...verified, secureContext, ...reading };
-  const socket = connectTls(options);
-  socket.setNoDelay(true);
-  return socket;
+/** How bytes are read: what is told of them, and what they are read into. */
+type Reading = { readonly onRead: (bytes: Buffer, count: number) => void; readonly into: () => Buffer | undefined };
+
+/** @param reading - undefined: a stream like others, of which each direction ends by itself */
+function open(url: URL, secureContext: SecureContext | undefined, reading: Reading | undefined): Socket {
+  const how = reading === undefined ? ({ allowHalfOpen: true } as const) : { onread: readingInto(url.protocol === 'https:', reading) };
+  return dial(url, secureContext, ['http/1.1'], how);
 }
 
-function readingInto(buffer: Buffer, onRead: (bytes: Buffer, count: number) => void): OnReadOpts {
+function readingInto(isSecure: boolean, { onRead, into }: Reading): OnReadOpts {
   return {
-    buffer,
+    buffer: isSecure ? Buffer.allocUnsafeSlow(recordBytes) : (into as () => Buffer),
     callback: (count, bytes) => {
       onRead(bytes as Buffer, count);
       return true;

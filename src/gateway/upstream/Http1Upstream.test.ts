@@ -14,63 +14,15 @@ import {
   sellWith,
   settled,
 } from '../../../test/gateway/harness.ts';
-import * as FixedClock from '../../testing/FixedClock.ts';
-import { TimerWheel } from '../TimerWheel.ts';
-import type { OnwardRequest, Sending, UpstreamLimits } from '../Upstream.ts';
+import { openUpstreamClient } from '../../../test/gateway/upstreamClient.ts';
+import type { OnwardRequest, UpstreamLimits } from '../Upstream.ts';
 import { createHttp1Upstreams } from './Http1Upstream.ts';
 
 const closing: Closing = [];
 afterEach(() => closeAll(closing));
 
-/** What became of a request, word by word. */
-type Heard = {
-  readonly told: string[];
-  readonly sending: Sending;
-  readonly over: Promise<readonly string[]>;
-  readonly until: (pattern: RegExp) => Promise<void>;
-};
-
-function openClient(port: number, limits: Partial<UpstreamLimits> = {}) {
-  const clock = FixedClock.create();
-  const timers = new TimerWheel(clock);
-  const bounds = { connections: 8, connectTimeoutMs: 5000, keepAliveMs: 4000, queue: 100, queueTimeoutMs: 10_000, ...limits };
-  const upstreams = createHttp1Upstreams(bounds, clock, timers);
-  closing.push(async () => {
-    await upstreams.close();
-    timers.close();
-    expect(clock.timers()).toBe(0);
-  });
-  const upstream = { origin: `http://127.0.0.1:${port}` };
-  const send = (request: Partial<OnwardRequest> = {}): Heard => {
-    const told: string[] = [];
-    const over = deferred<readonly string[]>();
-    const watchers = new Set<() => void>();
-    const tell = (what: string) => {
-      told.push(what);
-      for (const watcher of watchers) watcher();
-      if (/^(?:end|error)/.test(what)) over.resolve(told);
-    };
-    const sending = upstreams.send(
-      { method: 'GET', upstream, path: '/', headers: [], body: null, ...request },
-      {
-        onInformational: (status, headers) => tell(`${status} ${headers.join(' ')}`),
-        onSwitch: (_, wire) => wire.reset(),
-        onHead: (status) => tell(`head ${status}`),
-        onChunk: (chunk) => tell(chunk.length > 50 ? `${chunk.length} bytes` : chunk.toString()),
-        onEnd: (trailers) => tell(trailers.length > 0 ? `end ${trailers.join(' ')}` : 'end'),
-        onError: (error) => tell(`error ${error.message}`),
-      },
-    );
-    const until = (pattern: RegExp) =>
-      new Promise<void>((resolve) => {
-        const look = () => told.some((one) => pattern.test(one)) && resolve();
-        watchers.add(look);
-        look();
-      });
-    return { told, sending, over: over.promise, until };
-  };
-  return { clock, upstreams, send };
-}
+const openClient = (port: number, limits: Partial<UpstreamLimits> = {}) =>
+  openUpstreamClient(closing, (...parts) => createHttp1Upstreams(...parts), { origin: `http://127.0.0.1:${port}` }, limits);
 
 /** An upstream in a test's hand: each request that comes, with its connection's number. */
 async function openServer(onRequest: (socket: Socket, connection: number, count: number, text: string) => void) {

@@ -18,6 +18,10 @@ export function createHttp1Upstreams(limits: UpstreamLimits, clock: Clock, timer
   };
   return {
     send: (request, handler) => (pools.get(request.upstream) ?? open(request.upstream)).send(request, handler),
+    drop: (target) => {
+      pools.get(target)?.close();
+      pools.delete(target);
+    },
     close: async () => {
       isClosed = true;
       for (const pool of pools.values()) pool.close();

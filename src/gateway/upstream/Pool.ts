@@ -176,7 +176,8 @@ const marginMs = 1000;
 const longestKeepMs = 600_000;
 const sweepMs = 1000;
 
-function busy(): FareboxError {
+/** No connection could be had for a request. */
+export function busy(): FareboxError {
   return new FareboxError('UPSTREAM_BUSY', 'The server behind this gateway has as much to do as it may. Send the same request again later; do not pay again.', {
     details: { retryAfterSeconds: 1 },
   });

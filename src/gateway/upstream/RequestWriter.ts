@@ -13,15 +13,14 @@ import type { OnwardRequest } from '../Upstream.ts';
  * @throws TypeError – something in it would end a line, or is more than a byte
  */
 export function formatHead({ method, path, headers, body, isUpgrade = false }: OnwardRequest, host: string): string {
-  if (!isMethod.test(method)) throw new TypeError('the method is no token');
-  if (path === '' || notInPath.test(path)) throw new TypeError('the path would end the line that it stands in');
+  assertTarget(method, path);
   let isHosted = false;
   let isFramed = false;
   let lines = '';
   for (let index = 0; index < headers.length; index += 2) {
     const name = headers[index] as string;
     const value = headers[index + 1] as string;
-    if (!isName(name) || notInValue.test(value)) throw new TypeError('a header would end the line that it stands in');
+    assertField(name, value);
     if (name.length === 4 && name.toLowerCase() === 'host') isHosted = true;
     else if (name.length === 14 && name.toLowerCase() === 'content-length') isFramed = true;
     lines += `${name}: ${value}\r\n`;
@@ -29,6 +28,17 @@ export function formatHead({ method, path, headers, body, isUpgrade = false }: O
   const framing = isFramed ? '' : body !== null ? 'Transfer-Encoding: chunked\r\n' : expectsBody.test(method) ? 'Content-Length: 0\r\n' : '';
   const connection = isUpgrade ? 'Connection: Upgrade\r\nUpgrade: websocket\r\n' : 'Connection: keep-alive\r\n';
   return `${method} ${path} HTTP/1.1\r\n${isHosted ? '' : `Host: ${host}\r\n`}${connection}${lines}${framing}\r\n`;
+}
+
+/** @throws TypeError – what a request asks for would end its line, or is more than a byte a character */
+export function assertTarget(method: string, path: string): void {
+  if (!isMethod.test(method)) throw new TypeError('the method is no token');
+  if (path === '' || notInPath.test(path)) throw new TypeError('the path would end the line that it stands in');
+}
+
+/** @throws TypeError – a header would end its line, or is more than a byte a character */
+export function assertField(name: string, value: string): void {
+  if (!isName(name) || notInValue.test(value)) throw new TypeError('a header would end the line that it stands in');
 }
 
 /** What becomes of a body. */

@@ -32,6 +32,10 @@ export function createUndiciUpstreams(limits: UpstreamLimits, timers: TimerWheel
       (pools.get(upstream) ?? open(upstream)).dispatch({ ...request, headers: headers as string[] }, call);
       return call;
     },
+    drop: (target) => {
+      void pools.get(target)?.destroy();
+      pools.delete(target);
+    },
     close: async () => {
       await Promise.all([...pools.values()].map((pool) => pool.destroy()));
       pools.clear();

@@ -3,23 +3,31 @@
  */
 import type { Clock } from '../../core/Clock.ts';
 import type { TimerWheel } from '../TimerWheel.ts';
-import type { UpstreamLimits, Upstreams } from '../Upstream.ts';
+import type { OnwardRequest, UpstreamLimits, Upstreams } from '../Upstream.ts';
 import { createHttp1Upstreams } from './Http1Upstream.ts';
+import { createHttp2Upstreams } from './Http2Upstream.ts';
 import { createUndiciUpstreams } from './UndiciUpstream.ts';
 
-/** Our own client, or undici's. */
+/** For HTTP/1.1: our own client, or undici's. HTTP/2 is Node's either way. */
 export type UpstreamClient = 'farebox' | 'undici';
 
 /** Upstreams that open as they are needed. */
 export function createUpstreams(client: UpstreamClient, limits: UpstreamLimits, clock: Clock, timers: TimerWheel): Upstreams {
   const own = createHttp1Upstreams(limits, clock, timers);
-  if (client === 'farebox') return own;
-  const others = createUndiciUpstreams(limits, timers);
+  const http1 = client === 'undici' ? createUndiciUpstreams(limits, timers) : own;
+  const http2 = createHttp2Upstreams(limits, clock, timers, http1);
+  const carrierOf = ({ upstream, isUpgrade }: OnwardRequest): Upstreams => {
+    // undici hands on no answer to an upgrade but a 101, and over HTTP/2 there is none.
+    if (isUpgrade === true) return own;
+    return upstream.protocol === undefined ? http1 : http2;
+  };
   return {
-    // undici hands on no answer to an upgrade but a 101.
-    send: (request, handler) => (request.isUpgrade === true ? own : others).send(request, handler),
+    send: (request, handler) => carrierOf(request).send(request, handler),
+    drop: (target) => {
+      for (const carrier of new Set([http2, http1, own])) carrier.drop(target);
+    },
     close: async () => {
-      await Promise.all([own.close(), others.close()]);
+      await Promise.all([http2.close(), http1.close(), own.close()]);
     },
   };
 }

@@ -6,6 +6,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { type IncomingMessage, request, type ServerResponse } from 'node:http';
+import { connect as connectHttp2, constants, type OutgoingHttpHeaders } from 'node:http2';
 import type { Socket } from 'node:net';
 import * as Amount from '../../../src/core/Amount.ts';
 import * as Challenge from '../../../src/core/Challenge.ts';
@@ -31,6 +32,9 @@ export const stands = { gateway: gatewayStand, express: expressStand, hono: hono
 
 export type StandName = keyof typeof stands;
 
+/** A stand and what is spoken to it; HTTP/1.1, where nothing is said. */
+export type ShopName = StandName | 'gateway over HTTP/2';
+
 /** An HTTP answer, whole. */
 export type Got = {
   readonly status: number;
@@ -54,6 +58,8 @@ export type Ask = { readonly method?: string; readonly headers?: { readonly [nam
 /** See the head of this file. */
 export type Shop = {
   readonly url: string;
+  /** Whether it is spoken to over HTTP/2. */
+  readonly isHttp2: boolean;
   readonly paywall: Paywall;
   readonly clock: FixedClock.FixedClock;
   readonly sandbox: Sandbox;
@@ -90,7 +96,7 @@ export type Given = {
   readonly routes?: (upstream: Upstream) => readonly StandRoute[];
 } & Pick<StandOptions, 'gateway' | 'log'>;
 
-export async function openShop(name: StandName, overrides: Partial<PaywallOptions> = {}, given: Given = {}): Promise<Shop> {
+export async function openShop(name: ShopName, overrides: Partial<PaywallOptions> = {}, given: Given = {}): Promise<Shop> {
   const clock = FixedClock.create();
   const sandbox = createSandboxNetwork({ clock });
   const upstream = await startUpstream();
@@ -108,7 +114,15 @@ export async function openShop(name: StandName, overrides: Partial<PaywallOption
   const asked: string[] = [];
   const paywall = await createPaywall({ keys, receiver, store: listening(store, asked), clock, inUseWaitMs: 0, ...overrides });
   asked.length = 0;
-  const stand = await stands[name]({ paywall, routes: (given.routes ?? routesOn)(upstream), clock, timeoutMs, gateway: given.gateway, log: given.log });
+  const isHttp2 = name === 'gateway over HTTP/2';
+  const stand = await stands[isHttp2 ? 'gateway' : name]({
+    paywall,
+    routes: (given.routes ?? routesOn)(upstream),
+    clock,
+    timeoutMs,
+    gateway: given.gateway,
+    log: given.log,
+  });
   const payer = sandbox.payer('buyer');
   const told: string[] = [];
   const listeners = new Set<() => void>();
@@ -116,7 +130,7 @@ export async function openShop(name: StandName, overrides: Partial<PaywallOption
     told.push(event.kind === 'released' ? `released ${event.reason}` : event.kind);
     for (const listener of listeners) listener();
   });
-  const get = (path: string, ask: Ask = {}) => fetchWhole(stand.url + path, ask);
+  const get = (path: string, ask: Ask = {}) => (isHttp2 ? fetchOverHttp2(stand.url, path, ask) : fetchWhole(stand.url + path, ask));
   const pay = async (unpaid: Pick<Got, 'status' | 'lines' | 'body'>): Promise<Bought> => {
     const challenge = Challenge.choose(Challenge.parse(unpaid.lines));
     if (!challenge) throw new Error(`no challenge: ${unpaid.status} ${unpaid.body}`);
@@ -126,6 +140,7 @@ export async function openShop(name: StandName, overrides: Partial<PaywallOption
   };
   return {
     url: stand.url,
+    isHttp2,
     paywall,
     clock,
     sandbox,
@@ -224,6 +239,48 @@ function fetchWhole(url: string, { method = 'GET', headers = {}, body }: Ask): P
     sent.on('error', reject);
     sent.end(body);
   });
+}
+
+/** The same over HTTP/2, without what that has no place for: headers of a connection, and spaces around values. */
+export async function fetchOverHttp2(url: string, path: string, { method = 'GET', headers = {}, body }: Ask): Promise<Got> {
+  const {
+    host: authority,
+    connection: _,
+    'transfer-encoding': __,
+    ...rest
+  } = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+  const lines = Object.entries(rest).flatMap(([name, value]) => [value ?? []].flat().flatMap((one) => [name, one.trim()]));
+  const pseudo = [':method', method, ':scheme', 'http', ':authority', [authority ?? new URL(url).host].flat()[0] ?? '', ':path', path];
+  // Several lines of a header that has one are what is to be tried.
+  const session = connectHttp2(url, { strictSingleValueFields: false } as object);
+  session.on('error', () => {});
+  try {
+    const stream = session.request([...pseudo, ...lines] as unknown as OutgoingHttpHeaders, { endStream: body === undefined });
+    let status = 0;
+    let raw: readonly string[] = [];
+    const chunks: Buffer[] = [];
+    stream
+      .on('response', (head, _flags, received) => {
+        status = Number(head[':status']);
+        raw = received as unknown as string[];
+      })
+      .on('data', (chunk: Buffer) => chunks.push(chunk))
+      .on('error', () => {});
+    if (body !== undefined) stream.end(body);
+    await new Promise((resolve) => stream.on('close', resolve));
+    const named = raw.flatMap((name, index) => (index % 2 === 0 && !name.startsWith(':') ? [[name, raw[index + 1] as string] as const] : []));
+    // A request that is none is refused by a reset, as another server would by a 400.
+    if (status === 0 && stream.rstCode === constants.NGHTTP2_PROTOCOL_ERROR) status = 400;
+    return {
+      status,
+      headers: Object.fromEntries(named),
+      lines: named.flatMap(([name, value]) => (name === 'www-authenticate' ? [value] : [])),
+      body: Buffer.concat(chunks).toString(),
+      whole: stream.rstCode === 0,
+    };
+  } finally {
+    session.destroy();
+  }
 }
 
 /** Hangs up, and waits until the server has noticed: Node tells of every request that a server in this process begins. */

@@ -178,6 +178,7 @@ const onward: Target = {
         rawHeaders,
         version: '1.1',
         isSecure: false,
+        isGrpc: false,
         peer: '9.9.9.9',
         viaTrusted,
         host: 'shop',

@@ -1,0 +1,103 @@
+/**
+ * What clients that mean no good cost the gateway's memory, and how long everybody else waits meanwhile.
+ *
+ *     npm run bench -- floods [idle] [slow-heads] [slow-bodies] [not-reading] [idle-h2] [rapid-reset] [continuation] [not-reading-h2]
+ *
+ * The others are sixteen clients with a pass, before the flood and in the midst of it, in turn; their p99 may be twice as long. Everything is
+ * on this machine's loopback, bounded in number and time.
+ */
+import { openStage, type Stage } from '../gateway/Stage.ts';
+import { mintCredentials, paths, requestFor } from '../gateway/Tokens.ts';
+import type { Run } from '../harness/Bench.ts';
+import { quantile } from '../harness/Comparison.ts';
+import { type Program, residentBytes, start } from '../harness/Program.ts';
+import { printRows } from '../harness/Table.ts';
+import type { FloodAnswer, FloodKind, FloodQuestion } from './floodProgram.ts';
+
+export const summary = 'Memory, and how long others wait, while 10,000 connections idle, dawdle or flood';
+
+/** How many connections, and how much each may keep in memory, in bytes; undefined: as much as `inAllBytes` says. */
+const floods: { readonly [Kind in FloodKind]: { readonly connections: number; readonly eachBytes?: number } } = {
+  idle: { connections: 10_000, eachBytes: 20_480 },
+  'slow-heads': { connections: 2000 },
+  'slow-bodies': { connections: 2000 },
+  'not-reading': { connections: 200 },
+  'idle-h2': { connections: 10_000, eachBytes: 20_480 },
+  'rapid-reset': { connections: 20 },
+  continuation: { connections: 20 },
+  'not-reading-h2': { connections: 200 },
+};
+
+/** What a flood may add to the gateway's memory. */
+const inAllBytes = 200_000_000;
+/** How much longer the others' slowest hundredth may take. */
+const slower = 2;
+
+const names = Object.keys(floods) as FloodKind[];
+
+export const run: Run = async ({ isQuick, args }) => {
+  const wanted = names.filter((name) => args.length === 0 || args.includes(name));
+  const rows = [];
+  for (const kind of wanted) rows.push(await measure(kind, isQuick ? 3 : 9, isQuick ? 10 : 1));
+  printRows([['flood', 'connections', 'ended by us', 'memory', 'bound', 'p99 without', 'p99 with', 'ratio', '±', `≤ ${slower}`], ...rows]);
+  console.log('\nMemory: resident, of the gateway once it has collected, over what it had before; where a bound is for each connection, divided by them.');
+  console.log('p99: medians of the rounds, each without and with the flood in turn, of 16 clients with a pass. ±: how far rounds without lay apart.\n');
+};
+
+async function measure(kind: FloodKind, rounds: number, share: number): Promise<readonly string[]> {
+  const { eachBytes } = floods[kind];
+  const connections = floods[kind].connections / share;
+  const stage = await openStage({ store: 'memory' });
+  const flood: Program<undefined> = await start(new URL('./floodProgram.ts', import.meta.url), undefined);
+  const { port } = stage.gateway.ready;
+  const ask = (question: FloodQuestion) => flood.ask(question) as Promise<FloodAnswer>;
+  try {
+    const requests = mintCredentials(stage.keys, 'pass', 16).map((credential) => requestFor(paths.pass, credential));
+    const wait = async () => (await stage.load.drive({ port, requests, count: 8000, connections: 16, expect: 200 })).p99Ms;
+    for (let i = 0; i < 3; i++) await wait();
+    const [before, atRest]: [number[], number] = [[], await restingBytes(stage)];
+    const amidst: number[] = [];
+    let mostBytes = 0;
+    let ended = 0;
+    for (let round = 0; round < rounds; round++) {
+      before.push(await wait());
+      await ask({ kind, port, connections, path: paths.free });
+      amidst.push(await wait());
+      mostBytes = Math.max(mostBytes, (await restingBytes(stage)) - atRest);
+      ended += (await ask('end')).ended;
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+    const [without, amid] = [quantile(before, 0.5), quantile(amidst, 0.5)];
+    const spread = (quantile(before, 0.75) - quantile(before, 0.25)) / without;
+    const memory = eachBytes === undefined ? megabytes(mostBytes) : `${(mostBytes / connections / 1024).toFixed(1)} KiB each`;
+    const isSmall = eachBytes === undefined ? mostBytes <= inAllBytes : mostBytes / connections <= eachBytes;
+    const bound = eachBytes === undefined ? megabytes(inAllBytes) : `${eachBytes / 1024} KiB`;
+    const ratio = amid / without;
+    const met = (isMet: boolean) => (isMet ? 'met' : 'missed');
+    return [
+      kind,
+      String(connections),
+      String(ended),
+      memory,
+      `${bound}: ${met(isSmall)}`,
+      `${without.toFixed(2)} ms`,
+      `${amid.toFixed(2)} ms`,
+      ratio.toFixed(2),
+      `${(spread * 100).toFixed(0)} %`,
+      met(ratio <= slower),
+    ];
+  } finally {
+    await flood.stop();
+    await stage.stop();
+  }
+}
+
+/** What it has once nothing is left to collect. */
+async function restingBytes(stage: Stage): Promise<number> {
+  await stage.ask('heap');
+  return residentBytes(stage.gateway.pid);
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(0)} MB`;
+}

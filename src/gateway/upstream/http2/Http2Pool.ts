@@ -1,0 +1,158 @@
+/**
+ * The sessions to one upstream: opened as they are needed, filled one after the other, kept open between requests. Requests beyond what may be
+ * open wait in line, so many of them and for so long.
+ */
+import type { Clock } from '../../../core/Clock.ts';
+import type { TimerTarget, TimerWheel } from '../../TimerWheel.ts';
+import type { AnswerHandler, OnwardRequest, Sending, UpstreamLimits, Upstreams, UpstreamTarget } from '../../Upstream.ts';
+import type { Call, Queue } from '../Call.ts';
+import { busy } from '../Pool.ts';
+import { Http2Call } from './Http2Call.ts';
+import { Session, type SessionOwner } from './Session.ts';
+
+/** See the head of this file. */
+export class Http2Pool implements SessionOwner, Queue, TimerTarget {
+  readonly #target: UpstreamTarget;
+  readonly #limits: UpstreamLimits;
+  readonly #clock: Clock;
+  readonly #timers: TimerWheel;
+  /** For an upstream that turns out to speak HTTP/1.1 alone. */
+  readonly #http1: Upstreams;
+  readonly #all = new Set<Session>();
+  readonly #waiting = new Set<Http2Call>();
+  #opening = 0;
+  #isHttp1 = false;
+  #isSweeping = false;
+  #isClosed = false;
+
+  constructor(target: UpstreamTarget, limits: UpstreamLimits, clock: Clock, timers: TimerWheel, http1: Upstreams) {
+    this.#target = target;
+    this.#limits = limits;
+    this.#clock = clock;
+    this.#timers = timers;
+    this.#http1 = http1;
+  }
+
+  send(request: OnwardRequest, handler: AnswerHandler): Sending {
+    if (this.#isHttp1) return this.#http1.send(request, handler);
+    const call = new Http2Call(request, handler, this);
+    const session = this.#findRoom();
+    if (session) session.carry(call);
+    else if (this.#isClosed) call.fail(new Error('the gateway is closing'));
+    else if (this.#waiting.size >= this.#limits.queue) call.fail(busy());
+    else this.#wait(call);
+    return call;
+  }
+
+  /** Ends every connection, and whatever is under way or waits. */
+  close(): void {
+    this.#isClosed = true;
+    for (const session of this.#all) session.end();
+    this.#failWaiting(new Error('the gateway is closing'));
+  }
+
+  leave(call: Call): void {
+    call.timer?.cancel();
+    this.#waiting.delete(call as Http2Call);
+  }
+
+  onWaited(call: Call): void {
+    this.leave(call);
+    call.fail(busy());
+  }
+
+  onReady(session: Session): void {
+    this.#opening--;
+    this.onRoom(session);
+  }
+
+  onRoom(session: Session): void {
+    for (const call of this.#waiting) {
+      if (!session.hasRoom) break;
+      this.leave(call);
+      session.carry(call);
+    }
+    this.#openMore();
+    if (!session.isFree) return;
+    session.freeUntilMs = this.#clock.nowMs() + this.#limits.keepAliveMs;
+    this.#sweepLater();
+  }
+
+  onLeft(call: Http2Call, error: Error, isRefused: boolean): void {
+    if (this.#isClosed) return call.fail(error);
+    if (!isRefused) call.isRepeated = true;
+    this.#wait(call);
+    for (const session of this.#all) if (session.hasRoom) return this.onRoom(session);
+  }
+
+  /** From now on over HTTP/1.1, for as long as the gateway runs. */
+  onHttp1(): void {
+    this.#isHttp1 = true;
+    for (const call of [...this.#waiting]) {
+      this.leave(call);
+      const sending = this.#http1.send(call.request, {
+        onInformational: (status, headers) => call.onInformational(status, headers),
+        // Nobody asks for one on the way here.
+        onSwitch: (_, wire) => wire.reset(),
+        onHead: (status, headers) => call.onHead(status, headers),
+        onChunk: (chunk, release) => call.pass(chunk, release),
+        onEnd: (trailers) => call.onEnd(trailers),
+        onError: (error) => call.fail(error),
+      });
+      call.ride({ pause: () => sending.pause(), resume: () => sending.resume(), drop: () => sending.abort(), lend: () => undefined });
+    }
+  }
+
+  onEnded(session: Session, error: Error): void {
+    this.#all.delete(session);
+    if (!session.isReady) {
+      this.#opening--;
+      // Where others are open or on their way, those who wait wait for them; but one has had its try.
+      this.#failWaiting(error, this.#all.size === 0 ? Number.POSITIVE_INFINITY : 1);
+    }
+    this.#openMore();
+  }
+
+  /** Sessions that nobody has used for their time are closed. */
+  onTimer(): void {
+    this.#isSweeping = false;
+    for (const session of this.#all) if (session.isReady && session.isFree && session.freeUntilMs <= this.#clock.nowMs()) session.end();
+    this.#sweepLater();
+  }
+
+  #findRoom(): Session | undefined {
+    for (const session of this.#all) if (session.hasRoom) return session;
+    return undefined;
+  }
+
+  #wait(call: Http2Call): void {
+    this.#waiting.add(call);
+    call.timer = this.#timers.after(this.#limits.queueTimeoutMs, call);
+    this.#openMore();
+  }
+
+  /** Those who have waited longest, so many of them. */
+  #failWaiting(error: Error, most = Number.POSITIVE_INFINITY): void {
+    for (const call of [...this.#waiting].slice(0, most)) {
+      this.leave(call);
+      call.fail(error);
+    }
+  }
+
+  #openMore(): void {
+    while (!this.#isClosed && !this.#isHttp1 && this.#waiting.size > this.#opening * expectedStreams && this.#all.size < this.#limits.connections) {
+      this.#opening++;
+      this.#all.add(new Session(this.#target, this, this.#timers, this.#limits.connectTimeoutMs));
+    }
+  }
+
+  #sweepLater(): void {
+    if (this.#isSweeping || this.#isClosed || this.#all.size === 0) return;
+    this.#isSweeping = true;
+    this.#timers.after(sweepMs, this);
+  }
+}
+
+/** What an upstream takes at once at least, by the recommendation of RFC 9113, section 6.5.2. */
+const expectedStreams = 100;
+const sweepMs = 1000;

@@ -1,0 +1,160 @@
+/**
+ * A change of configuration that stalls requests, breaks them or is stalled by one; and one that is taken by halves. A stream that never ends is held open
+ * while the configuration changes under it, wrong configurations are handed in, and processes of one gateway are asked for different answers.
+ */
+import { afterEach, describe, expect, test } from 'vitest';
+import { createSupervisor, type Hooks } from '../../src/cli/workers/Supervisor.ts';
+import { createConfig } from '../../src/gateway/Config.ts';
+import { createGateway } from '../../src/gateway/Gateway.ts';
+import { followFiles } from '../../src/gateway/running/FileFollowing.ts';
+import { createSandboxNetwork } from '../../src/lightning/sandbox.ts';
+import { createRates } from '../../src/server/Rates.ts';
+import { createRootKeys } from '../../src/server/RootKeys.ts';
+import { createMemoryStore } from '../../src/store/memory.ts';
+import * as FixedClock from '../../src/testing/FixedClock.ts';
+import { ask, type Closing, closeAll, deferred, letThrough, openRaw, openStage, openUpstream } from '../gateway/harness.ts';
+
+const closing: Closing = [];
+afterEach(() => closeAll(closing));
+
+const turns = async () => {
+  for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate);
+};
+
+/** A gateway whose one client hears a stream that goes on as long as it likes. */
+async function openStream() {
+  const opened = deferred<(text: string) => void>();
+  let isFirst = true;
+  const slow = await openUpstream(closing, (_, response) => {
+    if (!isFirst) return response.end('the old one');
+    isFirst = false;
+    response.writeHead(200);
+    opened.resolve((text) => response.write(text));
+    return new Promise(() => {});
+  });
+  const next = await openUpstream(closing, (_, response) => response.end('the new one'));
+  const stage = await openStage(closing, { upstream: slow.port });
+  const client = await openRaw(closing, stage.port);
+  client.write('GET /a HTTP/1.1\r\nHost: a\r\n\r\n');
+  const say = await opened.promise;
+  say('first');
+  await client.until(/first/);
+  return { stage, slow, next, client, say };
+}
+
+describe('a slow stream', () => {
+  test('holds no change up', async () => {
+    const { stage, next } = await openStream();
+    stage.reload({ upstream: next.port });
+    expect((await ask(stage.port, '/a')).text).toBe('the new one');
+  });
+
+  test('is not broken by one, nor by ten, whatever else changes with them', async () => {
+    const { stage, next, client, say } = await openStream();
+    for (let count = 0; count < 10; count++) {
+      stage.reload({ upstream: next.port, top: { timeouts: { upstreamKeepAlive: `${4 + count}s` } } });
+      await ask(stage.port, '/a');
+    }
+    say('last');
+    const heard = await client.until(/last/).catch(() => 'broken off');
+    expect(heard).toMatch(/last/);
+  });
+});
+
+test('a request that waits for its decision goes by what it came under, and stalls nobody', async () => {
+  const decided = deferred<void>();
+  const [before, after] = [
+    await openUpstream(closing, (_, response) => response.end('before')),
+    await openUpstream(closing, (_, response) => response.end('after')),
+  ];
+  let held = 0;
+  const stage = await openStage(closing, {
+    upstream: before.port,
+    check: async (...asked) => {
+      if (held++ === 0) await decided.promise;
+      return letThrough(...asked);
+    },
+  });
+  const waiting = ask(stage.port, '/a');
+  while (held === 0) await new Promise(setImmediate);
+  stage.reload({ upstream: after.port });
+  expect((await ask(stage.port, '/a')).text).toBe('after');
+  decided.resolve();
+  expect((await waiting).text).toBe('before');
+});
+
+test('what cannot change under requests is refused whole: nothing else of it is taken', async () => {
+  const sandbox = createSandboxNetwork();
+  const store = createMemoryStore();
+  const upstream = await openUpstream(closing);
+  const configOf = (price: string, over: object) =>
+    createConfig({
+      listen: '127.0.0.1:0',
+      store: 'memory',
+      services: [{ name: 'api', upstream: `http://127.0.0.1:${upstream.port}`, routes: [{ path: '/a', price, terms: 'pass: 1h' }] }],
+      ...over,
+    });
+  const keys = createRootKeys({ masters: [new Uint8Array(32).fill(7)], network: 'sandbox', realm: 'main' });
+  const gateway = await createGateway({ config: configOf('1 sat', {}), receiver: sandbox.receiver('seller'), keys, store });
+  closing.push(() => sandbox.close(), store.close, gateway.close);
+  const port = Number(new URL((await gateway.listen()).url).port);
+  for (const over of [{ store: 'other.db' }, { listen: '127.0.0.1:1' }, { realm: 'other' }]) {
+    expect(() => gateway.reload(configOf('9 sat', over))).toThrow(expect.objectContaining({ code: 'CONFIG_FIXED' }));
+  }
+  const { amount } = JSON.parse((await ask(port, '/a')).text) as { amount: number };
+  expect(amount).toBe(1);
+});
+
+test('of several processes none takes what another cannot', async () => {
+  const clock = FixedClock.create();
+  const all: { readonly hooks: Hooks; readonly heard: string[] }[] = [];
+  const rates = createRates({}, clock);
+  const supervisor = createSupervisor({
+    count: 2,
+    clock,
+    text: 'before',
+    rates: () => rates,
+    tell: () => {},
+    start: (_, hooks) => {
+      const heard: string[] = [];
+      all.push({ hooks, heard });
+      return { pid: all.length, send: ({ kind }) => heard.push(kind), kill: () => {} };
+    },
+  });
+  const starting = supervisor.start();
+  all[0]?.hooks.onMessage({ kind: 'ready', url: 'http://127.0.0.1' });
+  await turns();
+  all[1]?.hooks.onMessage({ kind: 'ready', url: 'http://127.0.0.1' });
+  await starting;
+  const exchanged = supervisor.exchange('after').then(
+    () => 'taken',
+    () => 'refused',
+  );
+  all[0]?.hooks.onMessage({ kind: 'prepared', id: 1 });
+  await turns();
+  all[1]?.hooks.onMessage({ kind: 'prepared', id: 1, refused: { code: 'CONFIG_INVALID', message: 'no' } });
+  expect(await exchanged).toBe('refused');
+  expect(all.flatMap(({ heard }) => heard)).not.toContain('apply');
+});
+
+test('half of a file that is being written is not taken for a file', async () => {
+  const clock = FixedClock.create();
+  let text = 'whole';
+  const taken: string[] = [];
+  const following = followFiles({
+    files: () => ['farebox.yaml'],
+    clock,
+    look: async () => text,
+    onChange: async () => void taken.push(text),
+  });
+  await turns();
+  for (const part of ['ha', 'half', 'half and half']) {
+    text = part;
+    clock.advance(1000);
+    await turns();
+  }
+  clock.advance(1000);
+  await turns();
+  expect(taken).toEqual(['half and half']);
+  await following.close();
+});
