@@ -501,7 +501,7 @@ describe('a tunnel', () => {
   test('lasts as long as what was bought', async () => {
     const sale = recordSale();
     const validUntil = 1_800_000_030;
-    const principal = { validUntil } as Principal;
+    const principal = { validUntil, tokenId: '' } as Principal;
     const { stage, client } = await open({ check: () => ({ kind: 'pass', principal, sale, headers: [] }) });
     const leftMs = validUntil * 1000 - stage.clock.nowMs();
     stage.clock.advance(leftMs - 200);
