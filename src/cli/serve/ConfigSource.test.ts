@@ -12,8 +12,18 @@ const withRoutes = (count: number, more = '') =>
     more,
   ].join('\n');
 
+const everything = `
+      - { path: "regex:/items/[0-9]+", price: 2500 msat, exactMsat: true, rate: 5/s }
+      - { path: "/users/{id}", price: 1 sat, terms: "pass: 1h", requestHeaders: { set: { X-A: b } }, stripPrefix: /users }
+  - name: others
+    upstreams: [http://localhost:1, http://localhost:2]
+    bucket: { units: 10, price: 5 sat }
+    routes: [{ path: /bucket, terms: bucket }]
+logs: {}
+health: {}`;
+
 test.each([1, 500])('of %i routes, what is read aside is what is read at once', async (count) => {
-  const text = withRoutes(count);
+  const text = withRoutes(count, everything);
   expect(await source.parseAside(text)).toEqual(source.parse(text));
 });
 
