@@ -7,6 +7,7 @@ import { type ClientHttp2Stream, createServer, type Http2ServerResponse, type Se
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
+import { fromFile } from '../../src/cli/serve/ConfigSource.ts';
 import { createSupervisor, type Hooks } from '../../src/cli/workers/Supervisor.ts';
 import { createConfig } from '../../src/gateway/Config.ts';
 import { createGateway } from '../../src/gateway/Gateway.ts';
@@ -243,4 +244,20 @@ test('half of a file that is being written is not taken for a file', async () =>
   await turns();
   expect(taken).toEqual(['half and half']);
   await following.close();
+});
+
+test('a configuration of thousands of routes is read beside the requests that are served', async () => {
+  const routes = Array.from({ length: 2000 }, (_, index) => `      - { path: /api/${index}, price: 1 sat }`);
+  const text = ['services:', '  - name: api', '    upstream: http://localhost:3000', '    routes:', ...routes].join('\n');
+  const upstream = await openUpstream(closing);
+  const stage = await openStage(closing, { upstream: upstream.port });
+  let isRead = false;
+  const reading = fromFile('/srv/farebox.yaml', {})
+    .parseAside(text)
+    .then((config) => {
+      isRead = true;
+      return config;
+    });
+  expect([(await ask(stage.port, '/a')).status, isRead]).toEqual([200, false]);
+  expect((await reading).routes).toHaveLength(2000);
 });
