@@ -36,6 +36,12 @@ export type HeaderRulesConfig = {
 /** A header's name as it is sent, and its value. */
 export type HeaderLine = { readonly name: string; readonly value: SecretChoice };
 
+/** The files that hold what is set or added. */
+export function filesOfRewrite({ requestHeaders, responseHeaders }: RewriteConfig): readonly string[] {
+  const lines = [requestHeaders, responseHeaders].flatMap((rules) => (rules ? [...rules.set, ...rules.add] : []));
+  return lines.flatMap(({ value }) => (value.kind === 'file' ? [value.path] : []));
+}
+
 /** Keys of a route and of a service. `field` is that of the schema. */
 export function rewriteShape(field: <T>(read: (value: unknown) => T) => z.ZodType<T>) {
   const rules = (side: 'request' | 'response') =>
