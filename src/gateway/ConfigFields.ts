@@ -182,7 +182,8 @@ export function readHost(value: unknown): string {
 
 /** Where a route stands in the order: a whole number, of which the higher goes first. */
 export function readPriority(value: unknown): number {
-  if (typeof value !== 'number' || !Number.isInteger(value) || Math.abs(value) > 1000) throw new Error(`${quote(value)} is not a whole number from -1000 to 1000`);
+  if (typeof value !== 'number' || !Number.isInteger(value) || Math.abs(value) > 1000)
+    throw new Error(`${quote(value)} is not a whole number from -1000 to 1000`);
   return value;
 }
 

@@ -15,6 +15,7 @@ import { FareboxError } from '../core/Errors.ts';
 import * as Fields from './ConfigFields.ts';
 import { readSecretWord, type SecretChoice, secretAt } from './ConfigSecrets.ts';
 import type { ConfigPath, ConfigText, Mistakes } from './ConfigText.ts';
+import type { GroupConfig } from './config/ConfigGroups.ts';
 import type { UpstreamTarget } from './Upstream.ts';
 
 /** An upstream, complete. */
@@ -84,6 +85,8 @@ export function readUpstream(found: UpstreamFile, path: ConfigPath, { text, abso
 
 /** One target an upstream, however many routes lead there: its connections are counted together. */
 export type Targets = ((upstream: UpstreamConfig) => UpstreamTarget) & {
+  /** One for several. */
+  readonly ofGroup: (group: GroupConfig) => UpstreamTarget;
   /** Each by what it is made of. */
   readonly known: ReadonlyMap<string, UpstreamTarget>;
 };
@@ -109,7 +112,16 @@ export function createTargets(earlier?: Targets['known']): Targets {
     named.set(name, target);
     return target;
   };
-  return Object.assign(of, { known });
+  const ofGroup = ({ upstreams, ...rules }: GroupConfig): UpstreamTarget => {
+    const members = upstreams.map(of);
+    const group = { ...rules, members, basePath: upstreams[0]?.basePath ?? '' };
+    const names = members.map((member) => [...known].find(([, target]) => target === member)?.[0]);
+    const name = JSON.stringify([rules, group.basePath, names]);
+    const target = known.get(name) ?? earlier?.get(name) ?? { origin: upstreams[0]?.origin ?? '', group };
+    known.set(name, target);
+    return target;
+  };
+  return Object.assign(of, { known, ofGroup });
 }
 
 /** A part of what TLS needs, and where it came from, for messages. */

@@ -20,6 +20,7 @@ import { type ReturningHead, returningHead, returningTrailers, toPairs } from '.
 import { type GrpcFollower, listenerFor } from './GrpcAnswer.ts';
 import type { Incoming } from './Incoming.ts';
 import type { Reply, ReplyFollower, Upgrade } from './Reply.ts';
+import { changesAnswer, type Rewrite, returningHeaders } from './routing/Rewrite.ts';
 import type { Timer, TimerTarget } from './TimerWheel.ts';
 import { whyNoAnswer } from './tunnel/Handshake.ts';
 import { type Bought, type EventStream, eventStream, lookMs } from './tunnel/Lasting.ts';
@@ -52,6 +53,8 @@ export type ExchangeOptions = {
   /** Where the client waits to be let into a tunnel. */
   readonly upgrade: Upgrade | undefined;
   readonly onward: Omit<OnwardRequest, 'body'>;
+  /** What is changed of the answer. */
+  readonly rewrite: Rewrite;
   /** No head from the upstream for so long ends it. */
   readonly timeoutMs: number;
   /** Undefined where nothing is counted. */
@@ -157,9 +160,14 @@ class Exchange implements GrpcFollower, ReplyFollower, TimerTarget, Tunnelling {
     else this.#onNoHead(new FareboxError('UPSTREAM_MALFORMED', `The server behind this gateway sent ${why}. ${whatNow(this.#options.sale)}`));
   }
 
+  #changed(head: ReturningHead): ReturningHead {
+    const { rewrite } = this.#options;
+    return changesAnswer(rewrite, head.status) ? { ...head, headers: returningHeaders(rewrite, head.headers) } : head;
+  }
+
   /** @param worth - the status of HTTP that the answer counts as */
   #takeHead(worth: number, head: ReturningHead | undefined): void {
-    this.#head = head;
+    this.#head = head && this.#changed(head);
     if (head === undefined) this.#onNoHead(new Error('the upstream used a transfer coding beside chunked'));
     else if (this.#phase === 'absent') return;
     else if (this.#options.sale === undefined) this.#send(head.status < 400 ? this.#options.headers : []);
@@ -387,8 +395,10 @@ class Exchange implements GrpcFollower, ReplyFollower, TimerTarget, Tunnelling {
       if (this.#head) this.#endAbsent();
       else this.#over('client-left', timedOut(sale), sale?.unanswered('upstream'));
     } else if (leftMs > 0 || excused) this.#arm(Math.min(leftMs > 0 ? leftMs : limitMs, this.#events ? lookMs : limitMs));
-    else if (this.#phase === 'waiting') this.#answerAfter(sale?.unanswered('upstream'), timedOut(sale), this.#charge(), undefined);
-    else if (this.#blocked || this.#trailers) {
+    else if (this.#phase === 'waiting') {
+      this.#sending?.onLate?.();
+      this.#answerAfter(sale?.unanswered('upstream'), timedOut(sale), this.#charge(), undefined);
+    } else if (this.#blocked || this.#trailers) {
       this.#over('client-left', undefined, sale?.end('client-left'));
       this.#reply.leave();
     } else this.#onBroken(new Error(`no byte from the upstream within ${limitMs} ms`));

@@ -76,7 +76,10 @@ export function readDestination(
   }
   for (const [index, one] of all.entries()) {
     if (one.basePath !== first.basePath)
-      fail(['upstreams', index], `all upstreams of a service have the same path: "${first.basePath || '/'}", as the first has, and not "${one.basePath || '/'}"`);
+      fail(
+        ['upstreams', index],
+        `all upstreams of a service have the same path: "${first.basePath || '/'}", as the first has, and not "${one.basePath || '/'}"`,
+      );
     if (all.findIndex(({ origin }) => origin === one.origin) < index) fail(['upstreams', index], `${one.origin} stands here twice`);
   }
   if (all.length === 1) {

@@ -144,7 +144,8 @@ function readPrefix(value: unknown): string {
   if (typeof value !== 'string') throw new Error('a prefix is text, such as "/v2"');
   const written = value.trim();
   const { path, query } = Path.normalize(written);
-  if (query !== '' || path !== written || !/^(?:\/[^/]+)+$/.test(path)) throw new Error(`"${written.slice(0, 64)}" is not a prefix: write "/v2", without a "/" at its end`);
+  if (query !== '' || path !== written || !/^(?:\/[^/]+)+$/.test(path))
+    throw new Error(`"${written.slice(0, 64)}" is not a prefix: write "/v2", without a "/" at its end`);
   return path;
 }
 
@@ -173,7 +174,8 @@ function entriesOf(value: unknown): readonly (readonly [string, unknown])[] {
 }
 
 function readName(value: unknown): string {
-  if (typeof value !== 'string' || !/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$/.test(value)) throw new Error(`${JSON.stringify(String(value).slice(0, 64))} is no header's name`);
+  if (typeof value !== 'string' || !/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$/.test(value))
+    throw new Error(`${JSON.stringify(String(value).slice(0, 64))} is no header's name`);
   return value;
 }
 

@@ -124,7 +124,7 @@ class Reader {
     for (let first = true; ; first = false) {
       const from = this.#inClass(first);
       if (from === undefined) break;
-      if (typeof from !== 'string') from.forEach((has, code) => (set[code] ||= has));
+      if (typeof from !== 'string') for (const [code, has] of from.entries()) set[code] ||= has;
       else {
         const isRange = this.#text[this.#at] === '-' && this.#text[this.#at + 1] !== ']';
         if (isRange) this.#at++;

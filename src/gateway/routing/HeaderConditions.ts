@@ -70,7 +70,13 @@ function readHeader(rawHeaders: readonly string[], name: string): { readonly val
     lines++;
     isPlain &&= raw === name;
     value = (rawHeaders[index + 1] as string).trim();
-    for (const part of [value, ...value.split(',')]) readings.push(part.trim().replace(/^"(.*)"$/, '$1').toLowerCase());
+    for (const part of [value, ...value.split(',')])
+      readings.push(
+        part
+          .trim()
+          .replace(/^"(.*)"$/, '$1')
+          .toLowerCase(),
+      );
   }
   if (lines === 0) return undefined;
   const isSafe = isPlain && lines === 1 && !connectionOptions(linesOf(rawHeaders, 'connection')).includes(name);

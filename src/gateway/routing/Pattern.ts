@@ -84,7 +84,8 @@ function withoutParameters(base: string, quoted: string): string {
   const segments = base.split('/').map((segment) => {
     if (!/[{}]/.test(segment)) return segment;
     const name = /^\{([A-Za-z_][A-Za-z0-9_]{0,63})\}$/.exec(segment)?.[1];
-    if (name === undefined) throw new Error(`${quoted}: a parameter is a whole segment, such as "{id}"; a part of one takes an expression ("${expressionMark}/…")`);
+    if (name === undefined)
+      throw new Error(`${quoted}: a parameter is a whole segment, such as "{id}"; a part of one takes an expression ("${expressionMark}/…")`);
     names.push(name);
     return 'x';
   });

@@ -28,7 +28,12 @@ export type RouteTable<Route> = {
  */
 export function createRouteTable<Route extends RouteKey>(routes: readonly Route[], isLoose = false): RouteTable<Route> {
   const priorities = [...new Set(routes.map(({ priority = 0 }) => priority))].sort((one, other) => other - one);
-  const ranks = priorities.map((rank) => createRank(routes.filter(({ priority = 0 }) => priority === rank), isLoose));
+  const ranks = priorities.map((rank) =>
+    createRank(
+      routes.filter(({ priority = 0 }) => priority === rank),
+      isLoose,
+    ),
+  );
   const [only] = ranks;
   if (only !== undefined && ranks.length === 1) return only;
   return {

@@ -19,6 +19,7 @@ import type { RequestOutcome, ServedRoute, StepsContext } from '../Steps.ts';
 import type { TimerWheel } from '../TimerWheel.ts';
 import type { Upstreams } from '../Upstream.ts';
 import { createUpstreams } from '../upstream/createUpstreams.ts';
+import { createGroups, type GroupedUpstreams } from '../upstream/Group.ts';
 import { createEdge } from './EdgeReply.ts';
 import { createLimiter } from './Limiter.ts';
 
@@ -43,12 +44,16 @@ export type GenerationsOptions = {
   readonly reached: Reached;
   readonly rates: Pick<Rates, 'take'>;
   readonly log: (outcome: RequestOutcome) => void;
+  /** Told when one of several upstreams is found to be away. */
+  readonly onAway?: (origin: string, error: unknown) => void;
 };
 
 /** One after the other. */
 export type Generations = {
   /** By which the next request goes. */
   readonly current: () => Generation;
+  /** Begins to ask upstreams for their health. */
+  readonly start: () => void;
   /** Makes the next one, and changes nothing yet. @throws CONFIG_INVALID – it cannot be served; everything goes on as before */
   readonly prepare: (config: GatewayConfig) => { readonly take: () => void };
   /** Resolves when no request is under way. */
@@ -64,6 +69,7 @@ export function createGenerations(first: GatewayConfig, options: GenerationsOpti
   const alive = new Set<Kept>();
   const shelves = new Map<string, Upstreams>();
   let waiting: (() => void)[] = [];
+  let isStarted = false;
 
   /** Upstreams are kept by what bounds them, so that an unchanged bound keeps its connections. */
   const shelfOf = ({ upstreamClient, limits, timeouts }: GatewayConfig): { readonly name: string; readonly upstreams: Upstreams } => {
@@ -85,7 +91,14 @@ export function createGenerations(first: GatewayConfig, options: GenerationsOpti
     const routes = options.serve(config, targets);
     const router = createRouter(routes);
     const trust = createTrust(config.trustedProxies);
-    const { name, upstreams } = shelfOf(config);
+    const { name, upstreams: single } = shelfOf(config);
+    const { clock, timers, onAway = () => {} } = options;
+    const upstreams = createGroups(
+      single,
+      routes.map(({ upstream }) => upstream),
+      { clock, timers, onAway },
+      before?.shelf === name ? before.upstreams.groups : undefined,
+    );
     const context: StepsContext = {
       clock: options.clock,
       reached: options.reached,
@@ -111,7 +124,7 @@ export function createGenerations(first: GatewayConfig, options: GenerationsOpti
         options.log(outcome);
       },
     };
-    const kept: Kept = { generation: { config, routes, router, context }, targets, shelf: name, running: 0 };
+    const kept: Kept = { generation: { config, routes, router, context }, targets, upstreams, shelf: name, running: 0 };
     return kept;
   };
 
@@ -124,6 +137,7 @@ export function createGenerations(first: GatewayConfig, options: GenerationsOpti
 
   const retire = (kept: Kept): void => {
     if (!alive.delete(kept)) return;
+    kept.upstreams.stop([...alive].map((one) => one.upstreams));
     const upstreams = shelves.get(kept.shelf);
     const others = [...alive].filter(({ shelf }) => shelf === kept.shelf);
     if (others.length === 0) {
@@ -139,6 +153,10 @@ export function createGenerations(first: GatewayConfig, options: GenerationsOpti
   alive.add(current);
   return {
     current: () => current.generation,
+    start: () => {
+      isStarted = true;
+      current.upstreams.start();
+    },
     prepare: (config) => {
       const next = make(config, current);
       return {
@@ -146,6 +164,7 @@ export function createGenerations(first: GatewayConfig, options: GenerationsOpti
           const before = current;
           alive.add(next);
           current = next;
+          if (isStarted) next.upstreams.start();
           if (before.running === 0) retire(before);
         },
       };
@@ -153,6 +172,7 @@ export function createGenerations(first: GatewayConfig, options: GenerationsOpti
     none: () => ([...alive].every(({ running }) => running === 0) ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
     alive: () => alive.size,
     close: async () => {
+      for (const { upstreams } of alive) upstreams.stop([]);
       await Promise.all([...shelves.values()].map((upstreams) => upstreams.close()));
     },
   };
@@ -162,6 +182,7 @@ export function createGenerations(first: GatewayConfig, options: GenerationsOpti
 type Kept = {
   readonly generation: Generation;
   readonly targets: Targets;
+  readonly upstreams: GroupedUpstreams;
   readonly shelf: string;
   running: number;
 };
