@@ -8,7 +8,7 @@
  *
  * A path that only a strict reading keeps from a more specific route (another letter case, a trailing slash or dot, a parameter) matches
  * nothing: the upstream may read it as that route's path, and it would be sold at the price of the wider one. On a template or an
- * expression, so does one that a loose reading takes to any other route.
+ * expression, so does one that a loose reading takes anywhere else.
  *
  * @see src/gateway/routing/Pattern.ts for what a path pattern is
  */
@@ -57,10 +57,12 @@ export function createRouter<Route extends RouteKey>(routes: readonly Route[]): 
       if (route === undefined || route === ambiguous) return undefined;
       const wide = readings.get(route) as Reading;
       if (!isWide(wide)) return route;
-      const meant = loose.find(host, method, fold(path), rawHeaders);
+      const plain = fold(path);
+      // What lies below a prefix may be a slash alone.
+      const meant = loose.find(host, method, plain, rawHeaders) ?? (path.endsWith('/') ? loose.find(host, method, `${plain}/`, rawHeaders) : undefined);
       if (meant === ambiguous) return undefined;
-      if (meant === undefined || meant.route === route) return route;
-      return isMeantForAnother(wide, readings.get(meant.route) as Reading) ? undefined : route;
+      if (meant?.route === route) return route;
+      return isMeantForAnother(wide, meant && (readings.get(meant.route) as Reading)) ? undefined : route;
     },
   };
 }
@@ -77,10 +79,11 @@ function isWide({ pattern }: Reading): boolean {
 }
 
 /** Whether a path that a route takes is another's for a server that reads loosely. */
-function isMeantForAnother(wide: Reading, other: Reading): boolean {
+function isMeantForAnother(wide: Reading, other: Reading | undefined): boolean {
   // Told apart by letter case alone, and written so.
-  if (wide.folded === other.folded) return false;
+  if (wide.folded === other?.folded) return false;
   if (wide.pattern.includes(Path.parameter) || Pattern.isExpression(wide.pattern)) return true;
+  if (other === undefined) return false;
   return Pattern.isExpression(other.pattern) ? other.priority > wide.priority : Path.coversPattern(wide.pattern, other.pattern);
 }
 
