@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import { mistakesIn } from '../../../test/gateway/mistakes.ts';
 import { ask, type Closing, closeAll, openStage, openUpstream, valuesOf } from '../../../test/gateway/harness.ts';
+import { mistakesIn } from '../../../test/gateway/mistakes.ts';
 import { createConfig, parseConfig } from '../Config.ts';
 import { explain, toJson } from '../Explain.ts';
 import { createRewrites } from './createRewrite.ts';
@@ -12,7 +12,13 @@ import { onwardPath, type Rewrite, returningLocation } from './Rewrite.ts';
 const closing: Closing = [];
 afterEach(() => closeAll(closing));
 
-const rewriting = (strip: string, prefix: string): Rewrite => ({ strip, prefix, origins: ['http://up:3000', 'http://up:3001'], request: undefined, response: undefined });
+const rewriting = (strip: string, prefix: string): Rewrite => ({
+  strip,
+  prefix,
+  origins: ['http://up:3000', 'http://up:3001'],
+  request: undefined,
+  response: undefined,
+});
 
 describe('paths', () => {
   test.each([
@@ -56,11 +62,13 @@ describe('paths', () => {
   ])('%s stays as it is', (_, location) => expect(returningLocation(rewriting('', '/v2'), location)).toBe(location));
 });
 
-const file = (route: string, service = '') => `services:\n  - name: a\n    upstream: http://x/base\n${service}    routes:\n      - { path: /api/*, price: 1 sat${route} }\n`;
+const file = (route: string, service = '') =>
+  `services:\n  - name: a\n    upstream: http://x/base\n${service}    routes:\n      - { path: /api/*, price: 1 sat${route} }\n`;
 
 describe('in the file', () => {
   test('a route has its own keys, or its service’s; nothing secret is shown', () => {
-    const service = '    stripPrefix: /api\n    requestHeaders: { set: { X-Key: "${KEY}" }, add: { X-Via: [a, b] }, remove: [Cookie] }\n    responseHeaders: { remove: Server }\n';
+    const service =
+      '    stripPrefix: /api\n    requestHeaders: { set: { X-Key: "${KEY}" }, add: { X-Via: [a, b] }, remove: [Cookie] }\n    responseHeaders: { remove: Server }\n';
     const config = parseConfig(file(', addPrefix: /v2', service), { environment: { KEY: 'hunter2' }, folder: '/srv' });
     const [route] = config.routes;
     expect(route && createRewrites()(route)).toEqual({
@@ -136,7 +144,10 @@ describe('on the way', () => {
       response.end();
     });
     const routes = [{ path: '/api/*', price: '1 sat', stripPrefix: '/api', addPrefix: '/v2' }];
-    const rules = { requestHeaders: { set: { 'X-Api-Key': 'k' }, add: { 'X-Seen': 'gateway' }, remove: ['Cookie'] }, responseHeaders: { set: { Server: 'ours' } } };
+    const rules = {
+      requestHeaders: { set: { 'X-Api-Key': 'k' }, add: { 'X-Seen': 'gateway' }, remove: ['Cookie'] },
+      responseHeaders: { set: { Server: 'ours' } },
+    };
     const stage = await openStage(closing, { upstream: upstream.port, routes, service: rules });
     const headers = ['X-Api-Key', 'mine', 'x_api_key', 'mine too', 'Cookie', 'a=b', 'X-Seen', 'client', 'Connection', 'close, X-Api-Key'];
     const answer = await ask(stage.port, '/api/a/../x%41?q=1', { headers });

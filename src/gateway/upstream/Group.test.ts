@@ -6,7 +6,7 @@ import * as FixedClock from '../../testing/FixedClock.ts';
 import { RequestBody } from '../RequestBody.ts';
 import { TimerWheel } from '../TimerWheel.ts';
 import type { AnswerHandler, OnwardRequest, Upstreams, UpstreamTarget } from '../Upstream.ts';
-import { createGroups, type GroupRules, type GroupedUpstreams } from './Group.ts';
+import { createGroups, type GroupedUpstreams, type GroupRules } from './Group.ts';
 
 const closing: Closing = [];
 afterEach(() => closeAll(closing));
@@ -28,7 +28,15 @@ function open(rules: Partial<GroupRules> = {}) {
     },
     close: async () => {},
   };
-  const group = { balance: 'round-robin', health: undefined, breaker: { failures: 2, pauseMs: 10_000 }, retries: 1, ...rules, members, basePath: '/v2' } as const;
+  const group = {
+    balance: 'round-robin',
+    health: undefined,
+    breaker: { failures: 2, pauseMs: 10_000 },
+    retries: 1,
+    ...rules,
+    members,
+    basePath: '/v2',
+  } as const;
   const target: UpstreamTarget = { origin: 'a', group };
   const upstreams: GroupedUpstreams = createGroups(inner, [target, target, { origin: 'z' }], { clock, timers, onAway: (origin) => away.push(origin) });
   const request = (more: Partial<OnwardRequest> = {}) => {
