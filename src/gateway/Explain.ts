@@ -27,7 +27,11 @@ export function toJson(config: GatewayConfig): unknown {
     ...(tls && { tls: withoutKey(tls) }),
     ...(passphrase && { passphrase: withoutText(passphrase) }),
     store: withoutAddress(store),
-    routes: routes.map(({ sale, rewrite, ...route }) => ({ ...route, ...(rewrite && { rewrite: withoutValues(rewrite) }), ...(sale && { sale: { ...withTexts(sale), terms: withTexts(sale.terms) } }) })),
+    routes: routes.map(({ sale, rewrite, ...route }) => ({
+      ...route,
+      ...(rewrite && { rewrite: withoutValues(rewrite) }),
+      ...(sale && { sale: { ...withTexts(sale), terms: withTexts(sale.terms) } }),
+    })),
   };
 }
 

@@ -161,10 +161,10 @@ export function createGenerations(first: GatewayConfig, options: GenerationsOpti
       const next = make(config, current);
       return {
         take: () => {
+          if (isStarted) next.upstreams.start();
           const before = current;
           alive.add(next);
           current = next;
-          if (isStarted) next.upstreams.start();
           if (before.running === 0) retire(before);
         },
       };

@@ -26,6 +26,7 @@ function open(rules: Partial<GroupRules> = {}) {
       sent.push({ to: request.upstream.origin, request, handler, done });
       return { pause: () => done.push('pause'), resume: () => done.push('resume'), abort: () => done.push('abort') };
     },
+    drop: () => {},
     close: async () => {},
   };
   const group = {
@@ -44,6 +45,7 @@ function open(rules: Partial<GroupRules> = {}) {
     const handler: AnswerHandler = {
       onInformational: (status) => told.push(`informational ${status}`),
       onHead: (status) => told.push(`head ${status}`),
+      onSwitch: () => told.push('switch'),
       onChunk: (chunk) => told.push(`chunk ${String(chunk)}`),
       onEnd: () => told.push('end'),
       onError: (error) => told.push(FareboxError.is(error) ? `${error.code} ${error.details.retryAfterSeconds}` : error.message),
