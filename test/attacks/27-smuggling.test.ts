@@ -364,7 +364,7 @@ describe('headers that the operator has set', () => {
     for (const side of ['requestHeaders', 'responseHeaders']) {
       for (const rule of ['set', 'add']) {
         expect(rules(side, { [rule]: { 'X-Key': value } }), `${side} ${rule}`).toThrow(/CONFIG_INVALID|can stand in no header|YAML|bad character|control/i);
-        expect(rules(side, { [rule]: { 'X-Key': '${KEY}' } }, { KEY: value }), `${side} ${rule}, out of the environment`).toThrow(/cannot be used|no header/);
+        expect(rules(side, { [rule]: { 'X-Key': `\${KEY}` } }, { KEY: value }), `${side} ${rule}, out of the environment`).toThrow(/cannot be used|no header/);
       }
       expect(rules(side, { set: { [`X-Key: a${value}`]: 'b' } })).toThrow();
       expect(rules(side, { remove: [value] })).toThrow();
