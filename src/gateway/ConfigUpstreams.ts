@@ -84,8 +84,9 @@ export function readUpstream(found: UpstreamFile, path: ConfigPath, { text, abso
 }
 
 /** One target an upstream, however many routes lead there: its connections are counted together. */
-export type Targets = ((upstream: UpstreamConfig) => UpstreamTarget) & {
-  /** One for several. */
+export type Targets = {
+  readonly of: (upstream: UpstreamConfig) => UpstreamTarget;
+  /** One for several; what is the same group is the same target. */
   readonly ofGroup: (group: GroupConfig) => UpstreamTarget;
   /** Each by what it is made of. */
   readonly known: ReadonlyMap<string, UpstreamTarget>;
@@ -98,13 +99,20 @@ export type Targets = ((upstream: UpstreamConfig) => UpstreamTarget) & {
 export function createTargets(earlier?: Targets['known']): Targets {
   const known = new Map<string, UpstreamTarget>();
   const named = new Map<string, UpstreamTarget>();
-  const find = ({ origin, protocol, tls }: UpstreamConfig): UpstreamTarget => {
-    const parts = origin.startsWith('https:') ? readParts(origin, tls) : undefined;
-    const name = JSON.stringify([origin, protocol, parts?.map(({ value }) => createHash('sha256').update(value).digest('base64'))]);
-    const target = known.get(name) ??
-      earlier?.get(name) ?? { origin, ...(parts && { secureContext: contextOf(origin, parts) }), ...(protocol !== undefined && { protocol }) };
+  const nameOf = (origin: string, protocol: UpstreamConfig['protocol'], parts: readonly TlsPart[] | undefined) =>
+    JSON.stringify([origin, protocol, parts?.map(({ value }) => createHash('sha256').update(value).digest('base64'))]);
+  const keep = (name: string, make: () => UpstreamTarget): UpstreamTarget => {
+    const target = known.get(name) ?? earlier?.get(name) ?? make();
     known.set(name, target);
     return target;
+  };
+  const find = ({ origin, protocol, tls }: UpstreamConfig): UpstreamTarget => {
+    const parts = origin.startsWith('https:') ? readParts(origin, tls) : undefined;
+    return keep(nameOf(origin, protocol, parts), () => ({
+      origin,
+      ...(parts && { secureContext: contextOf(origin, parts) }),
+      ...(protocol !== undefined && { protocol }),
+    }));
   };
   const of = (upstream: UpstreamConfig): UpstreamTarget => {
     const name = JSON.stringify([upstream.origin, upstream.protocol, upstream.tls]);
@@ -114,14 +122,12 @@ export function createTargets(earlier?: Targets['known']): Targets {
   };
   const ofGroup = ({ upstreams, ...rules }: GroupConfig): UpstreamTarget => {
     const members = upstreams.map(of);
-    const group = { ...rules, members, basePath: upstreams[0]?.basePath ?? '' };
-    const names = members.map((member) => [...known].find(([, target]) => target === member)?.[0]);
-    const name = JSON.stringify([rules, group.basePath, names]);
-    const target = known.get(name) ?? earlier?.get(name) ?? { origin: upstreams[0]?.origin ?? '', group };
-    known.set(name, target);
-    return target;
+    const [first] = upstreams;
+    const basePath = first?.basePath ?? '';
+    const names = [...known].filter(([, target]) => members.includes(target)).map(([name]) => name);
+    return keep(JSON.stringify([rules, upstreams, names]), () => ({ origin: first?.origin ?? '', group: { ...rules, members, basePath } }));
   };
-  return Object.assign(of, { known, ofGroup });
+  return { of, ofGroup, known };
 }
 
 /** A part of what TLS needs, and where it came from, for messages. */

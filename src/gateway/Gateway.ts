@@ -227,10 +227,9 @@ export function assemble(parts: {
   const rates = parts.rates ?? createRates({}, clock);
   const generations = createGenerations(config, {
     serve: ({ routes, limits }, targets) => {
-      const rewrites = createRewrites();
-      return routes.map((route) => serve(route, { payees, targets, rewrites, tokenRate: limits.requestsPerToken }));
+      const ways = { targets, rewrites: createRewrites() };
+      return routes.map((route) => serve(route, payees, ways, limits.requestsPerToken));
     },
-    onAway: (origin, error) => events.emit({ at: clock.nowMs(), kind: 'trouble', what: `reaching ${origin}`, error }),
     paywall,
     clock,
     random,
@@ -239,6 +238,7 @@ export function assemble(parts: {
     reached,
     rates,
     log,
+    onAway: (origin, error) => events.emit({ at: clock.nowMs(), kind: 'trouble', what: `reaching ${origin}`, error }),
   });
   onGeneration(generations.current());
   const listener = createListener(
@@ -265,7 +265,7 @@ export function assemble(parts: {
     reload: (next) => prepare(next).take(),
     listen: async () => {
       const { host, port } = await listener.listen(config.listen.host, config.listen.port);
-      generations.start();
+      generations.begin();
       return { url: urlOf(host, port, parts.tls ? 'https' : 'http') };
     },
     follow: () => {},
@@ -353,21 +353,16 @@ function checkReach(config: GatewayConfig, receiver: Receiver): void {
   );
 }
 
-/** What the routes of a configuration are served with. */
-type Serving = {
-  readonly payees: Readonly<Record<string, Receiver>>;
-  readonly targets: Targets;
-  readonly rewrites: Rewrites;
-  readonly tokenRate: RequestRate | undefined;
-};
+/** What routes share of where they lead. */
+type Ways = { readonly targets: Targets; readonly rewrites: Rewrites };
 
 /** A route as it is served. @throws CONFIG_INVALID – its payee is nobody's, or what its upstream's TLS or its headers need cannot be read */
-function serve(route: RouteConfig, { payees, targets, rewrites, tokenRate }: Serving): ServedRoute {
+function serve(route: RouteConfig, payees: Readonly<Record<string, Receiver>>, ways: Ways, tokenRate: RequestRate | undefined): ServedRoute {
   const { host, pattern, methods, headers, priority, name, preserveHost, timeoutMs, sale } = route;
   const payee = sale?.payee;
   const receiver = payee === undefined ? undefined : payees[payee];
   if (payee !== undefined && receiver === undefined) throw new FareboxError('CONFIG_INVALID', `Nobody was handed in as the payee "${payee}" of ${name}.`);
   const offer = sale && { ...offerOf(route, sale, receiver), tokenRate };
-  const upstream = route.group === undefined ? targets(route.upstream) : targets.ofGroup(route.group);
-  return { host, pattern, methods, headers, priority, name, upstream, rewrite: rewrites(route), preserveHost, timeoutMs, offer };
+  const upstream = route.group === undefined ? ways.targets.of(route.upstream) : ways.targets.ofGroup(route.group);
+  return { host, pattern, methods, headers, priority, name, upstream, rewrite: ways.rewrites(route), preserveHost, timeoutMs, offer };
 }

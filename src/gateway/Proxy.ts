@@ -147,7 +147,7 @@ class Exchange implements GrpcFollower, ReplyFollower, TimerTarget, Tunnelling {
     if (this.#phase === 'over') return;
     this.#moved();
     this.#carriage.reached('gateway.head.received');
-    this.#takeHead(worth, returningHead(status, headers));
+    this.#takeHead(worth, this.#readHead(status, headers));
   }
 
   onSwitch(headers: readonly string[], wire: Wire): void {
@@ -156,18 +156,13 @@ class Exchange implements GrpcFollower, ReplyFollower, TimerTarget, Tunnelling {
     this.#carriage.reached('gateway.head.received');
     this.#wire = wire;
     const why = whyNoAnswer(headers, this.#options.upgrade?.key ?? '');
-    if (why === undefined) this.#takeHead(101, returningHead(101, headers));
+    if (why === undefined) this.#takeHead(101, this.#readHead(101, headers));
     else this.#onNoHead(new FareboxError('UPSTREAM_MALFORMED', `The server behind this gateway sent ${why}. ${whatNow(this.#options.sale)}`));
-  }
-
-  #changed(head: ReturningHead): ReturningHead {
-    const { rewrite } = this.#options;
-    return changesAnswer(rewrite, head.status) ? { ...head, headers: returningHeaders(rewrite, head.headers) } : head;
   }
 
   /** @param worth - the status of HTTP that the answer counts as */
   #takeHead(worth: number, head: ReturningHead | undefined): void {
-    this.#head = head && this.#changed(head);
+    this.#head = head;
     if (head === undefined) this.#onNoHead(new Error('the upstream used a transfer coding beside chunked'));
     else if (this.#phase === 'absent') return;
     else if (this.#options.sale === undefined) this.#send(head.status < 400 ? this.#options.headers : []);
@@ -176,6 +171,12 @@ class Exchange implements GrpcFollower, ReplyFollower, TimerTarget, Tunnelling {
       this.#sending?.pause();
       void this.#decide(this.#options.sale, worth);
     }
+  }
+
+  #readHead(status: number, lines: readonly string[]): ReturningHead | undefined {
+    const head = returningHead(status, lines);
+    const { rewrite } = this.#options;
+    return head !== undefined && changesAnswer(rewrite, status) ? { ...head, headers: returningHeaders(rewrite, head.headers) } : head;
   }
 
   onChunk(chunk: Chunk, release?: () => void): void {

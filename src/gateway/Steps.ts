@@ -217,10 +217,10 @@ function passOn(visit: Visit, found: Found, pass: Pass): void {
   }
   const { rewrite, preserveHost } = route;
   const path = onwardPath(rewrite, target.path) + target.query;
-  const passed = onwardHeaders(incoming, { host: authority, preserveHost, idempotencyKey: sale?.idempotencyKey });
-  const onward = rewrite.request === undefined ? passed : applyRules(passed, rewrite.request);
+  const onward = onwardHeaders(incoming, { host: authority, preserveHost, idempotencyKey: sale?.idempotencyKey });
+  const changed = rewrite.request === undefined ? onward : applyRules(onward, rewrite.request);
   const { upgrade } = taken;
-  if (upgrade?.isKeyOurs === true) onward.push('Sec-WebSocket-Key', upgrade.key);
+  if (upgrade?.isKeyOurs === true) changed.push('Sec-WebSocket-Key', upgrade.key);
   carry(context, {
     incoming,
     reply,
@@ -229,7 +229,7 @@ function passOn(visit: Visit, found: Found, pass: Pass): void {
       method: incoming.view.method,
       upstream: route.upstream,
       path,
-      headers: edge?.requestId === undefined ? onward : setRequestId(onward, edge.requestId),
+      headers: edge?.requestId === undefined ? changed : setRequestId(changed, edge.requestId),
       isUpgrade: upgrade !== undefined,
     },
     rewrite,

@@ -99,13 +99,6 @@ function complete(found: RewriteFile['requestHeaders'], absolute: (path: string)
 
 const completed = new WeakMap<object, HeaderRulesConfig>();
 
-/** The files that hold values of headers. */
-export function valueFiles(rewrite: RewriteConfig | undefined): readonly string[] {
-  return [rewrite?.requestHeaders, rewrite?.responseHeaders].flatMap((rules) =>
-    [...(rules?.set ?? []), ...(rules?.add ?? [])].flatMap(({ value }) => (value.kind === 'file' ? [value.path] : [])),
-  );
-}
-
 /** Which headers a request must have to be of a route: `{ x-version: "2" }`. By lower-case name, in the names' order. */
 export function readConditions(value: unknown): readonly HeaderCondition[] {
   const conditions = entriesOf(value).map(([written, said]): HeaderCondition => {

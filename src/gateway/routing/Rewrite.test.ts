@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { ask, type Closing, closeAll, openStage, openUpstream, valuesOf } from '../../../test/gateway/harness.ts';
 import { mistakesIn } from '../../../test/gateway/mistakes.ts';
-import { createConfig, filesOfConfig, parseConfig } from '../Config.ts';
+import { createConfig, parseConfig } from '../Config.ts';
 import { explain, toJson } from '../Explain.ts';
 import { createRewrites } from './createRewrite.ts';
 import { onwardPath, type Rewrite, returningLocation } from './Rewrite.ts';
@@ -92,7 +92,6 @@ describe('in the file', () => {
       return route && createRewrites()(route).request?.lines;
     };
     expect(linesOf('key')).toEqual(['X-Key', 'hunter2']);
-    expect(filesOfConfig(parseConfig(file(', requestHeaders: { add: { X-Key: "file:key" } }'), { folder }))).toContain(join(folder, 'key'));
     expect(() => linesOf('two')).toThrow(/header X-Key, .*two, holds what can stand in no header/);
     expect(() => linesOf('none')).toThrow(/header X-Key, .*none, cannot be read \(ENOENT\)/);
   });

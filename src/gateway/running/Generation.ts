@@ -17,7 +17,6 @@ import { createTargets, type Targets } from '../ConfigUpstreams.ts';
 import { createRouter, type Router } from '../Router.ts';
 import type { RequestOutcome, ServedRoute, StepsContext } from '../Steps.ts';
 import type { TimerWheel } from '../TimerWheel.ts';
-import type { Upstreams } from '../Upstream.ts';
 import { createUpstreams } from '../upstream/createUpstreams.ts';
 import { createGroups, type GroupedUpstreams } from '../upstream/Group.ts';
 import { createEdge } from './EdgeReply.ts';
@@ -45,15 +44,15 @@ export type GenerationsOptions = {
   readonly rates: Pick<Rates, 'take'>;
   readonly log: (outcome: RequestOutcome) => void;
   /** Told when one of several upstreams is found to be away. */
-  readonly onAway?: (origin: string, error: unknown) => void;
+  readonly onAway: (origin: string, error: unknown) => void;
 };
 
 /** One after the other. */
 export type Generations = {
   /** By which the next request goes. */
   readonly current: () => Generation;
-  /** Begins to ask upstreams for their health. */
-  readonly start: () => void;
+  /** From now on the gateway listens, and those who are several are asked for their health. */
+  readonly begin: () => void;
   /** Makes the next one, and changes nothing yet. @throws CONFIG_INVALID – it cannot be served; everything goes on as before */
   readonly prepare: (config: GatewayConfig) => { readonly take: () => void };
   /** Resolves when no request is under way. */
@@ -67,12 +66,11 @@ export type Generations = {
 /** Begins with the first. @throws CONFIG_INVALID – see `serve` */
 export function createGenerations(first: GatewayConfig, options: GenerationsOptions): Generations {
   const alive = new Set<Kept>();
-  const shelves = new Map<string, Upstreams>();
+  const shelves = new Map<string, GroupedUpstreams>();
   let waiting: (() => void)[] = [];
-  let isStarted = false;
 
   /** Upstreams are kept by what bounds them, so that an unchanged bound keeps its connections. */
-  const shelfOf = ({ upstreamClient, limits, timeouts }: GatewayConfig): { readonly name: string; readonly upstreams: Upstreams } => {
+  const shelfOf = ({ upstreamClient, limits, timeouts }: GatewayConfig): { readonly name: string; readonly upstreams: GroupedUpstreams } => {
     const bounds = {
       connections: limits.upstreamConnections,
       connectTimeoutMs: timeouts.connectMs,
@@ -81,7 +79,8 @@ export function createGenerations(first: GatewayConfig, options: GenerationsOpti
       queueTimeoutMs: timeouts.upstreamQueueMs,
     };
     const name = JSON.stringify([upstreamClient, bounds]);
-    const upstreams = shelves.get(name) ?? createUpstreams(upstreamClient, bounds, options.clock, options.timers);
+    const { clock, timers, onAway } = options;
+    const upstreams = shelves.get(name) ?? createGroups(createUpstreams(upstreamClient, bounds, clock, timers), { clock, timers, onAway });
     shelves.set(name, upstreams);
     return { name, upstreams };
   };
@@ -91,14 +90,7 @@ export function createGenerations(first: GatewayConfig, options: GenerationsOpti
     const routes = options.serve(config, targets);
     const router = createRouter(routes);
     const trust = createTrust(config.trustedProxies);
-    const { name, upstreams: single } = shelfOf(config);
-    const { clock, timers, onAway = () => {} } = options;
-    const upstreams = createGroups(
-      single,
-      routes.map(({ upstream }) => upstream),
-      { clock, timers, onAway },
-      before?.shelf === name ? before.upstreams.groups : undefined,
-    );
+    const { name, upstreams } = shelfOf(config);
     const context: StepsContext = {
       clock: options.clock,
       reached: options.reached,
@@ -124,7 +116,7 @@ export function createGenerations(first: GatewayConfig, options: GenerationsOpti
         options.log(outcome);
       },
     };
-    const kept: Kept = { generation: { config, routes, router, context }, targets, upstreams, shelf: name, running: 0 };
+    const kept: Kept = { generation: { config, routes, router, context }, targets, shelf: name, running: 0 };
     return kept;
   };
 
@@ -137,7 +129,6 @@ export function createGenerations(first: GatewayConfig, options: GenerationsOpti
 
   const retire = (kept: Kept): void => {
     if (!alive.delete(kept)) return;
-    kept.upstreams.stop([...alive].map((one) => one.upstreams));
     const upstreams = shelves.get(kept.shelf);
     const others = [...alive].filter(({ shelf }) => shelf === kept.shelf);
     if (others.length === 0) {
@@ -149,22 +140,27 @@ export function createGenerations(first: GatewayConfig, options: GenerationsOpti
     for (const target of kept.targets.known.values()) if (!used.has(target)) upstreams?.drop(target);
   };
 
+  let hasBegun = false;
+  const watch = ({ shelf, targets }: Kept) => {
+    if (hasBegun) shelves.get(shelf)?.watch(targets.known.values());
+  };
+
   let current = make(first, undefined);
   alive.add(current);
   return {
     current: () => current.generation,
-    start: () => {
-      isStarted = true;
-      current.upstreams.start();
+    begin: () => {
+      hasBegun = true;
+      watch(current);
     },
     prepare: (config) => {
       const next = make(config, current);
       return {
         take: () => {
-          if (isStarted) next.upstreams.start();
           const before = current;
           alive.add(next);
           current = next;
+          watch(next);
           if (before.running === 0) retire(before);
         },
       };
@@ -172,7 +168,6 @@ export function createGenerations(first: GatewayConfig, options: GenerationsOpti
     none: () => ([...alive].every(({ running }) => running === 0) ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
     alive: () => alive.size,
     close: async () => {
-      for (const { upstreams } of alive) upstreams.stop([]);
       await Promise.all([...shelves.values()].map((upstreams) => upstreams.close()));
     },
   };
@@ -182,7 +177,6 @@ export function createGenerations(first: GatewayConfig, options: GenerationsOpti
 type Kept = {
   readonly generation: Generation;
   readonly targets: Targets;
-  readonly upstreams: GroupedUpstreams;
   readonly shelf: string;
   running: number;
 };

@@ -39,13 +39,13 @@ function open(rules: Partial<GroupRules> = {}) {
     basePath: '/v2',
   } as const;
   const target: UpstreamTarget = { origin: 'a', group };
-  const upstreams: GroupedUpstreams = createGroups(inner, [target, target, { origin: 'z' }], { clock, timers, onAway: (origin) => away.push(origin) });
+  const upstreams: GroupedUpstreams = createGroups(inner, { clock, timers, onAway: (origin) => away.push(origin) });
   const request = (more: Partial<OnwardRequest> = {}) => {
     const told: string[] = [];
     const handler: AnswerHandler = {
       onInformational: (status) => told.push(`informational ${status}`),
-      onHead: (status) => told.push(`head ${status}`),
       onSwitch: () => told.push('switch'),
+      onHead: (status) => told.push(`head ${status}`),
       onChunk: (chunk) => told.push(`chunk ${String(chunk)}`),
       onEnd: () => told.push('end'),
       onError: (error) => told.push(FareboxError.is(error) ? `${error.code} ${error.details.retryAfterSeconds}` : error.message),
@@ -59,7 +59,7 @@ function open(rules: Partial<GroupRules> = {}) {
     one.handler.onEnd([]);
   };
   const tos = () => sent.map(({ to }) => to).join('');
-  return { clock, timers, sent, away, upstreams, request, last, answer, tos };
+  return { clock, timers, sent, away, target, upstreams, request, last, answer, tos };
 }
 
 const broken = new Error('reset');
@@ -247,8 +247,8 @@ describe('health', () => {
   const health = { path: '/healthz', everyMs: 10_000, timeoutMs: 2000, failures: 2, successes: 2 };
 
   test('is asked behind the upstream’s own path, and one that is not well gets nothing until it is', async () => {
-    const { upstreams, sent, clock, request, tos, answer, away } = open({ health });
-    upstreams.start();
+    const { target, upstreams, sent, clock, request, tos, answer, away } = open({ health });
+    upstreams.watch([target]);
     expect(sent.map(({ to, request: { method, path } }) => `${to} ${method} ${path}`)).toEqual(['a', 'b', 'c'].map((name) => `${name} GET /v2/healthz`));
     const round = (statusOfA: number | Error) => {
       for (const one of sent.slice(-3)) {
@@ -274,8 +274,8 @@ describe('health', () => {
   });
 
   test('no answer in time is not well, and nothing is asked once all is closed', async () => {
-    const { upstreams, sent, clock, request, timers } = open({ health: { ...health, failures: 1 } });
-    upstreams.start();
+    const { target, upstreams, sent, clock, request, timers } = open({ health: { ...health, failures: 1 } });
+    upstreams.watch([target]);
     clock.advance(2100);
     expect(request().told).toEqual(['UPSTREAM_AWAY 10']);
     clock.advance(10_000);

@@ -43,41 +43,34 @@ export type GroupSurroundings = {
 
 /** Upstreams some of which stand for several. */
 export type GroupedUpstreams = Upstreams & {
-  readonly groups: ReadonlyMap<UpstreamTarget, Group>;
-  /** Begins to ask for their health. */
-  readonly start: () => void;
-  /** Asks no more, but for those that others use as well. */
-  readonly stop: (others: readonly GroupedUpstreams[]) => void;
+  /** Begins to ask for the health of those that stand for several, until they are dropped. */
+  readonly watch: (targets: Iterable<UpstreamTarget>) => void;
 };
 
-/**
- * Puts groups in front of who carries requests. Where no target stands for several, it is only them.
- * @param earlier - those before, over the same carriers: what has been seen of an upstream is known on
- */
-export function createGroups(
-  inner: Upstreams,
-  targets: readonly UpstreamTarget[],
-  surroundings: GroupSurroundings,
-  earlier?: GroupedUpstreams['groups'],
-): GroupedUpstreams {
+/** Puts groups in front of who carries requests. */
+export function createGroups(inner: Upstreams, surroundings: GroupSurroundings): GroupedUpstreams {
   const groups = new Map<UpstreamTarget, Group>();
-  for (const target of targets) {
-    if (target.group !== undefined && !groups.has(target)) groups.set(target, earlier?.get(target) ?? new Group(target.group, inner, surroundings));
-  }
-  if (groups.size === 0) return { ...inner, groups, start: () => {}, stop: () => {} };
-  const stop: GroupedUpstreams['stop'] = (others) => {
-    for (const [target, group] of groups) if (others.every((one) => one.groups.get(target) !== group)) group.close();
+  const open = (target: UpstreamTarget, rules: TargetGroup): Group => {
+    const group = groups.get(target) ?? new Group(rules, inner, surroundings);
+    groups.set(target, group);
+    return group;
   };
   return {
-    groups,
-    stop,
-    drop: inner.drop,
-    send: (request, handler) => groups.get(request.upstream)?.send(request, handler) ?? inner.send(request, handler),
-    start: () => {
-      for (const group of groups.values()) group.start();
+    send: (request, handler) => {
+      const { upstream } = request;
+      return (upstream.group === undefined ? inner : open(upstream, upstream.group)).send(request, handler);
+    },
+    watch: (targets) => {
+      for (const target of targets) if (target.group !== undefined) open(target, target.group).start();
+    },
+    drop: (target) => {
+      if (target.group === undefined) return inner.drop(target);
+      groups.get(target)?.close();
+      groups.delete(target);
     },
     close: async () => {
-      stop([]);
+      for (const group of groups.values()) group.close();
+      groups.clear();
       await inner.close();
     },
   };
@@ -266,10 +259,10 @@ class Attempt implements AnswerHandler, Sending {
     this.#handler.onHead(status, headers);
   }
 
+  /** What becomes of a tunnel is not an answer's any more. */
   onSwitch(headers: readonly string[], wire: Wire): void {
     this.#isAnswered = true;
     this.#member?.succeeded();
-    // From now on the connection is the handler's, and no request of ours.
     this.#leave();
     this.#handler.onSwitch(headers, wire);
   }
