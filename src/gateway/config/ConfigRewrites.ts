@@ -109,7 +109,7 @@ const completed = new WeakMap<object, HeaderRulesConfig>();
 export function readConditions(value: unknown): readonly HeaderCondition[] {
   const conditions = entriesOf(value).map(([written, said]): HeaderCondition => {
     const name = readName(written).toLowerCase();
-    const isPassedOn = !isRefused(name) && !isClientClaim(name) && !changesRequest(name) && !notToAsk.has(name);
+    const isPassedOn = !isHopByHop(name) && !isRefused(name) && !isClientClaim(name) && !changesRequest(name) && !notToAsk.has(name);
     if (!isPassedOn || name.includes('_'))
       throw new Error(`"${written}" cannot tell routes apart: it does not go on to the upstream as the client sends it, or means something to the gateway`);
     return [name, readValue(written, said)];
@@ -204,7 +204,7 @@ function checkName(written: string, side: 'request' | 'response'): void {
 }
 
 function isRefused(name: string): boolean {
-  return isHopByHop(name) || isOurs(name) || ofMessages.has(name.replaceAll('_', '-'));
+  return isOurs(name) || ofMessages.has(name.replaceAll('_', '-'));
 }
 
 /** What frames a message, says where it goes, or stands for a sale. */
