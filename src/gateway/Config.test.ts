@@ -39,6 +39,8 @@ describe('a sound file', () => {
     expect(config.routes).toEqual([
       {
         host: undefined,
+        headers: [],
+        priority: 0,
         pattern: '/api/v1/translate',
         methods: undefined,
         name: '/api/v1/translate',

@@ -18,6 +18,8 @@ import { type SecretChoice, secretAt } from './ConfigSecrets.ts';
 import { readStore, type StoreChoice } from './ConfigStore.ts';
 import { type ConfigPath, type ConfigText, createMistakes, type Environment, fromValue, type Mistakes, parse } from './ConfigText.ts';
 import { filesOf, readUpstream, type UpstreamConfig, type UpstreamFile } from './ConfigUpstreams.ts';
+import type { GroupConfig } from './config/ConfigGroups.ts';
+import type { RewriteConfig } from './config/ConfigRewrites.ts';
 import { readTls, type TlsConfig } from './config/ConfigTls.ts';
 import { type CorsConfig, type HealthConfig, type LogsConfig, readRunning, whyNotOrigins } from './config/Running.ts';
 import * as satgate from './import/satgate.ts';
@@ -28,7 +30,12 @@ export type RouteConfig = RouteKey & {
   /** Names it in ledger and logs, such as `GET /api/v1/translate`. */
   readonly name: string;
   readonly service: string;
+  /** The first, where there are several. */
   readonly upstream: UpstreamConfig;
+  /** Several, or one that is watched. */
+  readonly group: GroupConfig | undefined;
+  /** What is changed of requests and answers; undefined: nothing. */
+  readonly rewrite: RewriteConfig | undefined;
   readonly preserveHost: boolean;
   /** For the upstream to begin its answer. */
   readonly timeoutMs: number;
@@ -212,7 +219,7 @@ function withDefaults(found: ConfigFile, file: string, text: ConfigText, absolut
     store: readStore(found.store, text, absolute, mistakes),
     workers: found.workers ?? 1,
     invoiceExpirySeconds: found.invoiceExpiry ?? 600,
-    routes: readRoutes(found.services, { timeoutMs: timeouts.upstream ?? 60_000, payees, upstreamAt }, mistakes),
+    routes: readRoutes(found.services, { timeoutMs: timeouts.upstream ?? 60_000, payees, upstreamAt, absolute }, mistakes),
     upstreamClient: found.upstreamClient ?? 'farebox',
     timeouts: {
       connectMs: timeouts.connect ?? 5000,

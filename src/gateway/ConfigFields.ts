@@ -9,6 +9,7 @@ import * as Path from '../http/Path.ts';
 import { maxClients } from '../server/FreeQuota.ts';
 import type { RequestRate } from '../server/Limits.ts';
 import { createTrust } from './ClientAddress.ts';
+import * as Pattern from './routing/Pattern.ts';
 
 /** What one payment buys, as configured. A bucket without `units`, and a credit, are those of the service. */
 export type TermsChoice =
@@ -124,18 +125,8 @@ export function readLine(value: unknown): string {
   return line;
 }
 
-/** An exact path or a prefix `/api/*`, in normal form. */
-export function readPattern(value: unknown): string {
-  const written = text(value).trim();
-  const prefix = written.endsWith('/*');
-  const base = prefix ? written.slice(0, -1) : written;
-  if (!written.startsWith('/')) throw new Error(`${quote(written)} does not begin with "/"`);
-  if (base.includes('*')) throw new Error(`${quote(written)}: "*" stands at the end, behind a "/", and means everything below`);
-  const { path, query } = Path.normalize(base);
-  if (query !== '') throw new Error(`${quote(written)} has a query: a route is a path, and takes every query`);
-  if (path !== base) throw new Error(`${quote(written)} is not in normal form: write "${path}${prefix ? '*' : ''}"`);
-  return prefix ? `${path}*` : path;
-}
+/** Which paths a route takes. */
+export const readPattern: (value: unknown) => string = Pattern.read;
 
 /** One method or a list of them. */
 export function readMethods(value: unknown): readonly string[] {
@@ -179,12 +170,21 @@ export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
 }
 
-/** A host name, without a port. */
+/** A host name, without a port, or `*.example.com` for one label before it. */
 export function readHost(value: unknown): string {
   const host = text(value).trim().toLowerCase();
+  if (/^\*\.(?:[a-z0-9_-]+\.)+[a-z0-9_-]+$/.test(host)) return host;
+  if (host.includes('*')) throw new Error(`${quote(value)}: "*" stands for the first label, as in "*.example.com", and two more follow`);
   if (!/^(?:[a-z0-9_-]+\.)*[a-z0-9_-]+$|^\[[0-9a-f:.]+\]$/.test(host))
     throw new Error(`${quote(value)} is not a host name: write "api.example.com", without scheme and port`);
   return host;
+}
+
+/** Where a route stands in the order: a whole number, of which the higher goes first. */
+export function readPriority(value: unknown): number {
+  if (typeof value !== 'number' || !Number.isInteger(value) || Math.abs(value) > 1000)
+    throw new Error(`${quote(value)} is not a whole number from -1000 to 1000`);
+  return value;
 }
 
 /** `true`, or what each client has for nothing: `{ requests: 5, per: 1d, inAll: 5000 }`. */

@@ -3,6 +3,7 @@
  * token for one route opens a dearer one.
  */
 import { METHODS } from 'node:http';
+import { isDeepStrictEqual } from 'node:util';
 import * as Amount from '../core/Amount.ts';
 import * as Path from '../http/Path.ts';
 import type { Receiver } from '../lightning/Lightning.ts';
@@ -17,15 +18,19 @@ import type { RouteConfig, SaleConfig, TermsConfig } from './Config.ts';
 import { checkSale, type PayeesConfig } from './ConfigPayees.ts';
 import type { ServiceFile } from './ConfigSchema.ts';
 import type { ConfigPath, Mistakes } from './ConfigText.ts';
-import type { UpstreamConfig } from './ConfigUpstreams.ts';
+import type { UpstreamConfig, UpstreamFile } from './ConfigUpstreams.ts';
+import { type Destination, readDestination } from './config/ConfigGroups.ts';
+import { readRewrite } from './config/ConfigRewrites.ts';
 import { findDuplicate, haveCommon } from './Router.ts';
+import * as Pattern from './routing/Pattern.ts';
 
 /** What holds for every route that does not say otherwise, and who can be paid. */
 export type RouteDefaults = {
   readonly timeoutMs: number;
   readonly payees: PayeesConfig;
   /** Completes an upstream that stands there. */
-  readonly upstreamAt: (upstream: ServiceFile['upstream'], path: ConfigPath) => UpstreamConfig;
+  readonly upstreamAt: (upstream: UpstreamFile, path: ConfigPath) => UpstreamConfig;
+  readonly absolute: (path: string) => string;
 };
 
 /** All routes of all services, in the order of the file. */
@@ -35,13 +40,15 @@ export function readRoutes(services: readonly ServiceFile[], defaults: RouteDefa
   for (const [index, service] of services.entries()) {
     if (names.has(service.name)) mistakes.add(['services', index, 'name'], `there are two services "${service.name}": their tokens would open both`);
     names.add(service.name);
-    const upstream = defaults.upstreamAt(service.upstream, ['services', index, 'upstream']);
+    const failService = (path: ConfigPath, message: string) => mistakes.add(['services', index, ...path], message);
+    const destination = readDestination(service, (one, path) => defaults.upstreamAt(one, ['services', index, ...path]), failService);
     for (const [number, route] of service.routes.entries()) {
       const at = ['services', index, 'routes', number];
       const fail = (key: string, message: string) => mistakes.add([...at, key], message);
-      const read = readRoute(service, route, upstream, defaults.timeoutMs, fail);
+      const read = readRoute(service, route, destination, defaults, fail);
       if (read.sale) checkSale(defaults.payees, read.name, read.sale, fail);
       checkAgainst(routes, read, at, mistakes);
+      checkHeaders(routes, read, (message) => mistakes.add([...at, route.headers === undefined ? 'path' : 'headers'], message));
       checkPayee(routes, read, (message) => mistakes.add([...at, route.payee === undefined ? 'path' : 'payee'], message));
       checkConsume(routes, read, (message) => mistakes.add([...at, route.consume === undefined ? 'path' : 'consume'], message));
       routes.push(read);
@@ -55,7 +62,7 @@ export function offerOf(route: RouteConfig, sale: SaleConfig, receiver?: Receive
   return Offer.create({
     service: route.service,
     route: route.name,
-    pattern: route.pattern,
+    pattern: boundPattern(route.pattern),
     price: Price.fixed(sale.priceMsat),
     terms: termsOf(sale.terms),
     description: sale.description,
@@ -68,6 +75,11 @@ export function offerOf(route: RouteConfig, sale: SaleConfig, receiver?: Receive
     leased: sale.leased,
     consume: sale.consume,
   });
+}
+
+/** What a token of a route can be bound to. An expression cannot stand in one that clients read: its tokens are bound to the path they were bought for. */
+function boundPattern(pattern: string): string | undefined {
+  return Pattern.isExpression(pattern) ? undefined : pattern;
 }
 
 /** What an invoice of this route asks: for a request, or for what is sold with more than one in it. */
@@ -95,14 +107,21 @@ type RouteFile = ServiceFile['routes'][number];
 /** Told of a mistake, and of the key of the route where it is. */
 type Fail = (key: string, message: string) => void;
 
-function readRoute(service: ServiceFile, route: RouteFile, upstream: UpstreamConfig, timeoutMs: number, fail: Fail): RouteConfig {
+function readRoute(service: ServiceFile, route: RouteFile, { upstream, group }: Destination, { timeoutMs, absolute }: RouteDefaults, fail: Fail): RouteConfig {
+  const pattern = Pattern.canonical(route.path);
+  const { headers = [] } = route;
+  const asked = headers.length === 0 ? '' : ` with ${headers.map(([name, value]) => `${name}: ${value}`).join(', ')}`;
   return {
     host: service.host,
-    pattern: route.path,
+    pattern,
     methods: route.methods,
-    name: `${route.methods ? `${route.methods.join(',')} ` : ''}${service.host ?? ''}${route.path}`,
+    headers,
+    priority: route.priority ?? 0,
+    name: `${route.methods ? `${route.methods.join(',')} ` : ''}${service.host ?? ''}${route.path}${asked}`,
     service: service.name,
     upstream,
+    group,
+    rewrite: readRewrite(service, route, pattern, absolute, fail),
     preserveHost: service.preserveHost ?? false,
     timeoutMs: route.timeout ?? service.timeout ?? timeoutMs,
     sale: readSale(service, route, fail),
@@ -210,6 +229,26 @@ function opensDearer(one: RouteConfig, other: RouteConfig): boolean {
   if (!Path.coversPattern(one.pattern, other.pattern) || one.pattern === other.pattern) return false;
   const same = other.sale.terms.kind === 'pass' && other.sale.priceMsat <= one.sale.priceMsat;
   return !same && haveCommon(one.methods ?? METHODS, other.methods ?? METHODS, true);
+}
+
+/** Names the route whose tokens would be good on this one: they hold service, method and path, and no headers. */
+function checkHeaders(earlier: readonly RouteConfig[], route: RouteConfig, fail: (message: string) => void): void {
+  const other = earlier.find((one) => one.service === route.service && isToldByHeaders(one, route) && !isSoldAlike(one, route));
+  if (other === undefined) return;
+  fail(`headers tell ${route.name} from ${other.name}, and a token of one would open the other, which is sold otherwise: put one of them into another service`);
+}
+
+/** Whether one request, but for its headers, may be of either. */
+function isToldByHeaders(one: RouteConfig, other: RouteConfig): boolean {
+  if ((one.headers ?? []).length + (other.headers ?? []).length === 0) return false;
+  return haveCommon(one.methods ?? METHODS, other.methods ?? METHODS, true) && Pattern.overlap(one.pattern, other.pattern);
+}
+
+/** Whether it makes no difference which of the two a token was bought for. What is sold for the whole service is spent at each one's own price. */
+function isSoldAlike({ sale: one }: RouteConfig, { sale: other }: RouteConfig): boolean {
+  if (one === undefined || other === undefined) return true;
+  if (termsOf(one.terms).binds === 'service' && termsOf(other.terms).binds === 'service') return true;
+  return one.priceMsat === other.priceMsat && isDeepStrictEqual(one.terms, other.terms) && one.payee === other.payee && one.verify === other.verify;
 }
 
 /** Names the route that sells, for the whole service, what could be spent on another whose payee is somebody else: he would see nothing of it. */

@@ -15,6 +15,8 @@ import { readSecretWord } from './ConfigSecrets.ts';
 import { storeSchema } from './ConfigStore.ts';
 import { type ConfigPath, type ConfigText, type Mistakes, nearest } from './ConfigText.ts';
 import { upstreamSchema } from './ConfigUpstreams.ts';
+import { groupShape } from './config/ConfigGroups.ts';
+import { readConditions, rewriteShape } from './config/ConfigRewrites.ts';
 import { tlsSchema } from './config/ConfigTls.ts';
 import { runningSchema } from './config/Running.ts';
 
@@ -33,10 +35,14 @@ export function field<T>(read: (value: unknown) => T) {
 const missing = 'is missing';
 
 const route = z.strictObject({
-  /** What is served: a path exactly, or `/api/*` for everything below `/api/` (not `/api` itself). No default. */
+  /** What is served: a path exactly; `/api/*` for everything below `/api/` (not `/api` itself); `/users/{id}/orders` for any segment where a name stands; or `regex:/items/[0-9]+` for what an expression holds, as a whole path. No default. */
   path: field(Fields.readPattern),
   /** Which methods: one, or a list. Default: every method. Leave it out only where every method may cost the same. */
   methods: field(Fields.readMethods).optional(),
+  /** Headers that a request must have to be of this route: `{ x-version: "2" }`, each with that very value. Default: none. Routes of one service that headers alone tell apart cost the same: what a token opens knows no headers. */
+  headers: field(readConditions).optional(),
+  /** Which of two routes takes a request that both would: the one with the higher number, from -1000 to 1000. Default: 0; of two alike, the more specific one. */
+  priority: field(Fields.readPriority).optional(),
   /** What one payment costs, with its unit: `50 sat`, `2500 msat`. No default: a route has a price, or is `free`. */
   price: field(Fields.readPrice).optional(),
   /** `true`: served without payment. For health checks and documentation; not for what can be abused without a limit. Or `{ requests: 5, per: 1d }` beside a price: so many requests a period for each client address before it is asked to pay, `inAll` for all of them together (default: a thousand times as many), and `clients` for how many clients an address may have, each with a share of its own, told apart by trial tokens (default: 1). Default: nothing. */
@@ -65,6 +71,7 @@ const route = z.strictObject({
   timeout: field(Fields.readTimeoutMs).optional(),
   /** How many requests of this route all clients together may send: `100/s`; more are answered 429, without an invoice. Default: as many as come. For what the upstream cannot take more of. */
   rate: field(Fields.readRate).optional(),
+  ...rewriteShape(field),
 });
 
 const service = z.strictObject({
@@ -72,10 +79,12 @@ const service = z.strictObject({
   name: field(Fields.readName),
   /** For people. Default: the name. */
   title: field(Fields.readLine).optional(),
-  /** The requests' host, without a port. Default: every host. Only where several names lead to one gateway. */
+  /** The requests' host, without a port, or `*.example.com` for any one label before it. Default: every host. Only where several names lead to one gateway. What is bought at one host of a wildcard is good at all of them; a host whose tokens are to be its own has a service of its own. */
   host: field(Fields.readHost).optional(),
-  /** Where requests go: `http://localhost:3000`, or with a path that is put before theirs; or `{ url, ca, certificate, key }` for one behind an authority of your own, or one that wants to see a certificate. No default. */
-  upstream: upstreamSchema(field),
+  /** Where requests go: `http://localhost:3000`, or with a path that is put before theirs; or `{ url, ca, certificate, key }` for one behind an authority of your own, or one that wants to see a certificate. No default: a service has this, or `upstreams`. */
+  upstream: upstreamSchema(field).optional(),
+  ...groupShape(field),
+  ...rewriteShape(field),
   /** `true`: the upstream gets the client's `Host` instead of its own. Default: `false`. Only for upstreams that tell tenants apart by it. */
   preserveHost: z.boolean().optional(),
   /** How long to wait for the upstream to begin an answer. Default: `timeouts.upstream`. */

@@ -1,6 +1,7 @@
 /**
  * Secrets that a configuration names: by the file that holds one, or out of the environment. None stands in the configuration itself.
  */
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { FareboxError } from '../core/Errors.ts';
 import * as Fields from './ConfigFields.ts';
@@ -31,14 +32,34 @@ export function withoutText(choice: SecretChoice): SecretChoice | { readonly kin
  */
 export async function secretOf(choice: SecretChoice, what: string): Promise<string> {
   if (choice.kind === 'text') return choice.text;
-  let text: string;
   try {
-    text = await readFile(choice.path, 'utf8');
+    return withoutEnd(await readFile(choice.path, 'utf8'), choice.path, what);
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? 'unreadable';
-    throw new FareboxError('CONFIG_INVALID', `The file of ${what}, ${choice.path}, cannot be read (${code}).`, { cause: error });
+    throw unreadable(choice.path, what, error);
   }
+}
+
+/**
+ * The same at once, while a gateway is made.
+ * @throws CONFIG_INVALID – the file cannot be read, or is empty
+ */
+export function readSecret(choice: SecretChoice, what: string): string {
+  if (choice.kind === 'text') return choice.text;
+  try {
+    return withoutEnd(readFileSync(choice.path, 'utf8'), choice.path, what);
+  } catch (error) {
+    throw unreadable(choice.path, what, error);
+  }
+}
+
+function withoutEnd(text: string, path: string, what: string): string {
   const secret = text.replace(/\r?\n$/, '');
-  if (secret === '') throw new FareboxError('CONFIG_INVALID', `The file of ${what}, ${choice.path}, is empty.`);
+  if (secret === '') throw new FareboxError('CONFIG_INVALID', `The file of ${what}, ${path}, is empty.`);
   return secret;
+}
+
+function unreadable(path: string, what: string, error: unknown): FareboxError {
+  if (FareboxError.is(error)) return error;
+  const code = (error as NodeJS.ErrnoException).code ?? 'unreadable';
+  return new FareboxError('CONFIG_INVALID', `The file of ${what}, ${path}, cannot be read (${code}).`, { cause: error });
 }

@@ -15,6 +15,7 @@ import { FareboxError } from '../core/Errors.ts';
 import * as Fields from './ConfigFields.ts';
 import { readSecretWord, type SecretChoice, secretAt } from './ConfigSecrets.ts';
 import type { ConfigPath, ConfigText, Mistakes } from './ConfigText.ts';
+import type { GroupConfig } from './config/ConfigGroups.ts';
 import type { UpstreamTarget } from './Upstream.ts';
 
 /** An upstream, complete. */
@@ -83,7 +84,10 @@ export function readUpstream(found: UpstreamFile, path: ConfigPath, { text, abso
 }
 
 /** One target an upstream, however many routes lead there: its connections are counted together. */
-export type Targets = ((upstream: UpstreamConfig) => UpstreamTarget) & {
+export type Targets = {
+  readonly of: (upstream: UpstreamConfig) => UpstreamTarget;
+  /** One for several; what is the same group is the same target. */
+  readonly ofGroup: (group: GroupConfig) => UpstreamTarget;
   /** Each by what it is made of. */
   readonly known: ReadonlyMap<string, UpstreamTarget>;
 };
@@ -95,13 +99,20 @@ export type Targets = ((upstream: UpstreamConfig) => UpstreamTarget) & {
 export function createTargets(earlier?: Targets['known']): Targets {
   const known = new Map<string, UpstreamTarget>();
   const named = new Map<string, UpstreamTarget>();
-  const find = ({ origin, protocol, tls }: UpstreamConfig): UpstreamTarget => {
-    const parts = origin.startsWith('https:') ? readParts(origin, tls) : undefined;
-    const name = JSON.stringify([origin, protocol, parts?.map(({ value }) => createHash('sha256').update(value).digest('base64'))]);
-    const target = known.get(name) ??
-      earlier?.get(name) ?? { origin, ...(parts && { secureContext: contextOf(origin, parts) }), ...(protocol !== undefined && { protocol }) };
+  const nameOf = (origin: string, protocol: UpstreamConfig['protocol'], parts: readonly TlsPart[] | undefined) =>
+    JSON.stringify([origin, protocol, parts?.map(({ value }) => createHash('sha256').update(value).digest('base64'))]);
+  const keep = (name: string, make: () => UpstreamTarget): UpstreamTarget => {
+    const target = known.get(name) ?? earlier?.get(name) ?? make();
     known.set(name, target);
     return target;
+  };
+  const find = ({ origin, protocol, tls }: UpstreamConfig): UpstreamTarget => {
+    const parts = origin.startsWith('https:') ? readParts(origin, tls) : undefined;
+    return keep(nameOf(origin, protocol, parts), () => ({
+      origin,
+      ...(parts && { secureContext: contextOf(origin, parts) }),
+      ...(protocol !== undefined && { protocol }),
+    }));
   };
   const of = (upstream: UpstreamConfig): UpstreamTarget => {
     const name = JSON.stringify([upstream.origin, upstream.protocol, upstream.tls]);
@@ -109,7 +120,14 @@ export function createTargets(earlier?: Targets['known']): Targets {
     named.set(name, target);
     return target;
   };
-  return Object.assign(of, { known });
+  const ofGroup = ({ upstreams, ...rules }: GroupConfig): UpstreamTarget => {
+    const members = upstreams.map(of);
+    const [first] = upstreams;
+    const basePath = first?.basePath ?? '';
+    const names = [...known].filter(([, target]) => members.includes(target)).map(([name]) => name);
+    return keep(JSON.stringify([rules, upstreams, names]), () => ({ origin: first?.origin ?? '', group: { ...rules, members, basePath } }));
+  };
+  return { of, ofGroup, known };
 }
 
 /** A part of what TLS needs, and where it came from, for messages. */

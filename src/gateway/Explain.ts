@@ -10,6 +10,8 @@ import { explainWallets } from './ConfigPayees.ts';
 import { invoiceMsat, termsOf } from './ConfigRoutes.ts';
 import { withoutText } from './ConfigSecrets.ts';
 import { explainStore, withoutAddress } from './ConfigStore.ts';
+import { explainDestination } from './config/ConfigGroups.ts';
+import { explainRewrite, withoutValues } from './config/ConfigRewrites.ts';
 import { explainTls, withoutKey } from './config/ConfigTls.ts';
 import type { CorsConfig, LogsConfig } from './config/Running.ts';
 
@@ -25,7 +27,11 @@ export function toJson(config: GatewayConfig): unknown {
     ...(tls && { tls: withoutKey(tls) }),
     ...(passphrase && { passphrase: withoutText(passphrase) }),
     store: withoutAddress(store),
-    routes: routes.map(({ sale, ...route }) => ({ ...route, ...(sale && { sale: { ...withTexts(sale), terms: withTexts(sale.terms) } }) })),
+    routes: routes.map(({ sale, rewrite, ...route }) => ({
+      ...route,
+      ...(rewrite && { rewrite: withoutValues(rewrite) }),
+      ...(sale && { sale: { ...withTexts(sale), terms: withTexts(sale.terms) } }),
+    })),
   };
 }
 
@@ -104,19 +110,23 @@ function explainKeys({ keys, passphrase }: GatewayConfig): string {
 
 function explainService(config: GatewayConfig, service: string): readonly string[] {
   const routes = config.routes.filter((route) => route.service === service);
-  const rows = routes.map((route) => [route.methods?.join(',') ?? 'any', route.pattern, ...priceOf(route)]);
-  const widths = [0, 1, 2, 3].map((column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
-  const { upstream, host } = routes[0] as RouteConfig;
+  const rows = routes.map((route) => [route.methods?.join(',') ?? 'any', addressOf(route), ...priceOf(route), ...waysOf(route)]);
+  const widths = [0, 1, 2, 3, 4].map((column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
+  const { host, ...destination } = routes[0] as RouteConfig;
   return [
-    `${service}${host === undefined ? '' : ` at ${host}`} -> ${upstream.origin}${upstream.basePath}${protocolOf(upstream.protocol)}`,
+    `${service}${host === undefined ? '' : ` at ${host}`} -> ${explainDestination(destination)}`,
     ...rows.map((row) => `  ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ')}`.trimEnd()),
     '',
   ];
 }
 
-function protocolOf(protocol: RouteConfig['upstream']['protocol']): string {
-  if (protocol === undefined) return '';
-  return protocol === 'h2' ? ' over HTTP/2' : ' over HTTP/2 where it can';
+function addressOf({ pattern, headers = [], priority = 0 }: RouteConfig): string {
+  return [pattern, ...headers.map(([name, value]) => `${name}: ${value}`), ...(priority === 0 ? [] : [`(priority ${priority})`])].join(' ');
+}
+
+/** What a route changes on the way. */
+function waysOf({ rewrite }: RouteConfig): readonly string[] {
+  return rewrite === undefined ? [] : [`goes on ${explainRewrite(rewrite).join(', ')}`];
 }
 
 function priceOf({ sale, rate }: RouteConfig): readonly string[] {

@@ -25,6 +25,7 @@ import { createListener, type ListenerLimits } from './Listener.ts';
 import { type Certificates, openCertificates } from './listener/Certificates.ts';
 import type { Tunnelling } from './Proxy.ts';
 import type { Router } from './Router.ts';
+import { createRewrites, type Rewrites } from './routing/createRewrite.ts';
 import { type Beside, urlOf, withListeners } from './running/Beside.ts';
 import { assertSameStart } from './running/FixedAtStart.ts';
 import { createGenerations, type Generation } from './running/Generation.ts';
@@ -225,7 +226,10 @@ export function assemble(parts: {
   const tunnels = new Set<Tunnelling>();
   const rates = parts.rates ?? createRates({}, clock);
   const generations = createGenerations(config, {
-    serve: ({ routes, limits }, targets) => routes.map((route) => serve(route, payees, targets, limits.requestsPerToken)),
+    serve: ({ routes, limits }, targets) => {
+      const ways = { targets, rewrites: createRewrites() };
+      return routes.map((route) => serve(route, payees, ways, limits.requestsPerToken));
+    },
     paywall,
     clock,
     random,
@@ -234,6 +238,7 @@ export function assemble(parts: {
     reached,
     rates,
     log,
+    onAway: (origin, error) => events.emit({ at: clock.nowMs(), kind: 'trouble', what: `reaching ${origin}`, error }),
   });
   onGeneration(generations.current());
   const listener = createListener(
@@ -260,6 +265,7 @@ export function assemble(parts: {
     reload: (next) => prepare(next).take(),
     listen: async () => {
       const { host, port } = await listener.listen(config.listen.host, config.listen.port);
+      generations.begin();
       return { url: urlOf(host, port, parts.tls ? 'https' : 'http') };
     },
     follow: () => {},
@@ -347,12 +353,16 @@ function checkReach(config: GatewayConfig, receiver: Receiver): void {
   );
 }
 
-/** A route as it is served. @throws CONFIG_INVALID – its payee is nobody's, or what its upstream's TLS needs cannot be read */
-function serve(route: RouteConfig, payees: Readonly<Record<string, Receiver>>, targets: Targets, tokenRate: RequestRate | undefined): ServedRoute {
-  const { host, pattern, methods, name, preserveHost, timeoutMs, sale } = route;
+/** What routes share of where they lead. */
+type Ways = { readonly targets: Targets; readonly rewrites: Rewrites };
+
+/** A route as it is served. @throws CONFIG_INVALID – its payee is nobody's, or what its upstream's TLS or its headers need cannot be read */
+function serve(route: RouteConfig, payees: Readonly<Record<string, Receiver>>, ways: Ways, tokenRate: RequestRate | undefined): ServedRoute {
+  const { host, pattern, methods, headers, priority, name, preserveHost, timeoutMs, sale } = route;
   const payee = sale?.payee;
   const receiver = payee === undefined ? undefined : payees[payee];
   if (payee !== undefined && receiver === undefined) throw new FareboxError('CONFIG_INVALID', `Nobody was handed in as the payee "${payee}" of ${name}.`);
   const offer = sale && { ...offerOf(route, sale, receiver), tokenRate };
-  return { host, pattern, methods, name, upstream: targets(route.upstream), basePath: route.upstream.basePath, preserveHost, timeoutMs, offer };
+  const upstream = route.group === undefined ? ways.targets.of(route.upstream) : ways.targets.ofGroup(route.group);
+  return { host, pattern, methods, headers, priority, name, upstream, rewrite: ways.rewrites(route), preserveHost, timeoutMs, offer };
 }

@@ -20,6 +20,7 @@ import { type ReturningHead, returningHead, returningTrailers, toPairs } from '.
 import { type GrpcFollower, listenerFor } from './GrpcAnswer.ts';
 import type { Incoming } from './Incoming.ts';
 import type { Reply, ReplyFollower, Upgrade } from './Reply.ts';
+import { changesAnswer, type Rewrite, returningHeaders } from './routing/Rewrite.ts';
 import type { Timer, TimerTarget } from './TimerWheel.ts';
 import { whyNoAnswer } from './tunnel/Handshake.ts';
 import { type Bought, type EventStream, eventStream, lookMs } from './tunnel/Lasting.ts';
@@ -52,6 +53,8 @@ export type ExchangeOptions = {
   /** Where the client waits to be let into a tunnel. */
   readonly upgrade: Upgrade | undefined;
   readonly onward: Omit<OnwardRequest, 'body'>;
+  /** What is changed of the answer. */
+  readonly rewrite: Rewrite;
   /** No head from the upstream for so long ends it. */
   readonly timeoutMs: number;
   /** Undefined where nothing is counted. */
@@ -144,7 +147,7 @@ class Exchange implements GrpcFollower, ReplyFollower, TimerTarget, Tunnelling {
     if (this.#phase === 'over') return;
     this.#moved();
     this.#carriage.reached('gateway.head.received');
-    this.#takeHead(worth, returningHead(status, headers));
+    this.#takeHead(worth, this.#readHead(status, headers));
   }
 
   onSwitch(headers: readonly string[], wire: Wire): void {
@@ -153,7 +156,7 @@ class Exchange implements GrpcFollower, ReplyFollower, TimerTarget, Tunnelling {
     this.#carriage.reached('gateway.head.received');
     this.#wire = wire;
     const why = whyNoAnswer(headers, this.#options.upgrade?.key ?? '');
-    if (why === undefined) this.#takeHead(101, returningHead(101, headers));
+    if (why === undefined) this.#takeHead(101, this.#readHead(101, headers));
     else this.#onNoHead(new FareboxError('UPSTREAM_MALFORMED', `The server behind this gateway sent ${why}. ${whatNow(this.#options.sale)}`));
   }
 
@@ -168,6 +171,12 @@ class Exchange implements GrpcFollower, ReplyFollower, TimerTarget, Tunnelling {
       this.#sending?.pause();
       void this.#decide(this.#options.sale, worth);
     }
+  }
+
+  #readHead(status: number, lines: readonly string[]): ReturningHead | undefined {
+    const head = returningHead(status, lines);
+    const { rewrite } = this.#options;
+    return head !== undefined && changesAnswer(rewrite, status) ? { ...head, headers: returningHeaders(rewrite, head.headers) } : head;
   }
 
   onChunk(chunk: Chunk, release?: () => void): void {
@@ -387,8 +396,10 @@ class Exchange implements GrpcFollower, ReplyFollower, TimerTarget, Tunnelling {
       if (this.#head) this.#endAbsent();
       else this.#over('client-left', timedOut(sale), sale?.unanswered('upstream'));
     } else if (leftMs > 0 || excused) this.#arm(Math.min(leftMs > 0 ? leftMs : limitMs, this.#events ? lookMs : limitMs));
-    else if (this.#phase === 'waiting') this.#answerAfter(sale?.unanswered('upstream'), timedOut(sale), this.#charge(), undefined);
-    else if (this.#blocked || this.#trailers) {
+    else if (this.#phase === 'waiting') {
+      this.#sending?.onLate?.();
+      this.#answerAfter(sale?.unanswered('upstream'), timedOut(sale), this.#charge(), undefined);
+    } else if (this.#blocked || this.#trailers) {
       this.#over('client-left', undefined, sale?.end('client-left'));
       this.#reply.leave();
     } else this.#onBroken(new Error(`no byte from the upstream within ${limitMs} ms`));

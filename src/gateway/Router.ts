@@ -1,68 +1,91 @@
 /**
- * Which route a request belongs to: of all that match host, path and method, the most specific one. A named host goes before any host, an
- * exact path before a prefix, a longer prefix before a shorter one, a named method before any method.
+ * Which route a request belongs to: of all that match host, path, headers and method, the one with the highest priority, and of those the
+ * most specific one. A named host goes before a wildcard and that before any host; an exact path before templates and prefixes, of which the
+ * one goes first that names the segment where they part; expressions last, those that begin with more said in full first, and then as they
+ * are written; more headers before fewer; a named method before any method.
  *
- * Exact paths stand in a table and prefixes in a tree of segments, so a look-up costs no more with ten thousand routes than with one.
+ * A look-up costs no more with ten thousand routes than with one: see `routing/RouteTable.ts`.
  *
  * A path that only a strict reading keeps from a more specific route (another letter case, a trailing slash or dot, a parameter) matches
- * nothing: the upstream may read it as that route's path, and it would be sold at the price of the wider one.
+ * nothing: the upstream may read it as that route's path, and it would be sold at the price of the wider one. On a template or an
+ * expression, so does one that a loose reading takes anywhere else.
  *
- * @see src/http/Path.ts for what a path pattern is
+ * @see src/gateway/routing/Pattern.ts for what a path pattern is
  */
 import * as Path from '../http/Path.ts';
+import { ambiguous } from './routing/HeaderConditions.ts';
+import * as Pattern from './routing/Pattern.ts';
+import { type RouteKey, sameHeaders } from './routing/RouteKey.ts';
+import { createRouteTable } from './routing/RouteTable.ts';
 
-/** A route's address. */
-export type RouteKey = {
-  /** Lower case, without a port; undefined matches every host. */
-  readonly host: string | undefined;
-  /** In normal form: an exact path, or a prefix that ends in `/*` (everything below it, and not the prefix itself). */
-  readonly pattern: string;
-  /** Upper case; `GET` takes `HEAD` in. Undefined matches every method. */
-  readonly methods: readonly string[] | undefined;
-};
+export type { RouteKey } from './routing/RouteKey.ts';
 
 /** Finds routes. */
 export type Router<Route> = {
   /**
    * @param host - lower case, without a port
    * @param path - in normal form
+   * @param rawHeaders - names and values in turn, as received; default: none, so that routes with conditions on headers match nothing
    * @returns undefined where nothing matches: such a request is refused
    */
-  readonly find: (host: string | undefined, method: string, path: string) => Route | undefined;
+  readonly find: (host: string | undefined, method: string, path: string, rawHeaders?: readonly string[]) => Route | undefined;
 };
 
 /**
  * A router over these routes, in any order.
- * @throws RangeError – two routes with the same host, pattern and method
+ * @throws RangeError – two routes with the same host, pattern, headers, priority and method
  */
 export function createRouter<Route extends RouteKey>(routes: readonly Route[]): Router<Route> {
-  const strict = createStrictRouter(routes);
+  const strict = createRouteTable(routes);
   const folded: FoldedRoute<Route>[] = [];
   const taken = new Set<string>();
-  const patterns = new Map<Route, string>();
+  const readings = new Map<Route, Reading>();
   for (const route of routes) {
-    const { host } = route;
-    const strictPattern = route.pattern;
-    patterns.set(route, strictPattern);
-    const pattern = foldPattern(strictPattern);
-    const names = (route.methods ?? ['*']).map((method) => `${method} ${host ?? ''}${pattern}`);
+    const { host, methods, headers = [], priority = 0 } = route;
+    const reading: Reading = { pattern: route.pattern, folded: foldPattern(route.pattern), priority };
+    readings.set(route, reading);
+    const at = `${priority} ${host ?? ''}${reading.folded} ${JSON.stringify(headers)}`;
+    const names = (methods ?? ['*']).map((method) => `${method} ${at}`);
     if (names.some((name) => taken.has(name))) continue;
     for (const name of names) taken.add(name);
-    folded.push({ host, methods: route.methods, pattern, route });
+    folded.push({ host, methods, headers, priority, pattern: reading.folded, route });
   }
-  const loose = createStrictRouter(folded);
+  const loose = createRouteTable(folded, true);
   return {
-    find: (host, method, path) => {
-      const route = strict.find(host, method, path);
-      const wide = route && (patterns.get(route) as string);
-      if (!wide?.endsWith('/*')) return route;
-      const meant = loose.find(host, method, fold(path))?.route;
-      return meant !== undefined && meant !== route && Path.coversPattern(wide, patterns.get(meant) as string) ? undefined : route;
+    find: (host, method, path, rawHeaders = none) => {
+      const route = strict.find(host, method, path, rawHeaders);
+      if (route === undefined || route === ambiguous) return undefined;
+      const wide = readings.get(route) as Reading;
+      if (!isWide(wide)) return route;
+      const plain = fold(path);
+      // What lies below a prefix may be a slash alone.
+      const meant = loose.find(host, method, plain, rawHeaders) ?? (path.endsWith('/') ? loose.find(host, method, `${plain}/`, rawHeaders) : undefined);
+      if (meant === ambiguous) return undefined;
+      if (meant?.route === route) return route;
+      return isMeantForAnother(wide, meant && (readings.get(meant.route) as Reading)) ? undefined : route;
     },
   };
 }
 
+const none: readonly string[] = [];
+
 type FoldedRoute<Route> = RouteKey & { readonly route: Route };
+
+/** A route's pattern, strictly and loosely. */
+type Reading = { readonly pattern: string; readonly folded: string; readonly priority: number };
+
+function isWide({ pattern }: Reading): boolean {
+  return Path.coversMany(pattern) || Pattern.isExpression(pattern);
+}
+
+/** Whether a path that a route takes is another's for a server that reads loosely. */
+function isMeantForAnother(wide: Reading, other: Reading | undefined): boolean {
+  // Told apart by letter case alone, and written so.
+  if (wide.folded === other?.folded) return false;
+  if (wide.pattern.includes(Path.parameter) || Pattern.isExpression(wide.pattern)) return true;
+  if (other === undefined) return false;
+  return Pattern.isExpression(other.pattern) ? other.priority > wide.priority : Path.coversPattern(wide.pattern, other.pattern);
+}
 
 /** What is left of a path for a server that looks at neither case nor parameters nor what trails, and takes an escaped `?` or `#` for one. */
 function fold(path: string): string {
@@ -70,8 +93,9 @@ function fold(path: string): string {
     .toLowerCase()
     .replace(/%(?:3f|23).*$/, '')
     .split('/')
-    .map((segment) => withoutTail(segment.replace(/(?:;|%3b).*$/, ''), ['.', '%20']));
-  return withoutTail(segments.join('/'), ['/']) || '/';
+    .map((segment) => withoutTail(segment.replace(/(?:;|%3b).*$/, ''), ['.', '%20']))
+    .filter((segment) => segment !== '');
+  return `/${segments.join('/')}`;
 }
 
 /** A text without what trails. A pattern such as `/\.+$/` takes time by the square of the dots that trail nothing, and a stranger writes them. */
@@ -85,85 +109,25 @@ function withoutTail(text: string, tails: readonly string[]): string {
 }
 
 function foldPattern(pattern: string): string {
+  if (Pattern.isExpression(pattern)) return pattern;
   return pattern.endsWith('/*') ? `${fold(pattern.slice(0, -2)).replace(/^\/$/, '')}/*` : fold(pattern);
 }
 
-function createStrictRouter<Route extends RouteKey>(routes: readonly Route[]): Router<Route> {
-  const anyHost = createTable<Route>();
-  const hosts = new Map<string, Table<Route>>();
-  for (const route of routes) {
-    const table = route.host === undefined ? anyHost : (hosts.get(route.host) ?? createTable<Route>());
-    if (route.host !== undefined) hosts.set(route.host, table);
-    add(methodsAt(table, route.pattern), route);
-  }
-  return {
-    find: (host, method, path) => {
-      const named = host === undefined ? undefined : hosts.get(host);
-      return (named && findIn(named, method, path)) ?? findIn(anyHost, method, path);
-    },
-  };
-}
-
-/** The first other route that a route would hide or be hidden by: the same host and pattern, and a method in common. */
+/** The first other route that a route would hide or be hidden by: the same host, pattern, headers and priority, and a method in common. */
 export function findDuplicate<Route extends RouteKey>(earlier: readonly Route[], route: RouteKey): Route | undefined {
-  return earlier.find(({ host, pattern, methods }) => host === route.host && pattern === route.pattern && haveCommon(methods, route.methods, false));
+  const { host, pattern, methods, headers, priority = 0 } = route;
+  return earlier.find(
+    (one) =>
+      one.host === host &&
+      one.pattern === pattern &&
+      (one.priority ?? 0) === priority &&
+      sameHeaders(one.headers, headers) &&
+      haveCommon(one.methods, methods, false),
+  );
 }
 
 /** Whether two sets of methods have one in common; `loosely`: one that matches every method has. */
 export function haveCommon(one: RouteKey['methods'], other: RouteKey['methods'], loosely: boolean): boolean {
   if (one === undefined || other === undefined) return loosely || one === other;
   return one.some((method) => other.includes(method));
-}
-
-type Methods<Route> = { readonly named: Map<string, Route>; any: Route | undefined };
-type Segment<Route> = { readonly below: Map<string, Segment<Route>>; methods: Methods<Route> | undefined };
-type Table<Route> = { readonly exact: Map<string, Methods<Route>>; readonly prefixes: Segment<Route> };
-
-function createTable<Route>(): Table<Route> {
-  return { exact: new Map(), prefixes: { below: new Map(), methods: undefined } };
-}
-
-function methodsAt<Route>(table: Table<Route>, pattern: string): Methods<Route> {
-  if (!pattern.endsWith('/*')) {
-    const methods = table.exact.get(pattern) ?? { named: new Map(), any: undefined };
-    table.exact.set(pattern, methods);
-    return methods;
-  }
-  let segment = table.prefixes;
-  for (const name of pattern.split('/').slice(1, -1)) {
-    const next = segment.below.get(name) ?? { below: new Map(), methods: undefined };
-    segment.below.set(name, next);
-    segment = next;
-  }
-  segment.methods ??= { named: new Map(), any: undefined };
-  return segment.methods;
-}
-
-function add<Route extends RouteKey>(methods: Methods<Route>, route: Route): void {
-  const taken = (method: string) => new RangeError(`two routes for ${method} ${route.host ?? ''}${route.pattern}`);
-  if (route.methods === undefined) {
-    if (methods.any !== undefined) throw taken('any method of');
-    methods.any = route;
-    return;
-  }
-  for (const method of route.methods) {
-    if (methods.named.has(method)) throw taken(method);
-    methods.named.set(method, route);
-  }
-}
-
-function findIn<Route>(table: Table<Route>, method: string, path: string): Route | undefined {
-  const exact = table.exact.get(path);
-  return (exact && pick(exact, method)) ?? findBelow(table.prefixes, method, path, 1);
-}
-
-/** The deepest segment first: what stands below one is more specific than what stands at it. */
-function findBelow<Route>(segment: Segment<Route>, method: string, path: string, from: number): Route | undefined {
-  const to = segment.below.size === 0 ? -1 : path.indexOf('/', from);
-  const next = to < 0 ? undefined : segment.below.get(path.slice(from, to));
-  return (next && findBelow(next, method, path, to + 1)) ?? (segment.methods && pick(segment.methods, method));
-}
-
-function pick<Route>(methods: Methods<Route>, method: string): Route | undefined {
-  return methods.named.get(method) ?? (method === 'HEAD' ? methods.named.get('GET') : undefined) ?? methods.any;
 }

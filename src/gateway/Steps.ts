@@ -23,6 +23,8 @@ import { type Carriage, carry } from './Proxy.ts';
 import type { Handler, Taken } from './Reply.ts';
 import { bodyTooLarge } from './RequestBody.ts';
 import type { RouteKey, Router } from './Router.ts';
+import { applyRules } from './routing/HeaderRules.ts';
+import { onwardPath, type Rewrite } from './routing/Rewrite.ts';
 import type { Edge, EdgeReply } from './running/EdgeReply.ts';
 import { type Limiter, within } from './running/Limiter.ts';
 import { setRequestId } from './running/RequestIds.ts';
@@ -35,8 +37,7 @@ export type ServedRoute = RouteKey & {
   /** Undefined: free. */
   readonly offer: Offer | undefined;
   readonly upstream: UpstreamTarget;
-  /** Put before the path: '' or `/v2`, without a slash at its end. */
-  readonly basePath: string;
+  readonly rewrite: Rewrite;
   readonly preserveHost: boolean;
   readonly timeoutMs: number;
 };
@@ -151,7 +152,7 @@ function route(visit: Visit, incoming: Incoming.Incoming): void {
   const target = Path.normalize(incoming.view.target);
   visit.path = target.path;
   const authority = target.authority ?? incoming.host;
-  const found = context.router.find(Incoming.hostName(authority), routedMethod(incoming.view), target.path);
+  const found = context.router.find(Incoming.hostName(authority), routedMethod(incoming.view), target.path, incoming.rawHeaders);
   if (found === undefined) throw new FareboxError('ROUTE_UNKNOWN', `Nothing is served at ${incoming.view.method} ${target.path}.`);
   visit.route = found;
   // Before the paywall: nobody is to pay for what there is no room for.
@@ -214,10 +215,12 @@ function passOn(visit: Visit, found: Found, pass: Pass): void {
     tell(visit, 0, 'client-left', sale?.unanswered('client-left') ?? Promise.resolve());
     return;
   }
-  const path = route.basePath + target.path + target.query;
-  const onward = onwardHeaders(incoming, { host: authority, preserveHost: route.preserveHost, idempotencyKey: sale?.idempotencyKey });
+  const { rewrite, preserveHost } = route;
+  const path = onwardPath(rewrite, target.path) + target.query;
+  const onward = onwardHeaders(incoming, { host: authority, preserveHost, idempotencyKey: sale?.idempotencyKey });
+  const changed = rewrite.request === undefined ? onward : applyRules(onward, rewrite.request);
   const { upgrade } = taken;
-  if (upgrade?.isKeyOurs === true) onward.push('Sec-WebSocket-Key', upgrade.key);
+  if (upgrade?.isKeyOurs === true) changed.push('Sec-WebSocket-Key', upgrade.key);
   carry(context, {
     incoming,
     reply,
@@ -226,9 +229,10 @@ function passOn(visit: Visit, found: Found, pass: Pass): void {
       method: incoming.view.method,
       upstream: route.upstream,
       path,
-      headers: edge?.requestId === undefined ? onward : setRequestId(onward, edge.requestId),
+      headers: edge?.requestId === undefined ? changed : setRequestId(changed, edge.requestId),
       isUpgrade: upgrade !== undefined,
     },
+    rewrite,
     timeoutMs: route.timeoutMs,
     sale,
     bought: pass,

@@ -84,7 +84,7 @@ describe('a stream of events', () => {
         response.on('close', () => gone.resolve());
       }),
     );
-    const principal = { validUntil: 1_800_000_060 } as Principal;
+    const principal = { validUntil: 1_800_000_060, tokenId: 'ab'.repeat(32) } as Principal;
     const check: Check = () => ({ kind: 'pass', principal, sale: undefined, headers: [] });
     const stage = await openStage(closing, { upstream: port, check });
     const client = await openRaw(closing, stage.port);

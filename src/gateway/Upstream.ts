@@ -10,6 +10,7 @@
 import type { SecureContext } from 'node:tls';
 import type { RequestBody } from './RequestBody.ts';
 import type { Wire } from './tunnel/Wire.ts';
+import type { TargetGroup } from './upstream/Group.ts';
 
 /** Where requests go. Two with the same origin and other certificates share no connection. */
 export type UpstreamTarget = {
@@ -19,6 +20,8 @@ export type UpstreamTarget = {
   readonly secureContext?: SecureContext;
   /** `h2`: HTTP/2 alone; `auto`: over TLS, as the upstream says. Default: HTTP/1.1. */
   readonly protocol?: 'h2' | 'auto';
+  /** It stands for several, of which one is asked at a time. */
+  readonly group?: TargetGroup;
 };
 
 /** A request as it goes out. */
@@ -48,8 +51,8 @@ export type AnswerHandler = {
   readonly onChunk: (chunk: Chunk, release?: () => void) => void;
   /** The answer is whole. */
   readonly onEnd: (trailers: readonly string[]) => void;
-  /** There will be no whole answer. */
-  readonly onError: (error: Error) => void;
+  /** There will be no whole answer. `isUnsent`: for certain, nothing of the request has gone out. */
+  readonly onError: (error: Error, isUnsent?: boolean) => void;
 };
 
 /** A request under way. */
@@ -59,6 +62,8 @@ export type Sending = {
   readonly resume: () => void;
   /** Breaks it off, and tells the handler nothing more that matters. After the end this does nothing. */
   readonly abort: () => void;
+  /** Told before `abort` where it is broken off because no answer came in time. */
+  readonly onLate?: () => void;
 };
 
 /** Every upstream of a gateway. */

@@ -2,9 +2,13 @@
  * WebSockets through the gateway: with a client and a server that others wrote, and over bare sockets where it matters what is on the wire.
  */
 import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
+import { createServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
-import { afterEach, describe, expect, test } from 'vitest';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import { type Check, type Closing, closeAll, deferred, letThrough, openRaw, openStage, openTcp, recordSale, sellWith } from '../../test/gateway/harness.ts';
 import type { Principal } from '../server/Offer.ts';
@@ -119,6 +123,46 @@ describe('with ws on both sides', () => {
     expect((await Promise.all(answers)).map(([data]) => String(data))).toEqual(sockets.map((_, index) => `${index}`));
     // The one connection for requests is not among those that are tunnels.
     expect((await fetch(`${stage.url}/plain`)).status).toBe(426);
+  });
+});
+
+describe('over TLS', () => {
+  const vectors = JSON.parse(readFileSync(new URL('../../test/vectors/tls.json', import.meta.url), 'utf8')) as Record<string, string>;
+  const folder = mkdtempSync(join(tmpdir(), 'farebox-wss-'));
+  const ca = join(folder, 'ca.pem');
+  writeFileSync(ca, vectors.authority ?? '');
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  test.each([
+    ['good', 'hello'],
+    ['selfSigned', '502'],
+    ['otherHost', '502'],
+  ])('on both sides; an upstream with the certificate %s: %s', async (certificate, expected) => {
+    const server = createServer({ key: vectors.serverKey, cert: vectors[certificate] });
+    const echo = new WebSocketServer({ server });
+    let handshakes = 0;
+    echo.on('connection', (socket) => {
+      handshakes++;
+      socket.on('message', (data) => socket.send(data));
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    closing.push(() => {
+      for (const client of echo.clients) client.terminate();
+      server.closeAllConnections();
+      return new Promise((resolve) => server.close(resolve));
+    });
+    const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const stage = await openStage(closing, { upstream: 0, service: { upstream: { url, ca } }, top: { tls: 'self-signed' } });
+    const socket = new WebSocket(`wss://127.0.0.1:${stage.port}/live`, { rejectUnauthorized: false });
+    socket.on('error', () => {});
+    closing.push(() => socket.terminate());
+    const opened = new Promise((resolve) => {
+      socket.on('open', () => socket.send('hello'));
+      socket.on('message', (data) => resolve(String(data)));
+      socket.on('unexpected-response', (_, response) => resolve(String(response.statusCode)));
+    });
+    expect([await opened, handshakes]).toEqual([expected, expected === 'hello' ? 1 : 0]);
+    socket.close();
   });
 });
 
@@ -501,7 +545,7 @@ describe('a tunnel', () => {
   test('lasts as long as what was bought', async () => {
     const sale = recordSale();
     const validUntil = 1_800_000_030;
-    const principal = { validUntil } as Principal;
+    const principal = { validUntil, tokenId: 'ab'.repeat(32) } as Principal;
     const { stage, client } = await open({ check: () => ({ kind: 'pass', principal, sale, headers: [] }) });
     const leftMs = validUntil * 1000 - stage.clock.nowMs();
     stage.clock.advance(leftMs - 200);

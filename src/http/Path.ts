@@ -51,16 +51,38 @@ export function assertNormal(target: string): Target {
 }
 
 /**
- * Whether a pattern covers a path: an exact path, or a prefix that ends in `/*` (everything below it).
- * Both sides are in normal form; a literal `*` in a path is escaped as `%2A`.
+ * Whether a pattern covers a path: an exact path, a prefix that ends in `/*` (everything below it), or either with `{}` for segments, each
+ * of which is one that is not empty. Both sides are in normal form; a literal `*`, `{` or `}` in a path is escaped.
  */
 export function covers(pattern: string, path: string): boolean {
+  if (pattern.includes(parameter)) return coversBySegments(pattern, path);
   return pattern.endsWith('/*') ? path.startsWith(pattern.slice(0, -1)) : path === pattern;
 }
 
 /** Whether everything that `inner` covers is covered by `outer`. */
 export function coversPattern(outer: string, inner: string): boolean {
-  return outer === inner || (inner.endsWith('/*') ? outer.endsWith('/*') && inner.startsWith(outer.slice(0, -1)) : covers(outer, inner));
+  if (outer === inner) return true;
+  if (outer.includes(parameter) || inner.includes(parameter)) return coversBySegments(outer, inner);
+  return inner.endsWith('/*') ? outer.endsWith('/*') && inner.startsWith(outer.slice(0, -1)) : covers(outer, inner);
+}
+
+/** Whether a pattern may cover more than one path. */
+export function coversMany(pattern: string): boolean {
+  return pattern.endsWith('/*') || pattern.includes(parameter);
+}
+
+/** A segment of a pattern that stands for any. */
+export const parameter = '{}';
+
+function coversBySegments(outer: string, inner: string): boolean {
+  const [wide, narrow] = [outer.split('/'), inner.split('/')];
+  for (const [index, segment] of wide.entries()) {
+    const there = narrow[index];
+    if (there === undefined) return false;
+    if (segment === '*') return true;
+    if (segment === parameter ? there === '' || there === '*' : there !== segment) return false;
+  }
+  return wide.length === narrow.length;
 }
 
 /** Whether a path lies at or below a prefix, cut at a segment's end: `/api` holds `/api` and `/api/x`, not `/apix`. */

@@ -3,6 +3,7 @@
  */
 import type { Msat } from '../core/Amount.ts';
 import * as Caveat from '../core/Caveat.ts';
+import * as Path from '../http/Path.ts';
 import type { Receiver } from '../lightning/Lightning.ts';
 import type { Outage } from './Denials.ts';
 import { checked as checkQuota, type FreeQuotaOptions } from './FreeQuota.ts';
@@ -19,7 +20,7 @@ export type Offer = {
   readonly tier: number;
   /** Names the route in the ledger and in events, such as `GET /api/v1/translate`. */
   readonly route: string;
-  /** The route's path pattern, normalised: an exact path, or a prefix that ends in `/*`. Undefined where an adapter stands in front of a route it cannot see: tokens are then bound to the path they were bought for. */
+  /** The route's path pattern, normalised: an exact path, a prefix that ends in `/*`, or either with `{}` for a segment. Undefined where the route cannot be said so, as one that an adapter does not see: tokens are then bound to the path they were bought for. */
   readonly pattern: string | undefined;
   readonly price: Price;
   readonly terms: Terms;
@@ -169,7 +170,7 @@ const topUpBytes = { token: 80, invoice: 16 };
 /** The head of a 402 holds the token three times and the invoice, with its description, twice. */
 function assertHeadFits({ service, capabilities = [], pattern, terms }: OfferOptions, description: string): void {
   const more = terms.holds === undefined ? { token: 0, invoice: 0 } : topUpBytes;
-  const pathLength = terms.binds === 'service' ? 0 : Math.max(path.maxLength, pattern?.endsWith('/*') ? pattern.length : 0);
+  const pathLength = terms.binds === 'service' ? 0 : Math.max(path.maxLength, pattern !== undefined && Path.coversMany(pattern) ? pattern.length : 0);
   const tokenBytes = 250 + 8 * service.length + capabilities.join(',').length + pathLength + more.token;
   const invoiceLength = 300 + more.invoice + Math.ceil((new TextEncoder().encode(description).length * 8) / 5);
   const longest = 500 + 3 * Math.ceil(tokenBytes / 3) * 4 + 2 * invoiceLength;

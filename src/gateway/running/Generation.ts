@@ -17,8 +17,8 @@ import { createTargets, type Targets } from '../ConfigUpstreams.ts';
 import { createRouter, type Router } from '../Router.ts';
 import type { RequestOutcome, ServedRoute, StepsContext } from '../Steps.ts';
 import type { TimerWheel } from '../TimerWheel.ts';
-import type { Upstreams } from '../Upstream.ts';
 import { createUpstreams } from '../upstream/createUpstreams.ts';
+import { createGroups, type GroupedUpstreams } from '../upstream/Group.ts';
 import { createEdge } from './EdgeReply.ts';
 import { createLimiter } from './Limiter.ts';
 
@@ -43,12 +43,16 @@ export type GenerationsOptions = {
   readonly reached: Reached;
   readonly rates: Pick<Rates, 'take'>;
   readonly log: (outcome: RequestOutcome) => void;
+  /** Told when one of several upstreams is found to be away. */
+  readonly onAway: (origin: string, error: unknown) => void;
 };
 
 /** One after the other. */
 export type Generations = {
   /** By which the next request goes. */
   readonly current: () => Generation;
+  /** From now on the gateway listens, and those who are several are asked for their health. */
+  readonly begin: () => void;
   /** Makes the next one, and changes nothing yet. @throws CONFIG_INVALID – it cannot be served; everything goes on as before */
   readonly prepare: (config: GatewayConfig) => { readonly take: () => void };
   /** Resolves when no request is under way. */
@@ -62,11 +66,11 @@ export type Generations = {
 /** Begins with the first. @throws CONFIG_INVALID – see `serve` */
 export function createGenerations(first: GatewayConfig, options: GenerationsOptions): Generations {
   const alive = new Set<Kept>();
-  const shelves = new Map<string, Upstreams>();
+  const shelves = new Map<string, GroupedUpstreams>();
   let waiting: (() => void)[] = [];
 
   /** Upstreams are kept by what bounds them, so that an unchanged bound keeps its connections. */
-  const shelfOf = ({ upstreamClient, limits, timeouts }: GatewayConfig): { readonly name: string; readonly upstreams: Upstreams } => {
+  const shelfOf = ({ upstreamClient, limits, timeouts }: GatewayConfig): { readonly name: string; readonly upstreams: GroupedUpstreams } => {
     const bounds = {
       connections: limits.upstreamConnections,
       connectTimeoutMs: timeouts.connectMs,
@@ -75,7 +79,8 @@ export function createGenerations(first: GatewayConfig, options: GenerationsOpti
       queueTimeoutMs: timeouts.upstreamQueueMs,
     };
     const name = JSON.stringify([upstreamClient, bounds]);
-    const upstreams = shelves.get(name) ?? createUpstreams(upstreamClient, bounds, options.clock, options.timers);
+    const { clock, timers, onAway } = options;
+    const upstreams = shelves.get(name) ?? createGroups(createUpstreams(upstreamClient, bounds, clock, timers), { clock, timers, onAway });
     shelves.set(name, upstreams);
     return { name, upstreams };
   };
@@ -135,10 +140,19 @@ export function createGenerations(first: GatewayConfig, options: GenerationsOpti
     for (const target of kept.targets.known.values()) if (!used.has(target)) upstreams?.drop(target);
   };
 
+  let hasBegun = false;
+  const watch = ({ shelf, targets }: Kept) => {
+    if (hasBegun) shelves.get(shelf)?.watch(targets.known.values());
+  };
+
   let current = make(first, undefined);
   alive.add(current);
   return {
     current: () => current.generation,
+    begin: () => {
+      hasBegun = true;
+      watch(current);
+    },
     prepare: (config) => {
       const next = make(config, current);
       return {
@@ -146,6 +160,7 @@ export function createGenerations(first: GatewayConfig, options: GenerationsOpti
           const before = current;
           alive.add(next);
           current = next;
+          watch(next);
           if (before.running === 0) retire(before);
         },
       };

@@ -48,7 +48,7 @@ export class Call implements Sending, AnswerSink, TimerTarget {
 
   /** Whether it may be sent again, where nobody knows whether the upstream saw it: it changes nothing, or the same once or twice, and takes no body along. */
   get isRepeatable(): boolean {
-    return !this.isRepeated && this.request.body === null && idempotent.has(this.request.method);
+    return !this.isRepeated && this.request.body === null && isIdempotent(this.request.method);
   }
 
   /** On this connection from now on, or on none. */
@@ -71,11 +71,12 @@ export class Call implements Sending, AnswerSink, TimerTarget {
     else this.#queue.leave(this);
   }
 
-  fail(error: Error): void {
+  /** @param isUnsent - nothing of the request has gone out */
+  fail(error: Error, isUnsent = false): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#carrier = undefined;
-    this.#handler.onError(error);
+    this.#handler.onError(error, isUnsent);
   }
 
   onTimer(): void {
@@ -121,7 +122,11 @@ export class Call implements Sending, AnswerSink, TimerTarget {
   }
 }
 
-/** @see RFC 9110, section 9.2.2 */
+/** Whether a request may be made twice where it was meant once. @see RFC 9110, section 9.2.2 */
+export function isIdempotent(method: string): boolean {
+  return idempotent.has(method);
+}
+
 const idempotent: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
 
 /** Up to here, text costs less to copy and to write than a buffer. */

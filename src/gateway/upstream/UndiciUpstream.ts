@@ -86,7 +86,8 @@ class Call implements Dispatcher.DispatchHandler, Sending {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
-    this.#handler.onError(error);
+    const { syscall } = error as NodeJS.ErrnoException;
+    this.#handler.onError(error, syscall === 'connect' || syscall === 'getaddrinfo');
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * Which paths a token may be used on: `<service>_path=/api/v1/translate` or `…=/api/*`, minted; `scope` and `path_prefix` from holders,
- * a path that holds itself and everything below it. Paths are compared in normal form, escapes and all, never decoded again.
+ * Which paths a token may be used on: `<service>_path=/api/v1/translate`, `…=/api/*` or `…=/users/{}/orders`, minted; `scope` and
+ * `path_prefix` from holders, a path that holds itself and everything below it. Paths are compared in normal form, escapes and all, never decoded again.
  *
  * A path over 128 characters is written as `sha256:<hex>`, so that the head of a 402, which holds the token three times, stays small.
  */
@@ -18,19 +18,19 @@ export function condition(service: string): string {
 
 /** The caveat as minted, from a pattern in normal form. */
 export function write(service: string, pattern: string): string {
-  return Caveat.format({ condition: condition(service), value: pattern.length > maxLength && !pattern.endsWith('/*') ? digest(pattern) : pattern });
+  return Caveat.format({ condition: condition(service), value: pattern.length > maxLength && !Path.coversMany(pattern) ? digest(pattern) : pattern });
 }
 
 /** Longest path that a token holds as it is. */
 export const maxLength = 128;
 
 /**
- * The minted caveat: an exact path, or everything that the route covers. A prefix opens the very route that it was sold for, never a
- * dearer one that lies below it.
+ * The minted caveat: an exact path, or everything that the route covers. A prefix or a template opens the very route that it was sold for,
+ * never a dearer one that it covers too.
  */
 export const path: Policy = {
   check: (value, context, by) => {
-    if (by === 'minted' && value.endsWith('/*') && value !== context.pattern) return 'elsewhere';
+    if (by === 'minted' && Path.coversMany(value) && value !== context.pattern) return 'elsewhere';
     return Path.covers(value, context.path) || (value.startsWith(digestPrefix) && value === digest(context.path)) ? undefined : 'elsewhere';
   },
   narrows: (earlier, later) => Path.coversPattern(earlier, later),
