@@ -29,6 +29,8 @@ export type StandRoute = {
   readonly path: string;
   readonly upstream: string;
   readonly options: RouteOptions;
+  /** What else the gateway's configuration says of it; nothing to the others. */
+  readonly more?: { readonly [key: string]: unknown };
 };
 
 /** What a stand is put up with. */
@@ -59,9 +61,10 @@ export async function gatewayStand({ paywall, routes, clock, timeoutMs, gateway:
       ...(group[0]?.host === undefined ? {} : { host: group[0].host }),
       ...(group[0]?.options.capabilities === undefined ? {} : { capabilities: group[0].options.capabilities }),
       ...Object.fromEntries(group.flatMap(({ options: { terms } }) => (terms?.binds === 'service' ? [[terms.kind, soldByService(terms)]] : []))),
-      routes: group.map(({ methods, path, options: { price, title, terms, free, outage, consume } }) => ({
+      routes: group.map(({ methods, path, more, options: { price, title, terms, free, outage, consume } }) => ({
         path,
         methods,
+        ...more,
         ...(title === undefined ? {} : { title }),
         ...(outage === undefined ? {} : { outage }),
         ...(consume === undefined ? {} : { consume }),
