@@ -227,8 +227,8 @@ export function assemble(parts: {
   const rates = parts.rates ?? createRates({}, clock);
   const generations = createGenerations(config, {
     serve: ({ routes, limits }, targets) => {
-      const ways = { targets, rewrites: createRewrites() };
-      return routes.map((route) => serve(route, payees, ways, limits.requestsPerToken));
+      const rewrites = createRewrites(routes.filter(({ headers = [] }) => headers.length > 0));
+      return routes.map((route) => serve(route, payees, { targets, rewrites }, limits.requestsPerToken));
     },
     paywall,
     clock,

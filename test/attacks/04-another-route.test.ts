@@ -143,6 +143,95 @@ describe.each(wires)('%s', (name) => {
   });
 });
 
+describe('routes that only a gateway has', () => {
+  const template = (url: string): StandRoute => ({
+    ...{ methods: ['GET'], path: '/people/{id}', upstream: url },
+    options: { price: '1 sat', service: 'people', terms: pass({ seconds: 3600 }) },
+  });
+
+  test('a pass for a template opens what the template takes, and nothing within it that is sold on its own', async () => {
+    const shop = await enter('gateway', {}, { routes: ({ url }) => [template(url)] });
+    const bought = await shop.buy('/people/7');
+    for (const target of ['/people/7', '/people/8', '/people/me']) expect((await shop.get(target, auth(bought.authorization))).status).toBe(200);
+    const dear = (path: string): ((upstream: Upstream) => readonly StandRoute[]) => {
+      return ({ url }) => [{ methods: ['GET'], path, upstream: url, options: { price: '900 sat', service: 'people', terms: pass({ seconds: 3600 }) } }];
+    };
+    for (const path of ['/people/me', '/people/*', '/{what}/me', 'regex:/people/[a-z]+']) {
+      const later = await enter('gateway', {}, { routes: dear(path) });
+      await expectRefused(later, () => later.get('/people/me', auth(bought.authorization)), elsewhere, path);
+    }
+    const renamed = await enter('gateway', {}, { routes: ({ url }) => [{ ...template(url), path: '/people/{name}' }] });
+    expect((await renamed.get('/people/9', auth(bought.authorization))).status).toBe(200);
+  });
+
+  test('what was bought of a template or an expression by the request, or of an expression by the hour, is for that very path', async () => {
+    const shop = await enter(
+      'gateway',
+      {},
+      {
+        routes: ({ url }) => [
+          { methods: ['GET'], path: '/carts/{id}', upstream: url, options: { price: '1 sat', service: 'carts' } },
+          { methods: ['GET'], path: 'regex:/reports/[0-9]+', upstream: url, options: { price: '1 sat', service: 'carts' } },
+          { methods: ['GET'], path: 'regex:/months/[0-9]+', upstream: url, options: { price: '1 sat', service: 'carts', terms: pass({ seconds: 3600 }) } },
+        ],
+      },
+    );
+    for (const [bought, other] of [
+      ['/carts/1', '/carts/2'],
+      ['/reports/1', '/reports/2'],
+      ['/months/1', '/months/2'],
+    ] as const) {
+      const { authorization } = await shop.buy(bought);
+      await expectRefused(shop, () => shop.get(other, auth(authorization)), elsewhere, other);
+      expect((await shop.get(bought, auth(authorization))).status).toBe(200);
+    }
+  });
+
+  test('a configuration in which a pass would cover something dearer is a mistake', () => {
+    const selling = (wide: string, dear: string) => () =>
+      createConfig({
+        services: [
+          {
+            ...{ name: 'a', upstream: 'http://127.0.0.1:1' },
+            routes: [
+              { path: wide, price: '1 sat', terms: 'pass: 1h' },
+              { path: dear, price: '900 sat' },
+            ],
+          },
+        ],
+      });
+    for (const [wide, dear] of [
+      ['/people/{id}', '/people/me'],
+      ['/{kind}/{id}', '/people/{id}'],
+      ['/people/*', '/people/{id}'],
+    ] as const) {
+      expect(selling(wide, dear), `${wide} ${dear}`).toThrow(/would open .* as well/);
+    }
+    expect(selling('/people/{id}', '/people/{id}/orders')).not.toThrow();
+  });
+
+  test('a wildcard takes no host that only ends like its own, and not the host itself', async () => {
+    const shop = await enter(
+      'gateway',
+      {},
+      {
+        routes: ({ url }) => [
+          { methods: ['GET'], host: '*.cheap.test', path: '/data', upstream: url, options: { price: '1 sat', service: 'cheap' } },
+          { methods: ['GET'], host: 'dear.cheap.test', path: '/data', upstream: url, options: { price: '900 sat', service: 'dear' } },
+        ],
+      },
+    );
+    const { authorization } = await buyAt(shop, 'a.cheap.test');
+    for (const host of ['dear.cheap.test', 'DEAR.cheap.test.', 'cheap.test', 'acheap.test', 'a.cheap.test.evil', 'b.a.cheap.test', 'dear.test']) {
+      const before = await standing(shop);
+      const got = await askRaw(shop, '/data', [`Authorization: ${authorization}`], { host });
+      expect(got.status, host).toBeGreaterThanOrEqual(400);
+      expect(await standing(shop), host).toMatchObject({ forwarded: before.forwarded, charged: before.charged });
+    }
+    expect((await askRaw(shop, '/data', [`Authorization: ${authorization}`], { host: 'b.cheap.test' })).status).toBe(200);
+  });
+});
+
 /** The same shop for another tenant: the same master key, or one of his own. */
 function tenant(name: (typeof wires)[number], realm: string, master = masterKey): Promise<Shop> {
   return enter(name, { keys: createRootKeys({ masters: [master], network: 'sandbox', realm }) });

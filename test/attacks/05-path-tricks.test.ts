@@ -264,3 +264,79 @@ describe('the gateway’s own kinds of routes', () => {
     expect((await askRaw(shop, `/${'a'.repeat(8000)}b`)).status).toBe(402);
   });
 });
+
+describe('routes that only a gateway has', () => {
+  /** Something dear behind each kind of route, and something cheap that is wider. */
+  const kinds = ({ url }: Upstream): readonly StandRoute[] => [
+    ...(
+      [
+        ['/people/me', '/people/{id}', {}],
+        ['/carts/{id}/dear', '/carts/*', {}],
+        ['regex:/vault/[a-z]+/gold', '/vault/*', { priority: 1 }],
+        ['regex:/forms/[a-z]+/', '/forms/{name}', { priority: 1 }],
+        ['regex:/Keys/[A-Z]+', '/Keys/*', { priority: 1 }],
+      ] as const
+    ).flatMap(([dear, cheap, more]): StandRoute[] => [
+      { methods: ['GET'], path: dear, upstream: `${url}/ran-dear`, options: { price: '900 sat', service: 'dear' }, more },
+      { methods: ['GET'], path: cheap, upstream: `${url}/ran-cheap`, options: { price: '1 sat', service: 'cheap' } },
+    ]),
+  ];
+
+  test.each([
+    ...['/people/ME', '/people/me.', '/people/me;x=y', '/people/me%3bx', '/people/me%20', '/people/mE;'],
+    ...['/carts/7/DEAR', '/carts/7/dear/', '/carts/7/dear.', '/carts/7/dear;x', '/CARTS/7/dear', '/carts/7/dear%3fx'],
+    ...['/vault/a/GOLD', '/vault/A/gold', '/vault/a/gold/', '/vault/a;x/gold', '/vault/a/gold;x', '/vault/a/gold.'],
+    ...['/forms/a', '/forms/A', '/forms/a.', '/Keys/abc', '/Keys/Abc;x'],
+  ])('what only a strict reading keeps from the dear route is sold nowhere: %s', async (target) => {
+    const shop = await enter('gateway', {}, { routes: kinds });
+    const got = await askRaw(shop, target);
+    expect([got.status, codeOf(got)]).toEqual([404, 'ROUTE_UNKNOWN']);
+  });
+
+  test.each([
+    ['/people/me', '900 sat'],
+    ['/people/%6de', '900 sat'],
+    ['/people/x/../me', '900 sat'],
+    ['/people/you', '1 sat'],
+    ['/people/you;x', '1 sat'],
+    ['/carts/7/dear', '900 sat'],
+    ['/carts//7/./dear', '900 sat'],
+    ['/carts/7;x/dear', '900 sat'],
+    ['/carts/7/cheap', '1 sat'],
+    ['/carts/7/x/dear', '1 sat'],
+    ['/vault/a/gold', '900 sat'],
+    ['/vault/a/silver', '1 sat'],
+  ])('%s is sold at %s', async (target, price) => {
+    const shop = await enter('gateway', {}, { routes: kinds });
+    expect((await askRaw(shop, target)).headers['l402-price']).toBe(price);
+  });
+
+  test('what is forwarded is the path that was bound, with what is stripped and added, and nothing else', async () => {
+    const shop = await enter(
+      'gateway',
+      {},
+      {
+        routes: ({ url }) => [
+          {
+            ...{ methods: ['GET'], path: '/api/*', upstream: `${url}/v2`, options: { price: '1 sat', service: 'api' } },
+            more: { stripPrefix: '/api', addPrefix: '/in' },
+          },
+          { methods: ['GET'], path: '/api/x/{id}', upstream: `${url}/v2`, options: { price: '1 sat', service: 'api' }, more: { stripPrefix: '/api/x' } },
+        ],
+      },
+    );
+    for (const [target, seen] of [
+      ['/api/a?q=/api/b', '/v2/in/a?q=/api/b'],
+      ['/x/../api//a/./b', '/v2/in/a/b'],
+      ['/api/api/a', '/v2/in/api/a'],
+      ['/api/%61pi/..', '/v2/in/'],
+      ['/api/', '/v2/in/'],
+      ['/%61pi/x/7', '/v2/7'],
+    ] as const) {
+      const { authorization } = await shop.pay(await askRaw(shop, target));
+      expect((await askRaw(shop, target, [`Authorization: ${authorization}`])).status, target).toBe(200);
+      expect(shop.upstream.seen.at(-1)?.url, target).toBe(seen);
+    }
+    for (const target of ['/api', '/api/../a', '/api/..%2fa', '/API/a']) expect((await askRaw(shop, target)).status, target).toBeGreaterThanOrEqual(400);
+  });
+});

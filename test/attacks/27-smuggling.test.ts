@@ -2,9 +2,12 @@
  * Request smuggling and header injection: bytes that two servers in a row could read as one request or as two. The gateway refuses them, or
  * sends on what it has understood, written anew; and nothing that is echoed can end a line.
  */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createConfig, parseConfig } from '../../src/gateway/Config.ts';
-import { type Closing, closeAll, letThrough, openRaw, openStage, openTcp, openUpstream, type Seen, valuesOf } from '../gateway/harness.ts';
+import { ask, type Closing, closeAll, letThrough, openRaw, openStage, openTcp, openUpstream, type Seen, valuesOf } from '../gateway/harness.ts';
 import { smugglingOverHttp2 } from './smugglingHttp2.ts';
 import { enter, names, path, sendRaw } from './thief.ts';
 import { agreed, enterLive, handshake, key, live, statusOf } from './webSockets.ts';
@@ -418,6 +421,83 @@ async function attack(bytes: string): Promise<{ forwarded: string; answered: str
   await stage.close();
   return { forwarded, answered: client.received(), checks };
 }
+
+describe('rules for headers', () => {
+  const withRules = (rules: object) => () =>
+    createConfig({ services: [{ name: 'a', upstream: 'http://127.0.0.1:1', routes: [{ path: '/*', price: '1 sat', ...rules }] }] });
+
+  test.each([
+    ...[
+      'Connection',
+      'Keep-Alive',
+      'Proxy-Authorization',
+      'TE',
+      'Trailer',
+      'Transfer-Encoding',
+      'Transfer_Encoding',
+      'Upgrade',
+      'HTTP2-Settings',
+      'Sec-WebSocket-Key',
+      'grpc-status',
+    ],
+    ...['Content-Length', 'Content_Length', 'Host', 'Expect', 'Via', 'L402-Payment', 'X-L402-Service', 'Payment-Receipt', 'Macaroon', 'Grpc-Metadata-Macaroon'],
+    ...['X-Forwarded-For', 'X_Forwarded_For', 'X-Forwarded-Prefix', 'Forwarded', 'X-Real-IP'],
+    ...['x y', 'x:', 'x\r\ny', '', ':path', 'x\0'],
+  ])('no rule sets, adds or removes %j, either way', (name) => {
+    const isClaim = /^(?:x[-_]forwarded|forwarded|x-real)/i.test(name);
+    for (const key of ['requestHeaders', ...(isClaim ? [] : ['responseHeaders'])]) {
+      for (const rule of [{ set: { [name]: 'chunked' } }, { add: { [name]: 'chunked' } }, { remove: [name] }]) {
+        expect(withRules({ [key]: rule }), `${key} ${JSON.stringify(rule)}`).toThrow(
+          /belongs to one connection|gateway's to say|says who the client is|no header's name/,
+        );
+      }
+    }
+  });
+
+  test('nothing speaks for the paywall', () => {
+    expect(withRules({ responseHeaders: { add: { 'WWW-Authenticate': 'L402 macaroon="a", invoice="b"' } } })).toThrow(/gateway's/);
+    expect(withRules({ requestHeaders: { set: { authorization: 'LSAT a:b' } } })).toThrow(/gateway's/);
+  });
+
+  test.each(['a\r\nX-Injected: 1', 'a\nX-Injected: 1', 'a\r', 'a\0b', '\tb', 'a\x7f', ' '])('no value is %j', (value) => {
+    for (const key of ['requestHeaders', 'responseHeaders']) {
+      for (const rule of ['set', 'add']) expect(withRules({ [key]: { [rule]: { 'x-a': value } } }), `${key} ${rule}`).toThrow(/can stand in no header/);
+    }
+    expect(withRules({ headers: { 'x-a': value } })).toThrow(/can stand in no header/);
+  });
+
+  test.each(['a\r\nX-Injected: 1\r\n', 'a\nb', '\r\n', '', 'a\0'])('no file’s value is %j', async (text) => {
+    const folder = await mkdtemp(join(tmpdir(), 'farebox-rules-'));
+    closing.push(() => rm(folder, { recursive: true }));
+    await writeFile(join(folder, 'value'), text);
+    const { port } = await upstreamOf();
+    const opening = openStage(closing, { upstream: port, service: { requestHeaders: { set: { 'x-a': `file:${join(folder, 'value')}` } } } });
+    await expect(opening).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+  });
+
+  test('what is set stands alone, whatever the client wrote, and what comes back is framed as before', async () => {
+    const upstream = await upstreamOf();
+    const stage = await openStage(closing, {
+      upstream: upstream.port,
+      check: letThrough,
+      service: {
+        requestHeaders: { set: { 'X-Api-Key': 'ours' }, remove: ['cookie'] },
+        responseHeaders: { set: { 'x-served-by': 'us' }, remove: ['server', 'x-twice'] },
+      },
+    });
+    const got = await ask(stage.port, '/a', { headers: ['x-api-key', 'theirs', 'X_API_KEY', 'theirs', 'Cookie', 'a=b', 'X-Other', 'kept'] });
+    const [seen] = upstream.seen;
+    expect(
+      seen && [valuesOf(seen.lines, 'x-api-key'), valuesOf(seen.lines, 'x_api_key'), valuesOf(seen.lines, 'cookie'), valuesOf(seen.lines, 'x-other')],
+    ).toEqual([['ours'], [], [], ['kept']]);
+    expect([valuesOf(got.lines, 'x-served-by'), valuesOf(got.lines, 'x-twice'), got.text]).toEqual([['us'], [], 'ok']);
+  });
+
+  /** An upstream that says more than it should. */
+  function upstreamOf(): ReturnType<typeof openUpstream> {
+    return openUpstream(closing, (_, response) => response.writeHead(200, ['x-twice', '1', 'X-Twice', '2', 'x-served-by', 'them']).end('ok'));
+  }
+});
 
 /** A plain request on a connection of its own. */
 async function askAfter(port: number): Promise<string> {

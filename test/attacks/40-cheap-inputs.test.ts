@@ -4,11 +4,12 @@
  */
 import { describe, expect, test } from 'vitest';
 import * as Amount from '../../src/core/Amount.ts';
+import { createConfig } from '../../src/gateway/Config.ts';
 import type { Price } from '../../src/server/Price.ts';
 import { pass } from '../../src/server/terms/Pass.ts';
 import type { StandRoute } from '../conformance/shop/stands.ts';
 import type { Upstream } from '../conformance/shop/upstream.ts';
-import { auth, challengeOf, enter, expectRefused, expectServed, names, narrowed } from './thief.ts';
+import { askRaw, auth, challengeOf, enter, expectRefused, expectServed, names, narrowed } from './thief.ts';
 
 const elsewhere = { status: 402, code: 'CREDENTIAL_WRONG_SERVICE' } as const;
 
@@ -99,5 +100,85 @@ describe.each(names)('%s', (name) => {
     const priced = tokens.map(({ macaroon }) => macaroon.caveats.find((caveat) => caveat.startsWith('ask_priced=')));
     expect(new Set(priced).size).toBe(3);
     expect(JSON.stringify(priced)).not.toContain('secret-model');
+  });
+});
+
+describe('a route that a header chooses', () => {
+  /** The same path, cheap without the header and dear with it: by the request, by the hour, and below a prefix. */
+  const told = ({ url }: Upstream): readonly StandRoute[] =>
+    (
+      [
+        ['/model', '/model', {}],
+        ['/models/*', '/models/*', { terms: pass({ seconds: 3600 }) }],
+        ['/deep/*', '/deep/x', {}],
+      ] as const
+    ).flatMap(([dear, cheap, terms]): StandRoute[] => [
+      { methods: ['GET'], path: dear, upstream: url, options: { price: '900 sat', service: 'dear', ...terms }, more: { headers: { 'x-model': 'large' } } },
+      { methods: ['GET'], path: cheap, upstream: url, options: { price: '1 sat', service: 'cheap', ...terms } },
+    ]);
+
+  test('two of one service are sold alike, or the configuration is a mistake: a token knows no headers', () => {
+    const selling = (dear: object) => () =>
+      createConfig({
+        services: [
+          {
+            name: 'a',
+            upstream: 'http://127.0.0.1:1',
+            routes: [
+              { path: '/model', price: '1 sat' },
+              { path: '/model', headers: { 'x-model': 'large' }, ...dear },
+            ],
+          },
+        ],
+      });
+    expect(selling({ price: '900 sat' })).toThrow(/a token of one would open the other/);
+    expect(selling({ price: '1 sat', terms: 'pass: 1h' })).toThrow(/a token of one would open the other/);
+    expect(selling({ price: '1 sat' })).not.toThrow();
+  });
+
+  test.each(['/model', '/models/a'])('what was bought without it is worth nothing with it, and the other way round: %s', async (target) => {
+    const shop = await enter('gateway', {}, { routes: told });
+    const large = { 'x-model': 'large' };
+    const [cheap, dear] = [await shop.buy(target), await shop.buy(target, { headers: large })];
+    await expectRefused(shop, () => shop.get(target, auth(cheap.authorization, large)), elsewhere);
+    await expectRefused(shop, () => shop.get(target, auth(dear.authorization)), elsewhere);
+    expect(shop.upstream.seen.length).toBe(0);
+    expect((await shop.get(target, auth(dear.authorization, large))).status).toBe(200);
+    expect(shop.upstream.seen.at(-1)?.headers['x-model']).toBe('large');
+    expect((await shop.get(target, auth(cheap.authorization))).status).toBe(200);
+  });
+
+  test.each<readonly [string, readonly string[]]>([
+    ['twice, the cheap one first', ['X-Model: mini', 'X-Model: large']],
+    ['twice, the dear one first', ['X-Model: large', 'X-Model: mini']],
+    ['twice the same', ['X-Model: large', 'X-Model: large']],
+    ['as a list', ['X-Model: large, mini']],
+    ['in capitals', ['X-Model: LARGE']],
+    ['in quotes', ['X-Model: "large"']],
+    ['with an underscore', ['X_Model: large']],
+    ['and named by Connection', ['X-Model: large', 'Connection: x-model']],
+    ['beside another under an underscore', ['X_Model: huge', 'X-Model: large']],
+  ])('said %s, it is nobody’s request', async (_, lines) => {
+    const shop = await enter('gateway', {}, { routes: told });
+    const { authorization } = await shop.buy('/model');
+    for (const headers of [lines, [`Authorization: ${authorization}`, ...lines]]) expect((await askRaw(shop, '/model', headers)).status).toBe(404);
+    expect(shop.upstream.seen.length).toBe(0);
+  });
+
+  test.each<readonly [string, readonly string[]]>([
+    ['with something behind it', ['X-Model: large;q=1']],
+    ['with something before it', ['X_Model: model=large']],
+    ['in half a pair of quotes', ['X-Model: "large']],
+    ['escaped', ['X-Model: l%61rge']],
+  ])('said %s, it is the cheap route, and the upstream hears nothing of it', async (_, lines) => {
+    const shop = await enter('gateway', {}, { routes: told });
+    for (const target of ['/model', '/deep/x']) {
+      const unpaid = await askRaw(shop, target, lines);
+      expect(unpaid.headers['l402-price']).toBe('1 sat');
+      const { authorization } = await shop.pay(unpaid);
+      expect((await askRaw(shop, target, [`Authorization: ${authorization}`, ...lines])).status).toBe(200);
+      const headers = shop.upstream.seen.at(-1)?.headers;
+      expect([headers?.['x-model'], headers?.x_model]).toEqual([undefined, undefined]);
+    }
   });
 });

@@ -204,10 +204,11 @@ function checkName(written: string, side: 'request' | 'response'): void {
 }
 
 function isRefused(name: string): boolean {
-  return isOurs(name) || ofMessages.has(name.replaceAll('_', '-'));
+  const plain = name.replaceAll('_', '-');
+  return isHopByHop(name) || isOurs(name) || ofMessages.has(plain) || plain.startsWith('sec-websocket-') || plain.startsWith('grpc-');
 }
 
-/** What frames a message, says where it goes, or stands for a sale. */
+/** What frames a message, says where it goes, or stands for a sale; beside these, a WebSocket's handshake, and how a call of gRPC ended. */
 const ofMessages: ReadonlySet<string> = new Set(['content-length', 'expect', 'host', 'idempotency-key', 'trailer', 'via']);
 
 const notToAsk: ReadonlySet<string> = new Set(['access-control-request-method', 'authorization', 'cookie', 'origin']);

@@ -7,13 +7,14 @@ import type { RouteConfig } from '../Config.ts';
 import { readSecret } from '../ConfigSecrets.ts';
 import type { HeaderLine, HeaderRulesConfig } from '../config/ConfigRewrites.ts';
 import { type HeaderRules, isHeaderValue, plainName } from './HeaderRules.ts';
+import { type Asking, headersOfOthers } from './headersOfOthers.ts';
 import type { Rewrite } from './Rewrite.ts';
 
 /** Makes rewrites; what several routes share is read once. A rewrite @throws CONFIG_INVALID – a file cannot be read, or holds what no header can */
-export type Rewrites = (route: Pick<RouteConfig, 'upstream' | 'group' | 'rewrite'>) => Rewrite;
+export type Rewrites = (route: Asking & Pick<RouteConfig, 'upstream' | 'group' | 'rewrite'>) => Rewrite;
 
-/** See there. */
-export function createRewrites(): Rewrites {
+/** See there. @param conditional - all routes that ask for headers */
+export function createRewrites(conditional: readonly Asking[] = []): Rewrites {
   const known = new Map<HeaderRulesConfig, HeaderRules>();
   const rulesOf = (config: HeaderRulesConfig | undefined): HeaderRules | undefined => {
     if (config === undefined) return undefined;
@@ -21,13 +22,19 @@ export function createRewrites(): Rewrites {
     known.set(config, rules);
     return rules;
   };
-  return ({ upstream, group, rewrite }) => ({
+  return ({ upstream, group, rewrite, ...route }) => ({
     strip: rewrite?.stripPrefix ?? '',
     prefix: upstream.basePath + (rewrite?.addPrefix ?? ''),
     origins: (group?.upstreams ?? [upstream]).map(({ origin }) => origin),
-    request: rulesOf(rewrite?.requestHeaders),
+    request: without(headersOfOthers(route, conditional), rulesOf(rewrite?.requestHeaders)),
     response: rulesOf(rewrite?.responseHeaders),
   });
+}
+
+/** What is set for the upstream goes on all the same. */
+function without(names: readonly string[], rules: HeaderRules | undefined): HeaderRules | undefined {
+  if (names.length === 0) return rules;
+  return { dropped: new Set([...(rules?.dropped ?? []), ...names]), lines: rules?.lines ?? [] };
 }
 
 function read({ set, add, remove }: HeaderRulesConfig): HeaderRules {

@@ -64,6 +64,7 @@ export async function gatewayStand({ paywall, routes, clock, timeoutMs, gateway:
       routes: group.map(({ methods, path, more: rest = {}, options: { price, title, terms, free, outage, consume } }) => ({
         path,
         methods,
+        ...more,
         ...(title === undefined ? {} : { title }),
         ...(outage === undefined ? {} : { outage }),
         ...(consume === undefined ? {} : { consume }),
