@@ -241,6 +241,9 @@ function fetchWhole(url: string, { method = 'GET', headers = {}, body }: Ask): P
   });
 }
 
+/** Whether Node's client of HTTP/2 sends two lines of a header that has one; an older one does not, and then they are one, which reads the same. */
+export const canRepeat: boolean = Number(process.versions.node.split('.', 1)[0]) >= 24;
+
 /** The same over HTTP/2, without what that has no place for: headers of a connection, and spaces around values. */
 export async function fetchOverHttp2(url: string, path: string, { method = 'GET', headers = {}, body }: Ask): Promise<Got> {
   const {
@@ -249,7 +252,10 @@ export async function fetchOverHttp2(url: string, path: string, { method = 'GET'
     'transfer-encoding': __,
     ...rest
   } = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
-  const lines = Object.entries(rest).flatMap(([name, value]) => [value ?? []].flat().flatMap((one) => [name, one.trim()]));
+  const lines = Object.entries(rest).flatMap(([name, value]) => {
+    const values = [value ?? []].flat().map((one) => one.trim());
+    return (canRepeat || values.length < 2 ? values : [values.join(', ')]).flatMap((one) => [name, one]);
+  });
   const pseudo = [':method', method, ':scheme', 'http', ':authority', [authority ?? new URL(url).host].flat()[0] ?? '', ':path', path];
   // Several lines of a header that has one are what is to be tried.
   const session = connectHttp2(url, { strictSingleValueFields: false } as object);
