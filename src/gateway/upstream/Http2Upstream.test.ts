@@ -543,7 +543,8 @@ describe('over TLS', () => {
     const either = openClient(port, {}, secure(port, 'auto'));
     for (const { over } of [either.send(), either.send()]) expect(await over).toEqual(whole);
     expect(await either.send().over).toEqual(whole);
-    expect(connections.size).toBe(2);
+    // The first may be free again before the second is open.
+    expect(connections.size).toBeLessThanOrEqual(2);
     expect(await openClient(port, {}, secure(port, 'h2')).send().over).toEqual([expect.stringMatching(/^error/)]);
   });
 });
