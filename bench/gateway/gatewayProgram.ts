@@ -92,7 +92,7 @@ const counted = [
   { path: paths.leased, methods: 'GET', price: '10 sat', terms: { bucket: 1_000_000_000 }, leased: 100 },
 ];
 
-function configFor({ upstreamPort, trustsLoad, store, upstreamClient = 'farebox' }: GatewayProgramOptions) {
+function configFor({ upstreamPort, trustsLoad, store, upstreamClient = 'farebox', upstreamKind }: GatewayProgramOptions) {
   const counts = store !== 'none';
   const routes = [
     { path: paths.free, methods: 'GET', free: true },
@@ -100,6 +100,8 @@ function configFor({ upstreamPort, trustsLoad, store, upstreamClient = 'farebox'
     { path: paths.call, methods: 'POST', price: '10 sat', terms: 'pass 1h' },
     ...(counts ? counted : []),
   ];
+  const url = `http://127.0.0.1:${upstreamPort}`;
+  const upstream = upstreamKind === 'h2c' ? { url, protocol: 'h2' } : url;
   return createConfig({
     listen: '127.0.0.1:0',
     lightning: 'sandbox',
@@ -108,7 +110,7 @@ function configFor({ upstreamPort, trustsLoad, store, upstreamClient = 'farebox'
     ...(counts ? {} : { store: 'none' }),
     trustedProxies: trustsLoad ? ['127.0.0.1'] : [],
     limits: { connections: 12_000, invoicesPerClientPerMinute: 1_000_000_000, invoicesPerMinute: 1_000_000_000 },
-    services: [{ name: 'bench', upstream: `http://127.0.0.1:${upstreamPort}`, routes }],
+    services: [{ name: 'bench', upstream, routes }],
   });
 }
 

@@ -218,11 +218,25 @@ const released: readonly grpc.status[] = [
   grpc.status.UNAVAILABLE,
 ];
 
+/** What a refusal of a gateway's would be over HTTP; it says its code as well. */
+const refusals: { readonly [code: number]: number | undefined } = {
+  [grpc.status.PERMISSION_DENIED]: 403,
+  [grpc.status.RESOURCE_EXHAUSTED]: 429,
+};
+
+/** What of metadata says something about a payment. */
+const ofPayment = ['www-authenticate', 'l402-payment', 'retry-after'];
+
 /** What a status would be over HTTP, as far as paying is concerned. */
 function responseTo({ code, details, metadata }: grpc.StatusObject): Response {
   const headers = new Headers();
-  for (const value of metadata.get('www-authenticate')) headers.append('WWW-Authenticate', String(value));
+  for (const name of ofPayment) for (const value of metadata.get(name)) headers.append(name, String(value));
   if (headers.has('WWW-Authenticate') && code === grpc.status.INTERNAL && details === 'payment required') return new Response(null, { status: 402, headers });
   if (headers.has('WWW-Authenticate') && code === grpc.status.UNAUTHENTICATED) return new Response(null, { status: 401, headers });
-  return new Response(null, { status: released.includes(code) ? 500 : 200 });
+  // To be asked again in a moment, or not.
+  const unavailable = headers.has('Retry-After') ? 503 : 502;
+  if (metadata.get('farebox-error').length > 0) {
+    return new Response(null, { status: code === grpc.status.UNAVAILABLE ? unavailable : (refusals[code] ?? 500), headers });
+  }
+  return new Response(null, { status: released.includes(code) ? 500 : 200, headers });
 }

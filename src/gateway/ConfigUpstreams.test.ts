@@ -7,6 +7,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { ask, type Closing, closeAll, openStage } from '../../test/gateway/harness.ts';
 import { openSecureServer } from '../../test/gateway/secure.ts';
 import { createConfig, parseConfig } from './Config.ts';
+import { explain } from './Explain.ts';
 
 const certificates = JSON.parse(readFileSync(new URL('../../test/vectors/tls.json', import.meta.url), 'utf8')) as Readonly<Record<string, string>>;
 const closing: Closing = [];
@@ -27,6 +28,13 @@ describe('an upstream in the configuration', () => {
       basePath: '',
       tls: { caPath: '/etc/shop/ca.pem', certificatePath: '/x/me.pem', key: { kind: 'file', path: '/etc/shop/me.key' } },
     });
+  });
+
+  test('what it speaks is said where it is not as usual', () => {
+    const told = (upstream: object) => explain(createConfig(file(upstream)));
+    expect(told({ url: 'http://a:1', protocol: 'h2' })).toContain('api -> http://a:1 over HTTP/2\n');
+    expect(told({ url: 'https://a', protocol: 'auto' })).toContain('api -> https://a over HTTP/2 where it can\n');
+    expect(told({ url: 'https://a', protocol: 'h1' })).toContain('api -> https://a\n');
   });
 
   test('a key out of the environment is not shown', () => {

@@ -61,7 +61,8 @@ class GrpcAnswer implements AnswerHandler {
     // Whoever calls cannot read it, whatever it says of itself.
     if (!this.#isCall) return this.#follower.onHead(status, headers, status < 400 ? 502 : status);
     // Nothing of gRPC's has a length that is known beforehand, and none is to stand in the way of the trailers.
-    const lines = headers.filter((_, index) => headers[index - (index % 2)]?.toLowerCase() !== 'content-length');
+    const hasLength = firstOf(headers, 'content-length') !== undefined;
+    const lines = hasLength ? headers.filter((_, index) => headers[index - (index % 2)]?.toLowerCase() !== 'content-length') : headers;
     if (this.#isDecidedByHead || hasStatus(lines)) this.#held = lines;
     else this.#follower.onHead(200, lines);
   }

@@ -109,4 +109,15 @@ describe('our own client', () => {
     expect(await outcome).toMatchObject({ code: status.OK, messages: ['a!', 'b!'] });
     expect((await shop.ledger()).filter((kind) => kind === 'earned')).toHaveLength(4);
   });
+
+  test('uses a pass for all its calls, and hears of a server that is away', async () => {
+    const shop = await openGrpcShop(closing, { routes: [{ path: '/*', price: '1 sat', terms: 'pass 1h' }] });
+    const client = createClient({ payer: shop.payer, maxPerRequest: '60 sat' });
+    const stub = shop.stubWith(createGrpcInterceptor(client, { origin: shop.stage.url }));
+    for (let i = 0; i < 3; i++) expect((await askOne(stub, 'a')).code).toBe(status.OK);
+    expect((await shop.ledger()).filter((kind) => kind === 'received').length).toBeLessThanOrEqual(1);
+    shop.server.stop();
+    const got = await askOne(stub, 'a');
+    expect([got.code, got.trailers.get('farebox-error')]).toEqual([status.UNAVAILABLE, ['UPSTREAM_UNREACHABLE']]);
+  });
 });

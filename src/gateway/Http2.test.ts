@@ -10,11 +10,14 @@ import {
   closeAll,
   deferred,
   openRaw,
+  openServer,
   openStage,
   openTcp,
   openUpstream,
+  portOf,
   recordSale,
   sellWith,
+  settled,
   valuesOf,
 } from '../../test/gateway/harness.ts';
 import { askHttp2, block, ends, flags, frame, kinds, openHttp2, openRawHttp2, readAnswer, requestLines } from '../../test/gateway/http2.ts';
@@ -234,5 +237,63 @@ describe('back-pressure', () => {
     const body = Buffer.alloc(size, 'abcdefg');
     const answer = await askHttp2(openHttp2(closing, stage.port), { ':method': 'POST' }, body);
     expect(answer.body.equals(body)).toBe(true);
+  });
+
+  test('a body that the upstream does not take is not read any further', async () => {
+    let bytes = 0;
+    const upstream = await openTcp(closing, (socket) => {
+      socket.once('data', (chunk) => {
+        bytes += chunk.length;
+        socket.pause();
+      });
+    });
+    const stage = await openStage(closing, { upstream });
+    const stream = openHttp2(closing, stage.port).request({ ':method': 'POST', ':path': '/a' });
+    stream.on('error', () => {});
+    let taken = 0;
+    const chunk = Buffer.alloc(65_536);
+    const more = (): unknown =>
+      stream.write(chunk, (error) => {
+        if (error || stream.destroyed || stream.closed) return;
+        taken += chunk.length;
+        more();
+      });
+    more();
+    await settled(() => taken);
+    expect(bytes).toBeGreaterThan(0);
+    expect(taken).toBeLessThan(32 * 1024 * 1024);
+    stream.close(constants.NGHTTP2_CANCEL);
+    expect((await stage.over(1))[0]?.ended).toBe('client-left');
+  });
+
+  test('a client that takes its time over its body is not held against the upstream', async () => {
+    const upstream = await openUpstream(closing);
+    const sale = recordSale();
+    const stage = await openStage(closing, { upstream: upstream.port, check: sellWith(sale), top: { timeouts: { upstream: '1s' } } });
+    const client = await openRawHttp2(closing, stage.port);
+    client.write(post(1), frame(kinds.data, 0, 1, Buffer.from('ha')));
+    while (sale.bodies.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    stage.clock.advance(30_000);
+    expect(sale.told).toEqual([]);
+    client.write(frame(kinds.data, flags.endStream, 1, Buffer.from('lf')));
+    await client.until(({ kind, stream }) => kind === kinds.data && stream === 1);
+    expect(upstream.seen[0]?.body.toString()).toBe('half');
+  });
+
+  test('a conversation goes on for as long as both speak, beyond the time for a request', async () => {
+    const upstream = await openServer(closing, (request, response) => {
+      response.flushHeaders();
+      request.on('data', (chunk) => response.write(chunk)).on('end', () => response.end());
+    });
+    const stage = await openStage(closing, { upstream: portOf(upstream), top: { timeouts: { request: '20s' } } });
+    const stream = openHttp2(closing, stage.port).request({ ':method': 'POST', ':path': '/a' });
+    const answer = readAnswer(stream);
+    for (const word of ['one', 'two', 'three']) {
+      stream.write(word);
+      await once(stream, 'data');
+      for (let seconds = 0; seconds < 20; seconds += 5) stage.clock.advance(5000);
+    }
+    stream.end();
+    expect(await answer).toMatchObject({ status: 200, text: 'onetwothree', reset: 0 });
   });
 });

@@ -10,9 +10,10 @@ import * as Credential from '../../src/core/Credential.ts';
 import { toBase64Url, toHex } from '../../src/core/internal/bytes.ts';
 import * as Macaroon from '../../src/core/Macaroon.ts';
 import { namesOurScheme } from '../../src/http/headers.ts';
-import type { Bought, Shop } from '../conformance/shop/shop.ts';
+import { type Bought, fetchOverHttp2, type Shop } from '../conformance/shop/shop.ts';
 import type { StandRoute } from '../conformance/shop/stands.ts';
 import { ask, type Closing, closeAll, openRaw, openStage, openTcp, openUpstream, type Seen, valuesOf } from '../gateway/harness.ts';
+import { openHttp2, readAnswer } from '../gateway/http2.ts';
 import { testLeakedCalls } from './calls.ts';
 import { enter, path } from './thief.ts';
 import { enterLive, handshake, live, livePass, statusOf } from './webSockets.ts';
@@ -54,6 +55,20 @@ function expectClean(seen: readonly unknown[], ...all: readonly Bought[]): void 
   for (const secret of all.flatMap(secretsOf)) expect(text).not.toContain(secret);
 }
 
+/** The protocols that a credential comes over. */
+const wires = ['HTTP/1.1', 'HTTP/2'] as const;
+
+/** Asks for what is sold, with these header lines, names and values in turn. */
+function askOver(wire: (typeof wires)[number], shop: Shop, lines: readonly string[]): Promise<{ readonly status: number }> {
+  if (wire === 'HTTP/1.1') return ask(Number(new URL(shop.url).port), path, { headers: lines });
+  const headers: Record<string, string[]> = {};
+  for (let index = 0; index < lines.length; index += 2) {
+    const name = (lines[index] as string).toLowerCase();
+    headers[name] = [...(headers[name] ?? []), lines[index + 1] as string];
+  }
+  return fetchOverHttp2(shop.url, path, { headers });
+}
+
 const hex = (bought: Bought) => toHex(Macaroon.encode(Macaroon.attenuate(bought.macaroon, [`preimage=${bought.preimage}`])));
 const inUpperCase = (bought: Bought) => `${bought.token}:${bought.preimage.toUpperCase()}`;
 
@@ -79,11 +94,11 @@ const accepted: readonly (readonly [where: string, lines: (bought: Bought) => re
   ['in Grpc-Metadata-Macaroon', (b) => ['GRPC-Metadata-Macaroon', hex(b).toUpperCase()]],
 ];
 
-describe('a credential that is accepted', () => {
+describe.each(wires)('a credential that is accepted, over %s', (wire) => {
   test.each(accepted)('%s', async (_, lines) => {
-    const { shop, port, seen } = await openShop();
+    const { shop, seen } = await openShop();
     const bought = await shop.buy(path);
-    const answer = await ask(port, path, { headers: lines(bought) });
+    const answer = await askOver(wire, shop, lines(bought));
     expect(answer.status).toBe(200);
     expect(seen.length).toBe(1);
     expectClean(seen, bought);
@@ -106,16 +121,19 @@ const beside: readonly (readonly [where: string, lines: (spare: Bought) => reado
   ['in a header that Connection names', (b) => ['Connection', 'close, X-Mine', 'X-Mine', b.authorization]],
 ];
 
-describe('beside a credential that is accepted', () => {
-  test.each(beside)('%s', async (_, lines) => {
-    const { shop, port, seen } = await openShop();
+describe.each(wires)('beside a credential that is accepted, over %s', (wire) => {
+  const possible = beside.filter(([where]) => wire === 'HTTP/1.1' || !where.includes('Connection'));
+  test.each(possible)('%s', async (_, lines) => {
+    const { shop, seen } = await openShop();
     const [bought, spare] = [await shop.buy(path), await shop.buy(path)];
-    const answer = await ask(port, path, { headers: ['Authorization', bought.authorization, ...lines(spare)] });
+    const answer = await askOver(wire, shop, ['Authorization', bought.authorization, ...lines(spare)]);
     expect(answer.status).toBe(200);
     expectClean(seen, bought, spare);
   });
+});
 
-  test('in the trailers of a chunked body', async () => {
+describe('in trailers', () => {
+  test('of a chunked body, beside a credential that is accepted', async () => {
     let bytes = '';
     const upstream = await openTcp(closing, (socket) =>
       socket.on('data', (chunk: Buffer) => {
@@ -135,6 +153,19 @@ describe('beside a credential that is accepted', () => {
     expect(bytes).toMatch(/2\r\nhi\r\n0\r\n\r\n$/);
     expectClean([bytes], bought, spare);
   });
+});
+
+test.each(['before', 'behind'])('over HTTP/2 it goes no further from trailers, and pays for nothing: an answer %s them', async (when) => {
+  const { shop, port, seen } = await openShop();
+  const [bought, spare] = [await shop.buy(path, { method: 'POST' }), await shop.buy(path, { method: 'POST' })];
+  const stream = openHttp2(closing, port).request({ ':method': 'POST', ':path': path, ...(when === 'behind' && { authorization: bought.authorization }) }, {
+    waitForTrailers: true,
+  } as object);
+  stream.on('wantTrailers', () => stream.sendTrailers({ authorization: spare.authorization, 'l402-authorization': spare.authorization }));
+  stream.end('hi');
+  expect((await readAnswer(stream)).status).toBe(when === 'behind' ? 200 : 402);
+  expect(seen.length).toBe(when === 'behind' ? 1 : 0);
+  expectClean(seen, bought, spare);
 });
 
 test('a credential in the trailers pays for nothing', async () => {

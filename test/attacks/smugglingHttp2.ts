@@ -4,7 +4,9 @@
  *
  * @see RFC 9113, sections 8.1.1, 8.2, 8.2.2, 8.3 and 10.3
  */
+import type { ServerHttp2Stream } from 'node:http2';
 import { afterEach, describe, expect, test } from 'vitest';
+import { Http2Reply } from '../../src/gateway/listener/Http2Reply.ts';
 import { type Closing, closeAll, letThrough, openStage, openTcp, openUpstream, valuesOf } from '../gateway/harness.ts';
 import { askHttp2, block, flags, frame, kinds, openHttp2, openRawHttp2, requestLines } from '../gateway/http2.ts';
 import { soon } from './soon.ts';
@@ -205,6 +207,20 @@ export function smugglingOverHttp2(): void {
       expect(await soon(client.until(({ kind, stream }) => kind === kinds.data && stream === 1))).not.toBe('nothing happened');
       expect(valuesOf(upstream.seen[0]?.lines ?? [], 'x-forwarded-host')).toEqual(['a']);
     });
+  });
+
+  test.each([
+    ['X-A', 'b\r\nX-Injected: yes'],
+    ['X-A', 'b\nX-Injected: yes'],
+    ['X-A', 'a\0b'],
+    ['X-A', 'h\u0125her'],
+    ['X-A\r\nX-Injected', 'yes'],
+    ['X A', 'b'],
+    [':status', '200'],
+  ])('a header that would end a line is not written over HTTP/2: %j %j', (name, value) => {
+    const reply = new Http2Reply({} as ServerHttp2Stream, false, () => {});
+    expect(() => reply.begin(200, ['X-B', 'c', name, value])).toThrow(/cannot be sent/);
+    expect(reply.hasBegun).toBe(false);
   });
 
   test('what belongs to the connection of an upstream does not come back over HTTP/2', async () => {

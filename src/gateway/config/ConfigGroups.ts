@@ -107,14 +107,19 @@ export function readDestination(
 
 /** In words. */
 export function explainDestination({ upstream, group }: Destination): string {
-  if (group === undefined) return `${upstream.origin}${upstream.basePath}`;
+  if (group === undefined) return addressOf(upstream);
   const { upstreams, balance, health, breaker, retries } = group;
   const words = [
     ...(upstreams.length > 1 ? [balance, `${retries} asked again`] : []),
     health === undefined ? 'nobody asks for its health' : `GET ${health.path} each ${health.everyMs} ms`,
     `${breaker.failures} failures end it for ${breaker.pauseMs} ms`,
   ];
-  return `${upstreams.map(({ origin, basePath }) => `${origin}${basePath}`).join(', ')} (${words.join(', ')})`;
+  return `${upstreams.map(addressOf).join(', ')} (${words.join(', ')})`;
+}
+
+function addressOf({ origin, basePath, protocol }: UpstreamConfig): string {
+  const spoken = protocol === undefined ? '' : protocol === 'h2' ? ' over HTTP/2' : ' over HTTP/2 where it can';
+  return `${origin}${basePath}${spoken}`;
 }
 
 const nowhere: UpstreamConfig = { origin: 'http://localhost', basePath: '' };

@@ -39,6 +39,7 @@ export class Http2Connection {
   readonly #remoteAddress: string;
   #hasAsked = false;
   #idleSinceMs: number;
+  #isLeaving = false;
   /** Asked to go, and left so long. */
   #isGoing = false;
 
@@ -52,22 +53,29 @@ export class Http2Connection {
     this.#idleSinceMs = clock.nowMs();
     this.#resets = new Allowance(maxResets, resetsPerSecond, clock);
     this.#questions = new Allowance(maxQuestions, questionsPerSecond, clock);
-    session.on('error', () => {});
-    session.on('stream', (stream, headers, flags, lines) => this.#take(stream, headers[':method'] === 'HEAD', flags, lines as unknown as string[]));
+    session.on('error', ignore);
+    session.on('stream', (stream, headers, flags, lines) => {
+      stream.on('error', ignore);
+      const isHead = headers[':method'] === 'HEAD';
+      if (!this.#isLeaving) return this.#take(stream, isHead, flags, lines as unknown as string[]);
+      // Behind all that has come with it, and before the first answer.
+      setImmediate(() => {
+        session.close();
+        this.#take(stream, isHead, flags, lines as unknown as string[]);
+      });
+    });
     session.on('ping', () => this.#question(1));
     session.on('remoteSettings', () => this.#question(costOfSettings));
     // The half of a client that has ended is all that it had: no answer is worth its connection.
     socket.on('end', () => session.destroy());
   }
 
-  /** Asks the client to go: what it has sent by the time that it hears of it is answered. */
+  /**
+   * Asks the client to go with its next request, before that is answered: who asks one after the other loses none. Of those that cross it on the
+   * way the client knows that they were not taken. The notice that would let them be taken (RFC 9113, section 6.8) is none that Node can send.
+   */
   leave(): void {
-    const session = this.#session;
-    if (session.closed || session.destroyed) return;
-    session.goaway(constants.NGHTTP2_NO_ERROR, maxStreamId);
-    session.ping(() => {
-      if (!session.destroyed) session.close();
-    });
+    this.#isLeaving = true;
   }
 
   /** Lets what runs finish, and ends. */
@@ -88,7 +96,8 @@ export class Http2Connection {
     for (const { stream, reply, startedAtMs, endedAtMs, isTunnel } of this.#running) {
       // It is looked after where it ends.
       if (isTunnel) continue;
-      const isLate = !stream.readableEnded && nowMs - startedAtMs > limits.requestTimeoutMs;
+      // Both may speak for as long as they like, once the answer has begun: it is bounded by the time in which nothing moves.
+      const isLate = !reply.hasBegun && !stream.readableEnded && nowMs - startedAtMs > limits.requestTimeoutMs;
       const isUnread = endedAtMs !== undefined && nowMs - endedAtMs > limits.idleTimeoutMs;
       if (isLate || isUnread) reply.leave();
     }
@@ -99,7 +108,6 @@ export class Http2Connection {
   }
 
   #take(stream: ServerHttp2Stream, isHead: boolean, flags: number, lines: readonly string[]): void {
-    stream.on('error', () => {});
     this.#hasAsked = true;
     // Taken back before it was looked at.
     if (stream.destroyed || stream.closed) return this.#reset();
@@ -169,7 +177,7 @@ export class Http2Connection {
   }
 }
 
-const maxStreamId = 2 ** 31 - 1;
+const ignore = () => {};
 
 /** Requests that may be taken back at once, and how many more each second; each one that is answered allows another. */
 const maxResets = 100;

@@ -41,7 +41,7 @@ export class Http2Server {
     this.#options = optionsOf(limits);
   }
 
-  /** Asks every client to go; see {@link Http2Connection.leave}. */
+  /** Asks every client to go. @see Http2Connection.leave */
   leave(): void {
     this.#isLeaving = true;
     for (const connection of this.#connections) connection.leave();

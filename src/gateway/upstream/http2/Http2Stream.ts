@@ -14,8 +14,8 @@ import type { Http2Call } from './Http2Call.ts';
 
 /** Told of a stream's end, once. */
 export type StreamOwner = {
-  /** `left`: its request, where no answer has begun and nobody has been told; undefined where its end has been told. */
-  readonly onStreamEnded: (stream: Http2Stream, error: Error, left: Http2Call | undefined) => void;
+  /** `left`: its request, and what went wrong, where no answer has begun and nobody has been told; undefined where its end has been told. */
+  readonly onStreamEnded: (stream: Http2Stream, left: { readonly call: Http2Call; readonly error: Error } | undefined) => void;
 };
 
 /**
@@ -64,9 +64,8 @@ export class Http2Stream implements Carrier {
     });
     stream.on('data', (chunk: Buffer) => this.#call?.pass(chunk));
     stream.on('end', () => this.#onEnd());
-    stream.on('drain', () => this.#onDrain());
     stream.on('error', (error) => this.#onBroken(error));
-    stream.on('close', () => this.#onBroken(new Error('the upstream ended its stream before the answer was whole')));
+    stream.on('close', () => this.#onBroken(undefined));
     call.ride(this);
     this.#sendBody(call);
   }
@@ -107,25 +106,27 @@ export class Http2Stream implements Carrier {
   }
 
   #onEnd(): void {
-    if (!this.#isWhole || !this.#hasHead) return this.#onBroken(new Error('the upstream ended its stream before the answer was whole'));
+    if (!this.#isWhole || !this.#hasHead) return this.#onBroken(undefined);
     const call = this.#take();
     // What is left of the request is not wanted any more.
     if (!this.#stream.writableEnded) this.#reset();
-    this.#tellEnd(new Error('the answer is whole'), undefined);
+    this.#tellEnd(undefined);
     call?.onEnd(this.#trailers);
   }
 
-  #onBroken(error: Error): void {
+  /** Every stream closes, and an error costs something to make: none is made for those that are over. */
+  #onBroken(cause: Error | undefined): void {
     if (this.#isOver) return;
     const call = this.#take();
-    this.#tellEnd(error, this.#hasHead ? undefined : call);
+    const error = cause ?? new Error('the upstream ended its stream before the answer was whole');
+    this.#tellEnd(call && !this.#hasHead ? { call, error } : undefined);
     if (this.#hasHead) call?.fail(error);
   }
 
-  #tellEnd(error: Error, left: Http2Call | undefined): void {
+  #tellEnd(left: { readonly call: Http2Call; readonly error: Error } | undefined): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#owner.onStreamEnded(this, error, left);
+    this.#owner.onStreamEnded(this, left);
   }
 
   /** Says that the stream is cancelled. Not by `close`, which ends a body that was cut off as if it were whole before it resets. */
@@ -145,6 +146,7 @@ export class Http2Stream implements Carrier {
   #sendBody(call: Http2Call): void {
     const { body } = call.request;
     if (body === null) return;
+    this.#stream.on('drain', () => this.#onDrain());
     for (const chunk of call.kept) this.#stream.write(chunk);
     if (call.isBodyWhole) this.#stream.end();
     else if (body.destroyed) this.#onBodyFailed(body.errored ?? new Error('the body was not there any more'));

@@ -88,10 +88,10 @@ export class Session implements StreamOwner, TimerTarget {
     this.#streams.add(new Http2Stream(stream, call, this));
   }
 
-  onStreamEnded(stream: Http2Stream, error: Error, left: Http2Call | undefined): void {
+  onStreamEnded(stream: Http2Stream, left: { readonly call: Http2Call; readonly error: Error } | undefined): void {
     this.#streams.delete(stream);
     if (left === undefined) this.#isUsed = true;
-    else this.#onLeft(stream, error, left);
+    else this.#onLeft(stream, left.error, left.call);
     if (this.#isEnded) return;
     if (this.#isLeaving && this.isFree) this.end();
     else this.#owner.onRoom(this);
