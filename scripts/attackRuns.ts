@@ -35,7 +35,7 @@ export function testOf(stem: string): string {
 /** A row's patches, below the root, in order. */
 export function patchesOf(root: string, stem: string): readonly string[] {
   const names = readdirSync(join(root, folder)).filter(
-    (name) => name === `${stem}.patch` || (name.startsWith(`${stem}.`) && /^\.[a-z]\.patch$/.test(name.slice(stem.length))),
+    (name) => name === `${stem}.patch` || (name.startsWith(`${stem}.`) && /^\.[a-z]{1,2}\.patch$/.test(name.slice(stem.length))),
   );
   return names.sort().map((name) => join(folder, name));
 }

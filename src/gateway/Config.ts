@@ -19,7 +19,7 @@ import { readStore, type StoreChoice } from './ConfigStore.ts';
 import { type ConfigPath, type ConfigText, createMistakes, type Environment, fromValue, type Mistakes, parse } from './ConfigText.ts';
 import { filesOf, readUpstream, type UpstreamConfig, type UpstreamFile } from './ConfigUpstreams.ts';
 import type { GroupConfig } from './config/ConfigGroups.ts';
-import type { RewriteConfig } from './config/ConfigRewrites.ts';
+import { filesOfRewrite, type RewriteConfig } from './config/ConfigRewrites.ts';
 import { readTls, type TlsConfig } from './config/ConfigTls.ts';
 import { type CorsConfig, type HealthConfig, type LogsConfig, readRunning, whyNotOrigins } from './config/Running.ts';
 import * as satgate from './import/satgate.ts';
@@ -171,7 +171,11 @@ export async function readConfigText(file: string): Promise<string> {
 
 /** The files that a configuration stands on, and that are read anew with it. */
 export function filesOfConfig({ file, routes }: GatewayConfig): readonly string[] {
-  return [...new Set([file, ...routes.flatMap(({ upstream }) => filesOf(upstream))])];
+  const ofRoute = ({ upstream, group, rewrite }: RouteConfig) => [
+    ...(group?.upstreams ?? [upstream]).flatMap(filesOf),
+    ...(rewrite ? filesOfRewrite(rewrite) : []),
+  ];
+  return [...new Set([file, ...routes.flatMap(ofRoute)])];
 }
 
 /**

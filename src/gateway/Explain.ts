@@ -10,6 +10,7 @@ import { explainWallets } from './ConfigPayees.ts';
 import { invoiceMsat, termsOf } from './ConfigRoutes.ts';
 import { withoutText } from './ConfigSecrets.ts';
 import { explainStore, withoutAddress } from './ConfigStore.ts';
+import type { UpstreamConfig } from './ConfigUpstreams.ts';
 import { explainDestination } from './config/ConfigGroups.ts';
 import { explainRewrite, withoutValues } from './config/ConfigRewrites.ts';
 import { explainTls, withoutKey } from './config/ConfigTls.ts';
@@ -27,12 +28,18 @@ export function toJson(config: GatewayConfig): unknown {
     ...(tls && { tls: withoutKey(tls) }),
     ...(passphrase && { passphrase: withoutText(passphrase) }),
     store: withoutAddress(store),
-    routes: routes.map(({ sale, rewrite, ...route }) => ({
+    routes: routes.map(({ sale, rewrite, upstream, group, ...route }) => ({
       ...route,
+      upstream: withoutUpstreamKey(upstream),
+      ...(group && { group: { ...group, upstreams: group.upstreams.map(withoutUpstreamKey) } }),
       ...(rewrite && { rewrite: withoutValues(rewrite) }),
       ...(sale && { sale: { ...withTexts(sale), terms: withTexts(sale.terms) } }),
     })),
   };
+}
+
+function withoutUpstreamKey({ tls, ...upstream }: UpstreamConfig): unknown {
+  return { ...upstream, ...(tls && { tls: { ...tls, key: tls.key && withoutText(tls.key) } }) };
 }
 
 /** Amounts as decimal text, which JSON holds exactly. */

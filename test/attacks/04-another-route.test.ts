@@ -2,6 +2,7 @@
  * A cheap route's token on a dear route of the same service; another method; another tenant; another host.
  */
 import { describe, expect, test } from 'vitest';
+import { createConfig } from '../../src/gateway/Config.ts';
 import { createRootKeys } from '../../src/server/RootKeys.ts';
 import { pass } from '../../src/server/terms/Pass.ts';
 import { masterKey, type Shop } from '../conformance/shop/shop.ts';
@@ -146,6 +147,81 @@ describe.each(wires)('%s', (name) => {
 function tenant(name: (typeof wires)[number], realm: string, master = masterKey): Promise<Shop> {
   return enter(name, { keys: createRootKeys({ masters: [master], network: 'sandbox', realm }) });
 }
+
+/** Routes that only the gateway has: templates, expressions, wildcard hosts, and what headers tell apart. */
+const kinds = ({ url }: Upstream): readonly StandRoute[] => [
+  { methods: ['GET'], path: '/users/{id}/orders', upstream: url, options: { price: '1 sat', service: 'users' } },
+  { methods: ['GET'], path: '/teams/{team}/docs', upstream: url, options: { price: '1 sat', service: 'teams', terms: pass({ seconds: 3600 }) } },
+  { methods: ['GET'], path: '/teams/gold/{what}', upstream: url, options: { price: '900 sat', service: 'teams', terms: pass({ seconds: 3600 }) } },
+  { methods: ['GET'], path: 'regex:/items/[0-9]+', upstream: url, options: { price: '1 sat', service: 'items', terms: pass({ seconds: 3600 }) } },
+  { methods: ['GET'], path: '/tiers', upstream: url, options: { price: '1 sat', service: 'basic' }, more: { headers: { 'x-tier': 'basic' } } },
+  { methods: ['GET'], path: '/tiers', upstream: url, options: { price: '900 sat', service: 'gold' } },
+  { methods: ['GET'], host: '*.wild.test', path: '/data', upstream: url, options: { price: '1 sat', service: 'wild' } },
+  { methods: ['GET'], host: 'dear.wild.test', path: '/data', upstream: url, options: { price: '900 sat', service: 'named' } },
+];
+
+describe('the gateway’s own kinds of routes', () => {
+  test.each([
+    ['a template: another segment', '/users/1/orders', '/users/2/orders'],
+    ['a pass for a template: a dearer one that takes the same path', '/teams/red/docs', '/teams/gold/docs'],
+    ['a pass for a template: a path beside it', '/teams/red/docs', '/teams/gold/plans'],
+    ['a pass of an expression: another path that it holds', '/items/1', '/items/2'],
+  ])('%s: 402', async (_, cheap, dear) => {
+    const shop = await enter('gateway', {}, { routes: kinds });
+    const bought = await shop.buy(cheap);
+    await expectRefused(shop, () => shop.get(dear, auth(bought.authorization)), elsewhere);
+    expect(shop.upstream.seen.length).toBe(0);
+    expect((await shop.get(cheap, auth(bought.authorization))).status).toBe(200);
+  });
+
+  test('a pass for a template is good for all that it takes', async () => {
+    const shop = await enter('gateway', {}, { routes: kinds });
+    const { authorization } = await shop.buy('/teams/red/docs');
+    expect((await shop.get('/teams/blue/docs', auth(authorization))).status).toBe(200);
+  });
+
+  test('what is bought under a wildcard is good at each of its hosts, and not at one that has a service of its own', async () => {
+    const shop = await enter('gateway', {}, { routes: kinds });
+    const { authorization } = await buyAt(shop, 'one.wild.test');
+    const statusAt = async (host: string) => (await askRaw(shop, '/data', [`Authorization: ${authorization}`], { host })).status;
+    for (const host of ['dear.wild.test', 'DEAR.wild.test.', 'wild.test', 'a.b.wild.test']) expect(await statusAt(host), host).toBeGreaterThanOrEqual(400);
+    expect(shop.upstream.seen.length).toBe(0);
+    expect(await statusAt('two.wild.test')).toBe(200);
+  });
+
+  test.each([
+    ['without the header', []],
+    ['with another value', ['X-Tier: gold']],
+    ['with two lines of it', ['X-Tier: basic', 'X-Tier: gold']],
+    ['with a list', ['X-Tier: gold, basic']],
+    ['with _ for -', ['X_Tier: basic']],
+    ['in another letter case', ['X-Tier: BASIC']],
+    ['with one that does not go on to the upstream', ['X-Tier: basic', 'Connection: close, X-Tier']],
+  ])('what is bought with a header is good with that header alone: %s', async (_, lines) => {
+    const shop = await enter('gateway', {}, { routes: kinds });
+    const { authorization } = await shop.buy('/tiers', { headers: { 'x-tier': 'basic' } });
+    const got = await askRaw(shop, '/tiers', [`Authorization: ${authorization}`, ...lines]);
+    expect(got.status).toBeGreaterThanOrEqual(400);
+    expect(shop.upstream.seen.length).toBe(0);
+    expect((await shop.get('/tiers', auth(authorization, { 'x-tier': 'basic' }))).status).toBe(200);
+  });
+
+  test('what headers alone tell apart is sold alike within a service, or not at all', async () => {
+    const sold = (more: readonly object[]) => () =>
+      createConfig({ services: [{ name: 'a', upstream: 'http://x', routes: [{ path: '/a/{b}', price: '1 sat', headers: { 'x-tier': 'basic' } }, ...more] }] });
+    for (const path of ['/a/{c}', '/a/*', '/a/b', '/*', 'regex:/a/[a-z]+']) {
+      expect(sold([{ path, price: '900 sat' }]), path).toThrow(/headers tell .* from .*, and a token of one would open the other/);
+      expect(sold([{ path, price: '1 sat', terms: 'pass: 1h' }]), path).toThrow(/a token of one would open the other/);
+      expect(sold([{ path, price: '1 sat' }]), path).not.toThrow();
+    }
+    expect(
+      sold([
+        { path: '/b', price: '900 sat' },
+        { path: '/a/b', methods: 'GET', price: '1 sat' },
+      ]),
+    ).not.toThrow();
+  });
+});
 
 /** Buys `/data` of a host. */
 function buyAt(shop: Shop, host: string) {

@@ -199,3 +199,68 @@ describe.each(wires)('%s', (name) => {
     for (const value of [...loose, '/library/b', '/library/a/b/c']) expect(await statusOf(`path_prefix=${value}`), value).toBe(403);
   });
 });
+
+/** Cheap templates and expressions beside dear things, and a path that goes on changed. */
+const kinds = ({ url }: Upstream): readonly StandRoute[] => [
+  { methods: ['GET'], path: '/gallery/vip', upstream: url, options: { price: '900 sat', service: 'vip' } },
+  { methods: ['GET'], path: '/gallery/{id}', upstream: url, options: { price: '1 sat', service: 'gallery' } },
+  { methods: ['GET'], path: 'regex:/photos/[0-9]+', upstream: url, options: { price: '900 sat', service: 'photos' } },
+  { methods: ['GET'], path: 'regex:/photos/.+', upstream: url, options: { price: '1 sat', service: 'thumbs' } },
+  { methods: ['GET'], path: '/api/*', upstream: url, options: { price: '1 sat', service: 'api' }, more: { stripPrefix: '/api', addPrefix: '/v2' } },
+];
+
+describe('the gateway’s own kinds of routes', () => {
+  test.each([
+    ['capitals', 'VIP', '7;A'],
+    ['a dot at the end', 'vip.', '7.'],
+    ['an escaped dot at the end', 'vip%2e', '7%2e'],
+    ['a space at the end', 'vip%20', '7%20'],
+    ['a parameter', 'vip;x=y', '7;x=y'],
+    ['an escaped parameter', 'vip%3bx', '7%3bx'],
+    ['a question mark, escaped', 'vip%3fx', '7%3Fx'],
+    ['a hash, escaped', 'vip%23x', '7%23x'],
+    ['a question mark, escaped, before it', '%3fvip', '%3f7'],
+    ['a slash at the end', 'vip/', '7/'],
+    ['a parameter that is a segment', ';a/vip', ';a/7'],
+  ])('what a template or an expression takes, and another server reads as the dear thing, is not sold: %s', async (_, vip, seven) => {
+    const shop = await enter('gateway', {}, { routes: kinds });
+    for (const target of [`/gallery/${vip}`, `/photos/${seven}`]) {
+      const { status } = await askRaw(shop, target);
+      expect([400, 404], target).toContain(status);
+    }
+    expect((await askRaw(shop, '/gallery/42')).status).toBe(402);
+    expect((await askRaw(shop, '/photos/x7')).status).toBe(402);
+  });
+
+  test.each([
+    ['as it is', '/api/x?a=b', '/v2/x?a=b'],
+    ['with dots', '/api/y/../x', '/v2/x'],
+    ['with dots above what is taken off', '/x/../api/x', '/v2/x'],
+    ['with escaped letters in what is taken off', '/%61pi/x', '/v2/x'],
+    ['with what is taken off in it twice', '/api/api/x', '/v2/api/x'],
+    ['with slashes behind what is taken off', '/api//x', '/v2/x'],
+    ['with nothing but a slash', '/api/', '/v2/'],
+  ])('a path that goes on changed is the one that was sold: %s', async (_, target, expected) => {
+    const shop = await enter('gateway', {}, { routes: kinds });
+    const { authorization } = await shop.pay(await askRaw(shop, target));
+    expect((await askRaw(shop, target, [`Authorization: ${authorization}`])).status).toBe(200);
+    expect(shop.upstream.seen.map(({ url }) => url)).toEqual([expected]);
+  });
+
+  test.each(['/api/%2e%2e/x', '/api/..%2fx', '/api/..;/x', '/api/%252e%252e/x', '/api', '/apix'])('%s does not climb out of what is put on', async (target) => {
+    const shop = await enter('gateway', {}, { routes: kinds });
+    expect([400, 404]).toContain((await askRaw(shop, target)).status);
+  });
+
+  test('an expression costs one look a character, whatever is sent', async () => {
+    const shop = await enter(
+      'gateway',
+      {},
+      {
+        routes: ({ url }) => [{ methods: ['GET'], path: 'regex:/(?:a|a)*a*a*a*a*b', upstream: url, options: { price: '1 sat', service: 'slow' } }],
+      },
+    );
+    expect((await askRaw(shop, `/${'a'.repeat(8000)}`)).status).toBe(404);
+    expect((await askRaw(shop, `/${'a'.repeat(8000)}b`)).status).toBe(402);
+  });
+});

@@ -3,7 +3,7 @@
  * sends on what it has understood, written anew; and nothing that is echoed can end a line.
  */
 import { afterEach, describe, expect, test } from 'vitest';
-import { createConfig } from '../../src/gateway/Config.ts';
+import { createConfig, parseConfig } from '../../src/gateway/Config.ts';
 import { type Closing, closeAll, letThrough, openRaw, openStage, openTcp, openUpstream, type Seen, valuesOf } from '../gateway/harness.ts';
 import { smugglingOverHttp2 } from './smugglingHttp2.ts';
 import { enter, names, path, sendRaw } from './thief.ts';
@@ -351,6 +351,46 @@ describe.each(['farebox', 'undici'] as const)('an upstream that answers, asked b
     // The next client gets its own answer, and nobody else's.
     expect(await askAfter(stage.port)).toMatch(/^HTTP\/1\.1 200 [\s\S]*\r\n\r\nmine$/);
     expect(connections).toBe(2);
+  });
+});
+
+describe('headers that the operator has set', () => {
+  const rules = (side: string, given: object, environment: Readonly<Record<string, string>> = {}) => {
+    const route = `{ path: /a, price: 1 sat, ${side}: ${JSON.stringify(given)} }`;
+    return () => parseConfig(`services:\n  - name: a\n    upstream: http://x\n    routes:\n      - ${route}\n`, { environment, folder: '/srv' });
+  };
+
+  test.each(['a\r\nX-A: b', 'a\nX-A: b', 'a\rX-A: b', 'a\r\n\r\nGET /hidden HTTP/1.1', 'a\0b', 'a\u010a', 'a\u0085'])('%j ends no line', (value) => {
+    for (const side of ['requestHeaders', 'responseHeaders']) {
+      for (const rule of ['set', 'add']) {
+        expect(rules(side, { [rule]: { 'X-Key': value } }), `${side} ${rule}`).toThrow(/CONFIG_INVALID|can stand in no header|YAML|bad character|control/i);
+        expect(rules(side, { [rule]: { 'X-Key': `\${KEY}` } }, { KEY: value }), `${side} ${rule}, out of the environment`).toThrow(/cannot be used|no header/);
+      }
+      expect(rules(side, { set: { [`X-Key: a${value}`]: 'b' } })).toThrow();
+      expect(rules(side, { remove: [value] })).toThrow();
+    }
+  });
+
+  test.each(['Transfer-Encoding', 'transfer_encoding', 'Content-Length', 'content_length', 'Connection', 'Upgrade', 'TE', 'Trailer', 'Keep-Alive'])(
+    '%s frames a message or belongs to its connection: no rule names it',
+    (name) => {
+      for (const side of ['requestHeaders', 'responseHeaders']) {
+        for (const given of [{ set: { [name]: 'a' } }, { add: { [name]: 'a' } }, { remove: [name] }]) {
+          expect(rules(side, given), `${side} ${Object.keys(given)[0]}`).toThrow(/belongs to one connection|the gateway's to say/);
+        }
+      }
+    },
+  );
+
+  test('a client’s own line under a name that is set does not go on, however it is spelled', async () => {
+    const upstream = await openUpstream(closing);
+    const service = { requestHeaders: { set: { 'X-Api-Key': 'ours' } } };
+    const stage = await openStage(closing, { upstream: upstream.port, service });
+    const client = await openRaw(closing, stage.port);
+    client.write('GET /a HTTP/1.1\r\nHost: a\r\nX-Api-Key: theirs\r\nx_api-key: theirs\r\nX-API_KEY: theirs\r\nConnection: close, x-api-key\r\n\r\n');
+    await client.closed;
+    const lines = upstream.seen[0]?.lines.filter(([name]) => name.toLowerCase().replaceAll('_', '-') === 'x-api-key');
+    expect(lines).toEqual([['X-Api-Key', 'ours']]);
   });
 });
 

@@ -2,7 +2,12 @@
  * A change of configuration that stalls requests, breaks them or is stalled by one; and one that is taken by halves. A stream that never ends is held open
  * while the configuration changes under it, wrong configurations are handed in, and processes of one gateway are asked for different answers.
  */
+import { once } from 'node:events';
+import { type ClientHttp2Stream, createServer, type Http2ServerResponse, type ServerHttp2Session } from 'node:http2';
+import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
+import { WebSocket, WebSocketServer } from 'ws';
+import { fromFile } from '../../src/cli/serve/ConfigSource.ts';
 import { createSupervisor, type Hooks } from '../../src/cli/workers/Supervisor.ts';
 import { createConfig } from '../../src/gateway/Config.ts';
 import { createGateway } from '../../src/gateway/Gateway.ts';
@@ -13,6 +18,7 @@ import { createRootKeys } from '../../src/server/RootKeys.ts';
 import { createMemoryStore } from '../../src/store/memory.ts';
 import * as FixedClock from '../../src/testing/FixedClock.ts';
 import { ask, type Closing, closeAll, deferred, letThrough, openRaw, openStage, openUpstream } from '../gateway/harness.ts';
+import { askHttp2, openHttp2 } from '../gateway/http2.ts';
 
 const closing: Closing = [];
 afterEach(() => closeAll(closing));
@@ -20,6 +26,42 @@ afterEach(() => closeAll(closing));
 const turns = async () => {
   for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate);
 };
+
+/** What comes on a stream, until it fits; 'broken off' where it ends before. */
+function listen(stream: ClientHttp2Stream): (pattern: RegExp) => Promise<string> {
+  let text = '';
+  const watchers = new Set<() => void>();
+  stream.setEncoding('utf8').on('error', () => {});
+  stream.on('data', (chunk: string) => {
+    text += chunk;
+    for (const watch of watchers) watch();
+  });
+  return (pattern) =>
+    new Promise((resolve) => {
+      const watch = () => pattern.test(text) && resolve(text);
+      watchers.add(watch);
+      stream.on('close', () => resolve('broken off'));
+      watch();
+    });
+}
+
+const endlessly = (begin: () => void) => {
+  begin();
+  return new Promise(() => {});
+};
+
+/** An upstream over HTTP/2 in the clear. */
+async function openHttp2Server(onRequest: (response: Http2ServerResponse) => void): Promise<number> {
+  const sessions = new Set<ServerHttp2Session>();
+  const server = createServer((_, response) => onRequest(response));
+  server.on('session', (session) => sessions.add(session));
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  closing.push(() => {
+    for (const session of sessions) session.destroy();
+    return new Promise((resolve) => server.close(resolve));
+  });
+  return (server.address() as AddressInfo).port;
+}
 
 /** A gateway whose one client hears a stream that goes on as long as it likes. */
 async function openStream() {
@@ -59,6 +101,51 @@ describe('a slow stream', () => {
     const heard = await client.until(/last/).catch(() => 'broken off');
     expect(heard).toMatch(/last/);
   });
+});
+
+describe.each([undefined, 'h2'] as const)('a stream over HTTP/2, from an upstream of %s', (protocol) => {
+  test('holds no change up, is not broken by ten, and leaves its session to the next', async () => {
+    const opened = deferred<(text: string) => void>();
+    const stream = (response: { write: (text: string) => unknown }) => {
+      response.write('first');
+      opened.resolve((text) => response.write(text));
+    };
+    const port = protocol === 'h2' ? await openHttp2Server(stream) : (await openUpstream(closing, (_, response) => endlessly(() => stream(response)))).port;
+    const next = await openUpstream(closing, (_, response) => response.end('the new one'));
+    const upstream = { url: `http://127.0.0.1:${port}`, ...(protocol && { protocol }) };
+    const stage = await openStage(closing, { upstream: port, service: { upstream } });
+    const session = openHttp2(closing, stage.port);
+    const slow = session.request({ ':path': '/a' });
+    const heard = listen(slow);
+    (await opened.promise)('second');
+    for (let count = 0; count < 10; count++) {
+      stage.reload({ upstream: next.port, top: { limits: { upstreamConnections: 5 + count, streams: 50 + count } } });
+      expect((await askHttp2(session, {})).text).toBe('the new one');
+    }
+    (await opened.promise)('last');
+    expect(await heard(/last/)).toMatch(/^firstsecondlast$/);
+  });
+});
+
+test('a WebSocket holds no change up, and goes on by what it was let in with', async () => {
+  const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+  await once(server, 'listening');
+  server.on('connection', (socket) => socket.on('message', (data) => socket.send(`echo of ${data}`)));
+  closing.push(() => {
+    for (const client of server.clients) client.terminate();
+    return new Promise((resolve) => server.close(resolve));
+  });
+  const next = await openUpstream(closing, (_, response) => response.end('the new one'));
+  const stage = await openStage(closing, { upstream: (server.address() as AddressInfo).port });
+  const client = new WebSocket(stage.url.replace('http', 'ws'));
+  closing.push(() => client.terminate());
+  await once(client, 'open');
+  for (let count = 0; count < 5; count++) {
+    stage.reload({ upstream: next.port, top: { limits: { upstreamConnections: 5 + count } } });
+    expect((await ask(stage.port, '/a')).text).toBe('the new one');
+    client.send(`${count}`);
+    expect(String((await once(client, 'message'))[0])).toBe(`echo of ${count}`);
+  }
 });
 
 test('a request that waits for its decision goes by what it came under, and stalls nobody', async () => {
@@ -157,4 +244,20 @@ test('half of a file that is being written is not taken for a file', async () =>
   await turns();
   expect(taken).toEqual(['half and half']);
   await following.close();
+});
+
+test('a configuration of thousands of routes is read beside the requests that are served', async () => {
+  const routes = Array.from({ length: 2000 }, (_, index) => `      - { path: /api/${index}, price: 1 sat }`);
+  const text = ['services:', '  - name: api', '    upstream: http://localhost:3000', '    routes:', ...routes].join('\n');
+  const upstream = await openUpstream(closing);
+  const stage = await openStage(closing, { upstream: upstream.port });
+  let isRead = false;
+  const reading = fromFile('/srv/farebox.yaml', {})
+    .parseAside(text)
+    .then((config) => {
+      isRead = true;
+      return config;
+    });
+  expect([(await ask(stage.port, '/a')).status, isRead]).toEqual([200, false]);
+  expect((await reading).routes).toHaveLength(2000);
 });

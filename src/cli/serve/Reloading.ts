@@ -39,7 +39,7 @@ export function startReloading({ context, source, config, logs, take }: Reloadin
   const reload = async () => {
     try {
       const text = await source.read();
-      const next = source.parse(text);
+      const next = await source.parseAside(text);
       await take(next, text);
       running = next;
       logs.note('info', { kind: 'reloaded', isDone: true, routes: next.routes.length }, `The configuration has been taken: ${next.file}`);

@@ -46,7 +46,7 @@ export async function work(context: CliContext, link: WorkerLink, source: Config
   const exchange = createExchange(link.send, async (text) => {
     const { ports } = await started.promise;
     const { gateway } = await serving.promise;
-    return gateway.prepare(withPorts(source.parse(text), ports));
+    return gateway.prepare(withPorts(await source.parseAside(text), ports));
   });
   link.hear((message) => {
     if (message.kind === 'start') started.resolve(message);

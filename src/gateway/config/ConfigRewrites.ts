@@ -36,6 +36,12 @@ export type HeaderRulesConfig = {
 /** A header's name as it is sent, and its value. */
 export type HeaderLine = { readonly name: string; readonly value: SecretChoice };
 
+/** The files that hold what is set or added. */
+export function filesOfRewrite({ requestHeaders, responseHeaders }: RewriteConfig): readonly string[] {
+  const lines = [requestHeaders, responseHeaders].flatMap((rules) => (rules ? [...rules.set, ...rules.add] : []));
+  return lines.flatMap(({ value }) => (value.kind === 'file' ? [value.path] : []));
+}
+
 /** Keys of a route and of a service. `field` is that of the schema. */
 export function rewriteShape(field: <T>(read: (value: unknown) => T) => z.ZodType<T>) {
   const rules = (side: 'request' | 'response') =>
@@ -103,7 +109,7 @@ const completed = new WeakMap<object, HeaderRulesConfig>();
 export function readConditions(value: unknown): readonly HeaderCondition[] {
   const conditions = entriesOf(value).map(([written, said]): HeaderCondition => {
     const name = readName(written).toLowerCase();
-    const isPassedOn = !isRefused(name) && !isClientClaim(name) && !changesRequest(name) && !notToAsk.has(name);
+    const isPassedOn = !isHopByHop(name) && !isRefused(name) && !isClientClaim(name) && !changesRequest(name) && !notToAsk.has(name);
     if (!isPassedOn || name.includes('_'))
       throw new Error(`"${written}" cannot tell routes apart: it does not go on to the upstream as the client sends it, or means something to the gateway`);
     return [name, readValue(written, said)];
@@ -198,7 +204,7 @@ function checkName(written: string, side: 'request' | 'response'): void {
 }
 
 function isRefused(name: string): boolean {
-  return isHopByHop(name) || isOurs(name) || ofMessages.has(name.replaceAll('_', '-'));
+  return isOurs(name) || ofMessages.has(name.replaceAll('_', '-'));
 }
 
 /** What frames a message, says where it goes, or stands for a sale. */

@@ -86,4 +86,8 @@ test('a route has a rate, priced or free', () => {
 test('the files that are read anew with a configuration', () => {
   const text = smallest.replace('http://localhost:3000', '{ url: https://a.b, ca: ca.pem, certificate: c.pem, key: c.key }');
   expect(filesOfConfig(parse(text))).toEqual(['farebox.yaml', '/srv/ca.pem', '/srv/c.pem', '/srv/c.key']);
+  const several = smallest
+    .replace('upstream: http://localhost:3000', 'upstreams: [http://localhost:3000, { url: https://a.b, ca: ca.pem }]')
+    .concat('        requestHeaders: { set: { X-Api-Key: "file:api.key" }, add: { X-A: plain } }\n');
+  expect(filesOfConfig(parse(several))).toEqual(['farebox.yaml', '/srv/ca.pem', '/srv/api.key']);
 });

@@ -15,7 +15,7 @@ export type HeaderRules = {
 
 /** Whether a text can be a header's value: one line, one byte a character, and no space around it. */
 export function isHeaderValue(text: string): boolean {
-  return /^[\t\x20-\x7e\x80-\xff]*$/.test(text) && text === text.trim() && text.length <= 8192;
+  return /^[\t\x20-\x7e\xa0-\xff]*$/.test(text) && text === text.trim() && text.length <= 8192;
 }
 
 /** A name as it is compared: servers that hand headers on as environment variables cannot tell `_` from `-`. */

@@ -67,8 +67,7 @@ const file = (route: string, service = '') =>
 
 describe('in the file', () => {
   test('a route has its own keys, or its service’s; nothing secret is shown', () => {
-    const service =
-      '    stripPrefix: /api\n    requestHeaders: { set: { X-Key: "${KEY}" }, add: { X-Via: [a, b] }, remove: [Cookie] }\n    responseHeaders: { remove: Server }\n';
+    const service = `    stripPrefix: /api\n    requestHeaders: { set: { X-Key: "\${KEY}" }, add: { X-Via: [a, b] }, remove: [Cookie] }\n    responseHeaders: { remove: Server }\n`;
     const config = parseConfig(file(', addPrefix: /v2', service), { environment: { KEY: 'hunter2' }, folder: '/srv' });
     const [route] = config.routes;
     expect(route && createRewrites()(route)).toEqual({
@@ -131,7 +130,7 @@ describe('in the file', () => {
   ])('%s is a mistake', (_, route, expected) => expect(mistakesIn(file(route), { folder: '/srv', environment: {} }).join('\n')).toMatch(expected));
 
   test('a secret is in no message', () => {
-    const mistakes = mistakesIn(file(', requestHeaders: { set: { X-Key: "${KEY}" } }'), { environment: { KEY: 'hunter2\nX-Evil: 1' } }).join('\n');
+    const mistakes = mistakesIn(file(`, requestHeaders: { set: { X-Key: "\${KEY}" } }`), { environment: { KEY: 'hunter2\nX-Evil: 1' } }).join('\n');
     expect(mistakes).toMatch(/X-Key|environment/);
     expect(mistakes).not.toMatch(/hunter2/);
   });
@@ -183,6 +182,13 @@ describe('several upstreams', () => {
     expect(explain(config)).toMatch(/a -> http:\/\/x\/v1, http:\/\/y\/v1 \(round-robin, /);
     expect(createConfig(several({ upstream: 'http://x' })).routes[0]?.group).toBeUndefined();
     expect(createConfig(several({ upstream: 'http://x', breaker: {} })).routes[0]?.group?.upstreams.length).toBe(1);
+  });
+
+  test('no key of theirs is shown', () => {
+    const secret = '-----BEGIN PRIVATE KEY-----hunter2';
+    const upstreams = `[{ url: "https://x", certificate: c.pem, key: "\${KEY}" }, https://y]`;
+    const text = `services: [{ name: a, upstreams: ${upstreams}, routes: [{ path: /, free: true }] }]`;
+    expect(JSON.stringify(toJson(parseConfig(text, { environment: { KEY: secret }, folder: '/srv' })))).not.toMatch(/hunter2/);
   });
 
   test.each<[string, object, RegExp]>([

@@ -1,4 +1,7 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { parseConfig } from '../Config.ts';
+import { explain } from '../Explain.ts';
 import { createRouter, type RouteKey } from '../Router.ts';
 
 afterEach(() => vi.restoreAllMocks());
@@ -165,4 +168,9 @@ test('ten thousand routes of every kind cost as many looks as ten', () => {
     return count;
   };
   expect(looks(kinds(1700))).toBe(looks(kinds(10)));
+});
+
+test.each(readdirSync(new URL('../../../examples/routing/', import.meta.url)))('examples/routing/%s is a sound configuration', (name) => {
+  const text = readFileSync(new URL(`../../../examples/routing/${name}`, import.meta.url), 'utf8');
+  expect(explain(parseConfig(text, { file: name, environment: { UPSTREAM_KEY: 'hunter2' } }))).not.toMatch(/hunter2/);
 });

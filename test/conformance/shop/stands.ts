@@ -29,6 +29,8 @@ export type StandRoute = {
   readonly path: string;
   readonly upstream: string;
   readonly options: RouteOptions;
+  /** What else stands at it in the gateway's configuration. */
+  readonly more?: object;
 };
 
 /** What a stand is put up with. */
@@ -59,7 +61,7 @@ export async function gatewayStand({ paywall, routes, clock, timeoutMs, gateway:
       ...(group[0]?.host === undefined ? {} : { host: group[0].host }),
       ...(group[0]?.options.capabilities === undefined ? {} : { capabilities: group[0].options.capabilities }),
       ...Object.fromEntries(group.flatMap(({ options: { terms } }) => (terms?.binds === 'service' ? [[terms.kind, soldByService(terms)]] : []))),
-      routes: group.map(({ methods, path, options: { price, title, terms, free, outage, consume } }) => ({
+      routes: group.map(({ methods, path, more: rest = {}, options: { price, title, terms, free, outage, consume } }) => ({
         path,
         methods,
         ...(title === undefined ? {} : { title }),
@@ -67,6 +69,7 @@ export async function gatewayStand({ paywall, routes, clock, timeoutMs, gateway:
         ...(consume === undefined ? {} : { consume }),
         ...(terms?.kind === 'bucket' && terms.binds === 'service' ? {} : { price: typeof price === 'string' ? price : '10 sat' }),
         ...termsInWords(terms),
+        ...rest,
         ...(free === undefined
           ? {}
           : { free: { requests: free.requests, per: `${free.seconds}s`, ...(free.clients !== undefined && { clients: free.clients }) } }),
