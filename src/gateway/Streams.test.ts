@@ -227,5 +227,8 @@ describe('more than anybody holds', () => {
     expect(sent).toBeGreaterThan(0);
     for (const socket of sockets) socket.destroy();
     await client.until(/ 502 /);
+    // What the client still sends is taken in for so long and no longer.
+    stage.clock.advance(5100);
+    await client.closed;
   });
 });
