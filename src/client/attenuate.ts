@@ -113,9 +113,8 @@ function pathWithin({ path }: Narrowing, { payment, patterns, prefixes }: Held):
 
 /** Whether a path and everything below it lies within a minted pattern. A path too long for a token stands there as its digest: it is the one that was bought. */
 function isWithin(path: string, pattern: string, bought: string): boolean {
-  if (pattern.includes(Path.parameter)) return Path.covers(pattern, path);
   if (pattern.endsWith('/*')) return Path.isBelow(pattern.slice(0, -1), path);
-  return path === (pattern.startsWith('sha256:') ? bought : pattern);
+  return Path.covers(pattern.startsWith('sha256:') ? bought : pattern, path);
 }
 
 function methodsWithin({ methods }: Narrowing, held: Held): readonly string[] {

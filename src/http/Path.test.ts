@@ -148,3 +148,21 @@ describe('patterns', () => {
     ['/', '/x', true],
   ])('below %s lies %s: %s', (prefix, path, below) => expect(Path.isBelow(prefix, path)).toBe(below));
 });
+
+test.each([
+  ['/users/{}', '/users/a', true],
+  ['/users/{}', '/users/', false],
+  ['/users/{}', '/users/a/b', false],
+  ['/users/{}', '/users/*', false],
+  ['/users/{}/*', '/users/*', false],
+  ['/users/{}/*', '/users/a/*', true],
+  ['/users/{}/*', '/users/a/', true],
+  ['/users/{}/*', '/users/a', false],
+  ['/users/*', '/users/{}', true],
+  ['/users/*', '/users/{}/*', true],
+  ['/{}/*', '/*', false],
+  ['/{}/b', '/a/{}', false],
+  ['/{}/{}', '/a/{}', true],
+  ['/{}', '/{}', true],
+  ['/*', '/*', true],
+])('%s covers %s: %s', (outer, inner, expected) => expect(Path.coversPattern(outer, inner)).toBe(expected));

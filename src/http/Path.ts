@@ -55,15 +55,13 @@ export function assertNormal(target: string): Target {
  * of which is one that is not empty. Both sides are in normal form; a literal `*`, `{` or `}` in a path is escaped.
  */
 export function covers(pattern: string, path: string): boolean {
-  if (pattern.includes(parameter)) return coversBySegments(pattern, path);
-  return pattern.endsWith('/*') ? path.startsWith(pattern.slice(0, -1)) : path === pattern;
+  const plain = withParameters(pattern, path);
+  return pattern.endsWith('/*') ? plain.startsWith(pattern.slice(0, -1)) : plain === pattern;
 }
 
 /** Whether everything that `inner` covers is covered by `outer`. */
 export function coversPattern(outer: string, inner: string): boolean {
-  if (outer === inner) return true;
-  if (outer.includes(parameter) || inner.includes(parameter)) return coversBySegments(outer, inner);
-  return inner.endsWith('/*') ? outer.endsWith('/*') && inner.startsWith(outer.slice(0, -1)) : covers(outer, inner);
+  return (outer.endsWith('/*') || !inner.endsWith('/*')) && covers(outer, inner);
 }
 
 /** Whether a pattern may cover more than one path. */
@@ -74,15 +72,13 @@ export function coversMany(pattern: string): boolean {
 /** A segment of a pattern that stands for any. */
 export const parameter = '{}';
 
-function coversBySegments(outer: string, inner: string): boolean {
-  const [wide, narrow] = [outer.split('/'), inner.split('/')];
-  for (const [index, segment] of wide.entries()) {
-    const there = narrow[index];
-    if (there === undefined) return false;
-    if (segment === '*') return true;
-    if (segment === parameter ? there === '' || there === '*' : there !== segment) return false;
-  }
-  return wide.length === narrow.length;
+/** A path or a pattern with `{}` where the outer one has it, and something stands. */
+function withParameters(outer: string, inner: string): string {
+  if (!outer.includes(parameter)) return inner;
+  const segments = outer.split('/');
+  let index = 0;
+  // No segment of a normal path is empty, but for the last.
+  return inner.replace(/[^/]+/g, (segment) => (segments[++index] === parameter ? parameter : segment));
 }
 
 /** Whether a path lies at or below a prefix, cut at a segment's end: `/api` holds `/api` and `/api/x`, not `/apix`. */
