@@ -90,7 +90,8 @@ export class Http1Reply implements Reply {
     const response = this.#response;
     // An end without a length is a clean end: only a reset says that something is missing.
     const endsWithConnection = response.headersSent && !response.chunkedEncoding && !isLengthSaid;
-    if (endsWithConnection && response.socket) response.socket.resetAndDestroy();
+    // Over TLS an end without its alert says so.
+    if (endsWithConnection && response.socket && !('encrypted' in response.socket)) response.socket.resetAndDestroy();
     else response.destroy();
   }
 
