@@ -111,16 +111,12 @@ describe('in the file', () => {
       [`a request’s ${name}`, `, requestHeaders: { set: { ${name}: a } }`, /belongs to one connection/],
       [`an answer’s ${name}`, `, responseHeaders: { add: { ${name}: a } }`, /belongs to one connection/],
     ]),
-    ...['Content-Length', 'Host', 'Idempotency-Key', 'Via', 'L402-Payment', 'Macaroon', 'L402_Authorization'].map((name): [string, string, RegExp] => [
-      `a request’s ${name}`,
-      `, requestHeaders: { remove: [${name}] }`,
-      /is the gateway's to say/,
-    ]),
-    ...['Content-Length', 'WWW-Authenticate', 'L402-Price', 'Payment-Receipt', 'Trailer'].map((name): [string, string, RegExp] => [
-      `an answer’s ${name}`,
-      `, responseHeaders: { set: { ${name}: a } }`,
-      /is the gateway's to say/,
-    ]),
+    ...['Content-Length', 'Host', 'Idempotency-Key', 'Via', 'L402-Payment', 'Macaroon', 'L402_Authorization', 'Sec-WebSocket-Key'].map(
+      (name): [string, string, RegExp] => [`a request’s ${name}`, `, requestHeaders: { remove: [${name}] }`, /is the gateway's to say/],
+    ),
+    ...['Content-Length', 'WWW-Authenticate', 'L402-Price', 'Payment-Receipt', 'Trailer', 'Sec_WebSocket_Accept', 'Grpc-Status'].map(
+      (name): [string, string, RegExp] => [`an answer’s ${name}`, `, responseHeaders: { set: { ${name}: a } }`, /is the gateway's to say/],
+    ),
     ['a client’s address', ', requestHeaders: { set: { X-Forwarded-For: 1.2.3.4 } }', /says who the client is/],
     ['another method', ', requestHeaders: { set: { X-HTTP-Method-Override: DELETE } }', /another one than was priced/],
     ['a condition on what does not go on', ', headers: { X-Forwarded-Host: a }', /cannot tell routes apart/],
