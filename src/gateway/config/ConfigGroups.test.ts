@@ -45,6 +45,12 @@ describe('several upstreams in the configuration', () => {
     });
   });
 
+  test('one by itself is no group, unless it is looked after as one', () => {
+    expect(groupOf({ upstream: 'http://x' })).toBeUndefined();
+    expect(groupOf({ upstream: 'http://x', breaker: {} }).upstreams.length).toBe(1);
+    expect(groupOf({ upstream: 'http://x', health: { path: '/up' } }).health?.path).toBe('/up');
+  });
+
   test('are shown as they hold, without a key', () => {
     const text = `services:
   - name: api
