@@ -7,7 +7,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { ask, type Closing, closeAll, openStage } from '../../test/gateway/harness.ts';
 import { openSecureServer } from '../../test/gateway/secure.ts';
 import { createConfig, parseConfig } from './Config.ts';
-import { explain } from './Explain.ts';
+import { explain, toJson } from './Explain.ts';
 
 const certificates = JSON.parse(readFileSync(new URL('../../test/vectors/tls.json', import.meta.url), 'utf8')) as Readonly<Record<string, string>>;
 const closing: Closing = [];
@@ -39,7 +39,9 @@ describe('an upstream in the configuration', () => {
 
   test('a key out of the environment is not shown', () => {
     const text = `services:\n  - name: api\n    upstream: { url: "https://a", certificate: me.pem, key: "\${KEY}" }\n    routes: [{ path: /a, price: 1 sat }]\n`;
-    expect(parseConfig(text, { environment: { KEY: 'a secret' }, folder: '/' }).routes[0]?.upstream.tls?.key).toEqual({ kind: 'text', text: 'a secret' });
+    const config = parseConfig(text, { environment: { KEY: 'a secret' }, folder: '/' });
+    expect(config.routes[0]?.upstream.tls?.key).toEqual({ kind: 'text', text: 'a secret' });
+    expect(JSON.stringify(toJson(config)) + explain(config)).not.toContain('a secret');
   });
 
   test.each([

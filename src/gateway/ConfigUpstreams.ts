@@ -120,12 +120,16 @@ export function createTargets(earlier?: Targets['known']): Targets {
     named.set(name, target);
     return target;
   };
-  const ofGroup = ({ upstreams, ...rules }: GroupConfig): UpstreamTarget => {
+  const grouped = new Map<GroupConfig, UpstreamTarget>();
+  const findGroup = ({ upstreams, ...rules }: GroupConfig): UpstreamTarget => {
     const members = upstreams.map(of);
-    const [first] = upstreams;
-    const basePath = first?.basePath ?? '';
     const names = [...known].filter(([, target]) => members.includes(target)).map(([name]) => name);
-    return keep(JSON.stringify([rules, upstreams, names]), () => ({ origin: first?.origin ?? '', group: { ...rules, members, basePath } }));
+    return keep(JSON.stringify([rules, upstreams, names]), () => ({ origin: upstreams[0]?.origin ?? '', group: { ...rules, members } }));
+  };
+  const ofGroup = (group: GroupConfig): UpstreamTarget => {
+    const target = grouped.get(group) ?? findGroup(group);
+    grouped.set(group, target);
+    return target;
   };
   return { of, ofGroup, known };
 }

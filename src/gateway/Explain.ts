@@ -120,8 +120,10 @@ function explainService(config: GatewayConfig, service: string): readonly string
   const rows = routes.map((route) => [route.methods?.join(',') ?? 'any', addressOf(route), ...priceOf(route), ...waysOf(route)]);
   const widths = [0, 1, 2, 3, 4].map((column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
   const { host, ...destination } = routes[0] as RouteConfig;
+  const [first, ...more] = explainDestination(destination, formatMs);
   return [
-    `${service}${host === undefined ? '' : ` at ${host}`} -> ${explainDestination(destination)}`,
+    `${service}${host === undefined ? '' : ` at ${host}`} -> ${first}`,
+    ...more,
     ...rows.map((row) => `  ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ')}`.trimEnd()),
     '',
   ];

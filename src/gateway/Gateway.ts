@@ -238,7 +238,7 @@ export function assemble(parts: {
     reached,
     rates,
     log,
-    onAway: (origin, error) => events.emit({ at: clock.nowMs(), kind: 'trouble', what: `reaching ${origin}`, error }),
+    onStanding: (standing) => events.emit({ at: clock.nowMs(), ...standing }),
   });
   onGeneration(generations.current());
   const listener = createListener(

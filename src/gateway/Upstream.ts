@@ -10,7 +10,6 @@
 import type { SecureContext } from 'node:tls';
 import type { RequestBody } from './RequestBody.ts';
 import type { Wire } from './tunnel/Wire.ts';
-import type { TargetGroup } from './upstream/Group.ts';
 
 /** Where requests go. Two with the same origin and other certificates share no connection. */
 export type UpstreamTarget = {
@@ -20,8 +19,47 @@ export type UpstreamTarget = {
   readonly secureContext?: SecureContext;
   /** `h2`: HTTP/2 alone; `auto`: over TLS, as the upstream says. Default: HTTP/1.1. */
   readonly protocol?: 'h2' | 'auto';
-  /** It stands for several, of which one is asked at a time. */
-  readonly group?: TargetGroup;
+  /** It stands for several, of which one gets each request; `origin` is the first one's then. */
+  readonly group?: UpstreamGroup;
+};
+
+/** Several that do the same. */
+export type UpstreamGroup = GroupRules & { readonly members: readonly UpstreamTarget[] };
+
+/** How requests are shared out among several. */
+export type GroupRules = {
+  /** Each in its turn, or the one with the fewest requests under way. */
+  readonly balance: 'round-robin' | 'least-busy';
+  /** On how many others a request that failed is tried. */
+  readonly retries: number;
+  readonly breaker: BreakerOptions;
+  /** Undefined: nobody is asked how it is. */
+  readonly health: HealthOptions | undefined;
+};
+
+/** When one of several is left out, and for how long. */
+export type BreakerOptions = {
+  /** So many failures in a row. */
+  readonly failures: number;
+  /** The first time; each time after it twice as long. */
+  readonly pauseMs: number;
+  readonly longestPauseMs: number;
+  /** Statuses that are failures. */
+  readonly statuses: readonly number[];
+};
+
+/** How each of several is asked how it is. */
+export type HealthOptions = {
+  /** Whole, with the path of their addresses. */
+  readonly path: string;
+  readonly everyMs: number;
+  readonly timeoutMs: number;
+  /** So many good answers in a row, and it is used again. */
+  readonly healthy: number;
+  /** So many others in a row, and it is left out. */
+  readonly unhealthy: number;
+  /** Statuses that are good answers. */
+  readonly statuses: readonly number[];
 };
 
 /** A request as it goes out. */
@@ -40,6 +78,9 @@ export type OnwardRequest = {
 /** Some bytes; few of them may come as text, one byte a character. */
 export type Chunk = Buffer | string;
 
+/** How far a request had come that failed. `unsent`: nothing of it went out; `begun`: something of an answer has come. */
+export type Reach = 'unsent' | 'begun';
+
 /** Told what becomes of a request. Headers and trailers are names and values in turn, one byte a character. */
 export type AnswerHandler = {
   /** An answer before the answer, such as 103. */
@@ -51,8 +92,8 @@ export type AnswerHandler = {
   readonly onChunk: (chunk: Chunk, release?: () => void) => void;
   /** The answer is whole. */
   readonly onEnd: (trailers: readonly string[]) => void;
-  /** There will be no whole answer. `isUnsent`: for certain, nothing of the request has gone out. */
-  readonly onError: (error: Error, isUnsent?: boolean) => void;
+  /** There will be no whole answer. `reach`: undefined where nothing is known. */
+  readonly onError: (error: Error, reach?: Reach) => void;
 };
 
 /** A request under way. */

@@ -26,6 +26,10 @@ export type PaywallEvent = { readonly at: number } & (
   /** `charged`: committed; then `delivered` whole, or the client `left` and may ask for its answer again (`repeated`). `passed`: a pass was used. */
   | ({ readonly kind: 'charged' | 'delivered' | 'left' | 'repeated' | 'passed' } & SaleFacts)
   | ({ readonly kind: 'released'; readonly reason: string } & SaleFacts)
+  /** One of several upstreams gets no more requests: for `pauseMs`, or until it says that it is well. */
+  | { readonly kind: 'left-out'; readonly upstream: string; readonly why: string; readonly pauseMs?: number }
+  /** It gets them again. */
+  | { readonly kind: 'back'; readonly upstream: string }
   | { readonly kind: 'trouble'; readonly what: string; readonly error: unknown }
 );
 

@@ -2,6 +2,9 @@
  * An upstream failure that burns the payment; a payment that is both given back and served. What a failure gave back buys one answer, and
  * what was answered is not given back.
  */
+import { once } from 'node:events';
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { FareboxError } from '../../src/core/Errors.ts';
 import * as Books from '../../src/store/Books.ts';
@@ -10,11 +13,12 @@ import type { Store } from '../../src/store/Store.ts';
 import type * as FixedClock from '../../src/testing/FixedClock.ts';
 import type { Bought, Shop } from '../conformance/shop/shop.ts';
 import { timeoutMs } from '../conformance/shop/shop.ts';
-import { answerText } from '../conformance/shop/upstream.ts';
+import { answerText, startUpstream, type Upstream } from '../conformance/shop/upstream.ts';
 import { answer, flags, frames, ok, openFrames, reset } from '../gateway/frames.ts';
 import { ask, type Closing, closeAll, openStage, recordSale, sellWith } from '../gateway/harness.ts';
 import { testBurntCalls } from './calls.ts';
 import { buyThing, calls, enterCounted, expectEnded, fewThings, spendRest, things } from './counted.ts';
+import { groupRoute } from './groupRoute.ts';
 import { soon } from './soon.ts';
 import { askUntilFree, auth, codeOf, enter, expectServed, names, path, standing } from './thief.ts';
 import { agreed, close, enterLive, live, statusOf } from './webSockets.ts';
@@ -286,5 +290,103 @@ describe('over HTTP/2', () => {
     expect((await ask(stage.port, '/a')).text).toBe('ok');
     await stage.over(1);
     expect(sale.told).toEqual(['head 200', 'end delivered']);
+  });
+});
+
+describe('several upstreams that do the same', () => {
+  /** Two of them behind the gateway, and what both saw. */
+  async function enterGroup(options: object = {}) {
+    const other = await startUpstream();
+    others.push(other);
+    const shop = await enter('gateway', {}, { routes: ({ url }) => [groupRoute(path, [url, other.url], options)] });
+    return { shop, other, seen: () => [...shop.upstream.seen, ...other.seen] };
+  }
+
+  /** One that breaks what it gets, by this, and one that does not; the first has the first turn. */
+  async function enterBroken(answer: (response: ServerResponse) => void) {
+    const names: (string | undefined)[] = [];
+    const broken = createServer((request, response) => {
+      names.push(request.headers['idempotency-key']?.toString());
+      answer(response);
+    });
+    await once(broken.listen(0, '127.0.0.1'), 'listening');
+    others.push({ close: async () => void broken.close() });
+    const brokenUrl = `http://127.0.0.1:${(broken.address() as AddressInfo).port}`;
+    const shop = await enter('gateway', {}, { routes: ({ url }) => [groupRoute(path, [brokenUrl, url], {})] });
+    return { shop, names };
+  }
+
+  const others: Pick<Upstream, 'close'>[] = [];
+  afterEach(async () => {
+    for (const other of others.splice(0)) await other.close();
+  });
+
+  test('what one breaks and another answers is one use, under one name, paid for once', async () => {
+    const { shop, names } = await enterBroken((response) => response.socket?.destroy());
+    const bought = await shop.buy(path);
+    const got = await shop.get(path, auth(bought.authorization));
+    expect([got.status, got.body, got.headers['l402-payment']]).toEqual([200, answerText, 'charged']);
+    await shop.ended('delivered');
+    expect(names).toEqual(shop.upstream.seen.map(({ headers }) => headers['idempotency-key']));
+    expect([names.length, names[0] === undefined, shop.asked().filter((one) => one === 'claim').length]).toEqual([1, false, 1]);
+    expect(codeOf(await shop.get(path, auth(bought.authorization)))).toBe('CREDENTIAL_USED');
+    expect(await shop.ledger()).toEqual(['received', 'earned']);
+    expect((await Books.verify(shop.store.audit())).discrepancies).toEqual([]);
+  });
+
+  test('what all of them break is given back, and served once afterwards', async () => {
+    const { shop, seen } = await enterGroup();
+    const bought = await shop.buy(path);
+    for (let time = 1; time <= 4; time++) {
+      const got = await shop.get(doing('reset'), auth(bought.authorization));
+      expect([got.status, got.headers['l402-payment']]).toEqual([502, 'not-charged']);
+    }
+    expect((await standing(shop)).charged).toBe(0);
+    const before = seen().length;
+    expect((await shop.get(path, auth(bought.authorization))).status).toBe(200);
+    await shop.ended('delivered');
+    expect([seen().length - before, codeOf(await shop.get(path, auth(bought.authorization)))]).toEqual([1, 'CREDENTIAL_USED']);
+    expect(await shop.ledger()).toEqual(['received', 'earned']);
+  });
+
+  test('an answer that has begun comes from one of them alone, and is given back where it breaks', async () => {
+    const { shop, names } = await enterBroken((response) => {
+      response.writeHead(200, { 'content-length': 100 }).write('{"tr');
+      setImmediate(() => response.socket?.destroy());
+    });
+    const bought = await shop.buy(path);
+    const got = await soon(shop.get(path, auth(bought.authorization)));
+    expect([got !== 'nothing happened' && got.whole, names.length, shop.upstream.seen.length]).toEqual([false, 1, 0]);
+    expect(await soon(shop.ended('released upstream-broke'))).toBeUndefined();
+    expect(await shop.ledger()).toEqual(['received', 'earned', 'reversed']);
+    // Of this one the head never came whole.
+    const other = await enterBroken((response) => {
+      response.socket?.write('HTTP/1.1 200 OK\r\nContent-');
+      setImmediate(() => response.socket?.destroy());
+    });
+    const held = await other.shop.buy(path);
+    expect([(await other.shop.get(path, auth(held.authorization))).status, other.names.length, other.shop.upstream.seen.length]).toEqual([502, 1, 0]);
+    expect(await other.shop.ledger()).toEqual(['received']);
+  });
+
+  test('what may have been done is not done again elsewhere', async () => {
+    const { shop, seen } = await enterGroup();
+    const text = { 'content-type': 'text/plain' };
+    for (const [count, content] of [{}, { body: 'one', headers: text }].entries()) {
+      const bought = await shop.buy(path, { method: 'POST', ...content });
+      const got = await shop.get(doing('reset'), { method: 'POST', ...content, ...auth(bought.authorization, content.headers) });
+      expect([got.status, got.headers['l402-payment'], seen().length]).toEqual([502, 'not-charged', count + 1]);
+    }
+  });
+
+  test('none of them to be reached: said at once, as often as one likes, and nothing is charged', async () => {
+    const { shop, other } = await enterGroup({ breaker: { failures: 1, pause: '10s' } });
+    const bought = await shop.buy(path);
+    for (const upstream of [shop.upstream, other]) await upstream.close();
+    for (let time = 1; time <= 5; time++) {
+      const got = await shop.get(path, auth(bought.authorization));
+      expect([got.status, got.headers['l402-payment']]).toEqual([time === 1 ? 502 : 503, 'not-charged']);
+    }
+    expect(await shop.ledger()).toEqual(['received']);
   });
 });

@@ -31,7 +31,7 @@ import { FareboxError } from '../../src/core/Errors.ts';
 import { fromHex, toHex } from '../../src/core/internal/bytes.ts';
 import * as Macaroon from '../../src/core/Macaroon.ts';
 import * as Preimage from '../../src/core/Preimage.ts';
-import type { LogsConfig } from '../../src/gateway/index.ts';
+import { explain, type LogsConfig, parseConfig, toJson } from '../../src/gateway/index.ts';
 import * as KeyText from '../../src/gateway/KeyText.ts';
 import { createRootKeys } from '../../src/server/RootKeys.ts';
 import type { Store } from '../../src/store/Store.ts';
@@ -481,6 +481,18 @@ describe('the command line', () => {
     expect(secrets.length).toBeGreaterThan(15);
     expect(leaks(traces, secrets)).toEqual([]);
     for (const file of [first.home.keyFile, clientStore, `${clientStore}.key`]) expect(statSync(file).mode & 0o077).toBe(0);
+  });
+
+  test('shows no key of an upstream, of one or of several, where a configuration is explained', () => {
+    const secret = 'the key of a certificate';
+    const upstream = { url: 'https://a', certificate: 'me.pem', key: ['$', '{KEY}'].join('') };
+    for (const where of [{ upstream }, { upstreams: [upstream, 'http://b'] }]) {
+      const text = JSON.stringify({ services: [{ name: 'api', ...where, routes: [{ path: '/a', price: '1 sat' }] }] });
+      const config = parseConfig(text, { environment: { KEY: secret }, folder });
+      const { upstream: one, group } = config.routes[0] ?? {};
+      expect(JSON.stringify([one, group])).toContain(secret);
+      expect(JSON.stringify(toJson(config)) + explain(config)).not.toContain(secret);
+    }
   });
 
   test('shows no key, passphrase or preimage when keys are exchanged and sealed, and tokens revoked', async () => {

@@ -3,10 +3,12 @@
  */
 import { afterEach, describe, expect, test } from 'vitest';
 import { bucket } from '../../src/server/terms/Bucket.ts';
-import type { Ask, Bought } from '../conformance/shop/shop.ts';
+import { type Ask, type Bought, timeoutMs } from '../conformance/shop/shop.ts';
+import { startUpstream, type Upstream } from '../conformance/shop/upstream.ts';
 import { type Closing, closeAll } from '../gateway/harness.ts';
 import { testCancelledCalls, testCutRequests } from './calls.ts';
 import { buyThing, calls, enterCounted, expectEnded, fewThings, spendRest, things } from './counted.ts';
+import { groupRoute } from './groupRoute.ts';
 import { askUntilFree, auth, codeOf, enter, names, narrowed, path, refusalOf, standing } from './thief.ts';
 import { close, ends, enterLive, live, statusOf } from './webSockets.ts';
 
@@ -340,4 +342,42 @@ describe('over HTTP/2', () => {
   afterEach(() => closeAll(closing));
   testCancelledCalls(closing);
   testCutRequests(closing);
+});
+
+describe('several upstreams that do the same', () => {
+  async function enterGroup(options: object = {}) {
+    const other = await startUpstream();
+    others.push(other);
+    const shop = await enter('gateway', {}, { routes: ({ url }) => [groupRoute(path, [url, other.url], options)] });
+    const sees = () => Promise.race([shop.upstream, other].map(({ seen, sees }) => sees(seen.length + 1)));
+    return { shop, sees, seen: () => shop.upstream.seen.length + other.seen.length };
+  }
+
+  const others: Upstream[] = [];
+  afterEach(async () => {
+    for (const other of others.splice(0)) await other.close();
+  });
+
+  test('errors that a buyer provokes, over and over with one payment, take the upstreams from nobody else', async () => {
+    for (const what of ['reset', 'status-503', 'hold']) {
+      const { shop, sees } = await enterGroup({ breaker: { failures: 2, pause: '1h', longestPause: '1h' } });
+      const bought = await shop.buy(path);
+      for (let time = 1; time <= 12; time++) {
+        const asked = sees();
+        const provoked = shop.get(doing(what), auth(bought.authorization));
+        await Promise.race([asked, provoked]);
+        if (what === 'hold') shop.clock.advance(timeoutMs);
+        expect((await provoked).status, `${what}, time ${time}`).toBeGreaterThan(500);
+      }
+      const another = await shop.buy(path);
+      expect((await shop.get(path, auth(another.authorization))).status, what).toBe(200);
+    }
+  });
+
+  test('provoked errors cost the upstreams half as many requests again, and a few, and not twice as many', async () => {
+    const { shop, seen } = await enterGroup({ breaker: { failures: 1_000_000 } });
+    const bought = await shop.buy(path);
+    for (let time = 1; time <= 60; time++) expect((await shop.get(doing('reset'), auth(bought.authorization))).status).toBe(502);
+    expect(seen()).toBe(60 + 10 + 30);
+  });
 });

@@ -14,7 +14,7 @@ import type { UpstreamClient } from '../../src/gateway/upstream/createUpstreams.
 import type * as Path from '../../src/http/Path.ts';
 import type { RequestView } from '../../src/http/RequestView.ts';
 import type { Decision } from '../../src/server/Decision.ts';
-import { createEvents } from '../../src/server/Events.ts';
+import { createEvents, type PaywallEvent } from '../../src/server/Events.ts';
 import type { Offer } from '../../src/server/Offer.ts';
 import type { HeadOutcome, Sale } from '../../src/server/terms/Terms.ts';
 import * as FixedClock from '../../src/testing/FixedClock.ts';
@@ -33,6 +33,10 @@ export type Stage = {
   readonly outcomes: RequestOutcome[];
   /** What was told of the certificate. */
   readonly troubles: readonly unknown[];
+  /** What was told of upstreams and sales. */
+  readonly events: readonly PaywallEvent[];
+  /** Resolves when that many things have been told. */
+  readonly tells: (count: number) => Promise<readonly PaywallEvent[]>;
   /** Resolves when that many requests are over. */
   readonly over: (count: number) => Promise<readonly RequestOutcome[]>;
   /** Resolves when the gateway has noticed that a client left before its answer was whole. */
@@ -74,11 +78,17 @@ export async function openStage(closing: Closing, options: StageOptions & { read
     outcomes.push(outcome);
     for (const watcher of watchers) watcher();
   };
+  const events = createEvents();
+  const told: PaywallEvent[] = [];
+  events.on((event) => {
+    told.push(event);
+    for (const watcher of watchers) watcher();
+  });
   const random = (length: number) => new Uint8Array(length);
   const troubles: unknown[] = [];
   const onTrouble = (error: unknown) => troubles.push(error);
   const tls = config.tls && (await openCertificates(config.tls, { clock, random, host: config.listen.host, onTrouble }));
-  const gateway = assemble({ config, paywall, clock, events: createEvents(), log, tls });
+  const gateway = assemble({ config, paywall, clock, random, events, log, tls });
   const { url } = await gateway.listen();
   let gone = false;
   const watch = (message: unknown) => {
@@ -109,6 +119,8 @@ export async function openStage(closing: Closing, options: StageOptions & { read
     clock,
     outcomes,
     troubles,
+    events: told,
+    tells: (count) => when(() => told.length >= count, told),
     over: (count) => when(() => outcomes.length >= count, outcomes),
     gone: () => when(() => gone, undefined),
     reload: (next) => gateway.reload(configOf(next)),

@@ -126,7 +126,7 @@ function factsOf(outcome: RequestOutcome): { readonly [name: string]: unknown } 
 const inDetail: ReadonlySet<PaywallEvent['kind']> = new Set(['challenged', 'delivered', 'given', 'left', 'passed', 'refused', 'repeated']);
 
 function levelOf({ kind }: PaywallEvent): LogLevel {
-  if (kind === 'trouble') return 'error';
+  if (kind === 'trouble' || kind === 'left-out') return 'error';
   return inDetail.has(kind) ? 'debug' : 'info';
 }
 
@@ -168,6 +168,8 @@ function showEvent(terminal: Terminal, event: PaywallEvent): void {
     return terminal.note(terminal.tone('bad', `trouble with ${event.what}: ${message}`));
   }
   terminal.data({ ...news, at: time.toISOString() });
+  if (event.kind === 'left-out') return terminal.note(terminal.tone('bad', `left out: ${event.upstream} (${event.why})`));
+  if (event.kind === 'back') return terminal.note(terminal.tone('good', `back: ${event.upstream}`));
   if (event.kind !== 'charged' && event.kind !== 'settled' && event.kind !== 'topped-up') return;
   const amount = Amount.format(event.amountMsat);
   const words = { charged: `+ ${amount}`, settled: `⚡ ${amount} arrived`, 'topped-up': `${amount} for a top-up` };

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { ask, type Closing, closeAll, openStage, openUpstream, valuesOf } from '../../../test/gateway/harness.ts';
 import { mistakesIn } from '../../../test/gateway/mistakes.ts';
-import { createConfig, parseConfig } from '../Config.ts';
+import { parseConfig } from '../Config.ts';
 import { explain, toJson } from '../Explain.ts';
 import { createRewrites } from './createRewrite.ts';
 import { onwardPath, type Rewrite, returningLocation } from './Rewrite.ts';
@@ -162,40 +162,4 @@ describe('on the way', () => {
     const stage = await openStage(closing, { upstream: 1, routes: [{ path: '/a', price: '1 sat' }], service });
     expect(valuesOf((await ask(stage.port, '/b')).lines, 'x-ours')).toEqual([]);
   });
-});
-
-describe('several upstreams', () => {
-  const several = (more: object) => ({ services: [{ name: 'a', routes: [{ path: '/*', price: '1 sat' }], ...more }] });
-
-  test('are completed with every default, and shown', () => {
-    const config = createConfig(several({ upstreams: ['http://x/v1', 'http://y/v1'], health: { path: '/up' } }));
-    expect(config.routes[0]?.group).toMatchObject({
-      balance: 'round-robin',
-      health: { path: '/up', everyMs: 10_000, timeoutMs: 2000, failures: 2, successes: 1 },
-      breaker: { failures: 5, pauseMs: 10_000 },
-      retries: 1,
-    });
-    expect(explain(config)).toMatch(/a -> http:\/\/x\/v1, http:\/\/y\/v1 \(round-robin, /);
-    expect(createConfig(several({ upstream: 'http://x' })).routes[0]?.group).toBeUndefined();
-    expect(createConfig(several({ upstream: 'http://x', breaker: {} })).routes[0]?.group?.upstreams.length).toBe(1);
-  });
-
-  test('no key of theirs is shown', () => {
-    const secret = '-----BEGIN PRIVATE KEY-----hunter2';
-    const upstreams = `[{ url: "https://x", certificate: c.pem, key: "\${KEY}" }, https://y]`;
-    const text = `services: [{ name: a, upstreams: ${upstreams}, routes: [{ path: /, free: true }] }]`;
-    expect(JSON.stringify(toJson(parseConfig(text, { environment: { KEY: secret }, folder: '/srv' })))).not.toMatch(/hunter2/);
-  });
-
-  test.each<[string, object, RegExp]>([
-    ['one and several', { upstream: 'http://x', upstreams: ['http://y'] }, /`upstream` or `upstreams`, not both/],
-    ['none', {}, /`upstream` is missing/],
-    ['none among several', { upstreams: [] }, /`upstreams` has nothing in it/],
-    ['one twice', { upstreams: ['http://x', 'http://x'] }, /http:\/\/x stands here twice/],
-    ['other paths', { upstreams: ['http://x/v1', 'http://y/v2'] }, /have the same path: "\/v1"/],
-    ['a choice of one', { upstream: 'http://x', balance: 'least-busy' }, /nothing to choose/],
-    ['another of one', { upstream: 'http://x', retries: 1 }, /no other to ask/],
-    ['a health of nowhere', { upstream: 'http://x', health: {} }, /`path` is missing/],
-    ['too many tries', { upstreams: ['http://x', 'http://y'], retries: 11 }, /at most 10/],
-  ])('%s is a mistake', (_, more, expected) => expect(() => createConfig(several(more))).toThrow(expected));
 });

@@ -18,7 +18,8 @@ import { createRouter, type Router } from '../Router.ts';
 import type { RequestOutcome, ServedRoute, StepsContext } from '../Steps.ts';
 import type { TimerWheel } from '../TimerWheel.ts';
 import { createUpstreams } from '../upstream/createUpstreams.ts';
-import { createGroups, type GroupedUpstreams } from '../upstream/Group.ts';
+import type { Standing } from '../upstream/group/Group.ts';
+import { createGroups, type GroupedUpstreams } from '../upstream/group/Groups.ts';
 import { createEdge } from './EdgeReply.ts';
 import { createLimiter } from './Limiter.ts';
 
@@ -43,8 +44,8 @@ export type GenerationsOptions = {
   readonly reached: Reached;
   readonly rates: Pick<Rates, 'take'>;
   readonly log: (outcome: RequestOutcome) => void;
-  /** Told when one of several upstreams is found to be away. */
-  readonly onAway: (origin: string, error: unknown) => void;
+  /** Told of each of several upstreams that is left out and comes back. */
+  readonly onStanding: (standing: Standing) => void;
 };
 
 /** One after the other. */
@@ -79,8 +80,8 @@ export function createGenerations(first: GatewayConfig, options: GenerationsOpti
       queueTimeoutMs: timeouts.upstreamQueueMs,
     };
     const name = JSON.stringify([upstreamClient, bounds]);
-    const { clock, timers, onAway } = options;
-    const upstreams = shelves.get(name) ?? createGroups(createUpstreams(upstreamClient, bounds, clock, timers), { clock, timers, onAway });
+    const { clock, timers } = options;
+    const upstreams = shelves.get(name) ?? createGroups(createUpstreams(upstreamClient, bounds, clock, timers), options);
     shelves.set(name, upstreams);
     return { name, upstreams };
   };

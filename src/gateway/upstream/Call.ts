@@ -4,7 +4,7 @@
 
 import type { Timer, TimerTarget } from '../TimerWheel.ts';
 import type { Wire } from '../tunnel/Wire.ts';
-import type { AnswerHandler, Chunk, OnwardRequest, Sending } from '../Upstream.ts';
+import type { AnswerHandler, Chunk, OnwardRequest, Reach, Sending } from '../Upstream.ts';
 import type { AnswerSink } from './ResponseParser.ts';
 
 /** What a call asks of the connection that it is on. */
@@ -71,12 +71,11 @@ export class Call implements Sending, AnswerSink, TimerTarget {
     else this.#queue.leave(this);
   }
 
-  /** @param isUnsent - nothing of the request has gone out */
-  fail(error: Error, isUnsent = false): void {
+  fail(error: Error, reach?: Reach): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#carrier = undefined;
-    this.#handler.onError(error, isUnsent);
+    this.#handler.onError(error, reach);
   }
 
   onTimer(): void {

@@ -11,7 +11,7 @@ import type { OnReadOpts, Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
 import type { Timer, TimerTarget, TimerWheel } from '../TimerWheel.ts';
 import * as Wire from '../tunnel/Wire.ts';
-import type { UpstreamTarget } from '../Upstream.ts';
+import type { Reach, UpstreamTarget } from '../Upstream.ts';
 import { type Call, type Carrier, textBytes } from './Call.ts';
 import { dial } from './dial.ts';
 import { type Piece, shared, takePiece } from './ReadMemory.ts';
@@ -161,7 +161,7 @@ export class Connection implements Carrier, TimerTarget {
     try {
       read = this.#parser.read(bytes, 0, count);
     } catch (error) {
-      return this.#fail(error as Error);
+      return this.#fail(error as Error, 'begun');
     }
     if (this.#isEnded) return;
     if (this.#parser.switchedHead !== undefined) return this.#handOver(this.#parser.switchedHead, bytes.subarray(read, count));
@@ -218,11 +218,11 @@ export class Connection implements Carrier, TimerTarget {
   }
 
   /** What it carries fails with this; so does the connection. */
-  #fail(error: Error): void {
+  #fail(error: Error, reach?: Reach): void {
     const call = this.#call;
     this.#call = undefined;
     this.#end(error);
-    call?.fail(error);
+    call?.fail(error, reach);
   }
 
   #end(error: Error): void {
@@ -234,11 +234,12 @@ export class Connection implements Carrier, TimerTarget {
     this.#call = undefined;
     call?.ride(undefined);
     // The upstream may have closed it while it was free, before it saw the request.
+    const reach = this.#parser.isUntouched ? undefined : 'begun';
     const isStale = this.#isUsed && this.#parser.isUntouched && call?.isRepeatable === true;
     this.#parser.stop();
     this.#socket.destroy();
     this.#owner.onEnded(this, error, isStale ? call : undefined);
-    if (!isStale) call?.fail(error);
+    if (!isStale) call?.fail(error, reach);
   }
 }
 

@@ -42,7 +42,7 @@ export class Pool implements ConnectionOwner, Queue, TimerTarget {
     const connection = this.#takeFree();
     if (connection) connection.carry(call);
     else if (this.#isClosed) call.fail(new Error('the gateway is closing'));
-    else if (this.#waiting.size >= this.#limits.queue) call.fail(busy(), true);
+    else if (this.#waiting.size >= this.#limits.queue) call.fail(busy(), 'unsent');
     else this.#wait(call);
     return call;
   }
@@ -65,7 +65,7 @@ export class Pool implements ConnectionOwner, Queue, TimerTarget {
 
   onWaited(call: Call): void {
     this.leave(call);
-    call.fail(busy(), true);
+    call.fail(busy(), 'unsent');
   }
 
   onOpen(connection: Connection): void {
@@ -142,12 +142,12 @@ export class Pool implements ConnectionOwner, Queue, TimerTarget {
 
   /** Each that waits has a try at a connection; the one that waits longest fails with the first that cannot be had. */
   #onUnopened({ reservedFor }: Connection, error: Error): void {
-    if (reservedFor !== undefined) return reservedFor.fail(error, !reservedFor.isRepeated);
+    if (reservedFor !== undefined) return reservedFor.fail(error, reservedFor.isRepeated ? undefined : 'unsent');
     this.#opening--;
     if (this.#waiting.size <= this.#opening) return;
     for (const call of this.#waiting) {
       this.leave(call);
-      call.fail(error, true);
+      call.fail(error, 'unsent');
       return;
     }
   }

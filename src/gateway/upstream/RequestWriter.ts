@@ -80,7 +80,10 @@ export class BodyWriter {
 
   /** Sends head and body. The head does not wait for a body that is not there yet. */
   start(): void {
+    // It was stopped where another connection was to take it, and took nothing of it.
+    const wasStopped = this.#body.isPaused();
     this.#body.on('data', this.#onData).on('end', this.#onEnd).on('error', this.#onError).on('close', this.#onClose);
+    if (wasStopped) this.#body.resume();
     setImmediate(() => {
       if (!this.#isStopped) this.#flushHead();
     });

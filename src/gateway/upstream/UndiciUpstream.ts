@@ -86,8 +86,8 @@ class Call implements Dispatcher.DispatchHandler, Sending {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
-    const { syscall } = error as NodeJS.ErrnoException;
-    this.#handler.onError(error, syscall === 'connect' || syscall === 'getaddrinfo');
+    // It begins when it has a connection.
+    this.#handler.onError(error, this.#controller === undefined ? 'unsent' : undefined);
   }
 }
 

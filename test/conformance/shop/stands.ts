@@ -28,6 +28,8 @@ export type StandRoute = {
   readonly host?: string;
   readonly path: string;
   readonly upstream: string;
+  /** What the gateway is told instead of it: several that do the same. */
+  readonly group?: object;
   readonly options: RouteOptions;
   /** What else stands at it in the gateway's configuration. */
   readonly more?: object;
@@ -55,27 +57,28 @@ export async function gatewayStand({ paywall, routes, clock, timeoutMs, gateway:
     store: 'memory',
     timeouts: { upstream: `${timeoutMs}ms` },
     ...more,
-    services: Object.entries(Object.groupBy(routes, ({ options, upstream }) => `${options.service ?? 'api'} ${upstream}`)).map(([key, group = []], index) => ({
-      name: key.startsWith('api ') && index > 0 ? `api${index}` : (key.split(' ')[0] as string),
-      upstream: group[0]?.upstream,
-      ...(group[0]?.host === undefined ? {} : { host: group[0].host }),
-      ...(group[0]?.options.capabilities === undefined ? {} : { capabilities: group[0].options.capabilities }),
-      ...Object.fromEntries(group.flatMap(({ options: { terms } }) => (terms?.binds === 'service' ? [[terms.kind, soldByService(terms)]] : []))),
-      routes: group.map(({ methods, path, more: rest = {}, options: { price, title, terms, free, outage, consume } }) => ({
-        path,
-        methods,
-        ...more,
-        ...(title === undefined ? {} : { title }),
-        ...(outage === undefined ? {} : { outage }),
-        ...(consume === undefined ? {} : { consume }),
-        ...(terms?.kind === 'bucket' && terms.binds === 'service' ? {} : { price: typeof price === 'string' ? price : '10 sat' }),
-        ...termsInWords(terms),
-        ...rest,
-        ...(free === undefined
-          ? {}
-          : { free: { requests: free.requests, per: `${free.seconds}s`, ...(free.clients !== undefined && { clients: free.clients }) } }),
-      })),
-    })),
+    services: Object.entries(Object.groupBy(routes, ({ options, upstream, group }) => `${options.service ?? 'api'} ${upstream} ${JSON.stringify(group)}`)).map(
+      ([key, group = []], index) => ({
+        name: key.startsWith('api ') && index > 0 ? `api${index}` : (key.split(' ')[0] as string),
+        ...(group[0]?.group ?? { upstream: group[0]?.upstream }),
+        ...(group[0]?.host === undefined ? {} : { host: group[0].host }),
+        ...(group[0]?.options.capabilities === undefined ? {} : { capabilities: group[0].options.capabilities }),
+        ...Object.fromEntries(group.flatMap(({ options: { terms } }) => (terms?.binds === 'service' ? [[terms.kind, soldByService(terms)]] : []))),
+        routes: group.map(({ methods, path, more: rest = {}, options: { price, title, terms, free, outage, consume } }) => ({
+          path,
+          methods,
+          ...(title === undefined ? {} : { title }),
+          ...(outage === undefined ? {} : { outage }),
+          ...(consume === undefined ? {} : { consume }),
+          ...(terms?.kind === 'bucket' && terms.binds === 'service' ? {} : { price: typeof price === 'string' ? price : '10 sat' }),
+          ...termsInWords(terms),
+          ...rest,
+          ...(free === undefined
+            ? {}
+            : { free: { requests: free.requests, per: `${free.seconds}s`, ...(free.clients !== undefined && { clients: free.clients }) } }),
+        })),
+      }),
+    ),
   });
   // A price that hangs on the request has no place in the file yet; the engine has one.
   const priceOf = (offer: Offer): Offer => {
@@ -86,6 +89,7 @@ export async function gatewayStand({ paywall, routes, clock, timeoutMs, gateway:
     config,
     paywall: { check: (request, target, offer) => paywall.check(request, target, priceOf(offer)), standing: paywall.standing, close: async () => {} },
     clock,
+    random: (length) => new Uint8Array(length),
     events: paywall.events,
     log: log ?? (() => {}),
   });

@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../../../core/Clock.ts';
 import type { TimerTarget, TimerWheel } from '../../TimerWheel.ts';
-import type { AnswerHandler, OnwardRequest, Sending, UpstreamLimits, Upstreams, UpstreamTarget } from '../../Upstream.ts';
+import type { AnswerHandler, OnwardRequest, Reach, Sending, UpstreamLimits, Upstreams, UpstreamTarget } from '../../Upstream.ts';
 import type { Call, Queue } from '../Call.ts';
 import { busy } from '../Pool.ts';
 import { Http2Call } from './Http2Call.ts';
@@ -39,7 +39,7 @@ export class Http2Pool implements SessionOwner, Queue, TimerTarget {
     const session = this.#findRoom();
     if (session) session.carry(call);
     else if (this.#isClosed) call.fail(new Error('the gateway is closing'));
-    else if (this.#waiting.size >= this.#limits.queue) call.fail(busy());
+    else if (this.#waiting.size >= this.#limits.queue) call.fail(busy(), 'unsent');
     else this.#wait(call);
     return call;
   }
@@ -58,7 +58,7 @@ export class Http2Pool implements SessionOwner, Queue, TimerTarget {
 
   onWaited(call: Call): void {
     this.leave(call);
-    call.fail(busy());
+    call.fail(busy(), reachOf(call as Http2Call));
   }
 
   onReady(session: Session): void {
@@ -97,7 +97,7 @@ export class Http2Pool implements SessionOwner, Queue, TimerTarget {
         onHead: (status, headers) => call.onHead(status, headers),
         onChunk: (chunk, release) => call.pass(chunk, release),
         onEnd: (trailers) => call.onEnd(trailers),
-        onError: (error) => call.fail(error),
+        onError: (error, reach) => call.fail(error, reach),
       });
       call.ride({ pause: () => sending.pause(), resume: () => sending.resume(), drop: () => sending.abort(), lend: () => undefined });
     }
@@ -135,7 +135,7 @@ export class Http2Pool implements SessionOwner, Queue, TimerTarget {
   #failWaiting(error: Error, most = Number.POSITIVE_INFINITY): void {
     for (const call of [...this.#waiting].slice(0, most)) {
       this.leave(call);
-      call.fail(error);
+      call.fail(error, reachOf(call));
     }
   }
 
@@ -151,6 +151,11 @@ export class Http2Pool implements SessionOwner, Queue, TimerTarget {
     this.#isSweeping = true;
     this.#timers.after(sweepMs, this);
   }
+}
+
+/** One that waits anew may have been seen. */
+function reachOf(call: Http2Call): Reach | undefined {
+  return call.isRepeated ? undefined : 'unsent';
 }
 
 /** What an upstream takes at once at least, by the recommendation of RFC 9113, section 6.5.2. */
