@@ -205,7 +205,7 @@ function checkName(written: string, side: 'request' | 'response'): void {
 
 function isRefused(name: string): boolean {
   const plain = name.replaceAll('_', '-');
-  return isHopByHop(name) || isOurs(name) || ofMessages.has(plain) || plain.startsWith('sec-websocket-') || plain.startsWith('grpc-');
+  return isOurs(name) || ofMessages.has(plain) || plain.startsWith('sec-websocket-') || plain.startsWith('grpc-');
 }
 
 /** What frames a message, says where it goes, or stands for a sale; beside these, a WebSocket's handshake, and how a call of gRPC ended. */
