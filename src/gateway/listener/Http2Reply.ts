@@ -152,9 +152,9 @@ export class Http2Reply implements Reply {
     const stop = () => {
       if (!stream.readableEnded) stream.close(constants.NGHTTP2_NO_ERROR);
     };
-    // A stream without a body of its own has finished before its head is there.
+    // A stream without a body of its own has finished before its head is there, or, in Node 26, before that has gone out.
     if (this.#isHead) setImmediate(stop);
-    else stream.once('finish', stop);
+    else stream.once('finish', () => setImmediate(stop));
   }
 
   #sendHead(hasTrailers: boolean): void {
