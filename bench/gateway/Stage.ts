@@ -18,10 +18,10 @@ export type Stage = {
 };
 
 /** What may be otherwise than in memory, among clients that are not believed, on invoices made beforehand. */
-export type StageOptions = Partial<Pick<GatewayProgramOptions, 'store' | 'trustsLoad'>> & { readonly onSandbox?: boolean };
+export type StageOptions = Partial<Pick<GatewayProgramOptions, 'store' | 'trustsLoad' | 'metrics'>> & { readonly onSandbox?: boolean };
 
 /** Starts them. */
-export async function openStage({ store = 'memory', trustsLoad = false, onSandbox = false }: StageOptions = {}): Promise<Stage> {
+export async function openStage({ store = 'memory', trustsLoad = false, metrics = false, onSandbox = false }: StageOptions = {}): Promise<Stage> {
   const programs: { readonly stop: () => Promise<void> }[] = [];
   const stop = async () => {
     for (const program of programs.splice(0).reverse()) await program.stop();
@@ -32,7 +32,7 @@ export async function openStage({ store = 'memory', trustsLoad = false, onSandbo
     const master = new Uint8Array(randomBytes(32));
     const sandbox = onSandbox ? await start<SandboxAddress>(new URL('./sandboxProgram.ts', import.meta.url), undefined) : undefined;
     if (sandbox) programs.push(sandbox);
-    const options: GatewayProgramOptions = { upstreamPort: upstream.ready.port, master, store, trustsLoad, sandbox: sandbox?.ready };
+    const options: GatewayProgramOptions = { upstreamPort: upstream.ready.port, master, store, trustsLoad, metrics, sandbox: sandbox?.ready };
     const gateway = await start<{ readonly port: number }>(new URL('./gatewayProgram.ts', import.meta.url), options, { nodeArguments: ['--expose-gc'] });
     programs.push(gateway);
     const load = await startLoad();

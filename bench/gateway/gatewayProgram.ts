@@ -30,6 +30,8 @@ export type GatewayProgramOptions = {
   readonly trustsLoad: boolean;
   /** Has invoices made by it. */
   readonly sandbox: SandboxAddress | undefined;
+  /** Counts for Prometheus; default: not. */
+  readonly metrics?: boolean | undefined;
   /** Default: our own. */
   readonly upstreamClient?: 'farebox' | 'undici' | undefined;
   /** Default: HTTP/1.1. */
@@ -92,7 +94,7 @@ const counted = [
   { path: paths.leased, methods: 'GET', price: '10 sat', terms: { bucket: 1_000_000_000 }, leased: 100 },
 ];
 
-function configFor({ upstreamPort, trustsLoad, store, upstreamClient = 'farebox', upstreamKind }: GatewayProgramOptions) {
+function configFor({ upstreamPort, trustsLoad, store, upstreamClient = 'farebox', upstreamKind, metrics = false }: GatewayProgramOptions) {
   const counts = store !== 'none';
   const routes = [
     { path: paths.free, methods: 'GET', free: true },
@@ -110,6 +112,7 @@ function configFor({ upstreamPort, trustsLoad, store, upstreamClient = 'farebox'
     ...(counts ? {} : { store: 'none' }),
     trustedProxies: trustsLoad ? ['127.0.0.1'] : [],
     limits: { connections: 12_000, invoicesPerClientPerMinute: 1_000_000_000, invoicesPerMinute: 1_000_000_000 },
+    ...(metrics && { metrics: { listen: '127.0.0.1:0' } }),
     services: [{ name: 'bench', upstream, routes }],
   });
 }
