@@ -1,6 +1,6 @@
 /**
- * `.ci/run [suite…]`: every suite that this machine can run, counted together: one after the other, and beside them, one after the other too, those
- * that wait most of their time. What a suite says stands together, when it is over.
+ * `.ci/run [suite…]`: every suite that this machine can run, counted together: first, one after the other, those that fill the machine, then the
+ * others in two rows, which run at the same time. What a suite says stands together, when it is over.
  *
  * Ends with one line, `N passed, N failed, N skipped`, and fails when any failed. A suite that cannot run says why and counts as skipped. Leaves
  * nothing behind: each program runs in a process group that is ended with it, each temporary folder is removed. Plain JavaScript for Node 18 and later.
@@ -21,12 +21,15 @@ const groups = new Set();
 
 /**
  * Every suite, in order, one entry each. `run` answers counts, or throws {@link Skip}, and is given what to say something by; `unless` the machine's
- * own Node covers it already; `waits`: for blocks and other programs, most of the time, so that it runs beside those that compute.
+ * own Node covers it already; `fills`: works on every core, and runs alone; `waits`: for blocks and for programs of others, most of its time, and runs
+ * beside those that are neither.
  */
 const suites = [
-  { name: 'test', what: 'npm test, on the Node of this machine', run: () => runTests(machine, [findNpm(), 'test', '--']) },
-  { name: 'check', what: 'npm run check', run: () => runCounted('check') },
-  { name: 'attacks', what: 'npm run attacks: every attack tried, every defence taken out', run: () => runCounted('attacks') },
+  { name: 'test', what: 'npm test, on the Node of this machine', run: () => runTests(machine, [findNpm(), 'test', '--']), fills: true },
+  { name: 'check', what: 'npm run check', run: () => runCounted('check'), fills: true },
+  { name: 'attacks', what: 'npm run attacks: every attack tried, every defence taken out', run: () => runCounted('attacks'), fills: true },
+  { name: 'test-22', what: 'the tests on the oldest Node that we promise', run: async () => runTests(await fetchOther('22.19.0')), fills: true },
+  { name: 'test-26', what: 'the tests on Node 26', unless: /^26\./, run: async () => runTests(await fetchOther('26')), fills: true },
   { name: 'crash', what: 'npm run crash: a kill at every crash point, and 2,000 sales with faults and kills', run: () => runCounted('crash') },
   { name: 'lnd', what: 'npm run e2e:lnd: real lnd nodes with channels, built here', run: runNodes, waits: true },
   { name: 'h2spec', what: 'npm run e2e:h2spec: the conformance tests of HTTP/2, built here, in the clear and over TLS', run: runH2spec },
@@ -43,8 +46,6 @@ const suites = [
   },
   { name: 'start', what: 'npm start -- --once in a fresh clone, on the Node of this machine', run: (say) => runStart(machine, say) },
   { name: 'start-24', what: 'npm start -- --once in a fresh clone, on Node 24', unless: /^24\./, run: async (say) => runStart(await fetchOther('24'), say) },
-  { name: 'test-22', what: 'the tests on the oldest Node that we promise', run: async () => runTests(await fetchOther('22.19.0')) },
-  { name: 'test-26', what: 'the tests on Node 26', unless: /^26\./, run: async () => runTests(await fetchOther('26')) },
   { name: 'package', what: 'build, pack, install the package elsewhere, import every door', run: runPackage },
 ];
 
@@ -357,7 +358,8 @@ async function main(named) {
       for (const key of Object.keys(sum)) sum[key] += counts[key];
     }
   };
-  await Promise.all([runAll(chosen.filter(({ waits }) => !waits)), runAll(chosen.filter(({ waits }) => waits))]);
+  await runAll(chosen.filter(({ fills }) => fills));
+  await Promise.all([runAll(chosen.filter(({ fills, waits }) => !fills && !waits)), runAll(chosen.filter(({ waits }) => waits))]);
   console.log(`\n${sum.passed} passed, ${sum.failed} failed, ${sum.skipped} skipped`);
   return sum.failed === 0 ? 0 : 1;
 }
