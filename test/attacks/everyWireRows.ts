@@ -4,6 +4,7 @@
  *
  * Methods are tried there alone: a call of gRPC is always a POST, and a WebSocket a GET.
  */
+import type { Http2ServerRequest } from 'node:http2';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type Closing, closeAll, openStage, recordSale, sellWith } from '../gateway/harness.ts';
 import { certificates, writeCertificates } from '../gateway/matrix.ts';
@@ -13,25 +14,36 @@ import { askerOf, everyWire, openWireShop } from './everyWire.ts';
 const closing: Closing = [];
 afterEach(() => closeAll(closing));
 
+/** Row 4. */
+export function testRoutesOnEveryWire(): void {
+  test.each(everyWire)('%s: what was bought cheaply opens nothing dear, on another route or another host', async (wire) => {
+    const routes = [
+      { path: '/cheap/*', price: '1 sat', terms: { pass: '1h' } },
+      { path: '/dear', price: '900 sat' },
+      { path: '/each/*', price: '2 sat' },
+    ];
+    const services = [
+      { name: 'api', routes },
+      { name: 'tenant', host: 'dear.test', routes: [{ path: '/*', price: '900 sat' }] },
+    ];
+    const shop = await openWireShop(closing, wire, { services });
+    const authorization = await shop.buy('/cheap/x');
+    expect((await shop.ask('/cheap/y', { headers: { authorization } })).status).toBe(200);
+    expect((await shop.ask('/dear', { headers: { authorization } })).status).toBe(402);
+    for (const host of ['dear.test', 'DEAR.test', 'dear.test.', 'dear.test:80'])
+      expect([host, (await shop.ask('/cheap/x', { host, headers: { authorization } })).status]).toEqual([host, 402]);
+    // Bought by the request, one path is not another one, though both are sold alike.
+    const one = await shop.buy('/each/x');
+    expect((await shop.ask('/each/y', { headers: { authorization: one } })).status).toBe(402);
+    expect(shop.upstream.seen.map(({ path }) => path)).toEqual(['/cheap/y']);
+  });
+}
+
 /** Something dear below something cheap, of another service: a pass within one would open both, and is refused. */
 const shelves = [
   { name: 'cheap', routes: [{ path: '/deep/*', price: '1 sat', terms: { pass: '1h' } }] },
   { name: 'dear', routes: [{ path: '/deep/dear', price: '900 sat' }] },
 ];
-
-/** Row 4. */
-export function testRoutesOnEveryWire(): void {
-  test.each(everyWire)('%s: what was bought cheaply opens nothing dear, on another route or another host', async (wire) => {
-    const services = [...shelves, { name: 'tenant', host: 'dear.test', routes: [{ path: '/*', price: '900 sat' }] }];
-    const shop = await openWireShop(closing, wire, { services });
-    const authorization = await shop.buy('/deep/x');
-    expect((await shop.ask('/deep/y', { headers: { authorization } })).status).toBe(200);
-    expect((await shop.ask('/deep/dear', { headers: { authorization } })).status).toBe(402);
-    for (const host of ['dear.test', 'DEAR.test', 'dear.test.', 'dear.test:80'])
-      expect([host, (await shop.ask('/deep/x', { host, headers: { authorization } })).status]).toEqual([host, 402]);
-    expect(shop.upstream.seen.map(({ path }) => path)).toEqual(['/deep/y']);
-  });
-}
 
 /** Spellings of `/deep/dear`; all others are tried where the row is. */
 const spellings = [
@@ -139,13 +151,16 @@ export function testCertificatesOnEveryWire(): void {
       const ca = `${writeCertificates(closing)}/ca.pem`;
       for (const certificate of ['selfSigned', 'otherHost', 'expired'] as const) {
         let asked = 0;
+        const answer = (_: unknown, response: { end: () => unknown }) => {
+          asked++;
+          response.end();
+        };
+        const letIn = ({ stream }: Http2ServerRequest) => {
+          asked++;
+          stream.respond({ ':status': 200 });
+        };
         const options = { key: certificates.serverKey, cert: certificates[certificate], settings: { enableConnectProtocol: true } };
-        const port = await openSecureServer(
-          closing,
-          options,
-          () => asked++,
-          () => asked++,
-        );
+        const port = await openSecureServer(closing, options, answer, letIn);
         const sale = recordSale();
         const stage = await openStage(closing, {
           upstream: 0,
