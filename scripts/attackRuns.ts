@@ -11,8 +11,8 @@ import type { Ask, TestOutcome } from './attackVitest.ts';
 /** A copy of the project that can be broken. */
 export type Copy = {
   readonly root: string;
-  /** Runs a test of it, by its path below the root; `bail`: no further than to the first test that fails. */
-  readonly run: (test: string, bail?: boolean) => Promise<TestOutcome>;
+  /** Runs a test file of it, by its path below the root; `name`: that test of it alone; `bail`: no further than to the first test that fails. */
+  readonly run: (test: string, part?: { readonly name?: string | undefined; readonly bail?: boolean }) => Promise<TestOutcome>;
   /** Says which files have been changed: what was loaded of them is loaded again. */
   readonly touch: (paths: readonly string[]) => void;
   readonly remove: () => void;
@@ -74,11 +74,11 @@ export function createCopy(root: string, modules = join(root, 'node_modules')): 
     touch: (paths) => {
       for (const path of paths) touched.add(path);
     },
-    run: async (test, bail = false) => {
+    run: async (test, { name, bail = false } = {}) => {
       runner ??= startRunner(copy);
       const changed = [...touched];
       touched.clear();
-      const outcome = await runner.ask({ test, changed, bail });
+      const outcome = await runner.ask({ test, changed, name, bail });
       // What did not end, or died, is not asked again.
       if (outcome === undefined) {
         const output = runner.stop();
@@ -94,7 +94,12 @@ export function createCopy(root: string, modules = join(root, 'node_modules')): 
   };
 }
 
-/** Takes a defence out, runs the row's test, and puts the defence back. */
+/** The full name of the test that must turn red, where the patch names one: its first line, `Turns red: gateway > is paid once`. */
+export function namedBy(root: string, patch: string): string | undefined {
+  return /^Turns red: (.+)\n/.exec(readFileSync(join(root, patch), 'utf8'))?.[1];
+}
+
+/** Takes a defence out, runs the test that the patch names, or all of the row's, and puts the defence back. */
 export async function tryPatch(copy: Copy, stem: string, patch: string): Promise<PatchOutcome> {
   const targets = targetsOf(readFileSync(join(copy.root, patch), 'utf8'));
   const strays = targets.filter((path) => !path.startsWith('src/'));
@@ -102,20 +107,20 @@ export async function tryPatch(copy: Copy, stem: string, patch: string): Promise
   const applied = await git(copy, ['apply', '--whitespace=nowarn', patch]);
   if (applied.code !== 0) return failure(`no longer applies: write it again for the source as it is now\n${applied.output}`);
   copy.touch(targets);
-  const outcome = await judge(copy, stem);
+  const outcome = await judge(copy, stem, namedBy(copy.root, patch));
   const undone = await git(copy, ['apply', '--whitespace=nowarn', '--reverse', patch]);
   if (undone.code !== 0) throw new Error(`${patch} could not be undone\n${undone.output}`);
   copy.touch(targets);
   return outcome;
 }
 
-async function judge(copy: Copy, stem: string): Promise<PatchOutcome> {
+async function judge(copy: Copy, stem: string, name: string | undefined): Promise<PatchOutcome> {
   const test = testOf(stem);
-  let outcome = await copy.run(test, true);
+  let outcome = await copy.run(test, { name, bail: true });
   // The first test that failed may have failed in another way than the next.
-  if (outcome.kind === 'red' && !outcome.asserted) outcome = await copy.run(test);
+  if (outcome.kind === 'red' && !outcome.asserted && name === undefined) outcome = await copy.run(test);
   if (outcome.kind === 'broken') return failure(`breaks the program instead of taking a defence out\n${outcome.message}`);
-  if (outcome.kind === 'green') return failure(`turns nothing red: ${outcome.tests} tests passed without the defence`);
+  if (outcome.kind === 'green') return failure(`turns nothing red: ${name === undefined ? `${outcome.tests} tests` : `"${name}"`} passed without the defence`);
   if (!outcome.asserted) return failure(`fails the test in no assertion: ${outcome.test}\n${outcome.message}`);
   return { kind: 'red', test: outcome.test };
 }

@@ -12,6 +12,8 @@ export type Ask = {
   /** Paths below the copy's folder. */
   readonly test: string;
   readonly changed: readonly string[];
+  /** The full name of the one test of it to run, such as `gateway > is paid once`; undefined: all of them. */
+  readonly name?: string | undefined;
   /** Stop at the first test that fails. */
   readonly bail: boolean;
 };
@@ -37,14 +39,18 @@ process.on('message', (ask: Ask) => {
 });
 process.send?.('ready');
 
-async function run({ test, changed, bail }: Ask): Promise<TestOutcome> {
+async function run({ test, changed, name, bail }: Ask): Promise<TestOutcome> {
   for (const file of changed) vitest.invalidateFile(join(root, file));
   for (const each of [vitest, ...vitest.projects]) each.config.bail = bail ? 1 : 0;
-  const specifications = (await vitest.globTestSpecifications([test])).filter(({ moduleId }) => moduleId === join(root, test));
-  if (specifications.length === 0) return { kind: 'broken', message: `there is no ${test}` };
-  const { testModules } = await vitest.runTestSpecifications(specifications, false);
+  const specification = (await vitest.globTestSpecifications([test])).find(({ moduleId }) => moduleId === join(root, test));
+  if (specification === undefined) return { kind: 'broken', message: `there is no ${test}` };
+  specification.testNames = name === undefined ? undefined : [name];
+  const { testModules } = await vitest.runTestSpecifications([specification], false);
   const found = testModules.find(({ moduleId }) => moduleId === join(root, test));
-  return found ? outcomeOf(found) : { kind: 'broken', message: 'it did not run' };
+  if (found === undefined) return { kind: 'broken', message: 'it did not run' };
+  const outcome = outcomeOf(found);
+  const isThere = name === undefined || [...found.children.allTests()].some(({ fullName }) => fullName === name);
+  return outcome.kind === 'broken' && !isThere && found.ok() ? { kind: 'broken', message: `there is no test "${name}"` } : outcome;
 }
 
 function outcomeOf(module: TestModule): TestOutcome {

@@ -14,10 +14,15 @@ const lock = `export function opens(key: string): boolean {
   return true;
 }
 `;
-const thief = `import { expect, test } from 'vitest';
+const thief = `import { describe, expect, test } from 'vitest';
 import { opens } from '../../src/lock.ts';
-test('a stranger does not open it', () => {
-  expect(opens('a wire')).toBe(false);
+describe('a door', () => {
+  test('its owner opens it', () => {
+    expect(opens('ours')).toBe(true);
+  });
+  test('a stranger does not open it', () => {
+    expect(opens('a wire')).toBe(false);
+  });
 });
 `;
 
@@ -32,10 +37,19 @@ const patches = {
   b: patchOf(head.replace('ours', 'theirs'), head.replace("key !== 'ours'", 'false')),
   c: patchOf(head, head.replace("'ours'", "'ours' && key !== 'mine'")),
   d: patchOf(head, head.replace("if (key !== 'ours')", 'if (((')),
-  e: patchOf(head, head.replace("if (key !== 'ours')", "if (key === 'a wire') throw new Error('no'); else")),
+  e: patchOf(head, head.replace("if (key !== 'ours')", "if (key === 'a wire') throw new Error('no'); else if (key !== 'ours')")),
   f: patchOf(head, head.replace('export function opens', 'export function isOpen')),
-  g: patchOf("import { expect, test } from 'vitest';\n", "import { expect, test as it } from 'vitest';\n", `test/attacks/${stem}.test.ts`),
+  h: `Turns red: a door > a stranger does not open it\n${patchOf(head, head.replace("key !== 'ours'", 'false'))}`,
+  i: `Turns red: a door > its owner opens it\n${patchOf(head, head.replace("key !== 'ours'", 'false'))}`,
+  j: `Turns red: a window > a stranger does not open it\n${patchOf(head, head.replace("key !== 'ours'", 'false'))}`,
+  g: patchOf("import { describe, expect, test } from 'vitest';\n", "import { describe, expect, test as it } from 'vitest';\n", `test/attacks/${stem}.test.ts`),
 } as const;
+
+const strange = {
+  '02-nothing': "test.skip('nothing', () => {});",
+  '04-crash': "test('crash', () => process.kill(process.ppid, 'SIGKILL'));",
+  '05-order': "let first = 0;\ntest('one', () => void first++);\ntest('two', () => expect(first).toBe(1));",
+};
 
 let project: string;
 let copy: Copy;
@@ -49,9 +63,11 @@ beforeAll(() => {
   write('package.json', '{ "type": "module" }\n');
   write('src/lock.ts', lock);
   write(testOf(stem), thief);
-  write('test/attacks/vitest.config.ts', readFileSync(join(ours, 'test', 'attacks', 'vitest.config.ts'), 'utf8'));
+  for (const name of ['vitest.config.ts', 'backwards.ts']) write(`test/attacks/${name}`, readFileSync(join(ours, 'test', 'attacks', name), 'utf8'));
   for (const [letter, patch] of Object.entries(patches)) write(`test/attacks/${stem}.${letter}.patch`, patch);
   copy = createCopy(project, join(ours, 'node_modules'));
+  // In the copy alone, whose files are looked for once: they belong to no row.
+  for (const [each, text] of Object.entries(strange)) writeFileSync(join(copy.root, testOf(each)), `import { expect, test } from 'vitest';\n${text}\n`);
 });
 
 afterAll(() => {
@@ -63,12 +79,19 @@ const attempt = (letter: keyof typeof patches) => tryPatch(copy, stem, join('tes
 
 describe('a patch', () => {
   test('that takes the defence out turns the test red, by its name', async () => {
-    expect(await attempt('a')).toEqual({ kind: 'red', test: 'a stranger does not open it' });
+    expect(await attempt('a')).toEqual({ kind: 'red', test: 'a door > a stranger does not open it' });
+  });
+
+  test('runs the test that it names, and no other', async () => {
+    expect(await attempt('h')).toEqual({ kind: 'red', test: 'a door > a stranger does not open it' });
+    expect(await copy.run(testOf(stem), { name: 'a door > its owner opens it' })).toEqual({ kind: 'green', tests: 1 });
   });
 
   test.each([
     ['b', 'no longer applies', 'patch does not apply'],
-    ['c', 'turns nothing red', '1 tests passed'],
+    ['c', 'turns nothing red', '2 tests passed'],
+    ['i', 'turns nothing red', '"a door > its owner opens it" passed'],
+    ['j', 'breaks the program', 'there is no test "a window > a stranger does not open it"'],
     ['d', 'breaks the program', 'lock.ts'],
     ['e', 'fails the test in no assertion', 'a stranger does not open it'],
     ['f', 'fails the test in no assertion', 'is not a function'],
@@ -83,18 +106,23 @@ describe('a patch', () => {
   test('is undone, whatever came of it', async () => {
     expect(readFileSync(join(copy.root, 'src', 'lock.ts'), 'utf8')).toBe(lock);
     expect(readFileSync(join(project, 'src', 'lock.ts'), 'utf8')).toBe(lock);
-    expect(await copy.run(testOf(stem))).toEqual({ kind: 'green', tests: 1 });
+    expect(await copy.run(testOf(stem))).toEqual({ kind: 'green', tests: 2 });
   });
 });
 
 test('a file in which no test runs is broken, and so is one that is not there', async () => {
-  writeFileSync(join(copy.root, testOf('02-nothing')), "import { test } from 'vitest';\ntest.skip('nothing', () => {});\n");
-  for (const each of ['02-nothing', '03-absent']) expect((await copy.run(testOf(each))).kind).toBe('broken');
+  expect(await copy.run(testOf('02-nothing'))).toEqual({ kind: 'broken', message: 'no test ran' });
+  expect(await copy.run(testOf('03-absent'))).toEqual({ kind: 'broken', message: `there is no ${testOf('03-absent')}` });
+});
+
+test('a test that needs another one before it is red', async () => {
+  const outcome = await copy.run(testOf('05-order'));
+  expect(outcome, JSON.stringify(outcome)).toMatchObject({ kind: 'red', test: 'two' });
 });
 
 test('a run that ends the process is broken, and the next one starts anew', async () => {
-  writeFileSync(join(copy.root, testOf('04-crash')), "import { test } from 'vitest';\ntest('crash', () => process.kill(process.ppid, 'SIGKILL'));\n");
-  expect((await copy.run(testOf('04-crash'))).kind).toBe('broken');
+  const outcome = await copy.run(testOf('04-crash'));
+  expect([outcome.kind, outcome.kind === 'broken' && outcome.message.split('\n')[0]]).toEqual(['broken', 'the run did not end']);
   expect((await copy.run(testOf(stem))).kind).toBe('green');
 });
 
@@ -116,7 +144,7 @@ describe('the table', () => {
 
   test('is whole', () => {
     expect(checkTable(project, whole, 2)).toEqual([]);
-    expect(patchesOf(project, stem).length).toBe(7);
+    expect(patchesOf(project, stem).length).toBe(10);
   });
 
   test.each([

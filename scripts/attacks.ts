@@ -7,14 +7,19 @@
  *     05-path-tricks.patch        takes the defence out, as a careless hand might: a small unified diff against src
  *     05-path-tricks.a.patch      where a row has several defences, a patch each (.a, .b, …), each of which must turn the test red
  *
- * A patch is applied by `git apply` to a copy of the project, from its root (`--- a/src/…`, `+++ b/src/…`). Red means that a test of that file
- * failed in an assertion: a patch that does not apply, or breaks the load, or turns nothing red, is a failure of its own.
+ * A patch is applied by `git apply` to a copy of the project, from its root (`--- a/src/…`, `+++ b/src/…`). Its first line names the test that
+ * must turn red, in full: `Turns red: gateway > is paid once`; it runs alone. Red means that it failed in an assertion: a patch that does not apply,
+ * or breaks the load, or does not turn that test red, is a failure of its own. Where the line is missing, the row's tests run one after the other
+ * until one fails, which takes ten times as long; `--name` writes the line then.
+ *
+ * As they are, the tests of a row run from the last to the first, so that none is green only behind another (`test/attacks/backwards.ts`).
  *
  * The last line counts: a row that is defended, and a patch that turns its test red, pass; rows that wait count as nothing.
  */
-import { basename, dirname } from 'node:path';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { lastRow, type Row, rows } from '../test/attacks/rows.ts';
-import { type Copy, checkTable, createCopy, type PatchOutcome, patchesOf, testOf, tryPatch } from './attackRuns.ts';
+import { type Copy, checkTable, createCopy, namedBy, type PatchOutcome, patchesOf, testOf, tryPatch } from './attackRuns.ts';
 import type { TestOutcome } from './attackVitest.ts';
 
 const root = dirname(import.meta.dirname);
@@ -24,7 +29,15 @@ const atOnce = 2;
 /** A row with what came of it. */
 type Tried = { readonly row: Row; readonly defended: TestOutcome; readonly patches: ReadonlyMap<string, PatchOutcome> };
 
-const named = process.argv.slice(2).map(Number);
+const options = process.argv.slice(2).filter((word) => word.startsWith('-'));
+const named = process.argv
+  .slice(2)
+  .filter((word) => !word.startsWith('-'))
+  .map(Number);
+if (options.some((option) => option !== '--name')) {
+  console.error('There is one option: --name, which writes into patches that name no test which one noticed.');
+  process.exit(2);
+}
 if (named.some((row) => !rows.some((one) => one.row === row))) {
   console.error(`Rows are numbers from 1 to ${lastRow}.`);
   process.exit(2);
@@ -60,6 +73,7 @@ async function tryAll(all: readonly Row[]): Promise<readonly Tried[]> {
   await share(patches, async (copy, { stem, patch }) => {
     const outcome = await tryPatch(copy, stem, patch);
     outcomes.set(patch, outcome);
+    if (outcome.kind === 'red' && options.includes('--name') && namedBy(root, patch) === undefined) nameTest(patch, outcome.test);
     console.log(`  ${basename(patch)}: ${outcome.kind === 'red' ? `noticed by "${outcome.test}"` : 'FAILED'}`);
   });
   console.log(`${patches.length} patches, each on its own: ${seconds(patchedAt)} s\n`);
@@ -71,6 +85,11 @@ async function tryAll(all: readonly Row[]): Promise<readonly Tried[]> {
     });
     return [{ row, defended: defended.get(row.test) ?? { kind: 'broken', message: 'it did not run' }, patches: new Map(patches) }];
   });
+}
+
+function nameTest(patch: string, test: string): void {
+  const path = join(root, patch);
+  writeFileSync(path, `Turns red: ${test}\n${readFileSync(path, 'utf8')}`);
 }
 
 /** Hands things to the copies, the next one to whichever is free. */

@@ -8,6 +8,7 @@ import { pass } from '../../src/server/terms/Pass.ts';
 import { masterKey, type Shop } from '../conformance/shop/shop.ts';
 import type { StandRoute } from '../conformance/shop/stands.ts';
 import type { Upstream } from '../conformance/shop/upstream.ts';
+import { testRoutesOnEveryWire } from './everyWireRows.ts';
 import { askRaw, auth, codeOf, enter, expectRefused, expectServed, narrowed, path, standing, wires } from './thief.ts';
 
 const elsewhere = { status: 402, code: 'CREDENTIAL_WRONG_SERVICE' } as const;
@@ -316,3 +317,5 @@ describe('the gateway’s own kinds of routes', () => {
 function buyAt(shop: Shop, host: string) {
   return shop.buy('/data', { headers: { host } });
 }
+
+describe('on every protocol', testRoutesOnEveryWire);

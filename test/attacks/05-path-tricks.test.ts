@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { pass } from '../../src/server/terms/Pass.ts';
 import type { StandRoute } from '../conformance/shop/stands.ts';
 import type { Upstream } from '../conformance/shop/upstream.ts';
+import { testPathsOnEveryWire } from './everyWireRows.ts';
 import { askRaw, auth, codeOf, enter, mintWith, standing, wires } from './thief.ts';
 
 /** A cheap prefix with something dear below it, and a pass beside it. Each route has an upstream path of its own, which tells what ran. */
@@ -340,3 +341,5 @@ describe('routes that only a gateway has', () => {
     for (const target of ['/api', '/api/../a', '/api/..%2fa', '/API/a']) expect((await askRaw(shop, target)).status, target).toBeGreaterThanOrEqual(400);
   });
 });
+
+describe('on every protocol', testPathsOnEveryWire);

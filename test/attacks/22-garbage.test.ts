@@ -15,6 +15,7 @@ import { createRootKeys } from '../../src/server/RootKeys.ts';
 import { type Bought, masterKey, type Shop, type ShopName } from '../conformance/shop/shop.ts';
 import { type Closing, closeAll } from '../gateway/harness.ts';
 import { testGarbageCalls } from './calls.ts';
+import { testGarbageOnEveryWire } from './everyWireRows.ts';
 import { enter, path, wires } from './thief.ts';
 
 const ours = createRootKeys({ masters: [masterKey], network: 'sandbox', realm: 'test' });
@@ -169,3 +170,5 @@ describe('calls of gRPC', () => {
   afterEach(() => closeAll(closing));
   testGarbageCalls(closing);
 });
+
+describe('on every protocol', testGarbageOnEveryWire);

@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest';
 import type { Receiver } from '../../src/lightning/Lightning.ts';
 import type { PaywallOptions } from '../../src/server/PaywallOptions.ts';
 import type { Ask, Shop } from '../conformance/shop/shop.ts';
+import { testStrangersOnEveryWire } from './everyWireRows.ts';
 import { isFar } from './stores.ts';
 import { enter, path, wires } from './thief.ts';
 
@@ -178,3 +179,5 @@ describe('a gateway that bounds requests', () => {
     expect(asked().length).toBe(before);
   });
 });
+
+describe('on every protocol', testStrangersOnEveryWire);

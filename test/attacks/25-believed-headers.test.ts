@@ -6,6 +6,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import type { Shop } from '../conformance/shop/shop.ts';
 import type { StandRoute } from '../conformance/shop/stands.ts';
 import { ask, type Closing, closeAll, openStage, openUpstream, recordSale, type Seen, sellWith, valuesOf } from '../gateway/harness.ts';
+import { testHeadersOnEveryWire } from './everyWireRows.ts';
 import { auth, enter, path, wires } from './thief.ts';
 
 const closing: Closing = [];
@@ -213,3 +214,5 @@ test('an id that a stranger gives his request is nobody’s: what is logged and 
   expect(upstream.seen[0]?.lines.filter(([name]) => /^x[-_]request[-_]id$/i.test(name))).toEqual([['X-Request-Id', requestId]]);
   expect(valuesOf(answer.lines, 'x-request-id')).toEqual([requestId]);
 });
+
+describe('on every protocol', testHeadersOnEveryWire);

@@ -9,6 +9,7 @@ import { connect, createServer as createTlsServer, getCACertificates, setDefault
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { ask, type Closing, closeAll, openStage, portOf, recordSale, sellWith } from '../gateway/harness.ts';
 import { openSecureServer } from '../gateway/secure.ts';
+import { testCertificatesOnEveryWire } from './everyWireRows.ts';
 import { codeOf } from './thief.ts';
 
 type Certificates = {
@@ -180,3 +181,5 @@ test('the switch in the environment does work, for whoever does not ask for veri
   turnOff();
   expect(await tryOnce()).toBe('trusted');
 });
+
+describe('on every protocol', testCertificatesOnEveryWire);

@@ -9,6 +9,7 @@ export default defineConfig({
   test: {
     include: ['test/attacks/*.test.ts'],
     pool: 'forks',
+    runner: './test/attacks/backwards.ts',
     // Without its defence a test may wait for what never comes; what counts is an assertion, and those come soon.
     testTimeout: 30_000,
     hookTimeout: 20_000,

@@ -1,5 +1,5 @@
 /**
- * Every protocol in, every protocol out: bodies by their hashes, and trailers, through the gateway between servers and clients that are not
+ * Every protocol in, every protocol out: bodies by their hashes, trailers, and WebSockets, through the gateway between servers and clients that are not
  * ours. A paid request goes the same way as a free one.
  */
 import { join } from 'node:path';
@@ -7,7 +7,19 @@ import * as grpc from '@grpc/grpc-js';
 import { afterEach, describe, expect, test } from 'vitest';
 import { askOne, collect, follow, openStub, openTranslator } from '../gateway/grpc.ts';
 import { type Closing, closeAll, letThrough, openStage, recordSale, sellWith } from '../gateway/harness.ts';
-import { certificates, expected, kinds, openClientOf, openUpstreamBy, protocols, writeCertificates } from '../gateway/matrix.ts';
+import {
+  certificates,
+  expected,
+  hashOf,
+  kinds,
+  long,
+  openClientOf,
+  openUpstreamBy,
+  openWebSocketOf,
+  protocols,
+  sendBack,
+  writeCertificates,
+} from '../gateway/matrix.ts';
 
 const closing: Closing = [];
 afterEach(() => closeAll(closing));
@@ -31,6 +43,17 @@ describe.each(protocols)('in %s', (into) => {
         if (sale === undefined) continue;
         await stage.over(4);
         expect(sale.told.filter((told) => told === 'end delivered')).toHaveLength(4);
+      }
+    });
+
+    test('upgrade', async () => {
+      const folder = writeCertificates(closing);
+      const upstream = await openUpstreamBy(closing, out, join(folder, 'ca.pem'));
+      for (const sale of [undefined, recordSale()]) {
+        const stage = await openGateway(into, upstream, folder, sale ? sellWith(sale) : letThrough);
+        const back = await sendBack(await openWebSocketOf(closing, into, stage.port));
+        expect(back).toEqual({ hash: hashOf(long), texts: ['first', 'last'], closed: ['4001', 'bye'] });
+        if (sale !== undefined) expect(await sale.hears(/^end/)).toBe('end delivered');
       }
     });
   });

@@ -4,19 +4,23 @@
  *
  *     GET /plain     a few bytes            POST /up      takes a long body, answers with its hash
  *     GET /down      a long body            POST /both    sends a long body back as it comes
+ *
+ * Whoever asks for a WebSocket, anywhere, gets every message back.
  */
 import { createHash, type Hash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { type ClientHttp2Session, connect, createServer as createHttp2Server } from 'node:http2';
+import { type ClientHttp2Session, connect, createServer as createHttp2Server, type Http2ServerRequest } from 'node:http2';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { Agent, request as ask } from 'undici';
+import { WebSocket, WebSocketServer } from 'ws';
 import type { Closing } from './harness.ts';
 import { openSecureServer } from './secure.ts';
+import { speakOn } from './tunnels.ts';
 
 /** How a request comes in, or goes out. `h2`: over TLS; `h2c`: in the clear. */
 export type Protocol = 'h1' | 'h2' | 'h2c';
@@ -87,14 +91,28 @@ async function answer(request: Incoming, response: Outgoing): Promise<void> {
   response.end();
 }
 
+/** Over HTTP/2, WebSockets are asked for by CONNECT, which a server has to say that it takes. */
+const settings = { enableConnectProtocol: true };
+
+function letIn({ stream }: Http2ServerRequest): void {
+  stream.respond({ ':status': 200 });
+  echo(speakOn(stream, true));
+}
+
+function echo(socket: WebSocket): void {
+  socket.on('error', () => {}).on('message', (data, isBinary) => socket.send(data, { binary: isBinary }));
+}
+
 /** Starts an upstream; the answer is how the configuration names it. `ca`: the file of whom to believe. */
 export async function openUpstreamBy(closing: Closing, protocol: Protocol, ca: string): Promise<object | string> {
   const listener = (request: Incoming, response: Outgoing) => void answer(request, response).catch(() => {});
   if (protocol === 'h2') {
-    const port = await openSecureServer(closing, { ...own, allowHTTP1: false }, listener as never);
+    const port = await openSecureServer(closing, { ...own, allowHTTP1: false, settings }, listener as never, letIn);
     return { url: `https://localhost:${port}`, protocol: 'h2', ca };
   }
-  const server = (protocol === 'h1' ? createServer(listener) : createHttp2Server(listener as never)) as unknown as Server;
+  const server = (protocol === 'h1' ? createServer(listener) : createHttp2Server({ settings }, listener as never)) as unknown as Server;
+  if (protocol === 'h1') new WebSocketServer({ server: server as never }).on('connection', echo);
+  else server.on('connect', letIn);
   const sockets = new Set<Socket>();
   server.on('connection', (socket) => sockets.add(socket));
   await once(server.listen(0, '127.0.0.1'), 'listening');
@@ -113,10 +131,46 @@ export function openClientOf(closing: Closing, protocol: Protocol, port: number)
     closing.push(() => agent.destroy());
     return (kind) => askByUndici(agent, `http://127.0.0.1:${port}`, kind);
   }
+  const session = openSession(closing, protocol, port);
+  return (kind) => askByHttp2(session, kind);
+}
+
+function openSession(closing: Closing, protocol: Protocol, port: number): ClientHttp2Session {
   const session = protocol === 'h2' ? connect(`https://localhost:${port}`, { ca: certificates.authority }) : connect(`http://127.0.0.1:${port}`);
   session.on('error', () => {});
   closing.push(() => session.destroy());
-  return (kind) => askByHttp2(session, kind);
+  return session;
+}
+
+/** A WebSocket of somebody else's to a gateway, open. */
+export async function openWebSocketOf(closing: Closing, protocol: Protocol, port: number): Promise<WebSocket> {
+  if (protocol === 'h1') {
+    const socket = new WebSocket(`ws://127.0.0.1:${port}/live`);
+    closing.push(() => socket.terminate());
+    await once(socket, 'open');
+    return socket;
+  }
+  const session = openSession(closing, protocol, port);
+  await once(session, 'remoteSettings');
+  const stream = session.request({ ':method': 'CONNECT', ':protocol': 'websocket', ':path': '/live', 'sec-websocket-version': '13' }, { endStream: false });
+  const [head] = await once(stream, 'response');
+  if (head[':status'] !== 200) throw new Error(`refused with ${head[':status']}`);
+  return speakOn(stream, false);
+}
+
+/** Sends a long body in messages, and closes; the answer is what came back, and how it was closed. */
+export async function sendBack(socket: WebSocket): Promise<{ readonly hash: string; readonly texts: readonly string[]; readonly closed: readonly string[] }> {
+  const [got, texts]: [Buffer[], string[]] = [[], []];
+  const closed = once(socket, 'close');
+  socket.on('message', (data, isBinary) => {
+    if (isBinary) got.push(data as Buffer);
+    else texts.push(String(data));
+    if (texts.length === 2) socket.close(4001, 'bye');
+  });
+  socket.send('first');
+  for (let at = 0; at < long.length; at += 30_000) socket.send(long.subarray(at, at + 30_000));
+  socket.send('last');
+  return { closed: (await closed).map(String), hash: hashOf(...got), texts };
 }
 
 const takesBody = (kind: Kind) => kind === 'up' || kind === 'both';

@@ -6,14 +6,16 @@ import { createSecureServer, type Http2ServerRequest, type Http2ServerResponse, 
 import type { AddressInfo, Socket } from 'node:net';
 import type { Closing } from './harness.ts';
 
-/** Listens on loopback; the answer is the port. */
+/** Listens on loopback; the answer is the port. `onConnect`: of requests for tunnels, where the settings say that they are taken. */
 export async function openSecureServer(
   closing: Closing,
   options: SecureServerOptions,
   listener: (request: Http2ServerRequest, response: Http2ServerResponse) => void,
+  onConnect: (request: Http2ServerRequest) => void = () => {},
 ): Promise<number> {
   const sockets = new Set<Socket>();
   const server = createSecureServer({ allowHTTP1: true, ...options }, listener);
+  server.on('connect', onConnect);
   server.on('connection', (socket: Socket) => sockets.add(socket));
   await once(server.listen(0, '127.0.0.1'), 'listening');
   closing.push(() => {

@@ -3,6 +3,7 @@
  *
  *     follow ─ (onBytes · write)* ─ onEnd · end ─ onClose
  */
+import type { Http2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
@@ -35,19 +36,22 @@ export type Wire = {
 /**
  * A wire over a duplex stream that nobody reads.
  * @param reset - ends it at once; default: as a socket is ended
+ * @param isWhole - whether an end of what can be read was said by the other side, and is not how the stream ends when it is taken back; default: it was
  */
-export function over(stream: Duplex, reset?: () => void): Wire {
-  return new DuplexWire(stream, reset);
+export function over(stream: Duplex, reset?: () => void, isWhole: () => boolean = () => true): Wire {
+  return new DuplexWire(stream, reset, isWhole);
 }
 
 class DuplexWire implements Wire {
   readonly #stream: Duplex;
   readonly #reset: (() => void) | undefined;
+  readonly #isWhole: () => boolean;
   #error: Error | undefined;
 
-  constructor(stream: Duplex, reset: (() => void) | undefined) {
+  constructor(stream: Duplex, reset: (() => void) | undefined, isWhole: () => boolean) {
     this.#stream = stream;
     this.#reset = reset;
+    this.#isWhole = isWhole;
     stream.on('error', (error) => {
       this.#error ??= error;
     });
@@ -58,10 +62,18 @@ class DuplexWire implements Wire {
     // Nothing is told before whoever follows has returned.
     if (stream.closed || stream.destroyed) return void setImmediate(() => follower.onClose(this.#error ?? new Error('the connection was closed')));
     stream.on('data', (bytes: Buffer) => follower.onBytes(bytes));
-    stream.on('end', () => follower.onEnd());
+    stream.on('end', () => {
+      if (this.#isWhole()) follower.onEnd();
+    });
     stream.on('drain', () => follower.onDrain());
-    stream.on('close', () => follower.onClose(this.#error));
+    stream.on('close', () => follower.onClose(this.#error ?? this.#broken()));
     stream.resume();
+  }
+
+  /** A stream of HTTP/2 that its other end took back: Node makes no error of that. */
+  #broken(): Error | undefined {
+    const { rstCode = 0 } = this.#stream as Partial<Http2Stream>;
+    return this.#isWhole() && rstCode === 0 ? undefined : new Error('the stream was taken back');
   }
 
   write(bytes: Buffer): boolean {

@@ -9,7 +9,22 @@ import type { UpstreamLimits, Upstreams } from '../Upstream.ts';
 import { Http2Pool } from './http2/Http2Pool.ts';
 import { createPools } from './pools.ts';
 
-/** Pools that open as they are needed. @param http1 - for upstreams that may speak either, and speak HTTP/1.1; whoever made it closes it */
-export function createHttp2Upstreams(limits: UpstreamLimits, clock: Clock, timers: TimerWheel, http1: Upstreams): Upstreams {
-  return createPools((target) => new Http2Pool(target, limits, clock, timers, http1));
+/**
+ * Pools that open as they are needed, two an upstream: WebSockets, which stay for hours, take no room from requests, and do not count to the
+ * connections that these may have.
+ * @param http1 - for upstreams that may speak either, and speak HTTP/1.1, and for WebSockets to those that take none over HTTP/2
+ */
+export function createHttp2Upstreams(limits: UpstreamLimits, clock: Clock, timers: TimerWheel, http1: Upstreams['send']): Upstreams {
+  const requests = createPools((target) => new Http2Pool(target, limits, clock, timers, http1));
+  const tunnels = createPools((target) => new Http2Pool(target, { ...limits, connections: Number.POSITIVE_INFINITY }, clock, timers, http1));
+  return {
+    send: (request, handler) => (request.isUpgrade === true ? tunnels : requests).send(request, handler),
+    drop: (target) => {
+      requests.drop(target);
+      tunnels.drop(target);
+    },
+    close: async () => {
+      await Promise.all([requests.close(), tunnels.close()]);
+    },
+  };
 }

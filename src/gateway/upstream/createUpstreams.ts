@@ -3,7 +3,7 @@
  */
 import type { Clock } from '../../core/Clock.ts';
 import type { TimerWheel } from '../TimerWheel.ts';
-import type { OnwardRequest, UpstreamLimits, Upstreams } from '../Upstream.ts';
+import type { UpstreamLimits, Upstreams } from '../Upstream.ts';
 import { createHttp1Upstreams } from './Http1Upstream.ts';
 import { createHttp2Upstreams } from './Http2Upstream.ts';
 import { createUndiciUpstreams } from './UndiciUpstream.ts';
@@ -15,14 +15,11 @@ export type UpstreamClient = 'farebox' | 'undici';
 export function createUpstreams(client: UpstreamClient, limits: UpstreamLimits, clock: Clock, timers: TimerWheel): Upstreams {
   const own = createHttp1Upstreams(limits, clock, timers);
   const http1 = client === 'undici' ? createUndiciUpstreams(limits, timers) : own;
-  const http2 = createHttp2Upstreams(limits, clock, timers, http1);
-  const carrierOf = ({ upstream, isUpgrade }: OnwardRequest): Upstreams => {
-    // undici hands on no answer to an upgrade but a 101, and over HTTP/2 there is none.
-    if (isUpgrade === true) return own;
-    return upstream.protocol === undefined ? http1 : http2;
-  };
+  // undici hands on no answer to an upgrade but a 101.
+  const overHttp1: Upstreams['send'] = (request, handler) => (request.isUpgrade === true ? own : http1).send(request, handler);
+  const http2 = createHttp2Upstreams(limits, clock, timers, overHttp1);
   return {
-    send: (request, handler) => carrierOf(request).send(request, handler),
+    send: (request, handler) => (request.upstream.protocol === undefined ? overHttp1(request, handler) : http2.send(request, handler)),
     drop: (target) => {
       for (const carrier of new Set([http2, http1, own])) carrier.drop(target);
     },

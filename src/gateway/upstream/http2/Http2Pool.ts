@@ -16,8 +16,8 @@ export class Http2Pool implements SessionOwner, Queue, TimerTarget {
   readonly #limits: UpstreamLimits;
   readonly #clock: Clock;
   readonly #timers: TimerWheel;
-  /** For an upstream that turns out to speak HTTP/1.1 alone. */
-  readonly #http1: Upstreams;
+  /** For an upstream that turns out to speak HTTP/1.1 alone, or to take no WebSockets over HTTP/2. */
+  readonly #http1: Upstreams['send'];
   readonly #all = new Set<Session>();
   readonly #waiting = new Set<Http2Call>();
   #opening = 0;
@@ -25,7 +25,7 @@ export class Http2Pool implements SessionOwner, Queue, TimerTarget {
   #isSweeping = false;
   #isClosed = false;
 
-  constructor(target: UpstreamTarget, limits: UpstreamLimits, clock: Clock, timers: TimerWheel, http1: Upstreams) {
+  constructor(target: UpstreamTarget, limits: UpstreamLimits, clock: Clock, timers: TimerWheel, http1: Upstreams['send']) {
     this.#target = target;
     this.#limits = limits;
     this.#clock = clock;
@@ -34,10 +34,10 @@ export class Http2Pool implements SessionOwner, Queue, TimerTarget {
   }
 
   send(request: OnwardRequest, handler: AnswerHandler): Sending {
-    if (this.#isHttp1) return this.#http1.send(request, handler);
+    if (this.#isHttp1) return this.#http1(request, handler);
     const call = new Http2Call(request, handler, this);
     const session = this.#findRoom();
-    if (session) session.carry(call);
+    if (session) this.#carry(session, call);
     else if (this.#isClosed) call.fail(new Error('the gateway is closing'));
     else if (this.#waiting.size >= this.#limits.queue) call.fail(busy(), 'unsent');
     else this.#wait(call);
@@ -70,7 +70,7 @@ export class Http2Pool implements SessionOwner, Queue, TimerTarget {
     for (const call of this.#waiting) {
       if (!session.hasRoom) break;
       this.leave(call);
-      session.carry(call);
+      this.#carry(session, call);
     }
     this.#openMore();
     if (!session.isFree) return;
@@ -90,16 +90,7 @@ export class Http2Pool implements SessionOwner, Queue, TimerTarget {
     this.#isHttp1 = true;
     for (const call of [...this.#waiting]) {
       this.leave(call);
-      const sending = this.#http1.send(call.request, {
-        onInformational: (status, headers) => call.onInformational(status, headers),
-        // Nobody asks for one on the way here.
-        onSwitch: (_, wire) => wire.reset(),
-        onHead: (status, headers) => call.onHead(status, headers),
-        onChunk: (chunk, release) => call.pass(chunk, release),
-        onEnd: (trailers) => call.onEnd(trailers),
-        onError: (error, reach) => call.fail(error, reach),
-      });
-      call.ride({ pause: () => sending.pause(), resume: () => sending.resume(), drop: () => sending.abort(), lend: () => undefined });
+      this.#carryByHttp1(call);
     }
   }
 
@@ -123,6 +114,24 @@ export class Http2Pool implements SessionOwner, Queue, TimerTarget {
   #findRoom(): Session | undefined {
     for (const session of this.#all) if (session.hasRoom) return session;
     return undefined;
+  }
+
+  /** What has room takes it, unless it is a WebSocket and the upstream has not said that it takes these: then as if it spoke HTTP/1.1 alone. */
+  #carry(session: Session, call: Http2Call): void {
+    if (call.request.isUpgrade === true && !session.takesTunnels) this.#carryByHttp1(call);
+    else session.carry(call);
+  }
+
+  #carryByHttp1(call: Http2Call): void {
+    const sending = this.#http1(call.request, {
+      onInformational: (status, headers) => call.onInformational(status, headers),
+      onSwitch: (headers, wire) => call.switchTo(headers, wire),
+      onHead: (status, headers) => call.onHead(status, headers),
+      onChunk: (chunk, release) => call.pass(chunk, release),
+      onEnd: (trailers) => call.onEnd(trailers),
+      onError: (error, reach) => call.fail(error, reach),
+    });
+    call.ride({ pause: () => sending.pause(), resume: () => sending.resume(), drop: () => sending.abort(), lend: () => undefined });
   }
 
   #wait(call: Http2Call): void {

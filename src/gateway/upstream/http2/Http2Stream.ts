@@ -2,14 +2,17 @@
  * One stream of a session: a request with its body going out, its answer coming in, each at the pace of whoever takes it.
  *
  *     head ─ (1xx)* ─ head of the answer ─ chunk* ─ trailers ─ end        reset, at any moment
+ *                          └─ 2xx to a WebSocket: a tunnel, of which no more is known here than when it is over
  *
- * @see RFC 9113, sections 5.1, 8.1 and 8.2
+ * @see RFC 9113, sections 5.1, 8.1 and 8.2; RFC 8441, section 5
  */
 import type { ClientHttp2Stream } from 'node:http2';
 import { addAbortSignal } from 'node:stream';
+import * as Wire from '../../tunnel/Wire.ts';
 import type { OnwardRequest } from '../../Upstream.ts';
 import type { Carrier } from '../Call.ts';
 import { assertField, assertTarget } from '../RequestWriter.ts';
+import { asSwitch, ofHandshake } from './ExtendedConnect.ts';
 import type { Http2Call } from './Http2Call.ts';
 
 /** Told of a stream's end, once. */
@@ -22,7 +25,7 @@ export type StreamOwner = {
  * The head of a request: names and values in turn.
  * @throws TypeError – something in it would end a line, or is more than a byte
  */
-export function headOf({ method, path, headers, upstream }: OnwardRequest, authority: string): string[] {
+export function headOf({ method, path, headers, upstream, isUpgrade = false }: OnwardRequest, authority: string): string[] {
   assertTarget(method, path);
   let host = authority;
   const fields: string[] = [];
@@ -31,10 +34,11 @@ export function headOf({ method, path, headers, upstream }: OnwardRequest, autho
     const value = headers[index + 1] as string;
     assertField(name, value);
     if (name === 'host') host = value;
-    else if (!ofHttp1.has(name) && (name !== 'te' || value === 'trailers')) fields.push(name, value);
+    else if (!ofHttp1.has(name) && (name !== 'te' || value === 'trailers') && !(isUpgrade && ofHandshake.has(name))) fields.push(name, value);
   }
   const scheme = upstream.origin.startsWith('https:') ? 'https' : 'http';
-  return [':method', method, ':scheme', scheme, ':authority', host, ':path', path, ...fields];
+  const asked = isUpgrade ? [':method', 'CONNECT', ':protocol', 'websocket'] : [':method', method];
+  return [...asked, ':scheme', scheme, ':authority', host, ':path', path, ...fields];
 }
 
 /** See the head of this file. */
@@ -62,8 +66,7 @@ export class Http2Stream implements Carrier {
     stream.on('trailers', (_head: Head, _flags: number, raw: string[]) => {
       this.#trailers = fieldsOf(raw);
     });
-    stream.on('data', (chunk: Buffer) => this.#call?.pass(chunk));
-    stream.on('end', () => this.#onEnd());
+    stream.on('data', this.#onChunk).on('end', this.#onEnd);
     stream.on('error', (error) => this.#onBroken(error));
     stream.on('close', () => this.#onBroken(undefined));
     call.ride(this);
@@ -102,17 +105,33 @@ export class Http2Stream implements Carrier {
   #onHead(status: number, raw: string[]): void {
     this.#hasHead = true;
     this.#call?.forget();
-    this.#call?.onHead(status, fieldsOf(raw));
+    if (this.#call?.request.isUpgrade === true && status >= 200 && status < 300) this.#handOver(this.#call, fieldsOf(raw));
+    else this.#call?.onHead(status, fieldsOf(raw));
   }
 
-  #onEnd(): void {
+  /** From here on it is a tunnel's, and counts to its session until it is over. */
+  #handOver(call: Http2Call, fields: readonly string[]): void {
+    this.#take();
+    const stream = this.#stream.pause();
+    stream.off('data', this.#onChunk).off('end', this.#onEnd);
+    const wire = Wire.over(
+      stream,
+      () => this.#reset(),
+      () => this.#isWhole,
+    );
+    call.switchTo(asSwitch(fields, call.request.headers), wire);
+  }
+
+  readonly #onChunk = (chunk: Buffer): void => this.#call?.pass(chunk);
+
+  readonly #onEnd = (): void => {
     if (!this.#isWhole || !this.#hasHead) return this.#onBroken(undefined);
     const call = this.#take();
     // What is left of the request is not wanted any more.
     if (!this.#stream.writableEnded) this.#reset();
     this.#tellEnd(undefined);
     call?.onEnd(this.#trailers);
-  }
+  };
 
   /** Every stream closes, and an error costs something to make: none is made for those that are over. */
   #onBroken(cause: Error | undefined): void {

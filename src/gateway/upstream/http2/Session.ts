@@ -5,7 +5,7 @@
  *
  * @see RFC 9113, sections 3, 5.1.2 and 6.8; RFC 7301
  */
-import { type ClientHttp2Session, connect, constants } from 'node:http2';
+import { type ClientHttp2Session, connect, constants, type Settings } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { Timer, TimerTarget, TimerWheel } from '../../TimerWheel.ts';
@@ -38,6 +38,7 @@ export class Session implements StreamOwner, TimerTarget {
   readonly #streams = new Set<Http2Stream>();
   #session: ClientHttp2Session | undefined;
   #isReady = false;
+  #takesTunnels = false;
   #isLeaving = false;
   #isEnded = false;
   #isUsed = false;
@@ -66,6 +67,11 @@ export class Session implements StreamOwner, TimerTarget {
     return this.#isReady;
   }
 
+  /** Whether the upstream has said that it takes WebSockets as streams. @see RFC 8441, section 3 */
+  get takesTunnels(): boolean {
+    return this.#takesTunnels;
+  }
+
   /** Whether nothing is under way. */
   get isFree(): boolean {
     return this.#streams.size === 0;
@@ -78,7 +84,7 @@ export class Session implements StreamOwner, TimerTarget {
     try {
       const head = headOf(request, this.#authority);
       const session = this.#session as ClientHttp2Session;
-      stream = session.request(head, { endStream: request.body === null });
+      stream = session.request(head, { endStream: request.body === null && request.isUpgrade !== true });
     } catch (error) {
       this.#isLeaving ||= this.#session?.closed === true;
       if (this.#isLeaving) this.#owner.onLeft(call, error as Error, true);
@@ -124,15 +130,16 @@ export class Session implements StreamOwner, TimerTarget {
     });
     this.#session = session;
     session.on('connect', () => session.setLocalWindowSize(sessionWindowBytes));
-    session.on('remoteSettings', ({ maxConcurrentStreams }) => this.#onSettings(maxConcurrentStreams));
+    session.on('remoteSettings', (settings) => this.#onSettings(settings));
     session.on('goaway', (code, lastId) => this.#onGoAway(code, lastId));
     session.on('error', (error) => this.#end(error));
     session.on('close', () => this.#end(new Error('the connection was closed')));
   }
 
-  #onSettings(most: number | undefined): void {
+  #onSettings({ maxConcurrentStreams = mostStreams, enableConnectProtocol = false }: Settings): void {
     if (this.#isEnded) return;
-    this.#most = Math.min(most ?? mostStreams, mostStreams);
+    this.#most = Math.min(maxConcurrentStreams, mostStreams);
+    this.#takesTunnels = enableConnectProtocol;
     if (this.#isReady) return this.#owner.onRoom(this);
     this.#connecting.cancel();
     this.#isReady = true;
