@@ -46,7 +46,8 @@ export async function openPipe(options: PipeOptions): Promise<Pipe> {
   const open = new Map<RequestId, { readonly method: string; readonly progress: unknown }>();
   let ending: Promise<void> | undefined;
   const end = () => {
-    ending ??= endAll();
+    // Closing an end tells us that it is closed.
+    ending ??= Promise.resolve().then(endAll);
     return ending;
   };
   const endAll = async () => {
