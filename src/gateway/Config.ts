@@ -21,7 +21,7 @@ import { filesOf, readUpstream, type UpstreamConfig, type UpstreamFile } from '.
 import type { GroupConfig } from './config/ConfigGroups.ts';
 import { filesOfRewrite, type RewriteConfig } from './config/ConfigRewrites.ts';
 import { readTls, type TlsConfig } from './config/ConfigTls.ts';
-import { type CorsConfig, type HealthConfig, type LogsConfig, readRunning, whyNotOrigins } from './config/Running.ts';
+import { type CorsConfig, type HealthConfig, type LogsConfig, type MetricsConfig, readRunning, whyNotOrigins } from './config/Running.ts';
 import * as satgate from './import/satgate.ts';
 import type { RouteKey } from './Router.ts';
 
@@ -133,6 +133,7 @@ export type GatewayConfig = PayeesConfig & {
   readonly logs: LogsConfig | undefined;
   /** Undefined: nowhere. */
   readonly health: HealthConfig | undefined;
+  readonly metrics: MetricsConfig | undefined;
   readonly cors: CorsConfig | undefined;
   readonly compat: { readonly invalidCredential: 401 | 402; readonly unknownCaveats: 'refuse' | 'skip' };
 };
