@@ -6,11 +6,12 @@
 import { request as send } from 'node:http';
 import { InMemoryTransport } from '@modelcontextprotocol/sdk/inMemory.js';
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
-import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js';
+import type { JSONRPCMessage, RequestId } from '@modelcontextprotocol/sdk/types.js';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { SellingTransport } from '../../src/mcp/SellingTransport.ts';
 import { sellTools } from '../../src/mcp/sellTools.ts';
-import type { TillOptions } from '../../src/mcp/Till.ts';
+import { createTill, type TillOptions } from '../../src/mcp/Till.ts';
 import * as ToolPayment from '../../src/mcp/ToolPayment.ts';
 import { pass } from '../../src/server/terms/Pass.ts';
 import { type Closing, openHttpGate } from '../mcp/gates.ts';
@@ -35,6 +36,7 @@ const prices: TillOptions['prices'] = {
   month: { price: '5 sat', terms: pass({ seconds: 3600 }) },
   sized: { price: ({ size }) => `${Number(size ?? 1)} sat` },
   free: 'free',
+  freely_failing: 'free',
   broken: {
     price: () => {
       throw new Error('password of the database: hunter2');
@@ -48,12 +50,12 @@ function openServer(options: Partial<TillOptions> = {}, waits = false) {
   const seen: Seen[] = [];
   const begun: (() => void)[] = [];
   const go = Promise.withResolvers<void>();
-  for (const tool of ['cheap', 'dear', 'month', 'sized', 'free', 'broken', 'failing', 'slow']) {
+  for (const tool of ['cheap', 'dear', 'month', 'sized', 'free', 'broken', 'failing', 'freely_failing', 'slow']) {
     server.registerTool(tool, { inputSchema: z.looseObject({}) }, async (args, extra) => {
       seen.push({ tool, all: JSON.stringify([args, extra._meta, extra.requestInfo]) });
       for (const tell of begun.splice(0)) tell();
       if (waits && tool === 'slow') await go.promise;
-      if (tool === 'failing') return { content: [{ type: 'text', text: 'no' }], isError: true };
+      if (tool.endsWith('failing')) return { content: [{ type: 'text', text: 'no' }], isError: true };
       return { content: [{ type: 'text', text: `${tool} has done its work` }] };
     });
   }
@@ -139,8 +141,8 @@ describe('calls that nobody counts', () => {
   test('what is sold does not run behind its answer as a task', async () => {
     const { client, buy, seen } = await open();
     const params = { name: 'cheap', arguments: {}, task: { ttl: 60_000 }, _meta: { [ToolPayment.paymentKey]: { scheme: 'l402', proof: await buy('cheap') } } };
-    const result = await client.request({ method: 'tools/call', params }, z.looseObject({ isError: z.boolean().optional() }));
-    expect([result.isError, seen]).toEqual([true, []]);
+    const result = await client.request({ method: 'tools/call', params }, z.looseObject({ isError: z.boolean().optional() })).catch(() => 'tried');
+    expect([result, seen]).toEqual([expect.objectContaining({ isError: true }), []]);
   });
 
   test('what a person has approved is approved for that call alone', async () => {
@@ -196,27 +198,40 @@ describe('work without pay', () => {
     const begun = begins();
     await call(1, 'slow', await buy('slow'));
     await begun;
-    await call(1, 'free');
-    await hears((message) => JSON.stringify(message).includes('free has done'));
+    await call(1, 'freely_failing');
+    await hears((message) => JSON.stringify(message).includes('isError'));
     letGo();
     await hears((message) => JSON.stringify(message).includes(whatWasSold));
     expect(kinds('charged', 'released')).toEqual(['charged']);
   });
 
-  test('what was taken back is not handed out', async () => {
-    const { call, say, hears, got, buy, letGo, begins } = await openRaw();
-    const begun = begins();
-    await call(1, 'slow', await buy('slow'));
-    await begun;
-    await say({ method: 'notifications/cancelled', params: { requestId: 1 } });
-    letGo();
-    await say({ id: 2, method: 'ping' });
-    await hears(({ id }) => id === 2);
-    expect(JSON.stringify(got)).not.toContain(whatWasSold);
+  test('what was taken back is not handed out, by a server that answers all the same', async () => {
+    const buyer = await open();
+    const [near, far] = InMemoryTransport.createLinkedPair();
+    const got: JSONRPCMessage[] = [];
+    const asked: JSONRPCMessage[] = [];
+    const selling = new SellingTransport(far, createTill({ farebox: shop.farebox, prices: { slow: '1 sat' }, clock: shop.clock }));
+    const called = Promise.withResolvers<RequestId>();
+    selling.onmessage = (message) => {
+      asked.push(message);
+      if ('id' in message && 'method' in message && message.method === 'tools/call') called.resolve(message.id);
+      if ('id' in message && 'method' in message && message.method === 'tools/list')
+        void selling.send({ jsonrpc: '2.0', id: message.id, result: { tools: [] } });
+    };
+    near.onmessage = (message) => got.push(message);
+    await selling.start();
+    await near.start();
+    const proof = ToolPayment.formatProof(...((await buyer.buy('slow')).split(':') as [string, string]));
+    await near.send({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'slow', arguments: {}, _meta: { [ToolPayment.paymentKey]: proof } } });
+    const id = await called.promise;
+    await near.send({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 1 } });
+    await selling.send({ jsonrpc: '2.0', id, result: { content: [{ type: 'text', text: whatWasSold }] } });
+    expect([got, asked.length]).toEqual([[], 3]);
+    await near.close();
   });
 
   test('who takes back over and over has paid in the end', async () => {
-    const { call, say, hears, got, seen, buy, begins } = await openRaw();
+    const { call, say, hears, got, seen, buy, letGo, begins } = await openRaw();
     const credential = await buy('slow');
     for (let id = 1; id <= 4; id++) {
       const begun = begins();
@@ -224,6 +239,7 @@ describe('work without pay', () => {
       await begun;
       await say({ method: 'notifications/cancelled', params: { requestId: id } });
     }
+    letGo();
     await call(9, 'slow', credential);
     await hears(({ id }) => id === 9);
     expect(JSON.stringify(got.at(-1))).toContain('CREDENTIAL_USED');
