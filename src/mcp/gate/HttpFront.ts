@@ -9,10 +9,10 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
-import { isInitializeRequest, type JSONRPCMessage, type RequestId } from '@modelcontextprotocol/sdk/types.js';
+import { type JSONRPCMessage, type RequestId, SUPPORTED_PROTOCOL_VERSIONS } from '@modelcontextprotocol/sdk/types.js';
 import type { Till } from '../Till.ts';
+import { HttpSession, whyNoMessages } from './HttpSession.ts';
 import { openPipe, type Pipe } from './Pipe.ts';
 
 /** Where and for whom a gate listens. */
@@ -56,11 +56,10 @@ const givesWayMs = 60_000;
 export const path = '/mcp';
 
 type Session = {
-  readonly transport: StreamableHTTPServerTransport;
+  readonly transport: HttpSession;
   pipe: Pipe | undefined;
-  /** Requests of HTTP that are open, and how many of them listen. */
+  /** Requests of HTTP that are open. */
   connected: number;
-  listening: number;
   stopIdling: () => void;
   /** Unix milliseconds since when nobody is connected; undefined: somebody is. */
   idleSinceMs: number | undefined;
@@ -105,13 +104,17 @@ class Front {
     if (origin !== undefined) allow(response, origin);
     if ((request.url ?? '').split('?')[0] !== path) return refuse(response, 404, `There is ${path} here, and nothing else.`);
     if (request.method === 'OPTIONS' && origin !== undefined) return void response.writeHead(204).end();
+    const whyNot = whyNotAcceptable(request);
+    if (whyNot) return refuse(response, whyNot.status, whyNot.message, whyNot.status === 405 ? { allow: 'GET, POST, DELETE' } : {});
     const id = request.headers['mcp-session-id'];
     if (request.method !== 'POST') return this.#follow(request, response, typeof id === 'string' ? id : undefined);
     const body = await readJson(request, this.#limits.messageBytes);
     if (body === 'too-large') return refuse(response, 413, `A message is longer than ${this.#limits.messageBytes} bytes.`, { connection: 'close' });
     if (body === 'malformed') return refuse(response, 400, 'This is no JSON.', {}, -32700);
+    const malformed = whyNoMessages(body.value);
+    if (malformed !== undefined) return refuse(response, 400, malformed, {}, -32600);
     if (id !== undefined) return this.#follow(request, response, String(id), body.value);
-    if (!isInitializeRequest(body.value))
+    if ((body.value as { readonly method?: unknown }).method !== 'initialize')
       return refuse(response, 400, 'A session begins with "initialize", and every later request names it (Mcp-Session-Id).');
     return this.#begin(request, response, body.value);
   }
@@ -133,19 +136,18 @@ class Front {
     }
     this.#beginning += 1;
     const id = randomUUID();
-    const transport = new StreamableHTTPServerTransport({ sessionIdGenerator: () => id, maxRequestBodySize: this.#limits.messageBytes });
-    const session: Session = { transport, pipe: undefined, connected: 0, listening: 0, stopIdling: () => {}, idleSinceMs: undefined };
+    const transport = new HttpSession(id, this.#options.till.clock);
+    const session: Session = { transport, pipe: undefined, connected: 0, stopIdling: () => {}, idleSinceMs: undefined };
     let hasEnded = false;
     const clientAddress = this.#options.clientAddress?.(request) ?? request.socket.remoteAddress ?? '';
     try {
       session.pipe = await openPipe({
         till: this.#options.till,
-        // The types of the SDK know no `exactOptionalPropertyTypes`.
-        client: transport as Transport,
+        client: transport,
         server: this.#options.openServer(),
         clientAddress,
-        isListening: () => session.listening > 0,
-        onSilence: (request) => transport.closeSSEStream(request),
+        isListening: () => transport.isListening,
+        onSilence: (request) => transport.silence(request),
         onEnd: () => {
           hasEnded = true;
           session.stopIdling();
@@ -184,7 +186,6 @@ class Front {
     session.stopIdling();
     session.idleSinceMs = undefined;
     session.connected += 1;
-    if (request.method === 'GET') whenOpen(response, () => listens(session, response));
     response.once('close', () => {
       session.connected -= 1;
       if (!response.writableFinished) session.pipe?.left(idsOf(body));
@@ -193,27 +194,26 @@ class Front {
       session.idleSinceMs = clock.nowMs();
       session.stopIdling = clock.after(this.#limits.idleMs, () => void session.pipe?.close());
     });
-    await session.transport.handleRequest(request, response, body);
+    if (request.method === 'POST') return session.transport.post(request, response, body);
+    if (request.method === 'DELETE') {
+      await session.pipe?.close();
+      return void response.writeHead(200).end();
+    }
+    if (session.transport.listen(response)) session.pipe?.listening();
+    else refuse(response, 409, 'This session is listened to already.');
   }
 }
 
-/** From now on the client hears what belongs to no request of its own. */
-function listens(session: Session, response: ServerResponse): void {
-  session.listening += 1;
-  response.once('close', () => {
-    session.listening -= 1;
-  });
-  session.pipe?.listening();
-}
-
-/** Calls back when the head of a success has been written. */
-function whenOpen(response: ServerResponse, then: () => void): void {
-  const { writeHead } = response;
-  response.writeHead = ((...args: Parameters<typeof writeHead>) => {
-    const written = writeHead.apply(response, args);
-    if (response.statusCode === 200) then();
-    return written;
-  }) as typeof writeHead;
+/** What the transport asks of a request's head. */
+function whyNotAcceptable({ method, headers }: IncomingMessage): { readonly status: number; readonly message: string } | undefined {
+  const { accept = '', 'mcp-protocol-version': version } = headers;
+  if (method !== 'GET' && method !== 'POST' && method !== 'DELETE') return { status: 405, message: 'Method not allowed.' };
+  if (version !== undefined && !SUPPORTED_PROTOCOL_VERSIONS.includes(String(version)))
+    return { status: 400, message: `This version of the protocol is not spoken here. Known are ${SUPPORTED_PROTOCOL_VERSIONS.join(', ')}.` };
+  if (method !== 'DELETE' && !accept.includes('text/event-stream')) return { status: 406, message: 'A client takes text/event-stream.' };
+  if (method !== 'POST') return undefined;
+  if (!accept.includes('application/json')) return { status: 406, message: 'A client takes application/json and text/event-stream.' };
+  return /^application\/json\s*(?:;|$)/i.test(headers['content-type'] ?? '') ? undefined : { status: 415, message: 'A message is application/json.' };
 }
 
 /** A message as JSON; it is read to the limit and no further. */
