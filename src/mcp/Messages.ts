@@ -39,6 +39,15 @@ export type ReadCall = {
   readonly params: JsonObject;
 };
 
+/** Whether a value out of JSON has the form of a message; what stands in it is the two sides' own business. */
+export function isMessage(value: unknown): value is JSONRPCMessage {
+  if (typeof value !== 'object' || value === null) return false;
+  const { jsonrpc, id, method, params, result, error } = value as { readonly [name: string]: unknown };
+  if (jsonrpc !== '2.0' || !(id === undefined || typeof id === 'string' || Number.isSafeInteger(id))) return false;
+  if (typeof method === 'string') return params === undefined || (typeof params === 'object' && params !== null && !Array.isArray(params));
+  return id !== undefined && ((typeof result === 'object' && result !== null) || (typeof error === 'object' && error !== null));
+}
+
 export function isRequest(message: JSONRPCMessage): message is JSONRPCMessage & Request {
   return 'method' in message && 'id' in message;
 }

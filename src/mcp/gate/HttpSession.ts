@@ -21,7 +21,7 @@ const quietMs = 15_000;
 export function whyNoMessages(body: unknown): string | undefined {
   const messages = Array.isArray(body) ? body : [body];
   if (messages.length === 0 || messages.length > maxBatch) return `Between 1 and ${maxBatch} messages stand in a body.`;
-  return messages.every(isMessage) ? undefined : 'This is no message of JSON-RPC 2.0.';
+  return messages.every(Messages.isMessage) ? undefined : 'This is no message of JSON-RPC 2.0.';
 }
 
 /** See the head of this file. */
@@ -179,12 +179,4 @@ class Reply {
       this.#wait();
     });
   }
-}
-
-function isMessage(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  const { jsonrpc, id, method, params, result, error } = value as { readonly [name: string]: unknown };
-  if (jsonrpc !== '2.0' || !(id === undefined || typeof id === 'string' || Number.isSafeInteger(id))) return false;
-  if (typeof method === 'string') return params === undefined || (typeof params === 'object' && params !== null && !Array.isArray(params));
-  return id !== undefined && ((typeof result === 'object' && result !== null) || (typeof error === 'object' && error !== null));
 }

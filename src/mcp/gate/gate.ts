@@ -6,9 +6,9 @@
 import type { Readable, Writable } from 'node:stream';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
-import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import type { Till } from '../Till.ts';
+import { LineTransport } from './LineTransport.ts';
 import { openPipe } from './Pipe.ts';
 
 export { type HttpFront, type HttpFrontOptions, listen } from './HttpFront.ts';
@@ -46,13 +46,10 @@ export type StdioGateOptions = {
  * @throws Error – the server could not be started
  */
 export async function serveStdio({ till, server, input, output, messageBytes, signal }: StdioGateOptions): Promise<void> {
-  const client = new StdioServerTransport(input, output, { maxBufferSize: messageBytes });
+  const client = new LineTransport(input, output, messageBytes);
   const ended = Promise.withResolvers<void>();
   const pipe = await openPipe({ till, client, server, clientAddress: '', onEnd: ended.resolve });
   const close = () => void pipe.close();
-  // A client that is done closes what it writes to; the transport does not look.
-  input.once('end', close).once('close', close);
-  output.once('error', close);
   signal.addEventListener('abort', close, { once: true });
   if (signal.aborted) close();
   await ended.promise;
