@@ -32,8 +32,6 @@ export type Budget = {
   readonly assumedMaxFeeMsat: Msat | undefined;
   /** Who is asked where something costs more than may be paid without; undefined: nobody, and the answer is no. */
   readonly ask: AskConsent | undefined;
-  /** What the seller has said that it costs, where this is of one call: for more, somebody is asked. Undefined: it has said nothing. */
-  readonly advertisedMsat?: Msat | undefined;
 };
 
 /** The options of a client that say what it may spend. */
@@ -95,12 +93,6 @@ export function create(options: SpendingOptions, payer: Pick<Payer, 'name' | 'ca
  */
 export function within(budget: Budget, options: Limit.BudgetOptions & { readonly tags?: readonly string[] | undefined }): Budget {
   return { ...budget, chain: [...budget.chain, Limit.readBudget(options)], tags: [...new Set([...budget.tags, ...Limit.readTags(options.tags ?? [])])] };
-}
-
-/** The budgets that bind a payment of this price: where it is dearer than was said, one more that wants it asked. */
-export function binding({ chain, advertisedMsat }: Budget, amountMsat: Msat): readonly Limit.NamedBudget[] {
-  if (advertisedMsat === undefined || amountMsat <= advertisedMsat) return chain;
-  return [...chain, { name: '', limits: [], allow: undefined, deny: [], consentAboveMsat: advertisedMsat }];
 }
 
 /**

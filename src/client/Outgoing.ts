@@ -63,13 +63,12 @@ export function from(input: string | URL | Request, init: RequestInit | undefine
 /**
  * A request put together by whoever sends it in another way than `fetch`; a body that is no text or bytes is read with {@link readBody} before.
  *
- * @param place - where the seller is not known by its host: what `href` begins with, and whether a credential is safe on the way there
+ * @param request - `place`, where the seller is not known by its host: what `href` begins with, and whether a credential is safe on the way there
  */
-export function make(request: Pick<Outgoing, 'href' | 'method' | 'headers' | 'body' | 'signal'>, place?: Place): Outgoing {
+export function make(request: Pick<Outgoing, 'href' | 'method' | 'headers' | 'body' | 'signal'> & { readonly place?: Place }): Outgoing {
   const url = new URL(request.href);
   url.hash = '';
-  const address = at(url);
-  return new Held({ ...request, ...address, ...(place && { place }), redirect: 'manual', rest: undefined });
+  return new Held({ ...at(url), ...request, href: url.href, redirect: 'manual', rest: undefined });
 }
 
 /** Sends it once. `credential` is the value of `Authorization`, for this origin alone. */
@@ -224,8 +223,8 @@ function at(url: URL): Address {
 const places = new Map<string, Place>();
 const maxPlaces = 1000;
 
-/** A path that `URL` would write in the very same way: plain characters, and no part that leads elsewhere. */
-const plainPath = /^(?:\/(?!\.)[\w.~-]+)+(?=\?|$)/;
+/** A path that `URL` would write in the very same way: plain characters and escapes, and no part that leads elsewhere. */
+const plainPath = /^(?:\/(?!\.|%2e)[\w.~%-]+)+(?=\?|$)/i;
 
 type Parts = Omit<Outgoing, 'resource' | 'url' | 'origin' | 'isSafe' | 'pathname'> & Address;
 
@@ -263,7 +262,7 @@ class Held implements Outgoing {
   }
 
   get pathname(): string {
-    this.#pathname ??= plainPath.exec(this.href.slice(this.origin.length))?.[0] ?? pathBehind(this);
+    this.#pathname ??= plainPath.exec(this.href.slice(this.origin.length))?.[0] ?? this.url.pathname;
     return this.#pathname;
   }
 
@@ -271,12 +270,6 @@ class Held implements Outgoing {
     this.#resource ??= resourceOf(this);
     return this.#resource;
   }
-}
-
-/** The path of a URL, without what belongs to its seller's name. */
-function pathBehind({ url, origin }: Outgoing): string {
-  const own = URL.parse(origin)?.pathname ?? '';
-  return own.length > 1 && url.pathname.startsWith(`${own}/`) ? url.pathname.slice(own.length) : url.pathname;
 }
 
 function resourceOf({ method, url, body = '' }: Outgoing): string {

@@ -152,7 +152,11 @@ describe('an offer is refused', () => {
 
 it('a quote says what the invoice says', () => {
   const { token, invoice, paymentHash } = server.offer();
-  const quote = Quote.from({ ...placeOf('https://api.example.com/'), challenge: { scheme: 'LSAT', token, invoice }, priceHeader: null, body: undefined }, 'regtest', clock.nowMs() / 1000);
+  const quote = Quote.from(
+    { ...placeOf('https://api.example.com/'), challenge: { scheme: 'LSAT', token, invoice }, priceHeader: null, body: undefined },
+    'regtest',
+    clock.nowMs() / 1000,
+  );
   const { payee, expiresAt } = Bolt11.decode(invoice);
   expect(quote).toEqual({ scheme: 'LSAT', token, invoice, paymentHash, amountMsat: 50_000n, payee, description: 'one answer', expiresAt });
 });

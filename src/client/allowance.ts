@@ -26,14 +26,14 @@ export async function allowance(client: Client, outgoing: Outgoing, quote: Quote
   try {
     const room = Budget.feeRoom(budget, amountMsat, outgoing.origin);
     const purchase = purchaseOf(client, outgoing, quote);
-    const binding = { budgets: Budget.binding(budget, amountMsat), tags: budget.tags };
+    const binding = { budgets: budget.chain, tags: budget.tags };
     const outcome = await store.weigh({ purchase, ...room, ...binding, ...leaseOf(client, `${client.id}.0`), nowAt: nowAt(clock) });
     if (outcome.kind === 'reserved') return { maxFeeMsat: (outcome.payment.reservedMsat - amountMsat) as Msat, allowed: true };
     // It is asked for when it comes to paying.
     if (outcome.kind === 'unconsented' && budget.ask) return { maxFeeMsat: outcome.maxFeeMsat, allowed: true };
     // It is looked up, and waited for where somebody is at work on it, when it comes to paying.
     if (outcome.kind === 'blocked') throw unknown(outcome.payment);
-    throw refusalOf(outcome, { amountMsat, minFeeMsat: room.minFeeMsat, host, advertisedMsat: budget.advertisedMsat });
+    throw refusalOf(outcome, { amountMsat, minFeeMsat: room.minFeeMsat, host });
   } catch (error) {
     if (!FareboxError.is(error, 'BUDGET_EXCEEDED', 'BUDGET_HOST_DENIED', 'CONSENT_REFUSED', 'PAYMENT_UNKNOWN')) throw error;
     const { limit } = error.details;

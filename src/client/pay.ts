@@ -63,7 +63,7 @@ export async function pay(client: Client, outgoing: Outgoing, quote: Quote, owne
   outgoing.signal.throwIfAborted();
   const reserved = await setAside(client, outgoing, quote, room, owner);
   if (reserved.kind === 'blocked') return { kind: 'blocked', by: reserved.payment };
-  if (reserved.kind !== 'reserved') throw refusalOf(reserved, { amountMsat, minFeeMsat: room.minFeeMsat, host, advertisedMsat: client.budget.advertisedMsat });
+  if (reserved.kind !== 'reserved') throw refusalOf(reserved, { amountMsat, minFeeMsat: room.minFeeMsat, host });
   await unlessAborted(client, reserved.payment, outgoing.signal);
   const lease = leaseOf(client, owner);
   const outcome = await orGivenUp(client, reserved.payment, store.dispatch({ paymentHash, ...lease, nowAt: nowAt(clock) }));
@@ -115,21 +115,19 @@ async function setAside(client: Client, outgoing: Outgoing, quote: Quote, room: 
   const { store, clock, budget } = client;
   const purchase = purchaseOf(client, outgoing, quote);
   const reserve = (isConsented: boolean, maxFeeMsat: Msat) =>
-    store.reserve({ purchase, ...room, maxFeeMsat, budgets: Budget.binding(budget, quote.amountMsat), tags: budget.tags, isConsented, ...leaseOf(client, owner), nowAt: nowAt(clock) });
+    store.reserve({ purchase, ...room, maxFeeMsat, budgets: budget.chain, tags: budget.tags, isConsented, ...leaseOf(client, owner), nowAt: nowAt(clock) });
   const first = await reserve(false, room.maxFeeMsat);
   if (first.kind !== 'unconsented') return first;
   const { amountMsat, description, payee, paymentHash, expiresAt } = quote;
   const { method, origin, pathname: path } = outgoing;
   const { kind: _, ...asked } = first;
-  const { advertisedMsat } = budget;
-  const question = { origin, method, path, amountMsat, advertisedMsat, description, payee, paymentHash, expiresAt, ...asked };
-  const answer = await answerOf(budget.ask, question, outgoing.signal);
+  const answer = await answerOf(budget.ask, { origin, method, path, amountMsat, description, payee, paymentHash, expiresAt, ...asked }, outgoing.signal);
   if (answer === 'yes') {
     // Whoever was asked may have taken his time, and has said yes to this fee.
     assertFresh(quote, outgoing.url.host, nowAt(clock));
     return reserve(true, first.maxFeeMsat);
   }
-  throw refusals.consentRefused(first.budget, first.aboveMsat, { amountMsat, minFeeMsat: room.minFeeMsat, host: outgoing.url.host, advertisedMsat }, answer);
+  throw refusals.consentRefused(first.budget, first.aboveMsat, { amountMsat, minFeeMsat: room.minFeeMsat, host: outgoing.url.host }, answer);
 }
 
 /** Why nothing was set aside. Where consent was wanted: nobody could be asked. */

@@ -14,8 +14,6 @@ export type ConsentQuestion = {
   readonly path: string;
   /** What the invoice asks. */
   readonly amountMsat: Msat;
-  /** What the seller had said that it costs; undefined where it had said nothing. A price above it is asked about whatever the budgets say. */
-  readonly advertisedMsat: Msat | undefined;
   /** What paying it may cost on top, at most. */
   readonly maxFeeMsat: Msat;
   /** What is sold, as the payee wrote it into the invoice: untrusted, escape it. Undefined where it says nothing. */

@@ -12,13 +12,7 @@ import { type LimitState, leftMsatOf } from './LimitState.ts';
 import { sayPeriod } from './windows.ts';
 
 /** What is to be paid, as far as a refusal names it. */
-export type Asked = {
-  readonly amountMsat: Msat;
-  readonly minFeeMsat: Msat;
-  readonly host: string;
-  /** What the seller had said that it costs, where it had. */
-  readonly advertisedMsat?: Msat | undefined;
-};
+export type Asked = { readonly amountMsat: Msat; readonly minFeeMsat: Msat; readonly host: string };
 
 /** What left less for the fee than the limits for one request do. */
 export type Bound = { readonly kind: 'limit'; readonly state: LimitState } | { readonly kind: 'consent'; readonly budget: string; readonly aboveMsat: Msat };
@@ -78,14 +72,10 @@ export function consentRefused(budget: string, aboveMsat: Msat, asked: Asked, wh
   const price = Amount.format(asked.amountMsat);
   const above = Amount.format(aboveMsat);
   const what = { no: 'it was refused', nobody: 'there is nobody to ask', failed: 'asking for it failed' }[why];
-  const isDearer = asked.advertisedMsat !== undefined && asked.advertisedMsat === aboveMsat && asked.amountMsat > aboveMsat;
-  const asks = isDearer
-    ? `${asked.host} asks ${price}, and had said that it costs ${above}. For more than was said somebody has to consent`
-    : `${asked.host} asks ${price}. Above ${above}, fee included, somebody has to consent`;
-  const remedy = ` Hand the client somebody to ask (consent.ask)${isDearer ? ', or list the prices again' : ', or ask for consent above more'}.`;
-  const message = `${asks}, and ${what}. Nothing was paid.${why === 'no' ? '' : remedy}`;
-  const advertised = isDearer ? { advertised: above } : {};
-  return new FareboxError('CONSENT_REFUSED', message, { details: { budget, above, price, host: asked.host, why, ...advertised } });
+  const message = `${asked.host} asks ${price}. Above ${above}, fee included, somebody has to consent, and ${what}. Nothing was paid.${
+    why === 'no' ? '' : ' Hand the client somebody to ask (consent.ask), or ask for consent above more.'
+  }`;
+  return new FareboxError('CONSENT_REFUSED', message, { details: { budget, above, price, host: asked.host, why } });
 }
 
 /** Nothing is paid, because a person said so, or a payment cost more than was set aside for it and nobody has looked yet. */
