@@ -140,7 +140,7 @@ describe('an offer is refused', () => {
   it('over plain http to another machine, before anything is paid', () => {
     const { token, invoice } = server.offer();
     const from = (href: string) =>
-      Quote.from({ ...placeOf(href), challenge: { scheme: 'L402', token, invoice }, priceHeader: null, body: undefined }, 'sandbox', clock.nowMs() / 1000);
+      Quote.from({ asked: placeOf(href), challenge: { scheme: 'L402', token, invoice }, priceHeader: null, body: undefined }, 'sandbox', clock.nowMs() / 1000);
     for (const href of ['http://api.example.com/', 'http://192.168.1.2/', 'http://127.0.0.1.example.com/', 'http://localhost.example.com/', 'http://[::2]/']) {
       expect(() => from(href)).toThrow(expect.objectContaining({ code: 'CHALLENGE_REFUSED' }));
     }
@@ -153,7 +153,7 @@ describe('an offer is refused', () => {
 it('a quote says what the invoice says', () => {
   const { token, invoice, paymentHash } = server.offer();
   const quote = Quote.from(
-    { ...placeOf('https://api.example.com/'), challenge: { scheme: 'LSAT', token, invoice }, priceHeader: null, body: undefined },
+    { asked: placeOf('https://api.example.com/'), challenge: { scheme: 'LSAT', token, invoice }, priceHeader: null, body: undefined },
     'regtest',
     clock.nowMs() / 1000,
   );

@@ -260,8 +260,8 @@ describe('a price', () => {
     let says = false;
     const { seller, payer, tools, call } = await openToolShop({
       consent: {
-        ask: ({ amountMsat, advertisedMsat, aboveMsat }) => {
-          asked.push([amountMsat, advertisedMsat, aboveMsat]);
+        ask: ({ amountMsat, aboveMsat }) => {
+          asked.push([amountMsat, aboveMsat]);
           return says;
         },
       },
@@ -271,7 +271,7 @@ describe('a price', () => {
     expect(await outcomeOf(call())).toBe('CONSENT_REFUSED');
     says = true;
     expect(await outcomeOf(call())).toBe('sold');
-    expect(asked).toEqual(Array(2).fill([50_000n, 10_000n, 10_000n]));
+    expect(asked).toEqual(Array(2).fill([50_000n, 10_000n]));
     expect(payer.paid.length).toBe(1);
   });
 });

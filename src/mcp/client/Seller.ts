@@ -31,5 +31,5 @@ export function from(server: string | URL): Seller {
 
 /** The address of a tool, as it stands in the journal. */
 export function hrefOf({ origin }: Seller, tool: string): string {
-  return `${origin}/tools/${encodeURIComponent(tool)}`;
+  return `${origin}/tools/${encodeURIComponent(tool).replace(/[!'()*]/g, (one) => `%${one.charCodeAt(0).toString(16).toUpperCase()}`)}`;
 }

@@ -20,6 +20,7 @@ import { paymentOf, type ResponsePayment } from '../../client/kept.ts';
 import * as Outgoing from '../../client/Outgoing.ts';
 import type { Msat } from '../../core/Amount.ts';
 import * as ToolPayment from '../ToolPayment.ts';
+import { watchPrice } from './DearerCall.ts';
 import * as Seller from './Seller.ts';
 
 /** A call, as it is asked for. */
@@ -54,18 +55,26 @@ export async function buyCall<Result extends ToolResult>(
 ): Promise<BoughtCall<Result>> {
   const { name, meta, advertisedMsat, signal = new AbortController().signal } = call;
   const own = ownCredential(call);
-  const outgoing = Outgoing.make(
-    { href: Seller.hrefOf(seller, name), method: 'POST', headers: own === undefined ? {} : { authorization: own }, body: bodyOf(call.arguments), signal },
-    seller,
-  );
+  const outgoing = Outgoing.make({
+    place: seller,
+    href: Seller.hrefOf(seller, name),
+    method: 'POST',
+    headers: own === undefined ? {} : { authorization: own },
+    body: bodyOf(call.arguments),
+    signal,
+  });
+  const watch = watchPrice(client.budget, advertisedMsat);
   const results = new WeakMap<Response, () => Result>();
   const fetch: Outgoing.Fetch = async (_, init) => {
     const credential = own === undefined ? new Headers(init.headers).get('authorization') : null;
     const said = await sendOnce(send, credential === null ? meta : { ...meta, ...proofOf(credential) }, init.signal ?? signal);
     results.set(said.response, said.result);
+    watch.answered(said.response);
     return said.response;
   };
-  const response = await exchange({ ...client, fetch, budget: { ...client.budget, advertisedMsat } }, outgoing, client.newCall());
+  const response = await exchange({ ...client, fetch, budget: watch.budget }, outgoing, client.newCall()).catch((error: unknown) => {
+    throw watch.inWords(error);
+  });
   const result = results.get(response);
   if (!result) throw new TypeError('exchange: it handed out an answer that was none of the call');
   return { result: result(), payment: paymentOf(response) };

@@ -52,8 +52,7 @@ const quote: Target = {
     const found = reading(() => Quote.challengeOf(new Response(null, { headers })), 'CHALLENGE_MALFORMED');
     if (found === undefined) return undefined;
     const offer = {
-      url: new URL('https://shop.example/'),
-      isSafe: true,
+      asked: { url: new URL('https://shop.example/'), isSafe: true },
       challenge: found,
       priceHeader: headers.get('L402-Price'),
       body: parsedJson(rest.join('\n')),
