@@ -80,7 +80,7 @@ export const folders: Readonly<Record<string, Folder>> = {
   },
   adapters: { layer: 3, ring: 'web', packages: [], types: ['hono'], except: { express: { ring: 'node', packages: [], types: ['express'] }, node, Node: node } },
   gateway: { layer: 3, ring: 'node', packages: ['undici', 'yaml', 'zod'] },
-  mcp: { layer: 3, ring: 'node', packages: [] },
+  mcp: { layer: 3, ring: 'node', packages: ['@modelcontextprotocol/sdk'] },
   hub: { layer: 4, ring: 'node', packages: [] },
   admin: { layer: 4, ring: 'node', packages: [] },
   testing: { layer: 4, ring: 'node', packages: [] },

@@ -31,7 +31,7 @@ const service = {
 };
 
 /** A paid server: each payment buys one call, and every call is asked for money by status and metadata. */
-async function setup(options: ShopOptions = {}, terms: readonly string[] = perRequest) {
+async function setup({ brokenBy, ...options }: ShopOptions & { readonly brokenBy?: grpc.status } = {}, terms: readonly string[] = perRequest) {
   const shop = await openShop(options);
   closing.push(shop.close);
   const seen: (string | undefined)[] = [];
@@ -62,7 +62,7 @@ async function setup(options: ShopOptions = {}, terms: readonly string[] = perRe
   const server = new grpc.Server({ interceptors: [gate] });
   server.addService(service, {
     one: (call: grpc.ServerUnaryCall<string, string>, done: grpc.sendUnaryData<string>) =>
-      call.request === 'broken' ? done({ code: grpc.status.NOT_FOUND, details: 'no such word' }) : done(null, `${call.request}!`),
+      call.request === 'broken' ? done({ code: brokenBy ?? grpc.status.NOT_FOUND, details: 'no such word' }) : done(null, `${call.request}!`),
     many: (call: grpc.ServerWritableStream<string, string>) => {
       for (const part of call.request.split(' ')) call.write(`${part}!`);
       call.end();
@@ -109,6 +109,21 @@ describe('the interceptor', () => {
     const { one, seen, payer } = await setup();
     expect(await one('hello')).toBe('hello!');
     expect(seen).toEqual([undefined, payer.paid[0]?.paymentHash]);
+  });
+
+  it.each([
+    [grpc.status.CANCELLED, 'spent'],
+    [grpc.status.NOT_FOUND, 'spent'],
+    [grpc.status.DEADLINE_EXCEEDED, 'given back'],
+    [grpc.status.RESOURCE_EXHAUSTED, 'given back'],
+    [grpc.status.INTERNAL, 'given back'],
+    [grpc.status.UNAVAILABLE, 'given back'],
+  ])('takes what status %i has cost for %s, as a gateway does', async (brokenBy, outcome) => {
+    const { one, seen, payer } = await setup({ brokenBy });
+    await expect(one('broken')).rejects.toMatchObject({ code: brokenBy });
+    const paid = payer.paid[0]?.paymentHash;
+    await one('broken').catch(() => {});
+    expect(seen.slice(0, 3)).toEqual([undefined, paid, outcome === 'spent' ? undefined : paid]);
   });
 
   it('leaves what is free as it is, and the caller’s errors too', async () => {

@@ -209,14 +209,8 @@ class BoughtCall {
   }
 }
 
-/** Statuses after which a use is given back. */
-const released: readonly grpc.status[] = [
-  grpc.status.CANCELLED,
-  grpc.status.DEADLINE_EXCEEDED,
-  grpc.status.RESOURCE_EXHAUSTED,
-  grpc.status.INTERNAL,
-  grpc.status.UNAVAILABLE,
-];
+/** Statuses after which a use is given back. @see docs/wire.md, "The life of a claim" */
+const released: readonly grpc.status[] = [grpc.status.DEADLINE_EXCEEDED, grpc.status.RESOURCE_EXHAUSTED, grpc.status.INTERNAL, grpc.status.UNAVAILABLE];
 
 /** What a refusal of a gateway's would be over HTTP; it says its code as well. */
 const refusals: { readonly [code: number]: number | undefined } = {
