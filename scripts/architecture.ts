@@ -71,6 +71,8 @@ export const folders: Readonly<Record<string, Folder>> = {
       grpc: { ring: 'node', packages: ['@grpc/grpc-js'] },
       postgres: node,
       redis: { ring: 'node', packages: ['ioredis'] },
+      'tools/address': node,
+      'tools/publicFetch': { ring: 'node', packages: ['undici'] },
       'store/Seal': node,
       import: node,
       'choice/Services': { ring: 'web', packages: ['zod'] },
