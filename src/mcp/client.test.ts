@@ -1,7 +1,7 @@
 import { McpError } from '@modelcontextprotocol/sdk/types.js';
 import { describe, expect, it } from 'vitest';
 import { answer, challenge, failure, listed } from '../../test/mcp/ToolSeller.ts';
-import { connectTo, openToolShop, outcomeOf, textOf } from '../../test/mcp/toolShop.ts';
+import { connectTo, openToolShop, outcomeOf, textOf } from '../../test/mcp/toolBuyer.ts';
 import * as Amount from '../core/Amount.ts';
 import { payingClient, toolPaymentOf } from './client.ts';
 import * as ToolPayment from './ToolPayment.ts';

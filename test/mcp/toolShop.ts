@@ -1,94 +1,139 @@
 /**
- * An agent's client with a scripted wallet in front of a seller of tools, in memory: what tests of buying tools begin with.
+ * An MCP server that sells, and clients at it, in one process: the official SDK on both sides, the sandbox for the money, a clock that stands still.
  */
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { InMemoryTransport } from '@modelcontextprotocol/sdk/inMemory.js';
-import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
-import { afterEach } from 'vitest';
-import { type ClientEvent, type ClientOptions, type ClientStore, createClient, createMemoryClientStore, type PayingClient } from '../../src/client/index.ts';
-import { FareboxError } from '../../src/core/Errors.ts';
-import type { PaymentHash } from '../../src/core/Preimage.ts';
-import type { PayerCapabilities } from '../../src/lightning/Lightning.ts';
-import { payingClient } from '../../src/mcp/client.ts';
+import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
+import * as Amount from '../../src/core/Amount.ts';
+import { createSandboxNetwork, type Sandbox } from '../../src/lightning/sandbox.ts';
+import type { JsonObject } from '../../src/mcp/ToolPayment.ts';
+import * as ToolPayment from '../../src/mcp/ToolPayment.ts';
+import { createEvents, type PaywallEvent } from '../../src/server/Events.ts';
+import { createPaywall, type Paywall } from '../../src/server/Paywall.ts';
+import { createRootKeys } from '../../src/server/RootKeys.ts';
+import { createMemoryStore } from '../../src/store/memory.ts';
+import type { Store } from '../../src/store/Store.ts';
 import * as FixedClock from '../../src/testing/FixedClock.ts';
-import { createScriptedPayer, type ScriptedPayer } from '../../src/testing/ScriptedPayer.ts';
-import { createToolSeller, type ToolSeller } from './ToolSeller.ts';
 
-/** A buyer and its seller. */
-export type ToolShop = {
-  readonly clock: FixedClock.FixedClock;
-  readonly seller: ToolSeller;
-  /** One more seller, whose invoices the payer knows as well. */
-  readonly createSeller: () => ToolSeller;
-  readonly payer: ScriptedPayer;
-  readonly store: ClientStore;
-  /** Pays up to 60 sat for a call, where nothing else is said. */
-  readonly paying: PayingClient;
-  readonly events: readonly ClientEvent[];
-  /** Connected to the seller as `shop`, and buying. */
-  readonly tools: Client;
-  /** Connects to any seller, under any name. */
-  readonly connect: (seller: ToolSeller, server: string, client?: PayingClient) => Promise<Client>;
-  /** Calls `translate`, or another tool. */
-  readonly call: (given?: { readonly [name: string]: unknown }, name?: string) => Promise<CallToolResult>;
+/** What a tool's result says, as far as tests look at it. */
+export type Result = {
+  readonly content: readonly { readonly type: string; readonly text?: string }[];
+  readonly isError?: boolean;
+  readonly structuredContent?: JsonObject;
+  readonly _meta?: JsonObject;
 };
 
-const closing: (() => Promise<unknown>)[] = [];
-afterEach(async () => {
-  for (const close of closing.splice(0)) await close();
-});
+/** What a call may carry besides its arguments. */
+export type With = { readonly credential?: string; readonly meta?: JsonObject };
 
-/** Opens a seller and sends a buyer in; both are closed when the test ends. */
-export async function openToolShop({
-  capabilities,
-  ...options
-}: Partial<ClientOptions> & { readonly capabilities?: Partial<PayerCapabilities> } = {}): Promise<ToolShop> {
+/** A client, and what it does as a buyer. */
+export type Buyer = {
+  readonly client: Client;
+  /** Calls, with a credential in `_meta` where there is one. */
+  readonly call: (tool: string, args?: JsonObject, extra?: With) => Promise<Result>;
+  /** Calls without payment, and pays what is asked: a credential. */
+  readonly buy: (tool: string, args?: JsonObject) => Promise<string>;
+  readonly close: () => Promise<void>;
+};
+
+/** Everything that selling stands on. */
+export type ToolShop = {
+  readonly clock: FixedClock.FixedClock;
+  readonly sandbox: Sandbox;
+  readonly store: Store;
+  readonly farebox: Paywall;
+  /** What the paywall has told, by kind, in order. */
+  readonly told: readonly PaywallEvent[];
+  readonly pay: (invoice: string) => Promise<string>;
+  /** A client in front of a server that is about to be connected. */
+  readonly connect: (server: Pick<McpServer, 'connect'>) => Promise<Buyer>;
+  /** A client that a transport leads to a server. */
+  readonly enter: (transport: Parameters<Client['connect']>[0], client?: Client) => Promise<Buyer>;
+  readonly close: () => Promise<void>;
+};
+
+/** Opens one. */
+export async function openToolShop(): Promise<ToolShop> {
   const clock = FixedClock.create();
-  const sellers: ToolSeller[] = [];
-  const createSeller = () => {
-    const seller = createToolSeller(clock);
-    sellers.push(seller);
-    return seller;
+  const sandbox = createSandboxNetwork({ clock });
+  const store = createMemoryStore({ clock });
+  const receiver = sandbox.receiver('seller');
+  const events = createEvents();
+  const told: PaywallEvent[] = [];
+  events.on((event) => told.push(event));
+  const keys = createRootKeys({ masters: [new Uint8Array(32).fill(1)], network: receiver.network, realm: 'main' });
+  const farebox = await createPaywall({ keys, receiver, store, clock, events, inUseWaitMs: 0 });
+  const open: (() => Promise<void>)[] = [];
+  const payer = sandbox.payer('buyer');
+  const pay = async (invoice: string) => {
+    const paid = await payer.pay({ invoice, maxFeeMsat: Amount.fromSat(10), timeoutSeconds: 10 });
+    if (paid.kind !== 'settled') throw new Error('not paid');
+    return paid.preimage;
   };
-  const preimageOf = (hash: PaymentHash) => sellers.map((one) => one.preimageOf(hash)).find((found) => found !== undefined);
-  const payer = createScriptedPayer({ preimageOf, ...(capabilities && { capabilities }) });
-  const store = options.store ?? createMemoryClientStore();
-  const events: ClientEvent[] = [];
-  const paying = createClient({ payer, maxPerRequest: '60 sat', store, clock, onEvent: (event) => events.push(event), ...options });
-  const connect = async (seller: ToolSeller, server: string, client = paying) => {
-    const mcp = await connectTo(seller);
-    return payingClient(mcp, { client, server });
+  const enter = async (transport: Parameters<Client['connect']>[0], client = new Client({ name: 'buyer', version: '1' })) => {
+    await client.connect(transport);
+    const buyer = buyerOf(client, pay);
+    open.push(buyer.close);
+    return buyer;
   };
-  const seller = createSeller();
-  const tools = await connect(seller, 'shop');
-  const call: ToolShop['call'] = async (given = { text: 'hello' }, name = 'translate') => (await tools.callTool({ name, arguments: given })) as CallToolResult;
-  return { clock, seller, createSeller, payer, store, paying, events, tools, connect, call };
+  return {
+    clock,
+    sandbox,
+    store,
+    farebox,
+    told,
+    pay,
+    enter,
+    connect: async (server) => {
+      const [near, far] = InMemoryTransport.createLinkedPair();
+      await server.connect(far);
+      return enter(near);
+    },
+    close: async () => {
+      for (const close of open) await close();
+      await farebox.close();
+      await sandbox.close();
+      await store.close();
+    },
+  };
 }
 
-/** A client that does not buy, connected in memory. */
-export async function connectTo(seller: Pick<ToolSeller, 'createServer'>): Promise<Client> {
-  const [near, far] = InMemoryTransport.createLinkedPair();
-  const mcp = new Client({ name: 'agent', version: '1.0.0' });
-  const server = seller.createServer();
-  await server.connect(far);
-  await mcp.connect(near);
-  closing.push(async () => {
-    await mcp.close();
-    await server.close();
-  });
-  return mcp;
+/** A server that sells nothing yet, with tools that tests call. */
+export function plainServer(): { readonly server: McpServer; readonly calls: { readonly tool: string; readonly args: unknown; readonly extra: unknown }[] } {
+  const server = new McpServer({ name: 'plain', version: '1' });
+  const calls: { tool: string; args: unknown; extra: unknown }[] = [];
+  return { server, calls };
 }
 
-/** The text of a result. */
-export function textOf({ content }: CallToolResult): string {
-  return content.map((part) => (part.type === 'text' ? part.text : `(${part.type})`)).join('\n');
+/** The invoice and the token that a result asks with. */
+export function offerOf(result: Result): { readonly invoice: string; readonly token: string } {
+  const offer = ToolPayment.parseChallenge(result._meta)?.offers[0];
+  if (!offer) throw new Error(`no challenge: ${JSON.stringify(result)}`);
+  return offer;
 }
 
-/** How a call ends: its text, or the code of the error. */
-export async function outcomeOf(call: Promise<CallToolResult>): Promise<string> {
-  try {
-    return textOf(await call);
-  } catch (error) {
-    return FareboxError.is(error) ? error.code : (error as Error).name;
-  }
+/** All text of a result. */
+export function textOf(result: Result): string {
+  return result.content.map(({ text }) => text ?? '').join('\n');
+}
+
+/** The code that a refusal or a challenge names. */
+export function codeOf(result: Result): unknown {
+  return result.structuredContent?.code;
+}
+
+function buyerOf(client: Client, pay: ToolShop['pay']): Buyer {
+  const call: Buyer['call'] = async (name, args = {}, { credential, meta } = {}) => {
+    const proof = credential === undefined ? {} : { [ToolPayment.paymentKey]: { scheme: 'l402', proof: credential } };
+    return (await client.callTool({ name, arguments: args, _meta: { ...proof, ...meta } })) as unknown as Result;
+  };
+  return {
+    client,
+    call,
+    buy: async (name, args) => {
+      const { invoice, token } = offerOf(await call(name, args));
+      return `${token}:${await pay(invoice)}`;
+    },
+    close: () => client.close(),
+  };
 }
