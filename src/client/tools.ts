@@ -10,12 +10,20 @@ import { type Clock, type Random, systemClock, systemRandom } from '../core/Cloc
 import { clientOf, type PayingClient, payingOf } from './createClient.ts';
 import { type LimitedFetch, limitConnecting } from './Timeouts.ts';
 import type { AgentTool } from './tools/AgentTool.ts';
+import { budgetTool } from './tools/budget.ts';
+import { credentialsTool } from './tools/credentials.ts';
+import { creditTool } from './tools/credit.ts';
 import { fetchTool } from './tools/fetch.ts';
+import { type HandOn, narrowTool } from './tools/narrow.ts';
 import { createPublicFetch, type Reach } from './tools/publicFetch.ts';
 import { quoteTool } from './tools/quote.ts';
+import { receiptsTool } from './tools/receipts.ts';
 import type { Workshop } from './tools/Workshop.ts';
 
 export type { AgentTool, JsonSchema, ToolCall, ToolResult } from './tools/AgentTool.ts';
+export { handOnToFolder } from './tools/handOn.ts';
+export { agentToolsOf, type McpClient, type McpTool, type McpToolsOptions } from './tools/mcp.ts';
+export type { HandedOn, HandOn } from './tools/narrow.ts';
 export { fence } from './tools/outside.ts';
 export { createPublicFetch, type Reach } from './tools/publicFetch.ts';
 
@@ -29,6 +37,11 @@ export type AgentToolsOptions = Reach & {
   readonly maxAnswerChars?: number | undefined;
   /** What the names of the tools begin with, such as `farebox_`: letters, digits and `_`. Default: nothing. */
   readonly prefix?: string | undefined;
+  /**
+   * Where narrowed copies of credentials go, for helpers of the agent's: such as `handOnToFolder`. Only with it there is a tool that makes them; the
+   * model is told what the place is called, and never the credential.
+   */
+  readonly handOn?: HandOn | undefined;
   readonly clock?: Clock | undefined;
   readonly random?: Random | undefined;
 };
@@ -49,7 +62,8 @@ export function createAgentTools(options: AgentToolsOptions): readonly AgentTool
   }
   if (!/^\w{0,32}$/.test(prefix)) throw new RangeError('prefix is up to 32 letters, digits and "_"');
   const shop: Workshop = { client: sendingWith(options.client, fetchOf(options)), clock, random, maxAnswerChars, prefix };
-  return [quoteTool(shop), fetchTool(shop)];
+  const tools = [quoteTool(shop), fetchTool(shop), creditTool(shop), receiptsTool(shop), budgetTool(shop), credentialsTool(shop)];
+  return options.handOn === undefined ? tools : [...tools, narrowTool(shop, options.handOn)];
 }
 
 function fetchOf({ fetch, allow, deny, allowPrivate }: AgentToolsOptions): LimitedFetch {
