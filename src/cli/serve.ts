@@ -37,6 +37,8 @@ export type Served = {
   readonly url: string;
   readonly introspectionUrl?: string | undefined;
   readonly healthUrl?: string | undefined;
+  /** Where a scraper asks for its metrics, where it may. */
+  readonly metricsUrl?: string | undefined;
   readonly logs: Logs;
   readonly receiver: Receiver;
   readonly wallets: readonly OpenWallet[];
@@ -105,7 +107,7 @@ export async function serve(context: CliContext, home: Home, config: GatewayConf
     const trouble = (error: unknown) => events.emit({ at: Date.now(), kind: 'trouble', what: 'the key file', error });
     ring = await openKeyRing(context, config, receiver.network, trouble);
     store = await openStore(config.store);
-    const several = part && { rates: part.rates, processes: part.processes, follows: false };
+    const several = part && { rates: part.rates, processes: part.processes, measured: part.measured, follows: false };
     const gateway = await createGateway({ config, receiver, payees, wallets, keys: ring.keys, store, events, log: logs.request, ...several });
     const addresses = await listen(gateway, config);
     const close: Served['close'] = async (how) => {
@@ -171,13 +173,13 @@ function fromFlags(home: Home, url: string, options: ServeOptions): GatewayConfi
 function announce(
   terminal: Terminal,
   config: GatewayConfig,
-  { url, introspectionUrl, healthUrl }: Pick<Served, 'url' | 'introspectionUrl' | 'healthUrl'>,
+  { url, introspectionUrl, healthUrl, metricsUrl }: Pick<Served, 'url' | 'introspectionUrl' | 'healthUrl' | 'metricsUrl'>,
 ): void {
   const { tone } = terminal;
   const { network } = config;
   const paid = network === 'sandbox' ? tone('warning', 'sandbox: play money, worth nothing') : tone('good', `${network}, paid ${paidInto(config)}`);
   const workers = workersOf(config);
-  terminal.data({ kind: 'listening', url, network, introspectionUrl, healthUrl, ...(workers > 1 && { workers }) });
+  terminal.data({ kind: 'listening', url, network, introspectionUrl, healthUrl, metricsUrl, ...(workers > 1 && { workers }) });
   terminal.line(`${tone('strong', 'farebox')} listens on ${tone('wire', url)}   ${paid}`);
   if (config.tls?.kind === 'self-signed') terminal.note(tone('warning', selfSigned));
   terminal.line();
@@ -194,6 +196,7 @@ function announce(
   if (introspectionUrl !== undefined)
     terminal.line(`${tone('quiet', 'Ask: ')} curl -H "Authorization: Bearer <secret>" --data-urlencode "token=<credential>" ${introspectionUrl}`);
   if (healthUrl !== undefined) terminal.line(`${tone('quiet', 'Well?')} curl ${healthUrl}readyz`);
+  if (metricsUrl !== undefined) terminal.line(`${tone('quiet', 'Watch:')} curl ${metricsUrl}`);
   terminal.line(`${tone('quiet', 'Buy: ')} farebox get ${url}/ --max "${highest(config)}"`);
   terminal.line();
 }

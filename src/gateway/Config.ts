@@ -21,7 +21,7 @@ import { filesOf, readUpstream, type UpstreamConfig, type UpstreamFile } from '.
 import type { GroupConfig } from './config/ConfigGroups.ts';
 import { filesOfRewrite, type RewriteConfig } from './config/ConfigRewrites.ts';
 import { readTls, type TlsConfig } from './config/ConfigTls.ts';
-import { type CorsConfig, type HealthConfig, type LogsConfig, readRunning, whyNotOrigins } from './config/Running.ts';
+import { type CorsConfig, type HealthConfig, type LogsConfig, type MetricsConfig, readRunning, whyNotOrigins } from './config/Running.ts';
 import * as satgate from './import/satgate.ts';
 import type { RouteKey } from './Router.ts';
 
@@ -133,6 +133,7 @@ export type GatewayConfig = PayeesConfig & {
   readonly logs: LogsConfig | undefined;
   /** Undefined: nowhere. */
   readonly health: HealthConfig | undefined;
+  readonly metrics: MetricsConfig | undefined;
   readonly cors: CorsConfig | undefined;
   readonly compat: { readonly invalidCredential: 401 | 402; readonly unknownCaveats: 'refuse' | 'skip' };
 };
@@ -185,6 +186,48 @@ export function filesOfConfig({ file, routes }: GatewayConfig): readonly string[
 export function parseConfig(text: string, surroundings: ConfigSurroundings = {}): GatewayConfig {
   const { file = 'farebox.yaml', environment = process.env } = surroundings;
   return complete(parse(text, file, environment), { ...surroundings, file });
+}
+
+/** A file in another form, rewritten into ours. `pathOf`: where something of ours stands in theirs. */
+export type Rewritten = { readonly value: unknown; readonly pathOf: (path: ConfigPath) => ConfigPath };
+
+/**
+ * Reads a file in another form, of which `rewrite` makes one of ours; mistakes are told at their places in theirs.
+ * @throws CONFIG_INVALID – every mistake in it, each with line and column; what `rewrite` throws
+ */
+export function parseRewritten(
+  text: string,
+  rewrite: (value: unknown, mistakes: Mistakes) => Rewritten,
+  surroundings: ConfigSurroundings & { readonly file: string },
+): GatewayConfig {
+  const { file, environment = process.env } = surroundings;
+  const theirs = parse(text, file, environment);
+  return completeRewritten(theirs, rewrite, surroundings);
+}
+
+/** The same, from a value in that other form. @throws CONFIG_INVALID – see there */
+export function createRewritten(
+  value: unknown,
+  rewrite: (value: unknown, mistakes: Mistakes) => Rewritten,
+  surroundings: ConfigSurroundings & { readonly file: string },
+): GatewayConfig {
+  return completeRewritten(fromValue(value), rewrite, surroundings);
+}
+
+function completeRewritten(
+  theirs: ConfigText,
+  rewrite: (value: unknown, mistakes: Mistakes) => Rewritten,
+  surroundings: ConfigSurroundings & { readonly file: string },
+): GatewayConfig {
+  const mistakes = createMistakes(surroundings.file, theirs);
+  const { value, pathOf } = rewrite(theirs.value, mistakes);
+  mistakes.check();
+  const placed: ConfigText = {
+    value,
+    placeOf: (path, part) => theirs.placeOf(pathOf(path), part),
+    isFromEnvironment: (path) => theirs.isFromEnvironment(pathOf(path)),
+  };
+  return complete(placed, surroundings);
 }
 
 /**

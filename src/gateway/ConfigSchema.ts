@@ -242,6 +242,8 @@ export const configSchema = z.strictObject({
   logs: running.logs.optional(),
   /** Answers `/healthz` and `/readyz` for load balancers. Default: nowhere. */
   health: running.health.optional(),
+  /** Answers `/metrics` for Prometheus. Default: nowhere, and nothing is counted for it. */
+  metrics: running.metrics.optional(),
   /** Which pages of other origins may ask and read. Default: preflights of what is sold are answered for everybody, and answers say what the upstream says. */
   cors: running.cors.optional(),
   /** Where specification and good sense part. */

@@ -79,6 +79,7 @@ export function explain(config: GatewayConfig): string {
     ...(store.kind === 'none' ? [] : [['revocation', `the last list is good for ${formatMs(config.revocation.staleMs)} where the store is away`] as const]),
     ...(introspection === undefined ? [] : [['services', `ask about credentials on ${addressOf(introspection.listen)}`] as const]),
     ...(config.health === undefined ? [] : [['health', `asked on ${addressOf(config.health.listen)}`] as const]),
+    ...(config.metrics === undefined ? [] : [['metrics', `asked on ${addressOf(config.metrics.listen)}`] as const]),
     ...(config.cors === undefined ? [] : [['pages', explainCors(config.cors)] as const]),
     ...(config.logs === undefined ? [] : [['logs', explainLogs(config.logs)] as const]),
     ['compat', `an invalid credential gets ${compat.invalidCredential}; unknown caveats: ${compat.unknownCaveats}`],

@@ -23,6 +23,9 @@ import type { TlsConfig } from './config/ConfigTls.ts';
 import { assertSecret, createIntrospectionListener } from './Introspection.ts';
 import { createListener, type ListenerLimits } from './Listener.ts';
 import { type Certificates, openCertificates } from './listener/Certificates.ts';
+import { startCounting } from './metrics/counting.ts';
+import { createMetricsListener } from './metrics/createMetricsListener.ts';
+import type { Snapshot } from './metrics/Snapshot.ts';
 import type { Tunnelling } from './Proxy.ts';
 import type { Router } from './Router.ts';
 import { createRewrites, type Rewrites } from './routing/createRewrite.ts';
@@ -58,6 +61,8 @@ export type GatewayOptions = {
   readonly events?: Events;
   /** Told of every request once it is over. Nothing in it is secret. */
   readonly log?: (outcome: RequestOutcome) => void;
+  /** One of several processes: adds what the others counted to what this one did, and fails never. Default: it is alone. */
+  readonly measured?: (own: Snapshot) => Promise<Snapshot>;
   /** Told of every crash point that is reached; for tests. */
   readonly reached?: Reached;
 };
@@ -69,12 +74,16 @@ export type Listening = {
   readonly healthUrl?: string;
   /** Where services ask about credentials, where they may. */
   readonly introspectionUrl?: string;
+  /** Where a scraper asks for its metrics, where it may. */
+  readonly metricsUrl?: string;
 };
 
 /** A gateway. */
 export type Gateway = {
   /** What happens in its paywall. */
   readonly events: Events;
+  /** What it has counted by now; nothing where its configuration does not ask for metrics. */
+  readonly measure: () => Snapshot;
   /** Begins to serve. @throws Error – the address is taken, or not this machine's; CONFIG_INVALID – that of the introspection is */
   readonly listen: () => Promise<Listening>;
   /** Follows what arrives in the wallets from now on. */
@@ -104,7 +113,10 @@ export type Gateway = {
  * @throws CONFIG_INVALID – the sandbox is to be reached from other machines; a store, a payee or the secret of the introspection is missing
  */
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
-  const { config, receiver, keys, store, clock = systemClock, random = systemRandom, events = createEvents(), reached = unwatched, processes = 1 } = options;
+  const { config, keys, clock = systemClock, random = systemRandom, events = createEvents(), reached = unwatched, processes = 1 } = options;
+  const tunnels = new Set<Tunnelling>();
+  const counting = startCounting(options, { clock, events, webSockets: () => tunnels.size });
+  const { receiver, payees, store, log, measure } = counting;
   checkReach(config, receiver);
   if (store === undefined) assertUncounted(config);
   const secret = config.introspection && (await secretOf(config.introspection.secret, 'the introspection'));
@@ -148,15 +160,17 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     assembled = assemble({
       config: shareOf(config, processes),
       tls,
-      payees: options.payees ?? {},
+      payees,
       paywall: { ...paywall, close },
       clock,
       random,
       events,
       rates,
-      log: options.log ?? (() => {}),
+      log,
       reached,
+      tunnels,
       onGeneration: (generation) => {
+        counting.know(generation.routes);
         ownRates.adjust(mintLimitsOf(generation.config));
         words.add(generation.routes);
       },
@@ -172,8 +186,9 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     if (store === undefined) assertUncounted(next);
     return parts.prepare(shareOf(next, processes));
   };
-  const gateway: Gateway = { ...parts, ...following, prepare, reload: (next) => prepare(next).take() };
-  const surroundings = { clock, events, paywall, store, processes, secret, current };
+  const gateway: Gateway = { ...parts, ...following, measure, prepare, reload: (next) => prepare(next).take() };
+  const measured = async () => (options.measured ?? (async (own) => own))(measure());
+  const surroundings = { clock, events, paywall, store, processes, secret, current, measured };
   return withListenersOf(gateway, config, surroundings);
 }
 
@@ -185,15 +200,21 @@ type Surroundings = Pick<GatewayOptions, 'store'> & {
   readonly processes: number;
   readonly secret: string | undefined;
   readonly current: () => Generation;
+  readonly measured: () => Promise<Snapshot>;
 };
 
 /** The gateway with the listeners beside its own that its configuration names. */
-function withListenersOf(gateway: Gateway, config: GatewayConfig, { clock, events, paywall, store, processes, secret, current }: Surroundings): Gateway {
+function withListenersOf(gateway: Gateway, config: GatewayConfig, surroundings: Surroundings): Gateway {
+  const { clock, events, paywall, store, processes, secret, current, measured } = surroundings;
   const beside: Beside[] = [];
   if (config.introspection !== undefined && secret !== undefined) {
     const router: Router<ServedRoute> = { find: (...asked) => current().router.find(...asked) };
     const listener = createIntrospectionListener({ secret, introspect: paywall.introspect, router, clock, processes });
     beside.push({ name: 'introspection', path: '/introspect', listener, listen: config.introspection.listen, outlives: false });
+  }
+  if (config.metrics !== undefined) {
+    const { listen } = config.metrics;
+    beside.push({ name: 'metrics', path: '/metrics', listener: createMetricsListener(listen, measured, clock), listen, outlives: true });
   }
   if (config.health === undefined) return beside.length === 0 ? gateway : withListeners(gateway, beside, () => {});
   const { listener, drain } = createHealth({ clock, events, serves: store && paywall.serves, sales: () => current().routes });
@@ -216,14 +237,16 @@ export function assemble(parts: {
   readonly rates?: Pick<Rates, 'take'>;
   readonly log: (outcome: RequestOutcome) => void;
   readonly reached?: Reached;
+  /** Where those that are open stand; default: here alone. */
+  readonly tunnels?: Set<Tunnelling>;
   /** Undefined: in the clear. */
   readonly tls?: Certificates | undefined;
   /** Told of each as it becomes the current one. */
   readonly onGeneration?: (generation: Generation) => void;
 }): Assembled {
   const { config, payees = {}, paywall, clock, random = systemRandom, events, log, reached = unwatched, onGeneration = () => {} } = parts;
+  const { tunnels = new Set<Tunnelling>() } = parts;
   const timers = new TimerWheel(clock);
-  const tunnels = new Set<Tunnelling>();
   const rates = parts.rates ?? createRates({}, clock);
   const generations = createGenerations(config, {
     serve: ({ routes, limits }, targets) => {
@@ -260,6 +283,7 @@ export function assemble(parts: {
   };
   return {
     events,
+    measure: () => ({}),
     current: generations.current,
     prepare,
     reload: (next) => prepare(next).take(),

@@ -110,7 +110,7 @@ const words: Output = { stdout: 'words' };
 export const outputs: { readonly [command: string]: Output } = {
   demo: many(listening, { kind: 'text', sales: 'number', earnedMsat: 'msat' }, { kind: 'text' }),
   serve: many(
-    { ...listening, introspectionUrl: 'text?', healthUrl: 'text?', workers: 'number?' },
+    { ...listening, introspectionUrl: 'text?', healthUrl: 'text?', metricsUrl: 'text?', workers: 'number?' },
     {
       ...{ kind: 'text', at: 'time', method: 'text', path: 'text', route: 'text?', status: 'number', ended: 'text', durationMs: 'number', worker: 'number?' },
       ...{ level: 'text?', id: 'text?', bytes: 'number?', client: 'text?', payment: 'text?', chargedMsat: 'msat?', token: 'text?', error: 'text?' },

@@ -5,6 +5,7 @@
 import type { Clock } from '../../core/Clock.ts';
 import type { createRates } from '../../server/Rates.ts';
 import { createExchanging } from './exchanging.ts';
+import { createMeasuring } from './measuring.ts';
 import type { FromWorker, ToWorker } from './messages.ts';
 
 /** A process that was started. */
@@ -98,6 +99,7 @@ export function createSupervisor({ count, clock, start, rates, tell, ...options 
   let stopping = false;
   let text = options.text;
   const exchanging = createExchanging(clock);
+  const measuring = createMeasuring(clock);
 
   function launch(slot: number): Worker {
     const ready = Promise.withResolvers<FromWorker & { readonly kind: 'ready' }>();
@@ -116,6 +118,7 @@ export function createSupervisor({ count, clock, start, rates, tell, ...options 
         // Who never was ready at the very start is not started again and again: what is wrong is said once.
         if (current.get(slot) === worker && before !== 'leaving' && !stopping && (isStarted || before !== 'starting')) again(worker);
         exchanging.gone(worker.process);
+        measuring.gone(worker.process);
         assignFollower();
       },
     };
@@ -148,6 +151,14 @@ export function createSupervisor({ count, clock, start, rates, tell, ...options 
         break;
       case 'prepared':
         exchanging.hear(worker.process, message);
+        break;
+      case 'measured':
+        measuring.hear(worker.process, message);
+        break;
+      case 'measure-all':
+        void measuring
+          .measure([...alive].filter(({ state }) => state !== 'starting').map(({ process }) => process))
+          .then((snapshot) => worker.process.send({ kind: 'measured-all', id: message.id, snapshot }));
         break;
       case 'mint':
         worker.process.send({ kind: 'rate', id: message.id, value: rates().mint(message.client) });

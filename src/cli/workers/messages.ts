@@ -2,11 +2,12 @@
  * What a supervisor and its workers tell one another.
  */
 import type { Code } from '../../core/Errors.ts';
+import type { Snapshot } from '../../gateway/index.ts';
 import type { FreeQuotaOptions } from '../../server/FreeQuota.ts';
 import type { RateScope, RequestRate } from '../../server/Limits.ts';
 
 /** Ports of this start, where the configuration takes any: all processes have the same, also when none of them is left. */
-export type Ports = { readonly listen?: number; readonly introspection?: number; readonly health?: number };
+export type Ports = { readonly listen?: number; readonly introspection?: number; readonly health?: number; readonly metrics?: number };
 
 /** To a worker. */
 export type ToWorker =
@@ -33,14 +34,22 @@ export type ToWorker =
   | { readonly kind: 'leave' }
   /** It ends. */
   | { readonly kind: 'stop' }
+  /** Says what it has counted. */
+  | { readonly kind: 'measure'; readonly id: number }
+  /** What all of them have counted, for the one that asked. */
+  | { readonly kind: 'measured-all'; readonly id: number; readonly snapshot: Snapshot }
   /** What came of asking for a rate; null: nothing is given. */
   | { readonly kind: 'rate'; readonly id: number; readonly value: number | null };
 
 /** From a worker. */
 export type FromWorker =
-  | { readonly kind: 'ready'; readonly url: string; readonly introspectionUrl?: string | undefined; readonly healthUrl?: string | undefined }
+  | ({ readonly kind: 'ready'; readonly url: string } & { readonly [Name in 'introspectionUrl' | 'healthUrl' | 'metricsUrl']?: string | undefined })
   /** Another configuration is ready, or cannot be. */
   | { readonly kind: 'prepared'; readonly id: number; readonly refused?: { readonly code: Code; readonly message: string } }
+  /** What it has counted. */
+  | { readonly kind: 'measured'; readonly id: number; readonly snapshot: Snapshot }
+  /** Somebody asks what all of them have counted. */
+  | { readonly kind: 'measure-all'; readonly id: number }
   /** It follows no more, and another may. */
   | { readonly kind: 'unfollowed' }
   /** An invoice is asked for. */

@@ -133,7 +133,7 @@ async function prepare(context: CliContext, config: GatewayConfig, network: Gate
 }
 
 /** Finds a port where any would do. */
-async function portsOf({ listen, introspection, health }: GatewayConfig): Promise<Ports> {
+async function portsOf({ listen, introspection, health, metrics }: GatewayConfig): Promise<Ports> {
   const find = async ({ host, port }: GatewayConfig['listen']): Promise<number | undefined> => {
     if (port !== 0) return undefined;
     const server = createServer();
@@ -142,8 +142,12 @@ async function portsOf({ listen, introspection, health }: GatewayConfig): Promis
     await new Promise((resolve) => server.close(resolve));
     return found;
   };
-  const [one, other, third] = [await find(listen), introspection && (await find(introspection.listen)), health && (await find(health.listen))];
-  return { ...(one !== undefined && { listen: one }), ...(other !== undefined && { introspection: other }), ...(third !== undefined && { health: third }) };
+  const ports: { -readonly [Name in keyof Ports]: number } = {};
+  for (const [name, at] of Object.entries({ listen, introspection: introspection?.listen, health: health?.listen, metrics: metrics?.listen })) {
+    const found = at && (await find(at));
+    if (found !== undefined) ports[name as keyof Ports] = found;
+  }
+  return ports;
 }
 
 function fork(first: ToWorker, { onMessage, onExit }: Parameters<Parameters<typeof createSupervisor>[0]['start']>[1]): Process {

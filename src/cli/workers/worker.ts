@@ -3,13 +3,14 @@
  */
 import { systemClock } from '../../core/Clock.ts';
 import { FareboxError } from '../../core/Errors.ts';
-import type { GatewayConfig } from '../../gateway/index.ts';
+import type { GatewayConfig, Snapshot } from '../../gateway/index.ts';
 import type { Rates } from '../../server/Rates.ts';
 import type { CliContext } from '../Context.ts';
 import type { ConfigSource } from '../serve/ConfigSource.ts';
 import type { Served } from '../serve.ts';
 import type { Terminal } from '../Terminal.ts';
 import { createAskedRates } from './asking.ts';
+import { createAskedMeasures } from './measuring.ts';
 import type { Ports, ToWorker, WorkerLink } from './messages.ts';
 
 /** What makes a gateway one of several. */
@@ -18,16 +19,19 @@ export type Part = {
   readonly slot: number;
   readonly processes: number;
   readonly rates: Rates;
+  /** Adds what the others counted. */
+  readonly measured: (own: Snapshot) => Promise<Snapshot>;
 };
 
 /** The configuration with the ports of this start. */
-function withPorts(config: GatewayConfig, { listen, introspection, health }: Ports): GatewayConfig {
+function withPorts(config: GatewayConfig, { listen, introspection, health, metrics }: Ports): GatewayConfig {
   return {
     ...config,
     ...(listen !== undefined && { listen: { ...config.listen, port: listen } }),
     ...(introspection !== undefined &&
       config.introspection && { introspection: { ...config.introspection, listen: { ...config.introspection.listen, port: introspection } } }),
     ...(health !== undefined && config.health && { health: { ...config.health, listen: { ...config.health.listen, port: health } } }),
+    ...(metrics !== undefined && config.metrics && { metrics: { ...config.metrics, listen: { ...config.metrics.listen, port: metrics } } }),
   };
 }
 
@@ -37,6 +41,7 @@ type Begin = (context: CliContext, config: GatewayConfig, part: Part) => Promise
 /** Serves until it is told to end. */
 export async function work(context: CliContext, link: WorkerLink, source: ConfigSource, begin: Begin): Promise<void> {
   const asked = createAskedRates(link.send, context.clock ?? systemClock);
+  const measures = createAskedMeasures(link.send, context.clock ?? systemClock);
   const started = Promise.withResolvers<ToWorker & { readonly kind: 'start' }>();
   const ending = Promise.withResolvers<{ readonly isReplaced: boolean }>();
   const serving = Promise.withResolvers<Served>();
@@ -51,6 +56,8 @@ export async function work(context: CliContext, link: WorkerLink, source: Config
   link.hear((message) => {
     if (message.kind === 'start') started.resolve(message);
     else if (message.kind === 'rate') asked.hear(message);
+    else if (message.kind === 'measured-all') measures.hear(message);
+    else if (message.kind === 'measure') link.send({ kind: 'measured', id: message.id, snapshot: served?.gateway.measure() ?? {} });
     else if (message.kind === 'prepare' || message.kind === 'apply' || message.kind === 'forget') exchange(message);
     else if (message.kind === 'reopen') served?.logs.reopen();
     else if (message.kind === 'follow') {
@@ -65,11 +72,11 @@ export async function work(context: CliContext, link: WorkerLink, source: Config
   try {
     const { slot, count, text, secret, ports } = await started.promise;
     const own: CliContext = { ...context, terminal: named(context.terminal, slot), askSecret: async () => secret };
-    served = await begin(own, withPorts(source.parse(text), ports), { slot, processes: count, rates: asked.rates });
+    served = await begin(own, withPorts(source.parse(text), ports), { slot, processes: count, rates: asked.rates, measured: measures.measured });
     serving.resolve(served);
     if (follows) served.gateway.follow();
-    const { url, introspectionUrl, healthUrl } = served;
-    link.send({ kind: 'ready', url, ...(introspectionUrl !== undefined && { introspectionUrl }), ...(healthUrl !== undefined && { healthUrl }) });
+    const { url, introspectionUrl, healthUrl, metricsUrl } = served;
+    link.send({ kind: 'ready', url, introspectionUrl, healthUrl, metricsUrl });
     const how = await ending.promise;
     await served.gateway.unfollow();
     link.send({ kind: 'unfollowed' });

@@ -1,8 +1,9 @@
 /**
- * What is said of a gateway that runs: its logs, its health, and what pages of other origins may ask of it.
+ * What is said of a gateway that runs: its logs, its health, its metrics, and what pages of other origins may ask of it.
  *
  *     logs: { format: json, access: /var/log/farebox/access.log }
  *     health: { listen: 127.0.0.1:8404 }
+ *     metrics: { listen: 127.0.0.1:8405 }
  *     cors: { origins: [https://app.example.com] }
  */
 import { z } from 'zod';
@@ -24,6 +25,9 @@ export type LogsConfig = {
 
 /** Where load balancers ask whether it runs, and whether it is ready. */
 export type HealthConfig = { readonly listen: Fields.ListenAddress };
+
+/** Where a scraper asks for what the gateway counts of itself. */
+export type MetricsConfig = { readonly listen: Fields.ListenAddress };
 
 /** Whose pages may ask, and read what is answered. */
 export type CorsConfig = {
@@ -54,6 +58,10 @@ export function runningSchema(field: <T>(read: (value: unknown) => T) => z.ZodTy
       /** Where `/healthz` (it runs) and `/readyz` (it serves what it sells) are answered, on a listener of their own. Default: `127.0.0.1:8404`, this machine alone. */
       listen: field(Fields.readListen).optional(),
     }),
+    metrics: z.strictObject({
+      /** Where `/metrics` is answered as Prometheus reads it, on a listener of its own. Default: `127.0.0.1:8405`, this machine alone: what is earned stands there. */
+      listen: field(Fields.readListen).optional(),
+    }),
     cors: z.strictObject({
       /** Whose pages may ask and read the answers: `https://app.example.com`, or `*` alone for everybody. No default. */
       origins: z.array(field(readOrigin)).min(1),
@@ -70,9 +78,14 @@ export type RunningFile = { readonly [Key in keyof ReturnType<typeof runningSche
 
 /** Completes them. Undefined is what the file says nothing of. */
 export function readRunning(
-  { logs, health, cors }: RunningFile,
+  { logs, health, metrics, cors }: RunningFile,
   absolute: (path: string) => string,
-): { readonly logs: LogsConfig | undefined; readonly health: HealthConfig | undefined; readonly cors: CorsConfig | undefined } {
+): {
+  readonly logs: LogsConfig | undefined;
+  readonly health: HealthConfig | undefined;
+  readonly metrics: MetricsConfig | undefined;
+  readonly cors: CorsConfig | undefined;
+} {
   const access = logs?.access ?? true;
   return {
     logs: logs && {
@@ -82,6 +95,7 @@ export function readRunning(
       requestIds: logs.requestIds ?? true,
     },
     health: health && { listen: health.listen ?? { host: '127.0.0.1', port: 8404 } },
+    metrics: metrics && { listen: metrics.listen ?? { host: '127.0.0.1', port: 8405 } },
     cors: cors && { origins: cors.origins, credentials: cors.credentials ?? false, maxAgeSeconds: cors.maxAge ?? 600 },
   };
 }

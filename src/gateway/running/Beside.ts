@@ -4,11 +4,11 @@
 import { FareboxError } from '../../core/Errors.ts';
 import type { ListenAddress } from '../ConfigFields.ts';
 import type { Gateway } from '../Gateway.ts';
-import type { Listener } from '../Listener.ts';
+import type { Listener, ListenerLimits } from '../Listener.ts';
 
 /** A listener beside the one that sells. */
 export type Beside = {
-  readonly name: 'introspection' | 'health';
+  readonly name: 'introspection' | 'health' | 'metrics';
   readonly path: string;
   readonly listener: Listener;
   readonly listen: ListenAddress;
@@ -46,6 +46,17 @@ async function listenBeside(name: string, listener: Listener, { host, port }: Li
     throw new FareboxError('CONFIG_INVALID', `Cannot listen on ${host}:${port} for ${name} (${code}). Name another address under "${name}".`, { cause: error });
   }
 }
+
+/** What bounds those who ask a question without a body. */
+export const besideLimits: ListenerLimits = {
+  headerBytes: 8192,
+  connections: 256,
+  streams: 100,
+  headTimeoutMs: 5000,
+  requestTimeoutMs: 5000,
+  keepAliveTimeoutMs: 60_000,
+  idleTimeoutMs: 5000,
+};
 
 /** A call is answered in less, or by a store that does not answer. */
 const besideGraceMs = 2000;

@@ -22,6 +22,7 @@ const fixed: { readonly [key: string]: (config: GatewayConfig) => unknown } = {
   introspection: ({ introspection }) => introspection,
   logs: ({ logs }) => logs,
   health: ({ health }) => health,
+  metrics: ({ metrics }) => metrics,
   compat: ({ compat }) => compat,
   'limits.head': ({ limits }) => limits.headBytes,
 };

@@ -17,6 +17,7 @@ import type { Events } from '../../server/Events.ts';
 import type { Paywall } from '../../server/Paywall.ts';
 import { createListener, type Listener } from '../Listener.ts';
 import type { ServedRoute } from '../Steps.ts';
+import { besideLimits } from './Beside.ts';
 
 /** What the answers are made from. */
 export type HealthOptions = {
@@ -35,16 +36,6 @@ export type Health = {
   readonly drain: () => void;
 };
 
-const limits = {
-  headerBytes: 8192,
-  connections: 256,
-  streams: 100,
-  headTimeoutMs: 5000,
-  requestTimeoutMs: 5000,
-  keepAliveTimeoutMs: 60_000,
-  idleTimeoutMs: 5000,
-};
-
 /** A listener that does not listen yet. */
 export function createHealth({ clock, events, serves, sales }: HealthOptions): Health {
   let isDraining = false;
@@ -60,7 +51,7 @@ export function createHealth({ clock, events, serves, sales }: HealthOptions): H
     const isReady = notReady.length === 0;
     return json(isReady ? 200 : 503, { status: isReady ? 'ready' : 'not-ready', ...(isReady ? {} : { notReady }), store, lightning });
   };
-  const listener = createListener(limits, clock, ({ method, target, reply }) => {
+  const listener = createListener(besideLimits, clock, ({ method, target, reply }) => {
     reply.answer(answerTo(method, target, readiness), true);
   });
   return {

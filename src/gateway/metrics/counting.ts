@@ -1,0 +1,50 @@
+/**
+ * What stands between a gateway and those it works with so that it is counted: the same receiver, store and log, with an ear at each. Where no metrics are asked
+ * for they are handed through as they are.
+ */
+import type { Clock } from '../../core/Clock.ts';
+import type { Receiver } from '../../lightning/Lightning.ts';
+import type { Events } from '../../server/Events.ts';
+import type { Store } from '../../store/Store.ts';
+import type { GatewayOptions } from '../Gateway.ts';
+import type { RequestOutcome } from '../Steps.ts';
+import { createMetrics, type Metrics } from './Metrics.ts';
+import type { Snapshot } from './Snapshot.ts';
+
+/** See the head of this file. */
+export type Counting = {
+  readonly receiver: Receiver;
+  readonly payees: Readonly<Record<string, Receiver>>;
+  readonly store: Store | undefined;
+  readonly log: (outcome: RequestOutcome) => void;
+  readonly know: Metrics['know'];
+  readonly measure: () => Snapshot;
+};
+
+/** Counts from now on, where the configuration asks for it. */
+export function startCounting(
+  options: Pick<GatewayOptions, 'config' | 'receiver' | 'payees' | 'store' | 'log'>,
+  to: { readonly clock: Clock; readonly events: Events; readonly webSockets: () => number },
+): Counting {
+  const { config, receiver, payees = {}, store, log = () => {} } = options;
+  if (config.metrics === undefined) return { receiver, payees, store, log, know: () => {}, measure: () => ({}) };
+  const metrics = createMetrics(to.clock, { webSockets: to.webSockets, process: processGauges });
+  to.events.on(metrics.hear);
+  const timed = (one: Receiver) => metrics.timed('farebox_node_seconds', one);
+  return {
+    receiver: timed(receiver),
+    payees: Object.fromEntries(Object.entries(payees).map(([name, payee]) => [name, timed(payee)])),
+    store: store && metrics.timed('farebox_store_seconds', store),
+    log: (outcome) => {
+      metrics.record(outcome);
+      log(outcome);
+    },
+    know: metrics.know,
+    measure: metrics.snapshot,
+  };
+}
+
+function processGauges(): { readonly cpuSeconds: number; readonly residentBytes: number } {
+  const { user, system } = process.cpuUsage();
+  return { cpuSeconds: (user + system) / 1e6, residentBytes: process.memoryUsage.rss() };
+}
