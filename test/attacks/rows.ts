@@ -21,7 +21,6 @@ export type Row = {
 const bulk = 'Selling in bulk, handing on, and state that many machines share';
 const lightning = 'Lightning for real';
 const proxy = 'The gateway as a proxy that operators would choose anyway';
-const mcp = 'Agents buy and sell: MCP and the tool kits';
 const house = "The operator's house: see it, change it, and be paid by people too";
 
 /** Numbers that must all be in the table. */
