@@ -5,8 +5,9 @@ import { generateText, isStepCount } from 'ai';
 import { MockLanguageModelV4 } from 'ai/test';
 import { afterEach, expect, it } from 'vitest';
 import { aiTools } from '../../src/adapters/ai-sdk.ts';
-import { buys, type ScriptStep } from './script.ts';
+import { buys, buysTool, type ScriptStep } from './script.ts';
 import { openStall } from './stall.ts';
+import { openToolStall, type Way } from './toolStall.ts';
 
 const closing: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
@@ -57,4 +58,14 @@ it('shows the model an error as one', async () => {
   await generateText({ model, prompt: 'Buy.', tools: aiTools(stall.tools), stopWhen: isStepCount(8) });
   expect(JSON.stringify(model.doGenerateCalls.at(-1)?.prompt)).toMatch(/"type":"error-text","value":"BUDGET_EXCEEDED: This costs 10 sat/);
   expect(stall.served()).toBe(0);
+});
+
+it.each<Way>(['stdio', 'HTTP'])('buys a paid tool of an MCP server over %s', async (way) => {
+  const stall = await openToolStall(way);
+  closing.push(stall.close);
+  const model = modelOf(buysTool);
+  const { text, steps } = await generateText({ model, prompt: 'Translate.', tools: aiTools(stall.tools), stopWhen: isStepCount(8) });
+  expect(text).toBe('It is "hola".');
+  expect(JSON.stringify(steps[0]?.toolResults)).toContain('in es: hola');
+  expect(await stall.spentMsat()).toBeGreaterThanOrEqual(10_000n);
 });

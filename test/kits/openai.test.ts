@@ -7,8 +7,9 @@ import OpenAI from 'openai';
 import { afterEach, describe, expect, it } from 'vitest';
 import { chatTools, responsesTools, runToolCall } from '../../src/adapters/openai.ts';
 import { type AgentTool, agentToolsOf } from '../../src/client/tools.ts';
-import { buys, type ScriptStep } from './script.ts';
+import { buys, buysTool, type ScriptStep } from './script.ts';
 import { openStall } from './stall.ts';
+import { openToolStall, type Way } from './toolStall.ts';
 
 const closing: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
@@ -72,8 +73,20 @@ function asResponse(step: ScriptStep, turn: number): object {
 
 /** A model that is held to a schema writes every property. */
 function strictJson(name: string, input: object): string {
-  const nulls = name === 'list_receipts' ? { since: null, until: null, limit: null } : { method: null, headers: null, body: null };
-  return JSON.stringify({ ...nulls, ...input });
+  const nulls: Record<string, object> = { list_receipts: { since: null, until: null, limit: null }, translator_translate: {} };
+  return JSON.stringify({ ...(nulls[name] ?? { method: null, headers: null, body: null }), ...input });
+}
+
+/** A conversation over chat completions, until the model calls nothing more. */
+async function converse(openai: OpenAI, tools: readonly AgentTool[]): Promise<readonly OpenAI.ChatCompletionMessageParam[]> {
+  const messages: OpenAI.ChatCompletionMessageParam[] = [{ role: 'user', content: 'What is "hello" in Spanish?' }];
+  for (;;) {
+    const { choices } = await openai.chat.completions.create({ model: 'script', messages, tools: chatTools(tools) });
+    const message = choices[0]?.message as OpenAI.ChatCompletionMessage;
+    messages.push(message);
+    if (!message.tool_calls) return messages;
+    for (const call of message.tool_calls) if (call.type === 'function') messages.push(await runToolCall(tools, call));
+  }
 }
 
 describe('chat completions', () => {
@@ -81,22 +94,23 @@ describe('chat completions', () => {
     const stall = await openStall();
     closing.push(stall.close);
     const { openai, asked } = await startModel(buys(stall.url));
-    const { tools } = stall;
-    const messages: OpenAI.ChatCompletionMessageParam[] = [{ role: 'user', content: 'What is "hello" in Spanish?' }];
-    for (;;) {
-      const { choices } = await openai.chat.completions.create({ model: 'script', messages, tools: chatTools(tools) });
-      const message = choices[0]?.message as OpenAI.ChatCompletionMessage;
-      messages.push(message);
-      if (!message.tool_calls) break;
-      for (const call of message.tool_calls) if (call.type === 'function') messages.push(await runToolCall(tools, call));
-    }
+    const messages = await converse(openai, stall.tools);
     const said = messages.filter(({ role }) => role === 'tool').map(({ content }) => String(content));
     expect(said[0]).toMatch(/costs 10 sat\. It buys one answer\. The budget covers it/);
     expect(said[1]).toMatch(/^Paid 10 sat [\s\S]*"translation":"hola"/);
     expect(said[2]).toMatch(/for 1 payment, fees included/);
     expect(messages.at(-1)).toMatchObject({ role: 'assistant', content: 'It is "hola".' });
     expect([stall.served(), asked.length]).toEqual([1, 4]);
-    expect(asked[0]?.tools).toEqual(chatTools(tools));
+    expect(asked[0]?.tools).toEqual(chatTools(stall.tools));
+  });
+
+  it.each<Way>(['stdio', 'HTTP'])('buy a paid tool of an MCP server over %s', async (way) => {
+    const stall = await openToolStall(way);
+    closing.push(stall.close);
+    const { openai } = await startModel(buysTool);
+    const messages = await converse(openai, stall.tools);
+    expect(messages[2]).toMatchObject({ role: 'tool', content: expect.stringMatching(/\n\[outside \w+\]\n"hello" in es: hola/) });
+    expect(await stall.spentMsat()).toBeGreaterThanOrEqual(10_000n);
   });
 });
 

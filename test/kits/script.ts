@@ -14,3 +14,9 @@ export function buys(url: string): readonly ScriptStep[] {
     { says: 'It is "hola".' },
   ];
 }
+
+/** Buys a tool of an MCP server, and is done. */
+export const buysTool: readonly ScriptStep[] = [
+  { calls: [{ name: 'translator_translate', input: { text: 'hello', target: 'es' } }] },
+  { says: 'It is "hola".' },
+];
