@@ -226,6 +226,7 @@ function completeRewritten(
     value,
     placeOf: (path, part) => theirs.placeOf(pathOf(path), part),
     isFromEnvironment: (path) => theirs.isFromEnvironment(pathOf(path)),
+    nameOf: pathOf,
   };
   return complete(placed, surroundings);
 }

@@ -99,13 +99,15 @@ export class SellingTransport implements Transport {
       const running = this.#running.get(message.id);
       if (running) return this.#settle(running, message);
       // Of a call that is over: its client has had an answer, or wants none.
-      if (typeof message.id === 'string' && message.id.startsWith(this.#prefix)) return;
+      if (this.#isOurs(message.id)) return;
       if (this.#lists.delete(message.id)) return this.#inner.send(this.#advertise(message), options);
       return this.#inner.send(message, options);
     }
     if ('method' in message && message.method === 'notifications/tools/list_changed') this.#tools.forget();
-    const related = options?.relatedRequestId === undefined ? undefined : this.#running.get(options.relatedRequestId);
-    return this.#inner.send(message, related ? { ...options, relatedRequestId: related.clientId } : options);
+    const related = options?.relatedRequestId;
+    if (related === undefined || !this.#isOurs(related)) return this.#inner.send(message, options);
+    // Of a number of ours, the client knows its own, or nothing.
+    return this.#inner.send(message, { ...options, relatedRequestId: this.#running.get(related)?.clientId });
   }
 
   /** The client of these calls is not there any more, and may come back for what it paid for. */
@@ -116,6 +118,10 @@ export class SellingTransport implements Transport {
   /** Calls under way that are sold. */
   get runningCount(): number {
     return this.#running.size;
+  }
+
+  #isOurs(id: RequestId): boolean {
+    return typeof id === 'string' && id.startsWith(this.#prefix);
   }
 
   #fromClient(message: JSONRPCMessage, extra: MessageExtraInfo | undefined): void {

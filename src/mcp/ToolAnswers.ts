@@ -124,6 +124,8 @@ export function advertised(listed: JsonObject, tool: ToolOffer, takesArgument: b
     ...listed,
     description: `${text}${priceInWords(tool, amountMsat)}`,
     ...(takesArgument && { inputSchema: withArgument(listed.inputSchema) }),
+    // What is sold is not called as a task, where there is a choice.
+    ...((listed.execution as { readonly taskSupport?: unknown } | undefined)?.taskSupport === 'optional' && { execution: { taskSupport: 'forbidden' } }),
     _meta: { ...(listed._meta as JsonObject | undefined), ...meta },
   };
 }

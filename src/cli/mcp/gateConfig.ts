@@ -41,10 +41,13 @@ export type GateConfig = {
 /** Keys of a file that the gateway does not know. */
 const schema = z.strictObject({
   /** The server that is sold: `{ command, args, env }`, started for each session with `env` and what every program needs, and nothing else of the environment; or `{ url, headers }`. No default. */
-  server: z.union([
-    z.strictObject({ command: z.string().min(1), args: z.array(z.string()).optional(), env: z.record(z.string(), z.string()).optional() }),
-    z.strictObject({ url: field(readUrl), headers: z.record(z.string(), z.string()).optional() }),
-  ]),
+  server: z.strictObject({
+    command: z.string().min(1).optional(),
+    args: z.array(z.string()).optional(),
+    env: z.record(z.string(), z.string()).optional(),
+    url: field(readUrl).optional(),
+    headers: z.record(z.string(), z.string()).optional(),
+  }),
   /** What tools are sold as: `{ name, title, credit, bucket, payee, verify, outage, consume, capabilities }`, as a service of the gateway. Default: `{ name: tools }`. */
   service: z.record(z.string(), z.unknown()).optional(),
   /** Of every tool that no name and no pattern below means. Default: those are free. */
@@ -101,6 +104,7 @@ function build(read: (rewrite: Rewrite) => GatewayConfig): GateConfig {
     const mine = Object.fromEntries(Object.entries(group).filter(([key]) => key in schema.shape));
     const rest = Object.fromEntries(Object.entries(group).filter(([key]) => !(key in schema.shape)));
     own = readFile(schema, fromValue(mine), mistakes);
+    if (own && (own.server.command === undefined) === (own.server.url === undefined)) mistakes.add(['server'], 'a server has a `command` or a `url`');
     tools = toolsOf(group);
     if (tools.length === 0) mistakes.add([], 'nothing is sold: write "price" for every tool, or "tools"');
     listens = 'listen' in rest;
@@ -179,9 +183,8 @@ function priceOf(
   };
 }
 
-function serverOf(server: Own['server']): ServerChoice {
-  if ('url' in server) return { kind: 'url', url: server.url, headers: server.headers ?? {} };
-  return { kind: 'command', command: server.command, args: server.args ?? [], env: server.env ?? {} };
+function serverOf({ command = '', args = [], env = {}, url, headers = {} }: Own['server']): ServerChoice {
+  return url === undefined ? { kind: 'command', command, args, env } : { kind: 'url', url, headers };
 }
 
 function readUrl(value: unknown): URL {

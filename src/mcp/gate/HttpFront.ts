@@ -181,14 +181,12 @@ class Front {
 
   /** Hands a request to its session, and sees how it ends. */
   async #hand(session: Session, request: IncomingMessage, response: ServerResponse, body: unknown): Promise<void> {
-    const isListening = request.method === 'GET';
     session.stopIdling();
     session.idleSinceMs = undefined;
     session.connected += 1;
-    if (isListening) session.listening += 1;
+    if (request.method === 'GET') whenOpen(response, () => listens(session, response));
     response.once('close', () => {
       session.connected -= 1;
-      if (isListening) session.listening -= 1;
       if (!response.writableFinished) session.pipe?.left(idsOf(body));
       if (session.connected > 0) return;
       const { clock } = this.#options.till;
@@ -197,6 +195,25 @@ class Front {
     });
     await session.transport.handleRequest(request, response, body);
   }
+}
+
+/** From now on the client hears what belongs to no request of its own. */
+function listens(session: Session, response: ServerResponse): void {
+  session.listening += 1;
+  response.once('close', () => {
+    session.listening -= 1;
+  });
+  session.pipe?.listening();
+}
+
+/** Calls back when the head of a success has been written. */
+function whenOpen(response: ServerResponse, then: () => void): void {
+  const { writeHead } = response;
+  response.writeHead = ((...args: Parameters<typeof writeHead>) => {
+    const written = writeHead.apply(response, args);
+    if (response.statusCode === 200) then();
+    return written;
+  }) as typeof writeHead;
 }
 
 /** A message as JSON; it is read to the limit and no further. */

@@ -29,8 +29,13 @@ export type PipeOptions = {
 export type Pipe = {
   /** The client of these requests is not there any more. */
   readonly left: (ids: Iterable<RequestId>) => void;
+  /** The client begins to listen for what belongs to no request of its own. */
+  readonly listening: () => void;
   readonly close: () => Promise<void>;
 };
+
+/** Messages that are kept for a client that does not listen yet; the oldest goes. */
+const maxHeld = 100;
 
 /** Requests of one client that may be under way at once; more are refused. */
 const maxOpen = 1000;
@@ -40,58 +45,98 @@ const maxOpen = 1000;
  * @throws Error – the server could not be started
  */
 export async function openPipe(options: PipeOptions): Promise<Pipe> {
-  const { till, client, server, clientAddress, onSilence } = options;
-  const selling = new SellingTransport(client, till, { clientAddress: () => clientAddress, onSilence });
+  const pipe = new Session(options);
+  await pipe.start();
+  return pipe;
+}
+
+class Session implements Pipe {
+  readonly #options: PipeOptions;
+  readonly #selling: SellingTransport;
   /** Requests that the server has not answered, with their method and the token of their progress. */
-  const open = new Map<RequestId, { readonly method: string; readonly progress: unknown }>();
-  let ending: Promise<void> | undefined;
-  const end = () => {
+  readonly #open = new Map<RequestId, { readonly method: string; readonly progress: unknown }>();
+  /** What came from the server before the client listened. */
+  readonly #held: JSONRPCMessage[] = [];
+  #ending: Promise<void> | undefined;
+
+  constructor(options: PipeOptions) {
+    this.#options = options;
+    const { till, client, clientAddress, onSilence } = options;
+    this.#selling = new SellingTransport(client, till, { clientAddress: () => clientAddress, onSilence });
+  }
+
+  async start(): Promise<void> {
+    const { server, till } = this.#options;
+    server.onmessage = (message) => this.#fromServer(message);
+    server.onclose = () => void this.close();
+    server.onerror = (error) => till.onTrouble('the server that is sold', error);
+    this.#selling.onmessage = (message) => this.#fromClient(message);
+    this.#selling.onclose = () => void this.close();
+    this.#selling.onerror = (error) => till.onTrouble('a client', error);
+    await server.start();
+    await this.#selling.start();
+  }
+
+  left(ids: Iterable<RequestId>): void {
+    this.#selling.left(ids);
+  }
+
+  listening(): void {
+    for (const message of this.#held.splice(0)) void this.#selling.send(message).catch(() => {});
+  }
+
+  close(): Promise<void> {
     // Closing an end tells us that it is closed.
-    ending ??= Promise.resolve().then(endAll);
-    return ending;
-  };
-  const endAll = async () => {
-    options.onEnd();
+    this.#ending ??= Promise.resolve().then(() => this.#end());
+    return this.#ending;
+  }
+
+  async #end(): Promise<void> {
+    this.#options.onEnd();
     // Whoever waits is told, and what was paid is given back.
-    for (const id of [...open.keys()]) await answerError(id, 'The server has ended.');
-    await Promise.allSettled([selling.close(), closeServer(server)]);
-  };
-  const answerError = (id: RequestId, message: string) => {
-    open.delete(id);
-    const error = { code: Messages.errorCodes.closed, message };
-    return selling.send({ jsonrpc: '2.0', id, error } as JSONRPCMessage).catch(() => {});
-  };
-  server.onmessage = (message) => {
-    if (ending) return;
+    for (const id of [...this.#open.keys()]) await this.#answerError(id, 'The server has ended.');
+    await Promise.allSettled([this.#selling.close(), closeServer(this.#options.server)]);
+  }
+
+  #fromServer(message: JSONRPCMessage): void {
+    if (this.#ending) return;
     if (Messages.isResponse(message)) {
-      if (open.get(message.id)?.method === 'initialize') agreeOnVersion(server, message);
-      open.delete(message.id);
-      return void selling.send(message).catch(() => {});
+      if (this.#open.get(message.id)?.method === 'initialize') agreeOnVersion(this.#options.server, message);
+      this.#open.delete(message.id);
+      return void this.#selling.send(message).catch(() => {});
     }
-    const relatedRequestId = relatedTo(message, open, options.isListening?.() ?? true);
-    return void selling.send(message, relatedRequestId === undefined ? undefined : { relatedRequestId }).catch(() => {});
-  };
-  server.onclose = () => void end();
-  server.onerror = (error) => till.onTrouble('the server that is sold', error);
-  selling.onclose = () => void end();
-  selling.onerror = (error) => till.onTrouble('a client', error);
-  selling.onmessage = (message) => {
+    const isListening = this.#options.isListening?.() ?? true;
+    const relatedRequestId = relatedTo(message, this.#open, isListening);
+    if (relatedRequestId === undefined && !isListening) return this.#hold(message);
+    return void this.#selling.send(message, relatedRequestId === undefined ? undefined : { relatedRequestId }).catch(() => {});
+  }
+
+  #fromClient(message: JSONRPCMessage): void {
     if (Messages.isRequest(message)) {
-      if (open.size >= maxOpen) return void answerError(message.id, `More than ${maxOpen} requests are under way.`);
-      open.set(message.id, { method: message.method, progress: (message.params?._meta as { readonly progressToken?: unknown } | undefined)?.progressToken });
+      if (this.#open.size >= maxOpen) return void this.#answerError(message.id, `More than ${maxOpen} requests are under way.`);
+      const { progressToken: progress } = (message.params?._meta ?? {}) as { readonly progressToken?: unknown };
+      this.#open.set(message.id, { method: message.method, progress });
     }
     const cancelled = Messages.cancelledId(message);
-    if (cancelled !== undefined) open.delete(cancelled);
-    server.send(message).catch((error: unknown) => {
-      till.onTrouble('the server that is sold', error);
-      if (Messages.isRequest(message)) void answerError(message.id, 'The server could not be asked.');
+    if (cancelled !== undefined) this.#open.delete(cancelled);
+    this.#options.server.send(message).catch((error: unknown) => {
+      this.#options.till.onTrouble('the server that is sold', error);
+      if (Messages.isRequest(message)) void this.#answerError(message.id, 'The server could not be asked.');
       // It has forgotten this session: the client has to begin a new one.
-      if ((error as { readonly code?: unknown }).code === 404) void end();
+      if ((error as { readonly code?: unknown }).code === 404) void this.close();
     });
-  };
-  await server.start();
-  await selling.start();
-  return { left: (ids) => selling.left(ids), close: end };
+  }
+
+  #answerError(id: RequestId, message: string): Promise<void> {
+    this.#open.delete(id);
+    const error = { code: Messages.errorCodes.closed, message };
+    return this.#selling.send({ jsonrpc: '2.0', id, error } as JSONRPCMessage).catch(() => {});
+  }
+
+  #hold(message: JSONRPCMessage): void {
+    this.#held.push(message);
+    if (this.#held.length > maxHeld) this.#held.shift();
+  }
 }
 
 /** Both sides speak the version that the server chose; over HTTP every request names it. */
