@@ -1,10 +1,5 @@
-import { Client } from '@modelcontextprotocol/sdk/client/index.js';
-import { InMemoryTransport } from '@modelcontextprotocol/sdk/inMemory.js';
 import type { Server } from '@modelcontextprotocol/sdk/server/index.js';
-import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import {
-  type CallToolResult,
-  ElicitRequestSchema,
   type ElicitResult,
   GetPromptRequestSchema,
   ListPromptsRequestSchema,
@@ -13,79 +8,13 @@ import {
   ReadResourceRequestSchema,
   ToolListChangedNotificationSchema,
 } from '@modelcontextprotocol/sdk/types.js';
-import { afterEach, describe, expect, it } from 'vitest';
-import { answer, challenge, createToolSeller, failure, listed, type ToolSeller } from '../../../test/mcp/ToolSeller.ts';
+import { describe, expect, it } from 'vitest';
+import { openWallet as setup } from '../../../test/mcp/openWallet.ts';
+import { answer, challenge, failure, listed } from '../../../test/mcp/ToolSeller.ts';
 import { textOf } from '../../../test/mcp/toolBuyer.ts';
-import { type ClientOptions, createClient, createMemoryClientStore } from '../../client/index.ts';
-import { createAgentTools } from '../../client/tools.ts';
-import { systemRandom } from '../../core/Clock.ts';
-import * as FixedClock from '../../testing/FixedClock.ts';
-import { createScriptedPayer } from '../../testing/ScriptedPayer.ts';
 import * as ToolPayment from '../ToolPayment.ts';
-import { type AskSomebody, createAsking } from './Asking.ts';
-import { createServerBehind, isServerName, type ServerEntry } from './ServerBehind.ts';
+import { isServerName } from './ServerBehind.ts';
 import { toolNameOf } from './toolNames.ts';
-import { createWallet } from './Wallet.ts';
-
-const closing: (() => Promise<unknown>)[] = [];
-afterEach(async () => {
-  for (const close of closing.splice(0).reverse()) await close();
-});
-
-type Options = Partial<ClientOptions> & {
-  /** Names of the servers behind; `away` cannot be reached. */
-  readonly behind?: readonly string[];
-  /** What the host's user says to a question; the host cannot ask without. */
-  readonly elicit?: (message: string) => ElicitResult;
-  readonly atTerminal?: AskSomebody;
-};
-
-/** A wallet with a scripted payer, sellers behind it, and a host in front. */
-async function setup({ behind = ['shop'], elicit, atTerminal, consent, ...options }: Options = {}) {
-  const clock = FixedClock.create();
-  const sellers = new Map<string, ToolSeller>(behind.map((name) => [name, createToolSeller(clock)]));
-  const payer = createScriptedPayer({ preimageOf: (hash) => [...sellers.values()].map((one) => one.preimageOf(hash)).find(Boolean) });
-  const asking = createAsking(clock, atTerminal);
-  const store = createMemoryClientStore();
-  const paying = createClient({ payer, store, clock, maxPerRequest: '60 sat', consent: { ...consent, ask: asking.ask }, ...options });
-  const troubles: string[] = [];
-  const opened: Server[] = [];
-  const open = ({ name }: ServerEntry): Transport => {
-    if (name === 'away') throw new Error('it is away');
-    const [near, far] = InMemoryTransport.createLinkedPair();
-    const server = (sellers.get(name) as ToolSeller).createServer();
-    opened.push(server);
-    void server.connect(far);
-    return near;
-  };
-  const servers = behind.map((name) =>
-    createServerBehind(
-      { name, kind: 'command', command: 'none', args: [], env: {}, cwd: undefined },
-      { paying, version: '1.0.0', onLine: () => {}, onToolsChanged: () => wallet.toolsChanged(), open },
-    ),
-  );
-  const wallet = createWallet({
-    tools: createAgentTools({ client: paying, clock }),
-    servers,
-    asking,
-    version: '1.0.0',
-    random: systemRandom,
-    onTrouble: (name, error) => troubles.push(`${name}: ${(error as Error).message}`),
-  });
-  const enter = async () => {
-    const [near, far] = InMemoryTransport.createLinkedPair();
-    const host = new Client({ name: 'host', version: '1.0.0' }, { capabilities: elicit ? { elicitation: {} } : {} });
-    if (elicit) host.setRequestHandler(ElicitRequestSchema, ({ params }) => elicit(params.message));
-    await wallet.openSession().connect(far);
-    await host.connect(near);
-    closing.push(() => host.close());
-    return host;
-  };
-  const host = await enter();
-  closing.push(async () => void (await Promise.all(servers.map((server) => server.close()))));
-  const call = async (name: string, given: { [name: string]: unknown } = {}) => (await host.callTool({ name, arguments: given })) as CallToolResult;
-  return { clock, payer, store, host, enter, call, troubles, opened, seller: sellers.get('shop') as ToolSeller, sellers };
-}
 
 describe('what is listed', () => {
   it('are the wallet’s own tools and those of every server, with its name before them', async () => {
