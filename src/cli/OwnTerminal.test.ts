@@ -16,7 +16,8 @@ function typing(text: string, asked: string[] = []): () => Line {
 
 it('takes the word and the number that was drawn for a yes, and nothing else', async () => {
   for (const said of ['yes 4821', ' YES 4821 ']) expect(await askAtOwnTerminal('Pay?', never, typing(said), 4821)).toBe(true);
-  for (const said of ['yes', 'y', '', '4821', 'yes 4822', 'yes 4821 no', 'no 4821']) expect(await askAtOwnTerminal('Pay?', never, typing(said), 4821)).toBe(false);
+  for (const said of ['yes', 'y', '', '4821', 'yes 4822', 'yes 4821 no', 'no 4821'])
+    expect(await askAtOwnTerminal('Pay?', never, typing(said), 4821)).toBe(false);
 });
 
 it('says nothing where there is no terminal', async () => {

@@ -32,7 +32,7 @@ export function askAtOwnTerminal(words: string, signal: AbortSignal, open: () =>
 }
 
 function drawn(): number {
-  return 1000 + (crypto.getRandomValues(new Uint16Array(1))[0] as number) % 9000;
+  return 1000 + ((crypto.getRandomValues(new Uint16Array(1))[0] as number) % 9000);
 }
 
 function openLine(): Line | undefined {
@@ -63,7 +63,11 @@ function openLine(): Line | undefined {
 /** Whether the terminal is this program's to read from: one that reads from behind another is stopped. */
 function isInFront(): boolean {
   try {
-    const said = execFileSync('ps', ['-o', 'pgid=,tpgid=', '-p', String(process.pid)], { encoding: 'utf8', timeout: 2000, stdio: ['ignore', 'pipe', 'ignore'] });
+    const said = execFileSync('ps', ['-o', 'pgid=,tpgid=', '-p', String(process.pid)], {
+      encoding: 'utf8',
+      timeout: 2000,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
     const [group, foreground] = said.trim().split(/\s+/);
     return group !== undefined && group === foreground;
   } catch {

@@ -40,7 +40,12 @@ async function obey(host: Client, first: Order): Promise<string> {
     }
   };
   const { tools } = await host.listTools();
-  take(tools.map((tool) => JSON.stringify(tool)).join('\n').replaceAll('\\"', '"'));
+  take(
+    tools
+      .map((tool) => JSON.stringify(tool))
+      .join('\n')
+      .replaceAll('\\"', '"'),
+  );
   for (const { uri } of (await host.listResources()).resources) take(JSON.stringify((await host.readResource({ uri })).contents).replaceAll('\\"', '"'));
   for (let turns = 0; orders.length > 0 && turns < 40; turns++) {
     const { name, arguments: given } = orders.shift() as Order;
@@ -108,8 +113,14 @@ const places: readonly (readonly [where: string, put: (agent: Awaited<ReturnType
   ['a free result', ({ shop }, text) => shop.handle(() => answer(text))],
   ['a tool’s error', ({ shop }, text) => shop.handle(() => failure(text))],
   ['a paid tool’s error', ({ shop }, text) => shop.handle(({ paid }) => (paid ? failure(text) : challenge(shop.offer({ caveats }))))],
-  ['a challenge', ({ shop }, text) => shop.handle(({ paid }) => (paid ? answer('hola') : challenge(shop.offer({ caveats }), { description: text, resource: text })))],
-  ['an invoice that is too dear', ({ shop }, text) => shop.handle(() => challenge(shop.offer({ amountMsat: Amount.fromSat(900), description: text.slice(0, 600) })))],
+  [
+    'a challenge',
+    ({ shop }, text) => shop.handle(({ paid }) => (paid ? answer('hola') : challenge(shop.offer({ caveats }), { description: text, resource: text }))),
+  ],
+  [
+    'an invoice that is too dear',
+    ({ shop }, text) => shop.handle(() => challenge(shop.offer({ amountMsat: Amount.fromSat(900), description: text.slice(0, 600) }))),
+  ],
   [
     'an error of JSON-RPC',
     ({ shop }, text) =>
@@ -240,7 +251,12 @@ describe('a wallet that listens', () => {
     const http = await listenForHosts({ host: '127.0.0.1', port: 0, token, openSession: wallet.openSession, clock });
     closing.push(http.close);
     const accept = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' };
-    const hello = { jsonrpc: '2.0', id: 1, method: 'initialize', params: { protocolVersion: '2025-06-18', capabilities: {}, clientInfo: { name: 'x', version: '1' } } };
+    const hello = {
+      jsonrpc: '2.0',
+      id: 1,
+      method: 'initialize',
+      params: { protocolVersion: '2025-06-18', capabilities: {}, clientInfo: { name: 'x', version: '1' } },
+    };
     return new Promise((resolve, reject) => {
       const asked = request(http.url, { method: 'POST', headers: { ...accept, ...headers } }, (response) => {
         response.resume();
@@ -270,7 +286,9 @@ describe('a wallet that listens', () => {
 });
 
 /** An HTTP server: `answer` says where to send the request on to, or answers with a server of tools; otherwise 404. */
-async function listen(respond: (incoming: { readonly method: string }, body: string, handle: (seller: ToolSeller) => void) => string | undefined): Promise<string> {
+async function listen(
+  respond: (incoming: { readonly method: string }, body: string, handle: (seller: ToolSeller) => void) => string | undefined,
+): Promise<string> {
   const http = createServer(async (incoming, response) => {
     const chunks: Buffer[] = [];
     for await (const chunk of incoming) chunks.push(chunk as Buffer);
@@ -280,7 +298,9 @@ async function listen(respond: (incoming: { readonly method: string }, body: str
       const transport = new StreamableHTTPServerTransport({});
       const server = seller.createServer();
       response.once('close', () => void server.close());
-      served = server.connect(transport as Parameters<Server['connect']>[0]).then(() => transport.handleRequest(incoming, response, body === '' ? undefined : JSON.parse(body)));
+      served = server
+        .connect(transport as Parameters<Server['connect']>[0])
+        .then(() => transport.handleRequest(incoming, response, body === '' ? undefined : JSON.parse(body)));
     });
     if (location !== undefined) response.writeHead(307, { location }).end();
     else if (served === undefined) response.writeHead(404).end();

@@ -41,7 +41,15 @@ afterEach(async () => {
 });
 
 const env = () => ({ PATH: process.env.PATH ?? '', FAREBOX_HOME: folder });
-const words = (...more: readonly string[]) => ['--disable-warning=ExperimentalWarning', program, 'mcp', 'serve', '--servers', join(folder, 'servers.json'), ...more];
+const words = (...more: readonly string[]) => [
+  '--disable-warning=ExperimentalWarning',
+  program,
+  'mcp',
+  'serve',
+  '--servers',
+  join(folder, 'servers.json'),
+  ...more,
+];
 
 /** A host whose user says this to every question; without it, a host that cannot ask. */
 async function enter(transport: Transport, says?: { readonly pay: boolean }) {

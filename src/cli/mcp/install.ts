@@ -42,7 +42,10 @@ export function registerMcpInstall(mcp: Command, context: CliContext, place?: Pl
     .option('--undo', 'take it out again')
     .option('--dry-run', 'show what would change, and change nothing')
     .option('-y, --yes', 'do not ask')
-    .addHelpText('after', '\nExamples:\n  farebox mcp install claude-desktop --max "50 sat" --max-total "1000 sat"\n  farebox mcp install claude-desktop --undo')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  farebox mcp install claude-desktop --max "50 sat" --max-total "1000 sat"\n  farebox mcp install claude-desktop --undo',
+    )
     .action((host: string, options: InstallOptions) => {
       const { environment } = context;
       return install(context, place ?? { platform: process.platform, home: homedir(), cwd: process.cwd(), environment }, host, options);
@@ -51,7 +54,8 @@ export function registerMcpInstall(mcp: Command, context: CliContext, place?: Pl
 
 async function install(context: CliContext, place: Place, hostName: string, options: InstallOptions): Promise<void> {
   const host = Object.hasOwn(hosts, hostName) ? hosts[hostName] : undefined;
-  if (!host) throw wrong(`There is no host "${hostName.slice(0, 64)}" here. There is ${Object.keys(hosts).join(', ')}. Others take the same: farebox mcp serve.`);
+  if (!host)
+    throw wrong(`There is no host "${hostName.slice(0, 64)}" here. There is ${Object.keys(hosts).join(', ')}. Others take the same: farebox mcp serve.`);
   if (!/^[A-Za-z0-9][\w-]{0,31}$/.test(options.name)) throw wrong('A name is up to 32 letters, digits, "-" and "_".');
   const { terminal } = context;
   const path = host.file(place);
@@ -65,12 +69,15 @@ async function install(context: CliContext, place: Place, hostName: string, opti
     terminal.line(options.undo ? `${host.title} has no "${options.name}": ${file} stays as it is.` : `${file} says all this already.`);
     return terminal.data({ host: hostName, file, changed: false });
   }
-  for (const line of difference(before, after)) terminal.note(terminal.tone(line.startsWith('+') ? 'good' : line.startsWith('-') ? 'bad' : 'quiet', printable(line)));
+  for (const line of difference(before, after))
+    terminal.note(terminal.tone(line.startsWith('+') ? 'good' : line.startsWith('-') ? 'bad' : 'quiet', printable(line)));
   if (options.dryRun) return terminal.data({ host: hostName, file, changed: false });
   await confirm(context, `Change ${file} like this?`, options.yes);
   if ((existsSync(file) ? readText(file) : '') !== before) throw wrong(`${file} has changed meanwhile. Nothing was written: run it again.`);
   const copy = replace(file, after, (context.clock ?? systemClock).nowMs());
-  terminal.line(`${options.undo ? 'Taken out of' : 'Written into'} ${file}${copy === undefined ? '' : `; as it was: ${copy}`}. Start ${host.title.split(',')[0]} anew.`);
+  terminal.line(
+    `${options.undo ? 'Taken out of' : 'Written into'} ${file}${copy === undefined ? '' : `; as it was: ${copy}`}. Start ${host.title.split(',')[0]} anew.`,
+  );
   terminal.data({ host: hostName, file, copy: copy ?? null, changed: true });
 }
 

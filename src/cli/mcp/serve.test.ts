@@ -41,7 +41,14 @@ describe('over stdio', () => {
   it('offers the wallet’s tools, says what may be spent, and ends when the host leaves', async () => {
     const { enter, notes, out } = setup();
     const { host, leave, ended } = await enter('--max', '50 sat');
-    expect((await host.listTools()).tools.map(({ name }) => name)).toEqual(['quote', 'fetch', 'buy_credit', 'list_receipts', 'show_budget', 'list_credentials']);
+    expect((await host.listTools()).tools.map(({ name }) => name)).toEqual([
+      'quote',
+      'fetch',
+      'buy_credit',
+      'list_receipts',
+      'show_budget',
+      'list_credentials',
+    ]);
     leave();
     await ended;
     expect(notes()).toContain('pays up to 50 sat');

@@ -53,7 +53,9 @@ export function parseServers(text: string, file: string, isName: IsName): readon
     if (!read.success) throw wrong(`says of the server "${at}" neither a command, with args and env of text, nor a url, with headers of text.`);
     if ('command' in read.data) {
       const { command, args, env, cwd } = read.data;
-      return [{ name, kind: 'command', command: command as string, args: args as string[], env: env as { [name: string]: string }, cwd: cwd as string | undefined }];
+      return [
+        { name, kind: 'command', command: command as string, args: args as string[], env: env as { [name: string]: string }, cwd: cwd as string | undefined },
+      ];
     }
     const url = URL.parse(read.data.url);
     if (!url || !/^https?:$/.test(url.protocol) || url.username !== '' || url.password !== '') {

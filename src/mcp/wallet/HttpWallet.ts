@@ -67,7 +67,8 @@ async function serve(options: HttpWalletOptions, sessions: Map<string, Session>,
   const { host = '', origin, authorization = '' } = request.headers;
   if (!/^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?$/i.test(host)) return refuse(response, 403, 'This host is not served here.');
   if (origin !== undefined) return refuse(response, 403, 'Pages are not let in here.');
-  if (!isToken(authorization, options.token)) return refuse(response, 401, 'Show the token that the wallet printed when it was started.', { 'www-authenticate': 'Bearer' });
+  if (!isToken(authorization, options.token))
+    return refuse(response, 401, 'Show the token that the wallet printed when it was started.', { 'www-authenticate': 'Bearer' });
   if ((request.url ?? '').split('?')[0] !== path) return refuse(response, 404, `There is ${path} here, and nothing else.`);
   const id = request.headers['mcp-session-id'];
   const session = id === undefined ? await begin(options, sessions) : sessions.get(String(id));

@@ -10,6 +10,7 @@
  * @see docs/guide/buying-tools.md; docs/decisions/0059-a-wallet-for-agent-hosts.md
  */
 import { Server } from '@modelcontextprotocol/sdk/server/index.js';
+import type { RequestHandlerExtra } from '@modelcontextprotocol/sdk/shared/protocol.js';
 import {
   type CallToolRequest,
   CallToolRequestSchema,
@@ -28,9 +29,8 @@ import {
   type ServerRequest,
   type Tool,
 } from '@modelcontextprotocol/sdk/types.js';
-import type { RequestHandlerExtra } from '@modelcontextprotocol/sdk/shared/protocol.js';
-import type { AgentTool } from '../../client/tools.ts';
 import { failureOf } from '../../client/tools/failure.ts';
+import type { AgentTool } from '../../client/tools.ts';
 import type { Random } from '../../core/Clock.ts';
 import { FareboxError } from '../../core/Errors.ts';
 import { toolPaymentOf } from '../client.ts';

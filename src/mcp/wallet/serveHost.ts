@@ -5,7 +5,7 @@ import type { Readable, Writable } from 'node:stream';
 import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js';
 import type { Wallet } from './Wallet.ts';
 
-export { type AskSomebody, type Asking, createAsking } from './Asking.ts';
+export { type Asking, type AskSomebody, createAsking } from './Asking.ts';
 export { type HttpWallet, listenForHosts } from './HttpWallet.ts';
 export { createServerBehind, isServerName, type ServerBehind, type ServerEntry } from './ServerBehind.ts';
 export { createWallet, type Wallet } from './Wallet.ts';

@@ -44,11 +44,20 @@ export const hosts: { readonly [name: string]: Host } = {
   zed: {
     ...json,
     title: 'Zed',
-    file: (place) => (place.platform === 'win32' ? join(settings(place), 'Zed', 'settings.json') : join(place.environment.XDG_CONFIG_HOME ?? join(place.home, '.config'), 'zed', 'settings.json')),
+    file: (place) =>
+      place.platform === 'win32'
+        ? join(settings(place), 'Zed', 'settings.json')
+        : join(place.environment.XDG_CONFIG_HOME ?? join(place.home, '.config'), 'zed', 'settings.json'),
     key: 'context_servers',
     extra: { source: 'custom' },
   },
   'gemini-cli': { ...json, title: 'Gemini CLI', file: ({ home }) => join(home, '.gemini', 'settings.json') },
   'lm-studio': { ...json, title: 'LM Studio', file: ({ home }) => join(home, '.lmstudio', 'mcp.json') },
-  'codex-cli': { title: 'Codex', file: ({ home, environment }) => join(environment.CODEX_HOME ?? join(home, '.codex'), 'config.toml'), format: 'toml', key: 'mcp_servers', extra: {} },
+  'codex-cli': {
+    title: 'Codex',
+    file: ({ home, environment }) => join(environment.CODEX_HOME ?? join(home, '.codex'), 'config.toml'),
+    format: 'toml',
+    key: 'mcp_servers',
+    extra: {},
+  },
 };

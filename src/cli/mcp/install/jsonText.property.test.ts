@@ -10,7 +10,12 @@ function textOf(value: unknown, noises: Iterator<string>): string {
   const some = () => noises.next().value ?? '';
   const list = (items: readonly string[], open: string, close: string) =>
     `${open}${some()}${items.join(`${some()},${some()}`)}${items.length > 0 && some() === ' ' ? ',' : ''}${some()}${close}`;
-  if (Array.isArray(value)) return list(value.map((item) => textOf(item, noises)), '[', ']');
+  if (Array.isArray(value))
+    return list(
+      value.map((item) => textOf(item, noises)),
+      '[',
+      ']',
+    );
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
   const members = Object.entries(value).map(([name, item]) => `${JSON.stringify(name)}${some()}:${some()}${textOf(item, noises)}`);
   return list(members, '{', '}');
@@ -52,14 +57,27 @@ describe('a file', () => {
   });
 
   it('that is no object, breaks off or says a name twice is not understood', () => {
-    for (const text of ['[]', '"x"', '{', '{"mcpServers": []}', '{"mcpServers": 1}', '{"a": 1} {"b": 2}', '{a: 1}', "{'a': 1}", '/* {}', '{"a": "b', '{"mcpServers": {}, "mcpServers": {}}']) {
+    for (const text of [
+      '[]',
+      '"x"',
+      '{',
+      '{"mcpServers": []}',
+      '{"mcpServers": 1}',
+      '{"a": 1} {"b": 2}',
+      '{a: 1}',
+      "{'a': 1}",
+      '/* {}',
+      '{"a": "b',
+      '{"mcpServers": {}, "mcpServers": {}}',
+    ]) {
       expect([text, withEntry(text, 'mcpServers', 'farebox', entry)]).toEqual([text, undefined]);
     }
   });
 });
 
 it('looks like what was there', () => {
-  const text = '{\n    // mine\n    "theme": "dark",\n    "mcpServers": {\n        "a": { "command": "x" }, // stays\n    },\n    "big": 12345678901234567890\n}\n';
+  const text =
+    '{\n    // mine\n    "theme": "dark",\n    "mcpServers": {\n        "a": { "command": "x" }, // stays\n    },\n    "big": 12345678901234567890\n}\n';
   expect(withEntry(text, 'mcpServers', 'farebox', { command: 'npx' })).toBe(
     '{\n    // mine\n    "theme": "dark",\n    "mcpServers": {\n        "farebox": {\n            "command": "npx"\n        },\n        "a": { "command": "x" }, // stays\n    },\n    "big": 12345678901234567890\n}\n',
   );
