@@ -171,6 +171,7 @@ async function set(context: CliContext, which: string | undefined, options: SetO
       allow: wanted.allow ?? before?.allow,
       deny: deny === undefined ? (before?.deny ?? []) : wanted.deny,
       consentAboveMsat: wanted.consentAboveMsat ?? before?.consentAboveMsat,
+      branch: before?.branch,
     }));
     await print(context, terminal, store, network);
   });
