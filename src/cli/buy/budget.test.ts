@@ -150,7 +150,7 @@ test('a question that nobody waits for any more is taken back', async () => {
 
 test('helpers have shares, and a tree shows what each has spent; one that is pulled says so', async () => {
   const { budget, run, get } = await open();
-  expect((await budget('tree')).screen()).toContain('There are no branches.');
+  expect((await run(registerBudget, ['budget', 'tree'], { interactive: true })).out()).toContain('There are no branches.');
   await budget('branch', 'research', '--max', '500 sat', '--expires', '2h');
   await budget('branch', 'reader', '--within', 'research', '--max', '100 sat');
   expect((await budget('branch', 'lost', '--within', 'nobody')).error).toMatch(/^usage There is no branch "nobody"/);
