@@ -15,7 +15,7 @@ import * as Hosts from './budget/Hosts.ts';
 import * as Limit from './budget/Limit.ts';
 import { type Binding, type LimitState, leftMsatOf } from './budget/LimitState.ts';
 import * as refusals from './budget/refusals.ts';
-import type { DispatchOutcome, ReserveOutcome, ReserveRequest } from './ClientStore.ts';
+import type { DispatchOutcome, ReserveOutcome, ReserveRequest, Stopped } from './ClientStore.ts';
 import type { Lease, Payment, Spending } from './Journal.ts';
 import * as Journal from './Journal.ts';
 
@@ -124,7 +124,7 @@ export function feeExceeded(payment: Payment, budget: Budget, by: refusals.Bound
  * Decides on a reservation; the store writes what comes of it.
  * @param known - the row of the same payment hash
  * @param open - rows of the same resource whose wallet was called and whose end is not known
- * @param standing - the budgets that stand in the store
+ * @param standing - the budgets that stand in the store and bind it
  * @param states - every limit that counts this payment, as it stands now
  */
 export function reserve(
@@ -137,7 +137,8 @@ export function reserve(
   const blocking = open.find((payment) => Journal.blocks(payment, owner, nowAt));
   if (blocking) return { kind: 'blocked', payment: blocking };
   if (known && !(known.state === 'failed' && known.dispatchedAt === undefined)) return { kind: 'known', payment: known };
-  if (Journal.isStopped(spending)) return stopOf(spending);
+  const stop = stopOf(spending, standing, nowAt);
+  if (stop) return stop;
   const all = [...budgets, ...standing];
   const denying = all.find((budget) => !Limit.allowsHost(budget, purchase.origin));
   if (denying) return { kind: 'denied', budget: denying.name };
@@ -151,11 +152,19 @@ export function reserve(
 /**
  * Decides whether the wallet may be called; the store writes what comes of it.
  * @param open - as for {@link reserve}, without the payment itself
+ * @param standing - the budgets in the store that bind it
  */
-export function dispatch(payment: Payment | undefined, open: readonly Payment[], spending: Spending, lease: Lease, nowAt: number): DispatchOutcome {
+export function dispatch(
+  payment: Payment | undefined,
+  open: readonly Payment[],
+  { spending, standing }: { readonly spending: Spending; readonly standing: Binding['standing'] },
+  lease: Lease,
+  nowAt: number,
+): DispatchOutcome {
   const next = payment && Journal.dispatched(payment, lease, nowAt);
   if (!next) return { kind: 'lost' };
-  if (Journal.isStopped(spending)) return stopOf(spending);
+  const stop = stopOf(spending, standing, nowAt);
+  if (stop) return stop;
   const blocking = open.find((other) => Journal.blocks(other, lease.owner, nowAt));
   return blocking ? { kind: 'blocked', payment: blocking } : { kind: 'dispatched', payment: next };
 }
@@ -183,8 +192,12 @@ function roomFor(request: ReserveRequest, budgets: readonly Limit.NamedBudget[],
   return room;
 }
 
-function stopOf({ stoppedBy, stopNote }: Spending): { readonly kind: 'stopped' } & { readonly by: Spending['stoppedBy']; readonly note: string | undefined } {
-  return { kind: 'stopped', by: stoppedBy, note: stopNote };
+/** Why nothing is paid: all spending was stopped, or a branch has ended. */
+function stopOf(spending: Spending, standing: Binding['standing'], at: number): ({ readonly kind: 'stopped' } & Stopped) | undefined {
+  const kind = 'stopped';
+  if (Journal.isStopped(spending)) return { kind, by: spending.stoppedBy, note: spending.stopNote };
+  const ended = standing.find(({ branch }) => branch && Limit.hasEnded(branch, at));
+  return ended && { kind, by: undefined, note: ended.branch?.pulled, budget: ended.name };
 }
 
 /** The least of the limits for one request, as a state. */

@@ -54,6 +54,8 @@ export type Client = {
   /** Whether anybody is told: what is told of every request need not be put together for nobody. */
   readonly isWatched: boolean;
   readonly reached: Reached;
+  /** Aborts when what the client may spend has ended, and with it what is under way; see `branches.ts`. */
+  readonly stop?: AbortSignal;
 };
 
 /** Something happened. Never a secret: no preimage, no token, no query of a URL. Amounts are msat. */

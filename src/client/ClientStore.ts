@@ -43,6 +43,8 @@ export type Stopped = {
   readonly by: PaymentHash | undefined;
   /** What a person said who stopped it. */
   readonly note: string | undefined;
+  /** The branch that has ended, where not all spending has. */
+  readonly budget?: string;
 };
 
 /** What came of asking. Nothing was set aside unless it is `reserved`. */

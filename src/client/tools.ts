@@ -7,6 +7,7 @@
  * @see docs/guide/agents.md
  */
 import { type Clock, type Random, systemClock, systemRandom } from '../core/Clock.ts';
+import { stoppedWith } from './branches/stopping.ts';
 import { clientOf, type PayingClient, payingOf } from './createClient.ts';
 import { type LimitedFetch, limitConnecting } from './Timeouts.ts';
 import type { AgentTool } from './tools/AgentTool.ts';
@@ -76,5 +77,5 @@ function fetchOf({ fetch, allow, deny, allowPrivate }: AgentToolsOptions): Limit
 function sendingWith(paying: PayingClient, fetch: LimitedFetch): PayingClient {
   const client = clientOf(paying);
   const limited = limitConnecting(fetch, client.timeouts);
-  return payingOf({ ...client, fetch: (url, init) => limited(url, init) }, async () => {});
+  return payingOf({ ...client, fetch: stoppedWith(client.stop, limited) }, async () => {});
 }

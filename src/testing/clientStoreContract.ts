@@ -3,6 +3,7 @@
  *
  * @see src/client/ClientStore.ts
  */
+import { branches } from './clientStoreContract/branches.ts';
 import { budgets } from './clientStoreContract/budgets.ts';
 import type { ClientStoreCase } from './clientStoreContract/ClientStoreCase.ts';
 import { credentials } from './clientStoreContract/credentials.ts';
@@ -12,4 +13,4 @@ import { standing } from './clientStoreContract/standing.ts';
 export { type ClientStoreCase, purchaseOf, requestOf, totalOf } from './clientStoreContract/ClientStoreCase.ts';
 
 /** The suite. A case fails by throwing. */
-export const clientStoreContract: readonly ClientStoreCase[] = [...payments, ...credentials, ...budgets, ...standing];
+export const clientStoreContract: readonly ClientStoreCase[] = [...payments, ...credentials, ...budgets, ...standing, ...branches];

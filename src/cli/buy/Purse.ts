@@ -117,7 +117,7 @@ export async function openPurse(context: CliContext, options: PurseOptions): Pro
 /** The least that stands for any one request, whatever it is for: a limit of some hosts says nothing of the others. */
 function leastStanding(budgets: readonly NamedBudget[]): Amount.Msat | undefined {
   const limits = budgets
-    .flatMap((budget) => budget.limits)
+    .flatMap((budget) => (budget.branch ? [] : budget.limits))
     .filter(({ per, host, tag }) => per === 'request' && host === undefined && tag === undefined)
     .map(({ maxMsat }) => maxMsat);
   return limits.reduce<Amount.Msat | undefined>((least, next) => (least === undefined || next < least ? next : least), undefined);

@@ -147,3 +147,37 @@ test('a question that nobody waits for any more is taken back', async () => {
   const { ended } = start(register, ['get', `${url}/a`, '--max', '12 sat', '--max-time', '0.3']);
   expect([(await ended).code, taken]).toEqual([7, true]);
 });
+
+test('helpers have shares, and a tree shows what each has spent; one that is pulled says so', async () => {
+  const { budget, run, get } = await open();
+  expect((await run(registerBudget, ['budget', 'tree'], { interactive: true })).out()).toContain('There are no branches.');
+  await budget('branch', 'research', '--max', '500 sat', '--expires', '2h');
+  await budget('branch', 'reader', '--within', 'research', '--max', '100 sat');
+  expect((await budget('branch', 'lost', '--within', 'nobody')).error).toMatch(/^usage There is no branch "nobody"/);
+  expect((await budget('branch', 'lost', '--expires', 'soon')).error).toMatch(/^usage --expires is a length/);
+  // A share of somebody's binds nobody else.
+  await budget('branch', 'tight', '--max', '1 sat');
+  expect((await get('/a', '--max', '12 sat')).code).toBe(0);
+  expect((await budget('tree')).json()).toEqual([
+    expect.objectContaining({ kind: 'branch', name: 'research', state: 'open', spentMsat: '0', leftMsat: '500000', endsAt: expect.any(String) }),
+    expect.objectContaining({ kind: 'branch', name: 'reader', within: 'research', leftMsat: '100000', payments: 0 }),
+    expect.objectContaining({ kind: 'branch', name: 'tight' }),
+  ]);
+  expect((await budget('pull', 'research', 'it', 'is', 'late')).code).toBe(0);
+  expect((await budget('pull', 'nobody')).error).toMatch(/^usage There is no branch "nobody"/);
+  const shown = await run(registerBudget, ['budget', 'tree'], { interactive: true });
+  expect(shown.out()).toMatch(
+    /^research +0 sat spent {2}0 payments {2}500 sat left {2}pulled: it is late\n {2}reader +0 sat spent {2}0 payments {2}100 sat left {2}pulled: it is late\n/,
+  );
+});
+
+test('the tree is drawn anew as it changes, until it is called off', async () => {
+  const opened = await open();
+  await opened.budget('branch', 'reader', '--max', '100 sat');
+  const watching = opened.start(registerBudget, ['budget', 'tree', '--watch', '--json']);
+  await watching.seen('reader');
+  await opened.budget('pull', 'reader', 'enough');
+  await watching.seen('enough');
+  watching.stop();
+  expect((await watching.ended).code).toBe(0);
+});

@@ -13,6 +13,7 @@ import type { CliContext } from '../Context.ts';
 import { Ended } from '../exit.ts';
 import { printable, type Terminal } from '../Terminal.ts';
 import { formatAt, isoAt } from '../Time.ts';
+import { registerBranches } from './branches.ts';
 import { type JournalOptions, printTable, walletWords, withJournal } from './Payments.ts';
 import { wrong } from './RequestOptions.ts';
 
@@ -74,6 +75,7 @@ export function registerBudget(program: Command, context: CliContext): void {
     .option(...wallet)
     .option('--json', 'print JSON')
     .action((options: JournalOptions) => allow(context, options));
+  registerBranches(budget, context);
 }
 
 const periods: readonly Period[] = ['request', 'minute', 'hour', 'day', 'week', 'month', 'total'];
@@ -171,6 +173,7 @@ async function set(context: CliContext, which: string | undefined, options: SetO
       allow: wanted.allow ?? before?.allow,
       deny: deny === undefined ? (before?.deny ?? []) : wanted.deny,
       consentAboveMsat: wanted.consentAboveMsat ?? before?.consentAboveMsat,
+      branch: before?.branch,
     }));
     await print(context, terminal, store, network);
   });

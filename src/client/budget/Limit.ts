@@ -55,6 +55,18 @@ export type NamedBudget = {
   readonly allow: readonly Hosts.HostPattern[] | undefined;
   readonly deny: readonly Hosts.HostPattern[];
   readonly consentAboveMsat: Msat | undefined;
+  /** Of one that stands in the store for those payments alone that are made under its name; see `branches.ts`. */
+  readonly branch?: Branch | undefined;
+};
+
+/** What makes a standing budget a branch: somebody's share, which can be pulled. */
+export type Branch = {
+  /** The branch that it is a share of; undefined: of none. */
+  readonly within: string | undefined;
+  /** Unix seconds: nothing is paid under it from then on. Undefined: it has no end. */
+  readonly endsAt: number | undefined;
+  /** Why it was pulled; undefined: it was not. */
+  readonly pulled: string | undefined;
 };
 
 /** What decides whether a limit counts a payment. */
@@ -118,6 +130,16 @@ export function covers(limit: Pick<Limit, 'host' | 'tag'>, { origin, tags }: Sco
 export function allowsHost({ allow, deny }: NamedBudget, origin: string): boolean {
   const isMeant = (pattern: Hosts.HostPattern) => Hosts.matches(pattern, origin);
   return !deny.some(isMeant) && (allow?.some(isMeant) ?? true);
+}
+
+/** Of the budgets that stand in a store, those that bind a payment that is made under these names. */
+export function bindingFor(names: readonly string[], standing: readonly NamedBudget[]): readonly NamedBudget[] {
+  return standing.filter(({ name, branch }) => !branch || names.includes(name));
+}
+
+/** Whether nothing is paid under it any more. */
+export function hasEnded({ endsAt, pulled }: Branch, at: number): boolean {
+  return pulled !== undefined || (endsAt !== undefined && at >= endsAt);
 }
 
 /** The least of all limits for one request that bind such a payment, and whose it is. */

@@ -79,7 +79,11 @@ export function consentRefused(budget: string, aboveMsat: Msat, asked: Asked, wh
 }
 
 /** Nothing is paid, because a person said so, or a payment cost more than was set aside for it and nobody has looked yet. */
-export function stopped({ by, note }: Stopped): FareboxError {
+export function stopped({ by, note, budget }: Stopped): FareboxError {
+  if (budget !== undefined) {
+    const message = `The budget "${budget}" has ended: ${note ?? 'its time is over'}. Nothing was paid.`;
+    return new FareboxError('BUDGET_EXCEEDED', message, { details: { limit: 'ended', budget } });
+  }
   const undo = 'then allow spending again (allowSpending of the client store)';
   if (by === undefined) {
     const message = `Spending has been stopped: ${note ?? ''} Nothing was paid. Where that is over, ${undo}.`;

@@ -7,6 +7,7 @@ import type { PaymentHash } from '../../core/Preimage.ts';
 import * as Budget from '../Budget.ts';
 import * as Counter from '../budget/Counter.ts';
 import type { NamedBudget } from '../budget/Limit.ts';
+import * as Limit from '../budget/Limit.ts';
 import { type Binding, countersOf, type LimitState, statesOf } from '../budget/LimitState.ts';
 import type { DispatchOutcome, ReserveOutcome, ReserveRequest } from '../ClientStore.ts';
 import type { Lease, Payment, Spending, Step } from '../Journal.ts';
@@ -65,7 +66,11 @@ export function reserving(request: ReserveRequest): Decision<ReserveOutcome> {
     operation: 'reserve',
     reads: { paymentHash: purchase.paymentHash, openFor: { resource: purchase.resource }, reserved: true, books: true },
     decide: (sheet) => {
-      const binding: Binding = { named: budgets, standing: sheet.standing };
+      const standing = Limit.bindingFor(
+        budgets.map(({ name }) => name),
+        sheet.standing,
+      );
+      const binding: Binding = { named: budgets, standing };
       const scope = { origin: purchase.origin, tags };
       const books = openBooks(sheet, countersOf(binding, nowAt, scope));
       if (books.kind === 'wanting') return books;
@@ -77,7 +82,7 @@ export function reserving(request: ReserveRequest): Decision<ReserveOutcome> {
         if (known?.paymentHash === given.paymentHash) known = given;
       }
       const states = statesOf(binding, nowAt, books.counted, scope);
-      const outcome = Budget.reserve(request, known, sheet.open, { spending: books.spending(), standing: sheet.standing, states });
+      const outcome = Budget.reserve(request, known, sheet.open, { spending: books.spending(), standing, states });
       if (outcome.kind === 'reserved') books.book(known, outcome.payment);
       return books.close(outcome, nowAt);
     },
@@ -105,10 +110,11 @@ export function dispatching({
 }: Lease & { readonly paymentHash: PaymentHash; readonly nowAt: number }): Decision<DispatchOutcome> {
   return {
     operation: 'dispatch',
-    reads: { paymentHash, openFor: 'itself' },
-    decide: ({ payment, open, spending }) => {
+    reads: { paymentHash, openFor: 'itself', books: true },
+    decide: ({ payment, open, spending, standing }) => {
       const others = open.filter((other) => other.paymentHash !== paymentHash);
-      const outcome = Budget.dispatch(payment, others, spending, lease, nowAt);
+      const binding = Limit.bindingFor(payment?.budgets ?? [], standing);
+      const outcome = Budget.dispatch(payment, others, { spending, standing: binding }, lease, nowAt);
       return { kind: 'decided', outcome, ...(outcome.kind === 'dispatched' && { payments: [outcome.payment] }) };
     },
   };
@@ -181,6 +187,13 @@ export function reporting(named: readonly NamedBudget[], nowAt: number): Decisio
     },
   };
 }
+
+/** The budgets that stand, by name. */
+export const listing: Decision<readonly NamedBudget[]> = {
+  operation: undefined,
+  reads: { books: true },
+  decide: ({ standing }) => ({ kind: 'decided', outcome: standing }),
+};
 
 /** The sums. */
 export const summing: Decision<Spending> = { operation: undefined, reads: {}, decide: ({ spending }) => ({ kind: 'decided', outcome: spending }) };

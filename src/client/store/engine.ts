@@ -11,6 +11,7 @@ import {
   type Decided,
   type Decision,
   dispatching,
+  listing,
   type Reads,
   removing,
   reporting,
@@ -56,7 +57,7 @@ export function toClientStore({ take, ...rest }: Engine): ClientStore {
         return budget;
       },
       change: (name, change) => take(changing(name, change)),
-      list: async () => (await rest.audit()).standing,
+      list: () => take(listing),
       remove: (name) => take(removing(name)),
     },
     report: ({ budgets = [], nowAt }) => take(reporting(budgets, nowAt)),

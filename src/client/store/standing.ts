@@ -11,10 +11,11 @@ type Written = {
   readonly allow?: readonly string[];
   readonly deny: readonly string[];
   readonly above?: string;
+  readonly branch?: { readonly within?: string; readonly endsAt?: number; readonly pulled?: string };
 };
 
 /** As JSON, without its name. */
-export function formatStanding({ limits, allow, deny, consentAboveMsat }: NamedBudget): string {
+export function formatStanding({ limits, allow, deny, consentAboveMsat, branch }: NamedBudget): string {
   const written: Written = {
     limits: limits.map(({ per, maxMsat, host, tag }) => ({
       per,
@@ -25,13 +26,19 @@ export function formatStanding({ limits, allow, deny, consentAboveMsat }: NamedB
     ...(allow && { allow }),
     deny,
     ...(consentAboveMsat !== undefined && { above: `${consentAboveMsat} msat` }),
+    // What is undefined is left out.
+    ...(branch && { branch: branch as NonNullable<Written['branch']> }),
   };
   return JSON.stringify(written);
 }
 
 /** Reads it. @throws what `readBudget` throws, or a SyntaxError */
 export function parseStanding(name: string, text: string): NamedBudget {
-  const { limits, allow, deny, above } = JSON.parse(text) as Written;
+  const { limits, allow, deny, above, branch } = JSON.parse(text) as Written;
   const budget = readBudget({ name: name === '' ? 'all' : name, limits, allow, deny });
-  return { ...budget, name, consentAboveMsat: above === undefined ? undefined : readAmount(above) };
+  const standing = { ...budget, name, consentAboveMsat: above === undefined ? undefined : readAmount(above) };
+  if (branch === undefined) return standing;
+  const { within, endsAt, pulled } = branch;
+  if (endsAt !== undefined && !Number.isSafeInteger(endsAt)) throw new TypeError(`the end of the budget "${name}" cannot be read`);
+  return { ...standing, branch: { within, endsAt, pulled } };
 }

@@ -24,7 +24,10 @@ export function budgetTool(shop: Workshop): AgentTool {
     readOnly: true,
     run: async () => {
       const { budget, store, payer } = clientOf(shop.client);
-      const states = await store.report({ budgets: budget.chain, nowAt: nowAt(shop.clock) });
+      // A branch of somebody else's is nobody else's business, and binds nobody else.
+      const own = budget.chain.map(({ name }) => name);
+      const others = new Set((await store.budgets.list()).flatMap(({ name, branch }) => (branch && !own.includes(name) ? [name] : [])));
+      const states = (await store.report({ budgets: budget.chain, nowAt: nowAt(shop.clock) })).filter((state) => !others.has(state.budget));
       const spending = await store.spending();
       const isStopped = Journal.isStopped(spending);
       const hosts = budget.chain.flatMap(({ allow }) => (allow === undefined ? [] : [`Pays ${allow.join(', ')} alone.`]));
