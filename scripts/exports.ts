@@ -4,7 +4,8 @@
  * `src/index.ts` is `farebox` and `src/<folder>/index.ts` is `farebox/<folder>`. A file of adapters that is named in lower case alone is
  * `farebox/<name>`. A file that exports the driver it is named after is a door of its own: `src/store/sqlite.ts`, because it exports
  * `createSqliteStore`, is `farebox/store/sqlite`. A file of client that stands before a folder of its own name, or
- * exports an interceptor or adapter of that name, such as `createUndiciInterceptor`, is `farebox/client/<name>`.
+ * exports an interceptor or adapter of that name, such as `createUndiciInterceptor`, is `farebox/client/<name>`; a file of mcp before a folder of its
+ * name is `farebox/mcp/<name>`.
  * Everything else is internal.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -33,6 +34,7 @@ const shelves: readonly {
     prefix: './client',
     isDoor: (name, exported, hasFolder) => hasFolder || exportsDriver(/^create(\w+)(?:ClientStore|Interceptor|Adapter)$/)(name, exported),
   },
+  { folder: 'mcp', prefix: './mcp', isDoor: (_name, _exported, hasFolder) => hasFolder },
 ];
 
 function exportsDriver(pattern: RegExp) {

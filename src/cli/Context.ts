@@ -20,6 +20,8 @@ export type CliContext = {
   readonly readInput: () => Promise<Uint8Array>;
   /** Asks a person; undefined where there is nobody to ask. `signal` takes the question back. */
   readonly ask: (question: string, fallback: string, signal?: AbortSignal) => Promise<string | undefined>;
+  /** Asks for a yes at a terminal of its own, where standard input is no person's; undefined where there is none. Default: there is none. */
+  readonly askAtOwnTerminal?: (words: string, signal: AbortSignal) => Promise<boolean | undefined>;
   /** The same for a secret: what is typed is not shown. */
   readonly askSecret: (question: string) => Promise<string | undefined>;
   /** Where this is one of several processes of a gateway: the way to who started it. */

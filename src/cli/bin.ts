@@ -12,6 +12,7 @@ import { FareboxError } from '../core/Errors.ts';
 import type { CliContext } from './Context.ts';
 import { Ended, exitCodeOf } from './exit.ts';
 import { openHome } from './Home.ts';
+import { askAtOwnTerminal } from './OwnTerminal.ts';
 import { createProgram } from './program.ts';
 import { createTerminal, printable } from './Terminal.ts';
 import { linkOf } from './workers/messages.ts';
@@ -64,6 +65,7 @@ const context: CliContext = {
     for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
     return Buffer.concat(chunks);
   },
+  askAtOwnTerminal: (words, signal) => askAtOwnTerminal(words, AbortSignal.any([stop.signal, signal])),
   askSecret: async (question) => {
     if (!process.stdin.isTTY) return undefined;
     process.stderr.write(`${question}: `);

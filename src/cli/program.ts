@@ -23,6 +23,7 @@ import { registerInit } from './init.ts';
 import { registerKeys } from './keys.ts';
 import { registerLie } from './lie.ts';
 import { registerLyingServer } from './lyingServer.ts';
+import { registerMcp } from './mcp.ts';
 import { registerRevoke } from './revoke.ts';
 import { registerSales } from './sales.ts';
 import { registerSandbox } from './sandbox.ts';
@@ -46,6 +47,7 @@ export function createProgram(context: CliContext): Command {
     .addHelpText('after', () => `\nExit codes:\n${exitCodeLines().join('\n')}\n\nFirst steps:\n${firstSteps.join('\n')}\n`);
   registerDemo(program, context);
   registerServe(program, context);
+  registerMcp(program, context);
   registerInit(program, context);
   registerCheck(program, context);
   registerGet(program, context);

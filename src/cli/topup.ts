@@ -6,13 +6,10 @@ import type { Command } from 'commander';
 import { type ClientStore, createClient, type PayingClient, paymentOf } from '../client/index.ts';
 import * as Outgoing from '../client/Outgoing.ts';
 import { createSqliteClientStore } from '../client/sqlite.ts';
-import * as Tokens from '../client/Tokens.ts';
+import { addTo, type Balance, findBalance, readSaid } from '../client/topUp.ts';
 import * as Amount from '../core/Amount.ts';
-import * as Challenge from '../core/Challenge.ts';
 import { nowAt, systemClock } from '../core/Clock.ts';
 import { FareboxError } from '../core/Errors.ts';
-import * as Macaroon from '../core/Macaroon.ts';
-import * as topUp from '../server/policies/topUp.ts';
 import { useKeyOf } from '../server/Verifier.ts';
 import { inWordsOfTheCommand, narrate, openPayer, paidLine } from './buy/Paying.ts';
 import type { CliContext } from './Context.ts';
@@ -64,17 +61,16 @@ async function add(context: CliContext, text: string, options: TopUpOptions): Pr
   const store = createSqliteClientStore({ path: home.clientStore(wallet.payer.network) });
   let client: PayingClient | undefined;
   try {
-    const balance = options.credential === undefined ? await findBalance(store, url) : await readBalance(context, options.credential);
+    const balance = options.credential === undefined ? await keptBalance(store, url) : await readBalance(context, options.credential);
     client = createClient({
       payer: wallet.payer,
-      store: onlyTopUpsOf(store, balance.account),
+      store,
       ...(options.max === undefined ? { maxPerRequest: Amount.fromMsat(1n), consent: { above: Amount.zero } } : { maxPerRequest: Amount.parse(options.max) }),
       ...(wallet.assumedMaxFee === undefined ? {} : { assumedMaxFee: Amount.parse(wallet.assumedMaxFee) }),
       ...(options.maxTotal === undefined ? {} : { maxTotal: Amount.parse(options.maxTotal) }),
-      fetch: asking(balance, url),
       onEvent: options.verbose ? (event) => narrate(terminal, event) : () => {},
     });
-    const response = await client.fetch(url, { headers: { 'L402-Topup': 'ask' }, redirect: 'error', signal });
+    const response = await addTo(client, url, balance, signal);
     const said = await readSaid(response);
     const payment = paymentOf(response);
     terminal.withJson(options.json).data({ ...said, account: balance.account, ...(payment && { payment }) });
@@ -94,26 +90,11 @@ async function add(context: CliContext, text: string, options: TopUpOptions): Pr
   }
 }
 
-/** What is topped up. */
-type Balance = {
-  /** The value of `Authorization`. A secret. */
-  readonly authorization: string;
-  /** As the seller names it: no secret. */
-  readonly account: string;
-};
-
 /** The newest bucket or credit that is kept and good for this address. */
-async function findBalance(store: ClientStore, url: URL): Promise<Balance> {
-  const outgoing = await Outgoing.from(url, undefined, 0);
-  const { credentials } = await store.find({ origin: url.origin });
-  const kept = Tokens.candidates(credentials, outgoing, nowAt(systemClock)).find((payment) => ['bucket', 'credit'].includes(Tokens.readingOf(payment).terms));
-  if (kept === undefined) {
-    throw new FareboxError(
-      'CONFIG_INVALID',
-      `Nothing that could be topped up is kept for ${url.host}. Buy it with "farebox get", or name it with --credential.`,
-    );
-  }
-  return { authorization: Tokens.authorizationOf(kept), account: useKeyOf(Macaroon.parse(kept.token).identifier) };
+async function keptBalance(store: ClientStore, url: URL): Promise<Balance> {
+  const balance = await findBalance(store, url, nowAt(systemClock));
+  if (balance !== undefined) return balance;
+  throw new FareboxError('CONFIG_INVALID', `Nothing that could be topped up is kept for ${url.host}. Buy it with "farebox get", or name it with --credential.`);
 }
 
 async function readBalance(context: CliContext, given: string): Promise<Balance> {
@@ -123,57 +104,6 @@ async function readBalance(context: CliContext, given: string): Promise<Balance>
     throw new FareboxError('CONFIG_INVALID', '--credential takes a token with its preimage, "L402 <token>:<preimage>": a token alone is nobody\'s.');
   }
   return { authorization: Presented.format(presented, presented.macaroon), account: useKeyOf(presented.macaroon.identifier) };
-}
-
-/** The journal, of whose credentials only what adds to this balance is used. */
-function onlyTopUpsOf(store: ClientStore, account: string): ClientStore {
-  return {
-    ...store,
-    find: async (query) => {
-      const { open, credentials } = await store.find(query);
-      return { open, credentials: credentials.filter(({ token }) => accountIn(token) === account) };
-    },
-  };
-}
-
-/** A `fetch` that shows the balance's credential where none is shown yet, and hands an offer on only where it is one for this balance. */
-function asking({ authorization, account }: Balance, { origin, host }: URL): (input: string, init?: RequestInit) => Promise<Response> {
-  return async (input, init) => {
-    const headers = new Headers(init?.headers);
-    if (headers.has('authorization')) return fetch(input, init);
-    if (new URL(input).origin !== origin) throw new TypeError('a credential goes to where it is spent, and nowhere else');
-    headers.set('authorization', authorization);
-    const response = await fetch(input, { ...init, headers });
-    const offered = response.status === 402 ? Challenge.choose(Challenge.parse(response.headers.get('WWW-Authenticate') ?? '')) : undefined;
-    if (offered !== undefined && accountIn(offered.token) === account) return response;
-    throw new FareboxError('CHALLENGE_REFUSED', `${host} sells no top-up of this balance (${await reasonOf(response)}). Nothing was paid.`, {
-      details: { host },
-    });
-  };
-}
-
-/** The account that a token adds to, by what it says of itself. */
-function accountIn(token: string): string | undefined {
-  if (Tokens.read(token).terms !== 'topup') return undefined;
-  const prefix = `${topUp.condition}=`;
-  return Macaroon.parse(token)
-    .caveats.find((caveat) => caveat.startsWith(prefix))
-    ?.slice(prefix.length);
-}
-
-async function reasonOf(response: Response): Promise<string> {
-  const { detail } = await readSaid(response);
-  return typeof detail === 'string' ? `${response.status}: ${printable(detail)}` : `${response.status}`;
-}
-
-/** What an answer says, as far as it is JSON. */
-async function readSaid(response: Response): Promise<{ readonly [name: string]: unknown } & { readonly credit?: string; readonly units?: string }> {
-  try {
-    const said: unknown = JSON.parse(await response.text());
-    return typeof said === 'object' && said !== null ? { ...said } : {};
-  } catch {
-    return {};
-  }
 }
 
 /** @throws CONFIG_INVALID – it is no address, or one at which a credential could be read on the way */

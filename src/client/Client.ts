@@ -8,7 +8,7 @@ import type { Payer } from '../lightning/Lightning.ts';
 import type { Budget } from './Budget.ts';
 import type { ClientStore } from './ClientStore.ts';
 import type { Lease, Payment, PaymentState } from './Journal.ts';
-import type { Fetch } from './Outgoing.ts';
+import type { Fetch, Outgoing } from './Outgoing.ts';
 import type { Queue } from './Queue.ts';
 import type { Timeouts } from './Timeouts.ts';
 
@@ -120,7 +120,7 @@ export function keepLease(client: Client, paymentHash: PaymentHash, owner: strin
   };
 }
 
-/** What an event shows of a URL: no query, which may hold secrets. */
-export function shown(url: URL): string {
-  return url.origin + url.pathname;
+/** What an event shows of an address: no query, which may hold secrets. */
+export function shown({ origin, pathname }: Pick<Outgoing, 'origin' | 'pathname'>): string {
+  return origin + pathname;
 }

@@ -15,11 +15,11 @@ import { sha256 } from '../core/internal/sha256.ts';
 export type Outgoing = {
   /** Without its fragment; read from the text when it is first asked for. */
   readonly url: URL;
-  /** Scheme, host and port, as `URL` writes them. */
+  /** Scheme, host and port, as `URL` writes them; or, where several sellers share a host, what tells this one from the others: see {@link make}. */
   readonly origin: string;
   /** See {@link isSafe}. */
   readonly isSafe: boolean;
-  /** As `URL` writes it. */
+  /** As `URL` writes it; where the origin has a path of its own, what follows it. */
   readonly pathname: string;
   /** The address as it goes to `fetch`. */
   readonly href: string;
@@ -60,11 +60,15 @@ export function from(input: string | URL | Request, init: RequestInit | undefine
   }
 }
 
-/** A request put together by whoever sends it in another way than `fetch`; a body that is no text or bytes is read with {@link readBody} before. */
-export function make(request: Pick<Outgoing, 'href' | 'method' | 'headers' | 'body' | 'signal'>): Outgoing {
+/**
+ * A request put together by whoever sends it in another way than `fetch`; a body that is no text or bytes is read with {@link readBody} before.
+ *
+ * @param request - `place`, where the seller is not known by its host: what `href` begins with, and whether a credential is safe on the way there
+ */
+export function make(request: Pick<Outgoing, 'href' | 'method' | 'headers' | 'body' | 'signal'> & { readonly place?: Place }): Outgoing {
   const url = new URL(request.href);
   url.hash = '';
-  return new Held({ ...request, ...at(url), redirect: 'manual', rest: undefined });
+  return new Held({ ...at(url), ...request, href: url.href, redirect: 'manual', rest: undefined });
 }
 
 /** Sends it once. `credential` is the value of `Authorization`, for this origin alone. */
@@ -192,7 +196,7 @@ function withHeader(headers: Headers | PlainHeaders, name: string, value: string
 type Address = { readonly href: string; readonly place: Place; readonly url: URL | undefined };
 
 /** What is to be known of an origin. */
-type Place = Pick<Outgoing, 'origin' | 'isSafe'>;
+export type Place = Pick<Outgoing, 'origin' | 'isSafe'>;
 
 /** Where a text leads, read no further than most requests need; undefined where it takes a `Request` to tell. */
 function addressOf(text: string): Address | undefined {
@@ -219,8 +223,8 @@ function at(url: URL): Address {
 const places = new Map<string, Place>();
 const maxPlaces = 1000;
 
-/** A path that `URL` would write in the very same way: plain characters, and no part that leads elsewhere. */
-const plainPath = /^(?:\/(?!\.)[\w.~-]+)+(?=\?|$)/;
+/** A path that `URL` would write in the very same way: plain characters and escapes, and no part that leads elsewhere. */
+const plainPath = /^(?:\/(?!\.|%2e)[\w.~%-]+)+(?=\?|$)/i;
 
 type Parts = Omit<Outgoing, 'resource' | 'url' | 'origin' | 'isSafe' | 'pathname'> & Address;
 

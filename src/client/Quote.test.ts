@@ -7,6 +7,7 @@ import * as FixedClock from '../testing/FixedClock.ts';
 import { answer, type LyingServer, type MadeOffer, startLyingServer } from '../testing/LyingServer.ts';
 import { createScriptedPayer } from '../testing/ScriptedPayer.ts';
 import { createFetch } from './index.ts';
+import { isSafe } from './Outgoing.ts';
 import * as Quote from './Quote.ts';
 
 const clock = FixedClock.create();
@@ -139,7 +140,7 @@ describe('an offer is refused', () => {
   it('over plain http to another machine, before anything is paid', () => {
     const { token, invoice } = server.offer();
     const from = (href: string) =>
-      Quote.from({ url: new URL(href), challenge: { scheme: 'L402', token, invoice }, priceHeader: null, body: undefined }, 'sandbox', clock.nowMs() / 1000);
+      Quote.from({ asked: placeOf(href), challenge: { scheme: 'L402', token, invoice }, priceHeader: null, body: undefined }, 'sandbox', clock.nowMs() / 1000);
     for (const href of ['http://api.example.com/', 'http://192.168.1.2/', 'http://127.0.0.1.example.com/', 'http://localhost.example.com/', 'http://[::2]/']) {
       expect(() => from(href)).toThrow(expect.objectContaining({ code: 'CHALLENGE_REFUSED' }));
     }
@@ -151,8 +152,16 @@ describe('an offer is refused', () => {
 
 it('a quote says what the invoice says', () => {
   const { token, invoice, paymentHash } = server.offer();
-  const url = new URL('https://api.example.com/');
-  const quote = Quote.from({ url, challenge: { scheme: 'LSAT', token, invoice }, priceHeader: null, body: undefined }, 'regtest', clock.nowMs() / 1000);
+  const quote = Quote.from(
+    { asked: placeOf('https://api.example.com/'), challenge: { scheme: 'LSAT', token, invoice }, priceHeader: null, body: undefined },
+    'regtest',
+    clock.nowMs() / 1000,
+  );
   const { payee, expiresAt } = Bolt11.decode(invoice);
   expect(quote).toEqual({ scheme: 'LSAT', token, invoice, paymentHash, amountMsat: 50_000n, payee, description: 'one answer', expiresAt });
 });
+
+function placeOf(href: string) {
+  const url = new URL(href);
+  return { url, isSafe: isSafe(url) };
+}

@@ -12,7 +12,7 @@ import type { Details } from '../core/Errors.ts';
 import { FareboxError } from '../core/Errors.ts';
 import type { PaymentHash } from '../core/Preimage.ts';
 import type { Network } from '../lightning/Lightning.ts';
-import { isSafe } from './Outgoing.ts';
+import type { Outgoing } from './Outgoing.ts';
 import * as Tokens from './Tokens.ts';
 
 /** An offer that may be paid: signature, network, amount, expiry and payment hash have been checked. */
@@ -35,8 +35,8 @@ export type Quote = {
 
 /** What a quote is made from. */
 export type Offer = {
-  /** Who answered. */
-  readonly url: URL;
+  /** Who answered, and whether a credential is safe on the way there. */
+  readonly asked: Pick<Outgoing, 'url' | 'isSafe'>;
   readonly challenge: Challenge.Challenge;
   /** The header `L402-Price`. */
   readonly priceHeader: string | null;
@@ -74,9 +74,9 @@ export function challengeOf(response: Response): Challenge.Challenge | undefined
  * @throws INVOICE_MALFORMED – it cannot be read, or its signature is wrong
  */
 export function from(offer: Offer, network: Network, nowAt: number): Quote {
-  const { challenge, url } = offer;
-  const host = url.host;
-  if (!isSafe(url)) throw refused(`${host} is reached by plain http, where anyone on the way could take the credential. Use https`, { host });
+  const { challenge, asked } = offer;
+  const host = asked.url.host;
+  if (!asked.isSafe) throw refused(`${host} is reached by plain http, where anyone on the way could take the credential. Use https`, { host });
   const invoice = Bolt11.decode(challenge.invoice);
   const { amountMsat, paymentHash, payee, description, expiresAt } = invoice;
   const chain = network === 'sandbox' ? 'regtest' : network;

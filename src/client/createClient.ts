@@ -107,7 +107,8 @@ export function clientOf(paying: PayingClient): Client {
 
 const clients = new WeakMap<PayingClient, Client>();
 
-function payingOf(client: Client, closeStore: () => Promise<void>): PayingClient {
+/** The client with what is behind it. `closeStore`: closes what was opened for it alone. */
+export function payingOf(client: Client, closeStore: () => Promise<void>): PayingClient {
   const { maxBodyBytes, newCall, underway } = client;
   const paying: PayingClient = {
     fetch: (input, init) => follow(client, Outgoing.from(input, init, maxBodyBytes), newCall(), exchange),

@@ -71,7 +71,7 @@ export async function withOffer(client: Client, outgoing: Outgoing, refusal: Res
 export async function readOffer(client: Client, outgoing: Outgoing, response: Response): Promise<Quote.Offer | undefined> {
   try {
     const challenge = Quote.challengeOf(response);
-    return challenge && { url: outgoing.url, challenge, priceHeader: response.headers.get('L402-Price'), body: await readJson(response, client.clock) };
+    return challenge && { asked: outgoing, challenge, priceHeader: response.headers.get('L402-Price'), body: await readJson(response, client.clock) };
   } catch (error) {
     await drain(response, client.clock);
     throw error;

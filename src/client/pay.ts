@@ -59,7 +59,7 @@ export async function pay(client: Client, outgoing: Outgoing, quote: Quote, owne
   const { host } = outgoing.url;
   const { paymentHash, amountMsat, invoice, description, expiresAt } = quote;
   const room = Budget.feeRoom(client.budget, amountMsat, outgoing.origin);
-  emit({ kind: 'quoted', url: shown(outgoing.url), paymentHash, amountMsat, maxFeeMsat: room.maxFeeMsat, invoice, description, expiresAt });
+  emit({ kind: 'quoted', url: shown(outgoing), paymentHash, amountMsat, maxFeeMsat: room.maxFeeMsat, invoice, description, expiresAt });
   outgoing.signal.throwIfAborted();
   const reserved = await setAside(client, outgoing, quote, room, owner);
   if (reserved.kind === 'blocked') return { kind: 'blocked', by: reserved.payment };

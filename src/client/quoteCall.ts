@@ -126,7 +126,7 @@ async function weigh(client: Client, outgoing: Outgoing.Outgoing, response: Resp
       );
     return {
       kind: 'priced',
-      url: shown(outgoing.url),
+      url: shown(outgoing),
       method: outgoing.method,
       ...{ paymentHash, amountMsat, maxFeeMsat, invoice, payee, description, expiresAt },
       terms: Tokens.read(quote.token).terms,

@@ -83,7 +83,7 @@ export function sendOnce(client: Client, outgoing: Outgoing, payment?: Payment):
 async function sendWatched(client: Client, outgoing: Outgoing, payment: Payment | undefined, authorization: string | undefined): Promise<Response> {
   const { emit, isWatched, reached } = client;
   const { method } = outgoing;
-  const url = isWatched ? shown(outgoing.url) : '';
+  const url = isWatched ? shown(outgoing) : '';
   const credential = payment?.paymentHash;
   if (isWatched) emit({ kind: 'sent', method, url, credential });
   reached(payment ? 'client.credential.sending' : 'client.request.sending');

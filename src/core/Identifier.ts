@@ -7,7 +7,8 @@
  * @see L402 macaroon-spec, Macaroon Identifier; docs/wire.md, "The token"
  */
 import { FareboxError } from './Errors.ts';
-import { fromHex, toHex } from './internal/bytes.ts';
+import { fromHex, fromUtf8, toHex } from './internal/bytes.ts';
+import { sha256 } from './internal/sha256.ts';
 import type { PaymentHash } from './Preimage.ts';
 import * as Preimage from './Preimage.ts';
 
@@ -66,6 +67,11 @@ export function decode(bytes: Uint8Array): Identifier {
   if (version !== 0) throw new FareboxError('IDENTIFIER_MALFORMED', `Identifier version ${version} is not known; this is version 0.`);
   const both = toHex(bytes.subarray(2));
   return { version: 0, paymentHash: both.slice(0, 64) as PaymentHash, tokenId: both.slice(64) };
+}
+
+/** What use is counted on, and what a balance is called: a digest of the 66 bytes, so that re-encoding or narrowing a token makes no second use of it. */
+export function useKeyOf(identifier: Uint8Array): string {
+  return toHex(sha256(fromUtf8('farebox/use/1/'), identifier));
 }
 
 /** Takes a token id of ours apart. */

@@ -188,6 +188,49 @@ export function parseConfig(text: string, surroundings: ConfigSurroundings = {})
   return complete(parse(text, file, environment), { ...surroundings, file });
 }
 
+/** A file in another form, rewritten into ours. `pathOf`: where something of ours stands in theirs. */
+export type Rewritten = { readonly value: unknown; readonly pathOf: (path: ConfigPath) => ConfigPath };
+
+/**
+ * Reads a file in another form, of which `rewrite` makes one of ours; mistakes are told at their places in theirs.
+ * @throws CONFIG_INVALID – every mistake in it, each with line and column; what `rewrite` throws
+ */
+export function parseRewritten(
+  text: string,
+  rewrite: (value: unknown, mistakes: Mistakes) => Rewritten,
+  surroundings: ConfigSurroundings & { readonly file: string },
+): GatewayConfig {
+  const { file, environment = process.env } = surroundings;
+  const theirs = parse(text, file, environment);
+  return completeRewritten(theirs, rewrite, surroundings);
+}
+
+/** The same, from a value in that other form. @throws CONFIG_INVALID – see there */
+export function createRewritten(
+  value: unknown,
+  rewrite: (value: unknown, mistakes: Mistakes) => Rewritten,
+  surroundings: ConfigSurroundings & { readonly file: string },
+): GatewayConfig {
+  return completeRewritten(fromValue(value), rewrite, surroundings);
+}
+
+function completeRewritten(
+  theirs: ConfigText,
+  rewrite: (value: unknown, mistakes: Mistakes) => Rewritten,
+  surroundings: ConfigSurroundings & { readonly file: string },
+): GatewayConfig {
+  const mistakes = createMistakes(surroundings.file, theirs);
+  const { value, pathOf } = rewrite(theirs.value, mistakes);
+  mistakes.check();
+  const placed: ConfigText = {
+    value,
+    placeOf: (path, part) => theirs.placeOf(pathOf(path), part),
+    isFromEnvironment: (path) => theirs.isFromEnvironment(pathOf(path)),
+    nameOf: pathOf,
+  };
+  return complete(placed, surroundings);
+}
+
 /**
  * Makes a configuration from a value in the form of the file, such as `{ services: [{ name, upstream, routes: [{ path, price }] }] }`.
  * @throws CONFIG_INVALID – every mistake in it, each with the way to it

@@ -23,6 +23,8 @@ export type ConfigText = {
   readonly placeOf: (path: ConfigPath, part: 'key' | 'value') => Place | undefined;
   /** Whether a value came from the environment: then no message repeats it. */
   readonly isFromEnvironment: (path: ConfigPath) => boolean;
+  /** What something is called in messages, where that is not its path. */
+  readonly nameOf?: (path: ConfigPath) => ConfigPath;
 };
 
 /** Mistakes, each with its place, until all are told at once. */
@@ -79,7 +81,7 @@ export function createMistakes(file: string, text: ConfigText): Mistakes {
   return {
     add: (path, message, part = 'value') => {
       const shown = text.isFromEnvironment(path) ? 'what the environment says here cannot be used' : message;
-      found.push({ place: text.placeOf(path, part), message: text.placeOf(path, part) ? shown : `${formatPath(path)}: ${shown}` });
+      found.push({ place: text.placeOf(path, part), message: text.placeOf(path, part) ? shown : `${formatPath(text.nameOf?.(path) ?? path)}: ${shown}` });
     },
     check: () => throwAll(file, found),
   };

@@ -83,9 +83,7 @@ export function createVerifier(keys: RootKeys, { skipUnknownCaveats = false, lim
 }
 
 /** What use is counted on: a digest of the identifier, so that re-encoding or narrowing a token makes no second use of it. */
-export function useKeyOf(identifier: Uint8Array): string {
-  return toHex(sha256(fromUtf8('farebox/use/1/'), identifier));
-}
+export const useKeyOf = Identifier.useKeyOf;
 
 const none: Verified = { kind: 'none' };
 

@@ -21,11 +21,10 @@ export type Row = {
 const bulk = 'Selling in bulk, handing on, and state that many machines share';
 const lightning = 'Lightning for real';
 const proxy = 'The gateway as a proxy that operators would choose anyway';
-const mcp = 'Agents buy and sell: MCP and the tool kits';
 const house = "The operator's house: see it, change it, and be paid by people too";
 
 /** Numbers that must all be in the table. */
-export const lastRow = 47;
+export const lastRow = 48;
 
 /** Every row, in order. */
 export const rows: readonly Row[] = [
@@ -67,7 +66,7 @@ export const rows: readonly Row[] = [
   { row: 36, what: 'A redirect that takes the credential elsewhere', test: '36-redirects' },
   { row: 37, what: 'A payment whose proof is wrong, missing or late', test: '37-proofs' },
   { row: 38, what: 'A server that takes the money and asks again, fails or never ends', test: '38-greedy-servers' },
-  { row: 39, what: 'A model that raises its own limit', waitsFor: mcp },
+  { row: 39, what: 'A model that raises its own limit', test: '39-own-limits' },
   { row: 40, what: 'Bought with cheap inputs, redeemed with dear ones', test: '40-cheap-inputs' },
   { row: 41, what: 'Hanging up and provoking errors to be served for ever', test: '41-hanging-up' },
   { row: 42, what: "A part that learns its parent's secret, or shares a counter with its twin", test: '42-parts', waitsFor: bulk },
@@ -76,4 +75,5 @@ export const rows: readonly Row[] = [
   { row: 45, what: 'Tokens hoarded at the floor of a surge; a surge driven by those who do not pay', waitsFor: bulk },
   { row: 46, what: 'A claim that is freed under an answer that is still going out', test: '46-running-claims' },
   { row: 47, what: 'A token served on after it was revoked; a good one refused because keys are exchanged', test: '47-revoked-tokens' },
+  { row: 48, what: 'A tool call bought cheap and made dear, had for nothing, or made by a page', test: '48-paid-tools' },
 ];

@@ -323,7 +323,7 @@ async function declaredPrice(visit: Visit): Promise<Outcome> {
   if (chosen === undefined || 'fault' in invoice) return unknown('the invoice cannot be read');
   const priceHeader = headerOf(reply, 'l402-price') ?? null;
   try {
-    const quote = Quote.from({ url: visit.url, challenge: chosen, priceHeader, body: json }, networkOf(invoice.value), visit.nowAt());
+    const quote = Quote.from({ asked: visit, challenge: chosen, priceHeader, body: json }, networkOf(invoice.value), visit.nowAt());
     return ok(`nothing contradicts ${Amount.format(quote.amountMsat)}`);
   } catch (error) {
     if (!FareboxError.is(error)) throw error;

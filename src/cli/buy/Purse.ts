@@ -2,6 +2,7 @@
  * What a command pays with: a wallet, the journal of its network, and the limits that the command line names or that stand in the journal.
  */
 import {
+  type AskConsent,
   type ClientEvent,
   type ClientOptions,
   type ClientStore,
@@ -30,10 +31,16 @@ export type PurseOptions = {
   readonly wallet: string;
   /** Whatever the limits are. */
   readonly paysNothing?: boolean;
+  /** Whatever costs more, its fee included, is asked about. */
+  readonly askAbove?: string;
 };
 
 /** What a client is made with besides. */
-export type PurseClientOptions = Pick<ClientOptions, 'fetch' | 'timeouts'> & { readonly onEvent: (event: ClientEvent) => void };
+export type PurseClientOptions = Pick<ClientOptions, 'fetch' | 'timeouts'> & {
+  readonly onEvent: (event: ClientEvent) => void;
+  /** Who is asked where something has to be; default: whoever sits at the terminal. */
+  readonly ask?: AskConsent;
+};
 
 /** See the head of this file. */
 export type Purse = {
@@ -64,7 +71,7 @@ export function openJournal(home: Home, network: Network): ClientStore {
  */
 export async function openPurse(context: CliContext, options: PurseOptions): Promise<Purse> {
   const read = (text: string | undefined) => (text === undefined ? undefined : Amount.parse(text));
-  const [max, maxAll, maxTotal] = [read(options.max), read(options.maxAll), read(options.maxTotal)];
+  const [max, maxAll, maxTotal, above] = [read(options.max), read(options.maxAll), read(options.maxTotal), read(options.askAbove)];
   const home = context.home();
   const wallet = await openPayer(home, options.wallet);
   const { payer } = wallet;
@@ -85,9 +92,12 @@ export async function openPurse(context: CliContext, options: PurseOptions): Pro
       ...(wallet.assumedMaxFee !== undefined && { assumedMaxFee: Amount.parse(wallet.assumedMaxFee) }),
       budgets: run,
       tags: options.tag ?? [],
-      consent: limit === undefined ? { above: Amount.zero } : { ask: inTurn((question, signal) => ask(context, question, signal)) },
     };
-    const make = (client: PurseClientOptions) => createClient({ payer, store, maxBodyBytes, ...spending, ...client });
+    const atTerminal = inTurn((question, signal) => ask(context, question, signal));
+    const make = ({ ask: asked = atTerminal, ...client }: PurseClientOptions) => {
+      const consent = limit === undefined ? { above: Amount.zero } : { ask: asked, ...(above !== undefined && { above }) };
+      return createClient({ payer, store, maxBodyBytes, ...spending, consent, ...client });
+    };
     await checked(make);
     return {
       payer,

@@ -51,7 +51,12 @@ const quote: Target = {
     if (headers === undefined) return 'no header';
     const found = reading(() => Quote.challengeOf(new Response(null, { headers })), 'CHALLENGE_MALFORMED');
     if (found === undefined) return undefined;
-    const offer = { url: new URL('https://shop.example/'), challenge: found, priceHeader: headers.get('L402-Price'), body: parsedJson(rest.join('\n')) };
+    const offer = {
+      asked: { url: new URL('https://shop.example/'), isSafe: true },
+      challenge: found,
+      priceHeader: headers.get('L402-Price'),
+      body: parsedJson(rest.join('\n')),
+    };
     const read = reading(() => Quote.from(offer, 'sandbox', nowAt), 'CHALLENGE_REFUSED', 'INVOICE_EXPIRED', 'INVOICE_MALFORMED');
     same([read.amountMsat, read.paymentHash], [50_000n, paymentHash], 'what is paid');
     must(read.expiresAt - nowAt >= Quote.leastSecondsLeft, 'paid too late');

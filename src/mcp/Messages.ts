@@ -1,0 +1,114 @@
+/**
+ * JSON-RPC messages of the Model Context Protocol, as far as a seller looks at them.
+ *
+ * @see JSON-RPC 2.0; Model Context Protocol 2025-11-25, "Tools", "Cancellation"
+ */
+import type { JSONRPCMessage, MessageExtraInfo, RequestId } from '@modelcontextprotocol/sdk/types.js';
+import { canonicalOf } from './ToolOffers.ts';
+import type { JsonObject } from './ToolPayment.ts';
+import * as ToolPayment from './ToolPayment.ts';
+
+/** A request that waits for an answer. */
+export type Request = { readonly jsonrpc: '2.0'; readonly id: RequestId; readonly method: string; readonly params?: JsonObject };
+
+/** An answer, or an error instead of one. */
+export type Response = {
+  readonly jsonrpc: '2.0';
+  readonly id: RequestId;
+  readonly result?: JsonObject;
+  readonly error?: { readonly code: number; readonly message: string; readonly data?: unknown };
+};
+
+/** JSON-RPC's own codes, and one of the range that is left to servers. */
+export const errorCodes = { invalidParams: -32602, internal: -32603, closed: -32000 } as const;
+
+/** Under this name the server is told what one paid call and all its repetitions have in common; a client that says one is not charged twice for one call. */
+export const idempotencyKey = 'farebox/idempotency-key';
+
+/** The call of a tool, with what pays for it taken out. */
+export type ReadCall = {
+  readonly name: string;
+  readonly args: JsonObject;
+  /** The arguments in canonical form. */
+  readonly canonical: string;
+  readonly credentials: readonly string[];
+  readonly idempotencyKey: string | undefined;
+  /** Asks for the call to go on behind its answer. */
+  readonly isTask: boolean;
+  /** As the tool is to see them: without credential, proof and the client's name for the call. */
+  readonly params: JsonObject;
+};
+
+export function isRequest(message: JSONRPCMessage): message is JSONRPCMessage & Request {
+  return 'method' in message && 'id' in message;
+}
+
+export function isResponse(message: JSONRPCMessage): message is JSONRPCMessage & Response {
+  return !('method' in message) && 'id' in message && message.id !== undefined;
+}
+
+/** Which request a cancellation takes back; undefined for every other message. */
+export function cancelledId(message: JSONRPCMessage): RequestId | undefined {
+  if (!('method' in message) || message.method !== 'notifications/cancelled') return undefined;
+  const id = (message.params as { readonly requestId?: unknown } | undefined)?.requestId;
+  return typeof id === 'string' || typeof id === 'number' ? id : undefined;
+}
+
+/** A message that takes a request back. */
+export function cancellation(requestId: RequestId, reason: string): JSONRPCMessage {
+  return { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId, reason } };
+}
+
+/** The name of the tool that a request calls; undefined where it calls none. */
+export function toolOf({ method, params }: Request): string | undefined {
+  if (method !== 'tools/call') return undefined;
+  return typeof params?.name === 'string' ? params.name : undefined;
+}
+
+/**
+ * Takes a call apart. Credentials come from `_meta`, from the transport's `Authorization`, and from the argument, and each is tried; the tool sees none of
+ * them.
+ * @throws REQUEST_MALFORMED – arguments that have no canonical form
+ */
+export function readCall({ params = {} }: Request, extra: MessageExtraInfo | undefined, takesArgument: boolean): ReadCall {
+  const { _meta, arguments: given, ...rest } = params;
+  const meta = asObject(_meta);
+  const { [ToolPayment.credentialArgument]: argument, ...others } = asObject(given);
+  const { [ToolPayment.paymentKey]: proof, [idempotencyKey]: key, ...otherMeta } = meta;
+  const args = takesArgument ? others : asObject(given);
+  const isShown = takesArgument && typeof argument === 'string' && argument.length <= ToolPayment.maxProofLength;
+  const named = ToolPayment.parseProof({ [ToolPayment.paymentKey]: proof });
+  return {
+    name: String(params.name),
+    args,
+    canonical: canonicalOf(args),
+    credentials: [
+      ...(named === undefined ? [] : [named]),
+      ...(isShown ? [`L402 ${argument.replace(/^\s*(?:L402|LSAT)\s+/i, '').trim()}`] : []),
+      ...linesOf(extra),
+    ],
+    idempotencyKey: typeof key === 'string' && key.length > 0 && key.length <= 255 ? key : undefined,
+    isTask: rest.task !== undefined,
+    params: { ...rest, ...(given !== undefined && { arguments: args }), ...(_meta !== undefined && { _meta: otherMeta }) },
+  };
+}
+
+/** What comes with a message, without the credential: whoever serves a paid call has no use for it. */
+export function withoutCredential(extra: MessageExtraInfo | undefined): MessageExtraInfo | undefined {
+  if (extra?.requestInfo === undefined || linesOf(extra).length === 0) return extra;
+  const headers = Object.entries(extra.requestInfo.headers).filter(([name]) => name.toLowerCase() !== 'authorization');
+  return { ...extra, requestInfo: { ...extra.requestInfo, headers: Object.fromEntries(headers) } };
+}
+
+/** Lines of `Authorization` in our scheme. Others are the transport's own business. */
+function linesOf(extra: MessageExtraInfo | undefined): readonly string[] {
+  const headers = Object.entries(extra?.requestInfo?.headers ?? {});
+  return headers
+    .filter(([name]) => name.toLowerCase() === 'authorization')
+    .flatMap(([, value]) => value ?? [])
+    .filter((line) => /\b(?:L402|LSAT)\s/i.test(line));
+}
+
+function asObject(value: unknown): JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonObject) : {};
+}
