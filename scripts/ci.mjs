@@ -35,6 +35,7 @@ const suites = [
   { name: 'h2spec', what: 'npm run e2e:h2spec: the conformance tests of HTTP/2, built here, in the clear and over TLS', run: runH2spec },
   { name: 'lnbits', what: 'npm run e2e:lnbits: the real LNbits over those nodes, installed here', run: runLnbits, waits: true },
   { name: 'nwc', what: 'npm run e2e:nwc: real relays of Nostr, installed here', run: runNwc },
+  { name: 'agents', what: 'npm run e2e:agents: the MCP inspector, and frameworks for agents in Python, installed here', run: runAgents },
   { name: 'browser', what: 'npm run test:browser: a wallet on a page in Chromium', run: runBrowser },
   { name: 'postgres', what: 'npm run e2e:postgres: a real PostgreSQL, installed here where it is missing', run: runPostgres },
   { name: 'redis', what: 'npm run e2e:redis: a real Redis, installed here where it is missing', run: runRedis },
@@ -101,6 +102,12 @@ async function runLnbits() {
 async function runNwc() {
   await needPython('a relay');
   return runTests(machine, [join(root, 'scripts', 'run.mjs'), 'e2e:nwc']);
+}
+
+/** The inspector and Python's frameworks, which are installed from their packages: a minute or two the first time. */
+async function runAgents() {
+  await needPython('frameworks for agents');
+  return runTests(machine, [join(root, 'scripts', 'run.mjs'), 'e2e:agents']);
 }
 
 async function needPython(what) {

@@ -1,6 +1,6 @@
 """A crew of CrewAI whose only member buys an API call.
 
-pip install "crewai" "mcpadapt" "mcp<2" crewai-tools
+pip install crewai "crewai-tools[mcp]" "mcp<2"
 """
 
 import os

@@ -7,6 +7,7 @@ can raise a limit, change the wallet or show a secret.
 import os
 import pathlib
 import shutil
+import urllib.parse
 
 import scripted_model
 
@@ -15,9 +16,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 # In a clone the command is run from its sources; with the package installed it is `npx farebox`.
 FAREBOX = ["node", str(ROOT / "src/cli/bin.ts")] if (ROOT / "src/cli/bin.ts").exists() else ["npx", "farebox"]
 
-LIMITS = ["--max-per-request", os.environ.get("MAX_PER_REQUEST", "20 sat"), "--max-total", os.environ.get("MAX_TOTAL", "200 sat")]
-
 URL = os.environ.get("PAID_URL", "http://127.0.0.1:8402/")
+
+# What one call may cost, and what everything may cost until the wallet ends.
+LIMITS = ["--max", os.environ.get("MAX", "20 sat"), "--max-all", os.environ.get("MAX_ALL", "200 sat")]
 
 QUESTION = f"What does {URL} say? It may cost up to 20 sat."
 
@@ -27,7 +29,8 @@ def server():
     command, *first = FAREBOX
     return {
         "command": shutil.which(command) or command,
-        "args": [*first, "mcp", "serve", "--allow-private", *LIMITS],
+        # What is bought here is on this machine: a host that the agent may ask although it is private.
+        "args": [*first, "mcp", "serve", *LIMITS, "--allow-private", urllib.parse.urlsplit(URL).netloc],
         "env": dict(os.environ),
     }
 

@@ -31,13 +31,19 @@ export function objectOf(properties: { readonly [name: string]: ValueSchema }, r
 }
 
 /**
- * Checks what a model has handed over.
+ * Checks what a model has handed over. Where a property need not be there, null is as good as nothing: some frameworks write all of them.
  * @throws INPUT_MALFORMED – it is not what the schema says; the message names the place
  */
 export function readInput<T>(schema: ValueSchema, input: unknown): T {
-  const fault = faultIn(schema, input ?? {}, '');
+  const given = withoutNulls(schema, input ?? {});
+  const fault = faultIn(schema, given, '');
   if (fault !== undefined) throw malformed(fault);
-  return (input ?? {}) as T;
+  return given as T;
+}
+
+function withoutNulls({ required = [] }: ValueSchema, input: unknown): unknown {
+  if (typeof input !== 'object' || input === null || Array.isArray(input)) return input;
+  return Object.fromEntries(Object.entries(input).filter(([name, value]) => value !== null || required.includes(name)));
 }
 
 /** What is wrong with an input, for the model that made it. */
