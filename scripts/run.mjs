@@ -22,7 +22,6 @@ const words = {
   attacks: { run: ['scripts/attacks.ts'], atRoot: true },
   'e2e:lnd': { run: ['node_modules/vitest/vitest.mjs', 'run', '--config', 'vitest.nodes.config.ts'], suite: 'test/e2e/lnd/', atRoot: true },
   'e2e:h2spec': { run: ['node_modules/vitest/vitest.mjs', 'run', '--config', 'vitest.nodes.config.ts'], suite: 'test/e2e/h2spec/', atRoot: true },
-  'e2e:mcp': { run: ['node_modules/vitest/vitest.mjs', 'run', '--config', 'vitest.nodes.config.ts'], suite: 'test/e2e/mcp/', atRoot: true },
   'e2e:lnbits': { run: ['node_modules/vitest/vitest.mjs', 'run', '--config', 'vitest.nodes.config.ts'], suite: 'test/e2e/lnbits/', atRoot: true },
   'e2e:nwc': { run: ['node_modules/vitest/vitest.mjs', 'run', '--config', 'vitest.nodes.config.ts'], suite: 'test/e2e/nwc/', atRoot: true },
   'e2e:postgres': { run: ['node_modules/vitest/vitest.mjs', 'run', '--config', 'vitest.nodes.config.ts'], suite: 'test/e2e/postgres/', atRoot: true },
