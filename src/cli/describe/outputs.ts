@@ -109,6 +109,11 @@ const words: Output = { stdout: 'words' };
 /** By the command's words. */
 export const outputs: { readonly [command: string]: Output } = {
   demo: many(listening, { kind: 'text', sales: 'number', earnedMsat: 'msat' }, { kind: 'text' }),
+  'mcp gate': many(
+    { kind: 'text', url: 'text', network: 'text' },
+    { kind: 'text', at: 'time', what: 'text', message: 'text', level: 'text?', code: 'text?' },
+    { kind: 'text', at: 'time', route: 'text?', amountMsat: 'msat?', paymentHash: 'hash?' },
+  ),
   serve: many(
     { ...listening, introspectionUrl: 'text?', healthUrl: 'text?', metricsUrl: 'text?', workers: 'number?' },
     {
