@@ -27,7 +27,14 @@ it('says nothing where there is no terminal', async () => {
 it('asks one question after the other, and none that nobody waits for any more', async () => {
   const asked: string[] = [];
   const { promise, resolve } = Promise.withResolvers<string>();
-  const first = askAtOwnTerminal('one\u001b[2K', never, () => ({ ask: (words) => (asked.push(words), promise), close: () => asked.push('closed') }), 1111);
+  const slow: Line = {
+    ask: (words) => {
+      asked.push(words);
+      return promise;
+    },
+    close: () => asked.push('closed'),
+  };
+  const first = askAtOwnTerminal('one\u001b[2K', never, () => slow, 1111);
   const stop = new AbortController();
   const second = askAtOwnTerminal('two', stop.signal, typing('yes 2222', asked), 2222);
   const third = askAtOwnTerminal('three', never, typing('yes 3333', asked), 3333);

@@ -106,7 +106,7 @@ async function buys({ host, call }: Awaited<ReturnType<typeof enter>>) {
   expect(names).toEqual(expect.arrayContaining(['quote', 'fetch', 'show_budget', 'translator__translate']));
   expect(names.filter((name) => /^(?:away|farebox)__/.test(name))).toEqual([]);
   const result = await call('translator__translate', { text: 'hello', target: 'es' });
-  expect(textOf(result)).toMatch(/\[outside \w+\]\n"hello" in es: hola\n[^]*Paid 10 sat/);
+  expect(textOf(result)).toMatch(/\[outside \w+\]\n"hello" in es: hola\n[\s\S]*Paid 10 sat/);
   expect(before - (await balanceMsat())).toBeGreaterThanOrEqual(10_000n);
   expect(textOf(await call('list_receipts', {}))).toContain('10 sat');
   expect(textOf(await call('show_budget', {}))).toContain('at most 20 sat');

@@ -93,7 +93,7 @@ describe('a file that is there', () => {
     ] as const) {
       const { run, put, get } = setup();
       put(host, text);
-      await expect(run('install', host)).rejects.toThrow(/could not be read well enough[^]*"mcp"[^]*"serve"/);
+      await expect(run('install', host)).rejects.toThrow(/could not be read well enough[\s\S]*"mcp"[\s\S]*"serve"/);
       expect(get(host)).toBe(text);
     }
   });

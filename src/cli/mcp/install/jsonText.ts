@@ -130,7 +130,7 @@ function stringEnd(text: string, at: number): number {
 
 /** Past white space and comments. */
 function skip(text: string, at: number): number {
-  const blank = /(?:\s|\uFEFF|\/\/[^\n]*|\/\*[^]*?\*\/)*/y;
+  const blank = /(?:\s|\uFEFF|\/\/[^\n]*|\/\*[\s\S]*?\*\/)*/y;
   blank.lastIndex = at;
   return at + (blank.exec(text)?.[0].length ?? 0);
 }
