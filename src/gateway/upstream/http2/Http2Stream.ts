@@ -7,6 +7,7 @@
  */
 import type { ClientHttp2Stream } from 'node:http2';
 import { addAbortSignal } from 'node:stream';
+import { followStream, type StreamFollower } from '../../StreamEvents.ts';
 import type { OnwardRequest } from '../../Upstream.ts';
 import type { Carrier } from '../Call.ts';
 import { assertField, assertTarget } from '../RequestWriter.ts';
@@ -38,7 +39,7 @@ export function headOf({ method, path, headers, upstream }: OnwardRequest, autho
 }
 
 /** See the head of this file. */
-export class Http2Stream implements Carrier {
+export class Http2Stream implements Carrier, StreamFollower {
   readonly #stream: ClientHttp2Stream;
   readonly #owner: StreamOwner;
   #call: Http2Call | undefined;
@@ -57,17 +58,23 @@ export class Http2Stream implements Carrier {
       if (chunk === null && !stream.closed) this.#isWhole = true;
       return push(chunk, encoding);
     };
-    stream.on('headers', (head: Head, _flags: number, raw: string[]) => this.#call?.onInformational(Number(head[':status']), fieldsOf(raw)));
-    stream.on('response', (head: Head, _flags: number, raw: string[]) => this.#onHead(Number(head[':status']), raw));
-    stream.on('trailers', (_head: Head, _flags: number, raw: string[]) => {
-      this.#trailers = fieldsOf(raw);
-    });
+    followStream(stream, this);
+    // Without a listener of its own for them, a stream would keep bytes for a tick before it hands them on.
     stream.on('data', (chunk: Buffer) => this.#call?.pass(chunk));
-    stream.on('end', () => this.#onEnd());
-    stream.on('error', (error) => this.#onBroken(error));
-    stream.on('close', () => this.#onBroken(undefined));
     call.ride(this);
     this.#sendBody(call);
+  }
+
+  onEvent(event: string | symbol, first: unknown, _flags: unknown, raw: unknown): boolean {
+    if (event === 'response') this.#onHead(statusOf(first), raw as string[]);
+    else if (event === 'headers') this.#call?.onInformational(statusOf(first), fieldsOf(raw as string[]));
+    else if (event === 'trailers') this.#trailers = fieldsOf(raw as string[]);
+    else if (event === 'end') this.#onEnd();
+    else if (event === 'error') this.#onBroken(first as Error);
+    else if (event === 'close') this.#onBroken(undefined);
+    else if (event === 'drain') this.#onDrain();
+    else return false;
+    return true;
   }
 
   /** Undefined until it has gone out. */
@@ -146,7 +153,6 @@ export class Http2Stream implements Carrier {
   #sendBody(call: Http2Call): void {
     const { body } = call.request;
     if (body === null) return;
-    this.#stream.on('drain', () => this.#onDrain());
     for (const chunk of call.kept) this.#stream.write(chunk);
     if (call.isBodyWhole) this.#stream.end();
     else if (body.destroyed) this.#onBodyFailed(body.errored ?? new Error('the body was not there any more'));
@@ -189,7 +195,9 @@ export class Http2Stream implements Carrier {
   };
 }
 
-type Head = { readonly [name: string]: unknown };
+function statusOf(head: unknown): number {
+  return Number((head as { readonly ':status'?: unknown })[':status']);
+}
 
 /** Without what begins with a colon, which stands in front. */
 function fieldsOf(raw: readonly string[]): readonly string[] {
