@@ -165,7 +165,8 @@ export class Http2Stream implements Carrier, StreamFollower {
 
   #stopBody(): void {
     const body = this.#call?.request.body;
-    if (!body) return;
+    // Whoever has told of its end tells nothing more.
+    if (!body || this.#call?.isBodyWhole === true) return;
     body.off('data', this.#onData).off('end', this.#onBodyEnd).off('error', this.#onBodyFailed).off('close', this.#onBodyClosed);
     body.pause();
   }
