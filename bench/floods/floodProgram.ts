@@ -6,7 +6,16 @@ import { serve } from '../harness/Program.ts';
 import { endHeaders, endStream, frame, getBlock, initialWindowSize, preface, reset, setting } from './frames.ts';
 
 /** What they do. */
-export type FloodKind = 'idle' | 'slow-heads' | 'slow-bodies' | 'not-reading' | 'idle-h2' | 'rapid-reset' | 'continuation' | 'not-reading-h2';
+export type FloodKind =
+  | 'idle'
+  | 'slow-heads'
+  | 'slow-bodies'
+  | 'not-reading'
+  | 'not-reading-long'
+  | 'idle-h2'
+  | 'rapid-reset'
+  | 'continuation'
+  | 'not-reading-h2';
 
 /** To begin: how many connections. To end: none. */
 export type FloodQuestion = { readonly kind: FloodKind; readonly port: number; readonly connections: number; readonly path: string } | 'end';
@@ -76,6 +85,8 @@ const begins: { readonly [Kind in FloodKind]: Begin } = {
   },
   /** Asks again and again, and takes nothing. */
   'not-reading': { on: (socket, path) => void socket.pause().write(`GET ${path} HTTP/1.1\r\nHost: ${host}\r\n\r\n`.repeat(500)) },
+  /** Asks for one long answer, and takes nothing of it. */
+  'not-reading-long': { on: (socket, path) => void socket.pause().write(`GET ${path}?long HTTP/1.1\r\nHost: ${host}\r\n\r\n`) },
   'idle-h2': {
     on: (socket, path) => void socket.resume().write(Buffer.concat([preface, frame('settings', 0, 0), request(1, path)])),
   },

@@ -1,7 +1,7 @@
 /**
  * What clients that mean no good cost the gateway's memory, and how long everybody else waits meanwhile.
  *
- *     npm run bench -- floods [idle] [slow-heads] [slow-bodies] [not-reading] [idle-h2] [rapid-reset] [continuation] [not-reading-h2]
+ *     npm run bench -- floods [idle] [slow-heads] [slow-bodies] [not-reading] [not-reading-long] [idle-h2] [rapid-reset] [continuation] [not-reading-h2]
  *
  * The others are sixteen clients with a pass, before the flood and in the midst of it, in turn; their p99 may be twice as long. Everything is
  * on this machine's loopback, bounded in number and time.
@@ -22,6 +22,7 @@ const floods: { readonly [Kind in FloodKind]: { readonly connections: number; re
   'slow-heads': { connections: 2000 },
   'slow-bodies': { connections: 2000 },
   'not-reading': { connections: 200 },
+  'not-reading-long': { connections: 200 },
   'idle-h2': { connections: 10_000, eachBytes: 20_480 },
   'rapid-reset': { connections: 20 },
   continuation: { connections: 20 },

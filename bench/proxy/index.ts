@@ -3,7 +3,7 @@
  * how long 99 in 100 take. And how fast one long answer goes through.
  *
  *     npm run bench -- proxy [nginx] [nginx-2] [h2] [h2-2] [grpc] [grpc-2] [stream] [undici] [http-proxy-3] [fast-proxy] [@fastify/http-proxy]
- *     npm run bench -- proxy rounds=15                                                             more of it
+ *     npm run bench -- proxy rounds=15 size=1500                                                   more rounds, and requests a turn
  *
  * The others are installed into a folder of their own, which is gone afterwards; what is not there is left out, and said to be.
  */
@@ -60,9 +60,10 @@ const turns = 4;
 const slowest = 6;
 
 export const run: Run = async ({ isQuick, args }) => {
-  const size = isQuick ? 500 : 4000;
-  const rounds = Number(args.find((word) => word.startsWith('rounds='))?.slice('rounds='.length) ?? minRounds);
-  const wanted = args.filter((word) => !word.startsWith('rounds='));
+  const numberOf = (name: string, usual: number) => Number(args.find((word) => word.startsWith(name))?.slice(name.length) ?? usual);
+  const size = numberOf('size=', isQuick ? 500 : 4000);
+  const rounds = numberOf('rounds=', minRounds);
+  const wanted = args.filter((word) => !word.includes('='));
   const names = (Object.keys(comparisons) as Name[]).filter((name) => wanted.length === 0 || wanted.includes(name));
   const folder = installOthers(names.filter((name) => others.includes(name)));
   const results: Comparison[] = [];

@@ -31,7 +31,7 @@ export class RequestBody extends Readable {
     this.#limit = limit;
     this.#sendContinue = sendContinue;
     // Whoever forwards the body takes its listeners off at the end; an error after that concerns nobody.
-    this.on('error', () => {});
+    this.on('error', ignore);
   }
 
   /** Whether the last byte has come from the client. */
@@ -75,8 +75,12 @@ export class RequestBody extends Readable {
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    this.#source.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onClose);
-    this.#source.pause();
+    // Whoever has told of its end tells nothing more.
+    if (!this.#ended) {
+      this.#source.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onClose);
+      this.#source.pause();
+    }
+    this.onChunk = undefined;
     this.#settle(undefined);
     done(error);
   }
@@ -125,6 +129,8 @@ export class RequestBody extends Readable {
     settle?.(chunk);
   }
 }
+
+const ignore = () => {};
 
 /** A body beyond the limit. */
 export function bodyTooLarge(limit: number): FareboxError {

@@ -31,7 +31,7 @@ import * as priced from './policies/priced.ts';
 import { createRates, type Rates } from './Rates.ts';
 import * as Refusals from './Refusals.ts';
 import type { RootKeys } from './RootKeys.ts';
-import { receiptHeader } from './receipt.ts';
+import { receiptEnd, receiptHeader } from './receipt.ts';
 import { createSettledCheck, type SettledCheck } from './Settled.ts';
 import * as TopUps from './TopUps.ts';
 import * as Trials from './Trials.ts';
@@ -286,7 +286,8 @@ function letPass({ ledger, events, emit, clock }: Desk, verified: VerifiedPrinci
   if (events.isHeard()) {
     emit({ kind: 'passed', paymentHash: principal.paymentHash, service: offer.service, route: offer.route, amountMsat: principal.amountMsat });
   }
-  return { kind: 'pass', principal, branches: verified.branches, sale: undefined, headers: [receiptHeader(principal, clock)] };
+  verified.receiptEnd ??= receiptEnd(principal);
+  return { kind: 'pass', principal, branches: verified.branches, sale: undefined, headers: [receiptHeader(principal, clock, verified.receiptEnd)] };
 }
 
 /** Lets a request through for nothing, where its client still has a share of what the route gives away; otherwise it is asked to pay. */

@@ -27,6 +27,8 @@ export type VerifiedPrincipal = {
   readonly branches: readonly string[];
   /** Set by whoever has told the ledger, so that a pass that is remembered is looked up there once. */
   isTold: boolean;
+  /** The end of its receipts, once one was written. */
+  receiptEnd?: string;
 };
 
 /** Holds the caveats of a token that is ours and paid for against a demand; undefined where one does not hold. */

@@ -14,11 +14,17 @@ import type { Principal } from './Offer.ts';
  *
  * All that stands before the payment hash is the same for a whole second, and 93 bytes long: whole groups of base64, so that the rest can
  * be written behind it.
+ * @param end - as {@link receiptEnd} makes it, where that was kept
  */
-export function receiptHeader(principal: Principal, clock: Clock): Answer['headers'][number] {
+export function receiptHeader(principal: Principal, clock: Clock, end: string = receiptEnd(principal)): Answer['headers'][number] {
   const at = nowAt(clock);
   if (at !== beginning.at) beginning = { at, text: beginningOf(at) };
-  return ['Payment-Receipt', beginning.text + btoa(`${principal.paymentHash}"}`)];
+  return ['Payment-Receipt', beginning.text + end];
+}
+
+/** What of a receipt hangs on the payment alone. */
+export function receiptEnd({ paymentHash }: Pick<Principal, 'paymentHash'>): string {
+  return btoa(`${paymentHash}"}`);
 }
 
 let beginning = { at: -1, text: '' };

@@ -227,7 +227,7 @@ export function smugglingOverHttp2(): void {
     ['X A', 'b'],
     [':status', '200'],
   ])('a header that would end a line is not written over HTTP/2: %j %j', (name, value) => {
-    const reply = new Http2Reply({} as ServerHttp2Stream, false, () => {});
+    const reply = new Http2Reply({} as ServerHttp2Stream, false, { onEnded: () => {}, onOver: () => {} });
     expect(() => reply.begin(200, ['X-B', 'c', name, value])).toThrow(/cannot be sent/);
     expect(reply.hasBegun).toBe(false);
   });

@@ -3,15 +3,42 @@
  *
  * @see RFC 9112, section 9.6
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../../core/Clock.ts';
 import { linesOf } from '../../http/NodeRequest.ts';
 import type { Answer } from '../../http/RequestView.ts';
 import { hasBody, headersOf, type Reply, type ReplyFollower, type Taken } from '../Reply.ts';
 import type { Chunk } from '../Upstream.ts';
 
+/**
+ * Node's response, which tells its turns to one object besides its listeners: a function an event and a request would cost more. An error that
+ * nobody listens to is none of ours: the connection is gone, and its `close` says so.
+ */
+export class Http1Response extends ServerResponse {
+  /** Told when its connection has it no more, whether it went out whole or not. */
+  onOver: ((response: Http1Response) => void) | undefined;
+  follower: ReplyFollower | undefined;
+
+  override emit(event: string | symbol, ...values: unknown[]): boolean {
+    // Those who wait for its end find it gone.
+    if (event === 'close') this.#onClose();
+    const isHeard = this.listenerCount(event) > 0 && super.emit(event, ...values);
+    if (event === 'finish') this.follower?.onSent();
+    else if (event === 'drain') this.follower?.onDrain();
+    return isHeard;
+  }
+
+  #onClose(): void {
+    const { onOver, follower } = this;
+    this.onOver = undefined;
+    this.follower = undefined;
+    onOver?.(this);
+    follower?.onClose();
+  }
+}
+
 /** A request as Node has parsed it. `waitsForContinue`: the client sends its body when it is told to. */
-export function takenBy(request: IncomingMessage, response: ServerResponse, waitsForContinue: boolean): Taken {
+export function takenBy(request: IncomingMessage, response: Http1Response, waitsForContinue: boolean): Taken {
   return {
     method: request.method ?? '',
     target: request.url ?? '',
@@ -28,9 +55,9 @@ export function takenBy(request: IncomingMessage, response: ServerResponse, wait
 
 /** See the head of this file. */
 export class Http1Reply implements Reply {
-  readonly #response: ServerResponse;
+  readonly #response: Http1Response;
 
-  constructor(response: ServerResponse) {
+  constructor(response: Http1Response) {
     this.#response = response;
   }
 
@@ -47,10 +74,7 @@ export class Http1Reply implements Reply {
   }
 
   follow(follower: ReplyFollower): void {
-    const response = this.#response;
-    response.on('close', () => follower.onClose());
-    response.on('finish', () => follower.onSent());
-    response.on('drain', () => follower.onDrain());
+    this.#response.follower = follower;
   }
 
   begin(status: number, headers: readonly string[]): void {

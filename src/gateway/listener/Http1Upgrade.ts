@@ -6,14 +6,14 @@
  *
  * @see RFC 9110, section 7.8; RFC 6455, section 4.2
  */
-import { type IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Clock } from '../../core/Clock.ts';
 import { linesOf } from '../../http/NodeRequest.ts';
 import type { Taken, Upgrade } from '../Reply.ts';
 import * as Handshake from '../tunnel/Handshake.ts';
 import * as Wire from '../tunnel/Wire.ts';
-import { takenBy } from './Http1Reply.ts';
+import { Http1Response, takenBy } from './Http1Reply.ts';
 
 /** Whether Node is to hand over the connection, where it asks (from 24.9 on). */
 export function isUpgrade(request: IncomingMessage): boolean {
@@ -31,7 +31,7 @@ export type HandedOver = {
 /** What waits for its answer, and what may become of it. */
 export type Waiting = {
   readonly taken: Taken;
-  readonly response: ServerResponse;
+  readonly response: Http1Response;
 };
 
 /**
@@ -39,11 +39,10 @@ export type Waiting = {
  * @param onAccepted - told when the connection is a tunnel's
  */
 export function wait({ request, socket, rest }: HandedOver, clock: Clock, onAccepted: () => void): Waiting {
-  const response = new ServerResponse(request);
+  const response = new Http1Response(request);
   response.shouldKeepAlive = false;
   response.assignSocket(socket);
   request.on('error', () => {});
-  response.on('error', () => {});
   const ahead: Buffer[] = rest.length > 0 ? [rest] : [];
   let aheadBytes = rest.length;
   let isAnswered = false;

@@ -12,27 +12,19 @@ import * as Problem from '../../http/Problem.ts';
 import type { ListenerLimits } from '../Listener.ts';
 import type { Handler } from '../Reply.ts';
 import { Allowance } from './Allowance.ts';
-import { Http2Reply } from './Http2Reply.ts';
+import { Http2Reply, type ReplyOwner } from './Http2Reply.ts';
 import { headOf, lengthOf } from './Http2Request.ts';
 import { upgradeOf } from './Http2Upgrade.ts';
 
 /** What a connection needs of its listener. */
 export type Http2Surroundings = { readonly limits: ListenerLimits; readonly clock: Clock; readonly handle: Handler };
 
-type Exchange = {
-  readonly stream: ServerHttp2Stream;
-  readonly reply: Http2Reply;
-  readonly startedAtMs: number;
-  endedAtMs: number | undefined;
-  isTunnel: boolean;
-};
-
 /** See the head of this file. */
-export class Http2Connection {
+export class Http2Connection implements ReplyOwner {
   readonly #session: ServerHttp2Session;
   readonly #socket: Socket;
   readonly #surroundings: Http2Surroundings;
-  readonly #running = new Set<Exchange>();
+  readonly #running = new Set<Http2Reply>();
   readonly #resets: Allowance;
   readonly #questions: Allowance;
   readonly #isSecure: boolean;
@@ -55,13 +47,12 @@ export class Http2Connection {
     this.#questions = new Allowance(maxQuestions, questionsPerSecond, clock);
     session.on('error', ignore);
     session.on('stream', (stream, headers, flags, lines) => {
-      stream.on('error', ignore);
-      const isHead = headers[':method'] === 'HEAD';
-      if (!this.#isLeaving) return this.#take(stream, isHead, flags, lines as unknown as string[]);
+      const reply = new Http2Reply(stream, headers[':method'] === 'HEAD', this);
+      if (!this.#isLeaving) return this.#take(stream, reply, flags, lines as unknown as string[]);
       // Behind all that has come with it, and before the first answer.
       setImmediate(() => {
         session.close();
-        this.#take(stream, isHead, flags, lines as unknown as string[]);
+        this.#take(stream, reply, flags, lines as unknown as string[]);
       });
     });
     session.on('ping', () => this.#question(1));
@@ -93,7 +84,8 @@ export class Http2Connection {
   /** Looks for what has taken too long. */
   look(nowMs: number): void {
     const { limits } = this.#surroundings;
-    for (const { stream, reply, startedAtMs, endedAtMs, isTunnel } of this.#running) {
+    for (const reply of this.#running) {
+      const { stream, startedAtMs, endedAtMs, isTunnel } = reply;
       // It is looked after where it ends.
       if (isTunnel) continue;
       // Both may speak for as long as they like, once the answer has begun: it is bounded by the time in which nothing moves.
@@ -107,21 +99,13 @@ export class Http2Connection {
     else this.close();
   }
 
-  #take(stream: ServerHttp2Stream, isHead: boolean, flags: number, lines: readonly string[]): void {
+  #take(stream: ServerHttp2Stream, reply: Http2Reply, flags: number, lines: readonly string[]): void {
     this.#hasAsked = true;
     // Taken back before it was looked at.
     if (stream.destroyed || stream.closed) return this.#reset();
     const { clock, handle } = this.#surroundings;
-    const reply = new Http2Reply(stream, isHead, () => {
-      exchange.endedAtMs = clock.nowMs();
-    });
-    const exchange: Exchange = { stream, reply, startedAtMs: clock.nowMs(), endedAtMs: undefined, isTunnel: false };
-    this.#running.add(exchange);
-    // Node would end the body of a request that was taken back without an error as if it were whole.
-    stream.on('aborted', () => {
-      if (!reply.hasBrokenOff) stream.destroy();
-    });
-    stream.on('close', () => this.#over(exchange));
+    reply.startedAtMs = clock.nowMs();
+    this.#running.add(reply);
     // Node keeps to the bound once its client has confirmed that it knows of it, which it need not.
     if (lengthOf(lines) > this.#surroundings.limits.headerBytes) return reply.answer({ status: 431, headers: [], body: '' }, true);
     let head: ReturnType<typeof headOf>;
@@ -131,36 +115,40 @@ export class Http2Connection {
       reply.answer(Problem.answer(error as FareboxError), true);
       return;
     }
-    const { isWebSocket, waitsForContinue, ...request } = head;
+    const { isWebSocket } = head;
     const endsWithHead = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0;
     if (isWebSocket && endsWithHead) {
       reply.answer(Problem.answer(new FareboxError('REQUEST_MALFORMED', 'A WebSocket does not end with its request.')), true);
       return;
     }
-    const upgrade = isWebSocket
-      ? upgradeOf(stream, reply, () => {
-          exchange.isTunnel = true;
-        })
-      : undefined;
+    const accepted = () => {
+      reply.isTunnel = true;
+    };
     handle({
-      ...request,
+      method: head.method,
+      target: head.target,
+      rawHeaders: head.rawHeaders,
       version: '2',
       isSecure: this.#isSecure,
       remoteAddress: this.#remoteAddress,
       bodyFollows: !endsWithHead && !isWebSocket,
       source: stream,
-      sendContinue: waitsForContinue ? () => reply.inform(100, {}) : undefined,
+      sendContinue: head.waitsForContinue ? () => reply.inform(100, {}) : undefined,
       reply,
-      upgrade,
+      upgrade: isWebSocket ? upgradeOf(stream, reply, accepted) : undefined,
     });
   }
 
-  #over(exchange: Exchange): void {
-    const { stream, reply } = exchange;
-    this.#running.delete(exchange);
+  onEnded(reply: Http2Reply): void {
+    reply.endedAtMs = this.#surroundings.clock.nowMs();
+  }
+
+  onOver(reply: Http2Reply): void {
+    if (!this.#running.delete(reply)) return;
     if (this.#running.size === 0) this.#idleSinceMs = this.#surroundings.clock.nowMs();
-    if (reply.hasEnded || (exchange.isTunnel && stream.rstCode === constants.NGHTTP2_NO_ERROR)) this.#resets.giveBack();
-    else if (!reply.hasBrokenOff && stream.rstCode !== undefined) this.#reset();
+    const { rstCode } = reply.stream;
+    if (reply.hasEnded || (reply.isTunnel && rstCode === constants.NGHTTP2_NO_ERROR)) this.#resets.giveBack();
+    else if (!reply.hasBrokenOff && rstCode !== undefined) this.#reset();
   }
 
   /** A request that its client has taken back, or made us take back. */

@@ -10,17 +10,31 @@ import { isHopByHop } from '../../http/headers.ts';
 import { linesOf } from '../../http/NodeRequest.ts';
 import type { Answer } from '../../http/RequestView.ts';
 import { hasBody, headersOf, type Reply, type ReplyFollower } from '../Reply.ts';
+import { followStream, type StreamFollower } from '../StreamEvents.ts';
 import type { Chunk } from '../Upstream.ts';
 
 type Trailers = readonly (readonly [name: string, value: string])[];
 
+/** Told of a reply's turns. */
+export type ReplyOwner = {
+  /** Everything of the answer has been said. */
+  readonly onEnded: (reply: Http2Reply) => void;
+  /** Its stream has ended. */
+  readonly onOver: (reply: Http2Reply) => void;
+};
+
 /** See the head of this file. `isHead`: the request's method was `HEAD`. */
-export class Http2Reply implements Reply {
-  readonly #stream: ServerHttp2Stream;
+export class Http2Reply implements Reply, StreamFollower {
+  /** For its owner: when the request came, and when everything of its answer had been said. */
+  startedAtMs = 0;
+  endedAtMs: number | undefined;
+  /** For its owner: its stream is a tunnel by now. */
+  isTunnel = false;
+  readonly stream: ServerHttp2Stream;
   readonly #isHead: boolean;
-  readonly #onEnded: () => void;
-  /** The head that waits to go out. */
-  #head: OutgoingHttpHeaders | undefined;
+  readonly #owner: ReplyOwner;
+  /** The head that waits to go out: names and values in turn. */
+  #head: string[] | undefined;
   #status = 0;
   /** Its length is said, or it has no body: no trailers come. */
   #isFramed = false;
@@ -32,11 +46,21 @@ export class Http2Reply implements Reply {
   #hasEnded = false;
   #hasBrokenOff = false;
 
-  /** @param onEnded - told once everything of the answer has been said */
-  constructor(stream: ServerHttp2Stream, isHead: boolean, onEnded: () => void) {
-    this.#stream = stream;
+  constructor(stream: ServerHttp2Stream, isHead: boolean, owner: ReplyOwner) {
+    this.stream = stream;
     this.#isHead = isHead;
-    this.#onEnded = onEnded;
+    this.#owner = owner;
+    followStream(stream, this);
+  }
+
+  onEvent(event: string | symbol): boolean {
+    if (event === 'close') this.#onClose();
+    else if (event === 'finish') this.#sent();
+    else if (event === 'drain') this.#follower?.onDrain();
+    else if (event === 'wantTrailers') this.#sendTrailers();
+    else if (event === 'aborted') this.#onAborted();
+    else return false;
+    return true;
   }
 
   get hasBegun(): boolean {
@@ -48,7 +72,7 @@ export class Http2Reply implements Reply {
   }
 
   get isGone(): boolean {
-    return this.#stream.destroyed || this.#stream.closed;
+    return this.stream.destroyed || this.stream.closed;
   }
 
   /** Whether everything of the answer has been said. */
@@ -63,18 +87,14 @@ export class Http2Reply implements Reply {
 
   follow(follower: ReplyFollower): void {
     this.#follower = follower;
-    this.#stream
-      .on('close', () => follower.onClose())
-      .on('drain', () => follower.onDrain())
-      .on('finish', () => this.#sent());
   }
 
   begin(status: number, headers: readonly string[]): void {
     if (this.#status !== 0) throw new Error('the head has gone out already');
-    const { head, hasLength } = headOf(status, headers);
+    const head = linesFrom(headers, status);
     this.#head = head;
     this.#isBare = this.#isHead || !hasBody(status) || status === 205;
-    this.#isFramed = hasLength || this.#isBare;
+    this.#isFramed = this.#isBare || placeOf(head, 'content-length') >= 0;
     this.#status = status;
   }
 
@@ -85,7 +105,7 @@ export class Http2Reply implements Reply {
   write(chunk: Chunk): boolean {
     this.flush();
     if (this.#isBare || this.isGone) return true;
-    return typeof chunk === 'string' ? this.#stream.write(chunk, 'latin1') : this.#stream.write(chunk);
+    return typeof chunk === 'string' ? this.stream.write(chunk, 'latin1') : this.stream.write(chunk);
   }
 
   end(last: Chunk | undefined, trailers: Trailers): void {
@@ -94,12 +114,12 @@ export class Http2Reply implements Reply {
     this.#isBare ||= this.#head !== undefined && trailers.length === 0 && (last === undefined || last.length === 0);
     this.#sendHead(trailers.length > 0);
     this.#hasEnded = true;
-    this.#onEnded();
+    this.#owner.onEnded(this);
     if (this.isGone) return;
     if (this.#isBare) this.#endBare();
-    else if (last === undefined || last.length === 0) this.#stream.end();
-    else if (typeof last === 'string') this.#stream.end(last, 'latin1');
-    else this.#stream.end(last);
+    else if (last === undefined || last.length === 0) this.stream.end();
+    else if (typeof last === 'string') this.stream.end(last, 'latin1');
+    else this.stream.end(last);
   }
 
   hint(headers: readonly string[]): void {
@@ -111,7 +131,7 @@ export class Http2Reply implements Reply {
   inform(status: 100 | 103, headers: OutgoingHttpHeaders): void {
     if (this.isGone) return;
     try {
-      this.#stream.additionalHeaders({ ...headers, ':status': status });
+      this.stream.additionalHeaders({ ...headers, ':status': status });
     } catch {
       // What cannot be said helps nobody.
     }
@@ -120,7 +140,7 @@ export class Http2Reply implements Reply {
   /** Not by `close`, which ends what was begun as if it were whole before it resets. */
   breakOff(): void {
     this.#hasBrokenOff = true;
-    this.#stream.destroy(new Error('broken off'));
+    this.stream.destroy(new Error('broken off'));
   }
 
   leave(): void {
@@ -137,7 +157,7 @@ export class Http2Reply implements Reply {
   }
 
   discardRest(clock: Clock): void {
-    const stream = this.#stream;
+    const stream = this.stream;
     if (stream.readableEnded || this.isGone) return;
     const cancel = clock.after(discardMs, () => this.leave());
     stream.once('close', cancel);
@@ -146,7 +166,7 @@ export class Http2Reply implements Reply {
 
   /** Nobody reads on; once the answer has gone out, its client is told so. */
   #stopRest(): void {
-    const stream = this.#stream;
+    const stream = this.stream;
     if (stream.readableEnded) return;
     stream.on('data', () => {}).resume();
     const stop = () => {
@@ -161,17 +181,15 @@ export class Http2Reply implements Reply {
     const head = this.#head;
     if (head === undefined) return;
     this.#head = undefined;
-    const stream = this.#stream;
+    const stream = this.stream;
     if (this.isGone) return;
-    if (hasTrailers) stream.once('wantTrailers', () => this.#sendTrailers());
-    stream.respond(head, { endStream: this.#isBare, waitForTrailers: hasTrailers });
+    stream.respond(takesLines ? head : collect(head), { endStream: this.#isBare, waitForTrailers: hasTrailers });
   }
 
   #sendTrailers(): void {
     if (this.isGone) return;
-    const lines = this.#trailers.flat();
     try {
-      this.#stream.sendTrailers(collect(lines));
+      this.stream.sendTrailers(collect(linesFrom(this.#trailers.flat())));
     } catch {
       this.breakOff();
     }
@@ -179,7 +197,21 @@ export class Http2Reply implements Reply {
 
   /** Node ends the stream of an answer without a body by itself, be it before its head was there. */
   #endBare(): void {
-    if (this.#stream.writableFinished) queueMicrotask(() => this.#sent());
+    if (this.stream.writableFinished) queueMicrotask(() => this.#sent());
+  }
+
+  /** Node would end the body of a request that was taken back without an error as if it were whole. */
+  #onAborted(): void {
+    if (!this.#hasBrokenOff) this.stream.destroy();
+  }
+
+  /** What Node keeps of a stream it keeps for long: it is to keep nothing of the request with it. */
+  #onClose(): void {
+    const follower = this.#follower;
+    this.#follower = undefined;
+    this.#head = undefined;
+    this.#owner.onOver(this);
+    follower?.onClose();
   }
 
   #sent(): void {
@@ -189,27 +221,46 @@ export class Http2Reply implements Reply {
   }
 }
 
-/** @throws Error – a header that cannot be sent */
-function headOf(status: number, lines: readonly string[]): { readonly head: OutgoingHttpHeaders; readonly hasLength: boolean } {
-  const head = collect(lines);
-  head[':status'] = status;
-  return { head, hasLength: head['content-length'] !== undefined };
-}
-
-/** Lines as Node takes them, without what belongs to a connection: in lower case, and those of one name together. */
-function collect(lines: readonly string[]): OutgoingHttpHeaders {
-  const headers: OutgoingHttpHeaders = Object.create(null);
+/** Lines as they go out, without what belongs to a connection: in lower case, and those of one name together. @throws Error – one that cannot be sent */
+function linesFrom(lines: readonly string[], status?: number): string[] {
+  const sent: string[] = status === undefined ? [] : [':status', String(status)];
   for (let index = 0; index < lines.length; index += 2) {
     const name = (lines[index] as string).toLowerCase();
     const value = lines[index + 1] as string;
     if (isHopByHop(name)) continue;
     if (!isName.test(name) || !isValue.test(value)) throw new Error(`the header ${JSON.stringify(name)} cannot be sent`);
+    const at = many.has(name) ? -1 : placeOf(sent, name);
+    if (at < 0) sent.push(name, value);
+    else sent[at + 1] += `, ${value}`;
+  }
+  return sent;
+}
+
+/** Where a name stands among names and values in turn; -1 where it does not. */
+function placeOf(lines: readonly string[], name: string): number {
+  for (let index = 0; index < lines.length; index += 2) if (lines[index] === name) return index;
+  return -1;
+}
+
+/** Lines as Node takes them where it does not take them as they are. */
+function collect(lines: readonly string[]): OutgoingHttpHeaders {
+  const headers: OutgoingHttpHeaders = Object.create(null);
+  for (let index = 0; index < lines.length; index += 2) {
+    const name = lines[index] as string;
+    const value = lines[index + 1] as string;
     const before = headers[name];
     if (before === undefined) headers[name] = value;
-    else if (many.has(name)) headers[name] = Array.isArray(before) ? [...before, value] : [String(before), value];
-    else headers[name] = `${before}, ${value}`;
+    else headers[name] = Array.isArray(before) ? [...before, value] : [String(before), value];
   }
   return headers;
+}
+
+/** Node 22.20 and 24.7 are the first to take a head in lines. */
+const takesLines = atLeast(process.versions.node);
+
+function atLeast(version: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  return major > 24 || (major === 24 && minor >= 7) || (major === 22 && minor >= 20);
 }
 
 /** A name in lower case; a pseudo-header is none. */

@@ -8,6 +8,7 @@
  */
 import type { ClientHttp2Stream } from 'node:http2';
 import { addAbortSignal } from 'node:stream';
+import { followStream, type StreamFollower } from '../../StreamEvents.ts';
 import * as Wire from '../../tunnel/Wire.ts';
 import type { OnwardRequest } from '../../Upstream.ts';
 import type { Carrier } from '../Call.ts';
@@ -42,7 +43,7 @@ export function headOf({ method, path, headers, upstream, isUpgrade = false }: O
 }
 
 /** See the head of this file. */
-export class Http2Stream implements Carrier {
+export class Http2Stream implements Carrier, StreamFollower {
   readonly #stream: ClientHttp2Stream;
   readonly #owner: StreamOwner;
   #call: Http2Call | undefined;
@@ -51,6 +52,8 @@ export class Http2Stream implements Carrier {
   /** Whether the upstream has said that nothing follows; a reset alone ends what can be read as well. */
   #isWhole = false;
   #isOver = false;
+  /** It is a tunnel's, whose end is not an answer's. */
+  #isHandedOver = false;
 
   constructor(stream: ClientHttp2Stream, call: Http2Call, owner: StreamOwner) {
     this.#stream = stream;
@@ -61,16 +64,23 @@ export class Http2Stream implements Carrier {
       if (chunk === null && !stream.closed) this.#isWhole = true;
       return push(chunk, encoding);
     };
-    stream.on('headers', (head: Head, _flags: number, raw: string[]) => this.#call?.onInformational(Number(head[':status']), fieldsOf(raw)));
-    stream.on('response', (head: Head, _flags: number, raw: string[]) => this.#onHead(Number(head[':status']), raw));
-    stream.on('trailers', (_head: Head, _flags: number, raw: string[]) => {
-      this.#trailers = fieldsOf(raw);
-    });
-    stream.on('data', this.#onChunk).on('end', this.#onEnd);
-    stream.on('error', (error) => this.#onBroken(error));
-    stream.on('close', () => this.#onBroken(undefined));
+    followStream(stream, this);
+    // Without a listener of its own for them, a stream would keep bytes for a tick before it hands them on.
+    stream.on('data', this.#onChunk);
     call.ride(this);
     this.#sendBody(call);
+  }
+
+  onEvent(event: string | symbol, first: unknown, _flags: unknown, raw: unknown): boolean {
+    if (event === 'response') this.#onHead(statusOf(first), raw as string[]);
+    else if (event === 'headers') this.#call?.onInformational(statusOf(first), fieldsOf(raw as string[]));
+    else if (event === 'trailers') this.#trailers = fieldsOf(raw as string[]);
+    else if (event === 'end' && !this.#isHandedOver) this.#onEnd();
+    else if (event === 'error') this.#onBroken(first as Error);
+    else if (event === 'close') this.#onBroken(undefined);
+    else if (event === 'drain') this.#onDrain();
+    else return false;
+    return true;
   }
 
   /** Undefined until it has gone out. */
@@ -113,7 +123,8 @@ export class Http2Stream implements Carrier {
   #handOver(call: Http2Call, fields: readonly string[]): void {
     this.#take();
     const stream = this.#stream.pause();
-    stream.off('data', this.#onChunk).off('end', this.#onEnd);
+    stream.off('data', this.#onChunk);
+    this.#isHandedOver = true;
     const wire = Wire.over(
       stream,
       () => this.#reset(),
@@ -124,14 +135,14 @@ export class Http2Stream implements Carrier {
 
   readonly #onChunk = (chunk: Buffer): void => this.#call?.pass(chunk);
 
-  readonly #onEnd = (): void => {
+  #onEnd(): void {
     if (!this.#isWhole || !this.#hasHead) return this.#onBroken(undefined);
     const call = this.#take();
     // What is left of the request is not wanted any more.
     if (!this.#stream.writableEnded) this.#reset();
     this.#tellEnd(undefined);
     call?.onEnd(this.#trailers);
-  };
+  }
 
   /** Every stream closes, and an error costs something to make: none is made for those that are over. */
   #onBroken(cause: Error | undefined): void {
@@ -165,7 +176,6 @@ export class Http2Stream implements Carrier {
   #sendBody(call: Http2Call): void {
     const { body } = call.request;
     if (body === null) return;
-    this.#stream.on('drain', () => this.#onDrain());
     for (const chunk of call.kept) this.#stream.write(chunk);
     if (call.isBodyWhole) this.#stream.end();
     else if (body.destroyed) this.#onBodyFailed(body.errored ?? new Error('the body was not there any more'));
@@ -178,7 +188,8 @@ export class Http2Stream implements Carrier {
 
   #stopBody(): void {
     const body = this.#call?.request.body;
-    if (!body) return;
+    // Whoever has told of its end tells nothing more.
+    if (!body || this.#call?.isBodyWhole === true) return;
     body.off('data', this.#onData).off('end', this.#onBodyEnd).off('error', this.#onBodyFailed).off('close', this.#onBodyClosed);
     body.pause();
   }
@@ -208,7 +219,9 @@ export class Http2Stream implements Carrier {
   };
 }
 
-type Head = { readonly [name: string]: unknown };
+function statusOf(head: unknown): number {
+  return Number((head as { readonly ':status'?: unknown })[':status']);
+}
 
 /** Without what begins with a colon, which stands in front. */
 function fieldsOf(raw: readonly string[]): readonly string[] {
