@@ -176,7 +176,13 @@ describe('a helper’s share', () => {
     const late = createClient({
       payer,
       maxPerRequest: '60 sat',
-      store: { ...store, dispatch: async (request) => (await pullBranch(store, 'reader', 'enough'), store.dispatch(request)) },
+      store: {
+        ...store,
+        dispatch: async (request) => {
+          await pullBranch(store, 'reader', 'enough');
+          return store.dispatch(request);
+        },
+      },
       budgets: [{ name: 'team' }, { name: 'reader' }],
       clock: clientOf(client).clock,
     });
