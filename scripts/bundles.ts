@@ -32,7 +32,12 @@ export const doorRules: readonly DoorRule[] = [
   { door: '.', imports: /^@(noble|scure)\//, because: 'the protocol runs in browsers and workers' },
   { door: './lightning/nwc', imports: /^@(noble|scure)\//, because: 'it runs in browsers and workers' },
   { door: './client', words: /\broot_?keys?\b/i, because: 'a buyer can narrow a token, never make one' },
-  { door: './client', imports: /^@(noble|scure)\//, weight: { source: 'src/client/createClient.ts', name: 'createClient', maxBytes: 40 * 1024 }, because: 'pages buy too' },
+  {
+    door: './client',
+    imports: /^@(noble|scure)\//,
+    weight: { source: 'src/client/createClient.ts', name: 'createClient', maxBytes: 40 * 1024 },
+    because: 'pages buy too',
+  },
   { door: './lightning/webln', imports: /^@(noble|scure)\//, because: 'its wallet is in the browser' },
 ];
 

@@ -120,7 +120,7 @@ describe('a helper with a branch', () => {
     const { server, url } = await setup();
     sellOnce(server);
     await putBranch(store, { name: 'reader' });
-    const helper = fork(join(import.meta.dirname, '..', '..', 'test', 'kits', 'branchHelper.ts'), [path, url], {
+    const helper = fork(join(import.meta.dirname, '..', '..', 'test', 'kits', 'buyUnderBranch.ts'), [path, url], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
     closing.push(() => {

@@ -1,7 +1,7 @@
 /**
  * A helper in a process of its own that tries to buy under its branch, once at its start and once for each message, and says how that ended.
  *
- *     node test/kits/branchHelper.ts <store> <url>
+ *     node test/kits/buyUnderBranch.ts <store> <url>
  */
 import { openBranch } from '../../src/client/branches.ts';
 import { createClient } from '../../src/client/index.ts';
