@@ -102,6 +102,11 @@ const denial: Shape = { kind: 'text?', revoked: 'text', value: 'text', until: 't
 const keys: Shape = { file: 'text', sealed: 'boolean', keys: 'list' };
 const listening: Shape = { kind: 'text', url: 'text', network: 'text?' };
 
+const branch: Shape = {
+  ...{ kind: 'text', within: 'text?', name: 'text', state: 'text', note: 'text?', spentMsat: 'msat', heldMsat: 'msat', leftMsat: 'msat?' },
+  ...{ payments: 'number', endsAt: 'time?' },
+};
+
 const one = (...shapes: readonly Shape[]): Output => ({ stdout: 'words-or-json', lines: 'one', shapes });
 const many = (...shapes: readonly Shape[]): Output => ({ stdout: 'words-or-json', lines: 'many', shapes });
 const words: Output = { stdout: 'words' };
@@ -114,6 +119,8 @@ export const outputs: { readonly [command: string]: Output } = {
     { kind: 'text', at: 'time', what: 'text', message: 'text', level: 'text?', code: 'text?' },
     { kind: 'text', at: 'time', route: 'text?', amountMsat: 'msat?', paymentHash: 'hash?' },
   ),
+  'mcp serve': one({ kind: 'text', url: 'text', network: 'text' }),
+  'mcp install': one({ host: 'text', file: 'text', copy: 'text?', changed: 'boolean' }),
   serve: many(
     { ...listening, introspectionUrl: 'text?', healthUrl: 'text?', metricsUrl: 'text?', workers: 'number?' },
     {
@@ -149,6 +156,9 @@ export const outputs: { readonly [command: string]: Output } = {
   'budget remove': many(...budget),
   'budget stop': many(...budget),
   'budget allow': many(...budget),
+  'budget branch': many(branch),
+  'budget pull': many(branch),
+  'budget tree': many(branch),
   'journal list': many({ kind: 'text', ...payment }),
   'journal show': one(payment),
   'journal resolve': one(payment),
