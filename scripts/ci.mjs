@@ -1,6 +1,5 @@
 /**
- * `.ci/run [suite…]`: every suite that this machine can run, counted together: first, one after the other, those that fill the machine, then the
- * others in two rows, which run at the same time. What a suite says stands together, when it is over.
+ * `.ci/run [suite…]`: every suite that this machine can run, one after the other, counted together.
  *
  * Ends with one line, `N passed, N failed, N skipped`, and fails when any failed. A suite that cannot run says why and counts as skipped. Leaves
  * nothing behind: each program runs in a process group that is ended with it, each temporary folder is removed. Plain JavaScript for Node 18 and later.
@@ -19,21 +18,15 @@ const limitMs = 20 * 60_000;
 const temporary = new Set();
 const groups = new Set();
 
-/**
- * Every suite, in order, one entry each. `run` answers counts, or throws {@link Skip}, and is given what to say something by; `unless` the machine's
- * own Node covers it already; `fills`: works on every core, and runs alone; `waits`: for blocks and for programs of others, most of its time, and runs
- * beside those that are neither.
- */
+/** Every suite, in order, one entry each. `run` answers counts, or throws {@link Skip}; `unless` the machine's own Node covers it already. */
 const suites = [
-  { name: 'test', what: 'npm test, on the Node of this machine', run: () => runTests(machine, [findNpm(), 'test', '--']), fills: true },
-  { name: 'check', what: 'npm run check', run: () => runCounted('check'), fills: true },
-  { name: 'attacks', what: 'npm run attacks: every attack tried, every defence taken out', run: () => runCounted('attacks'), fills: true },
-  { name: 'test-22', what: 'the tests on the oldest Node that we promise', run: async () => runTests(await fetchOther('22.19.0')), fills: true },
-  { name: 'test-26', what: 'the tests on Node 26', unless: /^26\./, run: async () => runTests(await fetchOther('26')), fills: true },
+  { name: 'test', what: 'npm test, on the Node of this machine', run: () => runTests(machine, [findNpm(), 'test', '--']) },
+  { name: 'check', what: 'npm run check', run: () => runCounted('check') },
+  { name: 'attacks', what: 'npm run attacks: every attack tried, every defence taken out', run: () => runCounted('attacks') },
   { name: 'crash', what: 'npm run crash: a kill at every crash point, and 2,000 sales with faults and kills', run: () => runCounted('crash') },
-  { name: 'lnd', what: 'npm run e2e:lnd: real lnd nodes with channels, built here', run: runNodes, waits: true },
+  { name: 'lnd', what: 'npm run e2e:lnd: real lnd nodes with channels, built here', run: runNodes },
   { name: 'h2spec', what: 'npm run e2e:h2spec: the conformance tests of HTTP/2, built here, in the clear and over TLS', run: runH2spec },
-  { name: 'lnbits', what: 'npm run e2e:lnbits: the real LNbits over those nodes, installed here', run: runLnbits, waits: true },
+  { name: 'lnbits', what: 'npm run e2e:lnbits: the real LNbits over those nodes, installed here', run: runLnbits },
   { name: 'nwc', what: 'npm run e2e:nwc: real relays of Nostr, installed here', run: runNwc },
   { name: 'agents', what: 'npm run e2e:agents: the MCP inspector, and frameworks for agents in Python, installed here', run: runAgents },
   { name: 'browser', what: 'npm run test:browser: a wallet on a page in Chromium', run: runBrowser },
@@ -45,8 +38,10 @@ const suites = [
     what: 'npm run crash:stores: 20,000 calls of four gateways on PostgreSQL and on Redis, with faults and kills',
     run: () => runCounted('crash:stores'),
   },
-  { name: 'start', what: 'npm start -- --once in a fresh clone, on the Node of this machine', run: (say) => runStart(machine, say) },
-  { name: 'start-24', what: 'npm start -- --once in a fresh clone, on Node 24', unless: /^24\./, run: async (say) => runStart(await fetchOther('24'), say) },
+  { name: 'start', what: 'npm start -- --once in a fresh clone, on the Node of this machine', run: () => runStart(machine) },
+  { name: 'start-24', what: 'npm start -- --once in a fresh clone, on Node 24', unless: /^24\./, run: async () => runStart(await fetchOther('24')) },
+  { name: 'test-22', what: 'the tests on the oldest Node that we promise', run: async () => runTests(await fetchOther('22.19.0')) },
+  { name: 'test-26', what: 'the tests on Node 26', unless: /^26\./, run: async () => runTests(await fetchOther('26')) },
   { name: 'package', what: 'build, pack, install the package elsewhere, import every door', run: runPackage },
 ];
 
@@ -159,25 +154,25 @@ async function needGo(what) {
 }
 
 /** The first thing that a stranger does. */
-async function runStart(node, say) {
+async function runStart(node) {
   const clone = join(makeFolder(), 'farebox');
   const head = await runProgram('git', ['rev-parse', '--verify', '--quiet', 'HEAD'], { cwd: root });
   if (head.code !== 0) throw new Skip('there is no commit to clone');
   const dirty = await runProgram('git', ['status', '--porcelain'], { cwd: root });
-  if (dirty.output.trim() !== '') say('  The work tree has changes that the clone has not.');
+  if (dirty.output.trim() !== '') console.log('  The work tree has changes that the clone has not.');
   const cloned = await runProgram('git', ['clone', '--quiet', root, clone], { cwd: root });
   if (cloned.code !== 0) return { failed: 1, output: cloned.output };
 
   const startedAt = Date.now();
   const { code, output, left } = await run(node, [findNpm(), 'start', '--', '--once'], clone);
-  say(`  from clone to sale on Node ${node.version}: ${((Date.now() - startedAt) / 1000).toFixed(1)} s`);
+  console.log(`  from clone to sale on Node ${node.version}: ${((Date.now() - startedAt) / 1000).toFixed(1)} s`);
   if (left) return { failed: 1, output: `${output}\nIt left a process running.` };
   return code === 0 ? { passed: 1, output } : { failed: 1, output };
 }
 
 /** The package as a stranger gets it: every door opens, the program runs, the types are whole. */
-async function runPackage(say) {
-  const node = await findNode({ root, say: (line) => say(`  ${line}`) });
+async function runPackage() {
+  const node = await findNode({ root, say: (line) => console.log(`  ${line}`) });
   const folder = makeFolder();
   const npm = findNpm();
   const built = await run(node, [npm, 'run', 'build']);
@@ -334,23 +329,20 @@ function cleanUp() {
   temporary.clear();
 }
 
-/** One suite: a line when it begins, and everything else when it is over: a line of what came of it, and its output where it failed. */
+/** One suite: a line when it begins, a line when it ends, its output where it failed. */
 async function runSuite({ name, what, run: go }) {
-  console.log(`${name} begins`);
-  const said = [];
-  const say = (line) => said.push(line);
+  console.log(`\n${name}: ${what}`);
   const startedAt = Date.now();
   let counts;
   try {
-    counts = await go(say);
+    counts = await go();
   } catch (error) {
     counts = error instanceof Skip ? { skipped: 1, reason: error.message } : { failed: 1, output: error instanceof Told ? error.message : error.stack };
   }
   const { passed = 0, failed = 0, skipped = 0, output = '', reason } = counts;
-  if (failed > 0) say(output.trimEnd().split('\n').slice(-200).join('\n'));
-  if (reason) say(`  SKIPPED, NOT RUN: ${reason}`);
-  say(`  ${name}: ${passed} passed, ${failed} failed, ${skipped} skipped, ${((Date.now() - startedAt) / 1000).toFixed(1)} s`);
-  console.log(`\n${name}: ${what}\n${said.join('\n')}\n`);
+  if (failed > 0) console.log(output.trimEnd().split('\n').slice(-200).join('\n'));
+  if (reason) console.log(`  SKIPPED, NOT RUN: ${reason}`);
+  console.log(`  ${name}: ${passed} passed, ${failed} failed, ${skipped} skipped, ${((Date.now() - startedAt) / 1000).toFixed(1)} s`);
   return { passed, failed, skipped };
 }
 
@@ -359,14 +351,10 @@ async function main(named) {
   if (unknown.length > 0) throw new Told(`There is no suite "${unknown.join(', ')}"; there are ${suites.map((suite) => suite.name).join(', ')}.`);
   const sum = { passed: 0, failed: 0, skipped: 0 };
   const chosen = suites.filter(({ name, unless }) => (named.length === 0 ? !unless?.test(machine.version) : named.includes(name)));
-  const runAll = async (lane) => {
-    for (const suite of lane) {
-      const counts = await runSuite(suite);
-      for (const key of Object.keys(sum)) sum[key] += counts[key];
-    }
-  };
-  await runAll(chosen.filter(({ fills }) => fills));
-  await Promise.all([runAll(chosen.filter(({ fills, waits }) => !fills && !waits)), runAll(chosen.filter(({ waits }) => waits))]);
+  for (const suite of chosen) {
+    const counts = await runSuite(suite);
+    for (const key of Object.keys(sum)) sum[key] += counts[key];
+  }
   console.log(`\n${sum.passed} passed, ${sum.failed} failed, ${sum.skipped} skipped`);
   return sum.failed === 0 ? 0 : 1;
 }
