@@ -78,7 +78,7 @@ export async function startServer(options: Options = {}): Promise<Server> {
     const log = createWriteStream(join(folder, 'log'), { flags: 'a' });
     program.stdout?.pipe(log, { end: false });
     program.stderr?.pipe(log, { end: false });
-    await until('Redis answers', async () => /loading:0/.test(String(await ask('info', 'persistence'))));
+    await until('Redis answers', async () => /^loading:0/m.test(String(await ask('info', 'persistence'))));
   };
   const kill = () =>
     new Promise<void>((resolve) => {
