@@ -207,7 +207,7 @@ async function runPackage() {
 }
 
 /** Doors to another library's clients, and the library: whoever imports them has it. */
-const behind = { './client/axios': 'axios', './client/grpc': '@grpc/grpc-js' };
+const behind = { './ai-sdk': 'ai', './client/axios': 'axios', './client/grpc': '@grpc/grpc-js', './langchain': '@langchain/core' };
 
 /** The declarations behind `farebox`, all of them, without Node's or a browser's types. */
 async function checkTypes(node, folder, doors) {
