@@ -75,6 +75,15 @@ export function toolOf({ method, params }: Request): string | undefined {
 }
 
 /**
+ * Whether a message calls a tool in a way that cannot be sold, and that a server may all the same take for a call: without a number, so that nobody can be
+ * asked to pay, or by a name that is no text, such as `["search"]`, which JavaScript takes for `search`.
+ */
+export function isDoubtfulCall(message: JSONRPCMessage): boolean {
+  if (!('method' in message) || message.method !== 'tools/call') return false;
+  return !isRequest(message) || toolOf(message) === undefined;
+}
+
+/**
  * Takes a call apart. Credentials come from `_meta`, from the transport's `Authorization`, and from the argument, and each is tried; the tool sees none of
  * them.
  * @throws REQUEST_MALFORMED – arguments that have no canonical form

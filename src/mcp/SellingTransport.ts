@@ -128,6 +128,7 @@ export class SellingTransport implements Transport {
     const cancelled = Messages.cancelledId(message);
     const taken = cancelled === undefined ? undefined : this.#byClient.get(cancelled);
     if (taken) return this.#drop(taken, 'the client took it back');
+    if (Messages.isDoubtfulCall(message)) return this.#turnAway(message);
     if (Messages.isRequest(message)) {
       if (message.method === 'tools/list') this.#lists.add(message.id);
       const name = Messages.toolOf(message);
@@ -135,6 +136,13 @@ export class SellingTransport implements Transport {
       if (tool) return void this.#sell(message, tool, extra).catch((error: unknown) => this.#till.onTrouble('a call of a tool', error));
     }
     this.onmessage?.(message, extra);
+  }
+
+  /** Without a number there is nobody to be told. */
+  #turnAway(message: JSONRPCMessage): void {
+    if (!Messages.isRequest(message)) return;
+    const error = { code: Messages.errorCodes.invalidParams, message: 'A tool is called by its name, as text.' };
+    void this.#inner.send({ jsonrpc: '2.0', id: message.id, error }).catch((failed: unknown) => this.#till.onTrouble('a call of a tool', failed));
   }
 
   async #sell(request: Messages.Request, tool: ToolOffer, extra: MessageExtraInfo | undefined): Promise<void> {

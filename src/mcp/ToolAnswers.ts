@@ -23,9 +23,6 @@ export type ToolResult = {
   readonly [name: string]: unknown;
 };
 
-/** Under this name stands why a call was refused: `{ code, status, detail, retryAfterSeconds }`. */
-export const errorKey = 'farebox/error';
-
 /** Under this name stands what is left of what a tool gives away: `{ left }`. */
 export const freeKey = 'farebox/free';
 
@@ -78,14 +75,14 @@ export function refusal(answer: Answer, manner: Manner): ToolResult {
   const retryAfter = answer.headers.find(([name]) => name === 'Retry-After')?.[1];
   const said: JsonObject = { code, status: answer.status, detail, ...(retryAfter !== undefined && { retryAfterSeconds: Number(retryAfter) }) };
   const wait = retryAfter === undefined ? '' : ` Call again in ${retryAfter} seconds.`;
-  return errorResult(`${code}: ${detail}${wait}`, said, { [errorKey]: said }, manner);
+  return errorResult(`${code}: ${detail}${wait}`, said, { [ToolPayment.errorKey]: said }, manner);
 }
 
 /** What the paywall has answered itself, such as to a top-up that was shown: the tool was not called. */
 export function answered(answer: Answer, manner: Manner): ToolResult {
   const { message } = JSON.parse(String(answer.body)) as { readonly message?: string };
   const said: JsonObject = { status: answer.status, detail: message ?? 'Done.' };
-  return errorResult(`${message ?? 'Done.'} The tool was not called.`, said, { [errorKey]: said }, manner);
+  return errorResult(`${message ?? 'Done.'} The tool was not called.`, said, { [ToolPayment.errorKey]: said }, manner);
 }
 
 /** An error as a result. Its message and details are safe to show; its cause is not shown. */

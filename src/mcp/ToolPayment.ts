@@ -20,6 +20,9 @@ export const paymentKey = 'ai.bolthub/payment';
 /** Under this name stands the receipt, which the profile does not know. */
 export const receiptKey = 'farebox/receipt';
 
+/** Under this name stands why a call was refused: `{ code, status, detail, retryAfterSeconds }`. */
+export const errorKey = 'farebox/error';
+
 /** The argument that carries a credential where a host can set neither `_meta` nor headers. The tool itself never sees it. */
 export const credentialArgument = 'l402_credential';
 

@@ -132,6 +132,27 @@ describe('calls that nobody counts', () => {
     expect(JSON.stringify(refused)).not.toContain('hunter2');
   });
 
+  test.each([
+    ['without a number', { jsonrpc: '2.0', method: 'tools/call', params: { name: 'dear', arguments: {} } }, undefined],
+    ['by a name that JavaScript takes for one', { jsonrpc: '2.0', id: 7, method: 'tools/call', params: { name: ['dear'], arguments: {} } }, -32602],
+    ['by no name', { jsonrpc: '2.0', id: 7, method: 'tools/call', params: {} }, -32602],
+  ])('a call %s does not reach a server that might take it for one', async (_, message, code) => {
+    const [near, far] = InMemoryTransport.createLinkedPair();
+    const selling = new SellingTransport(far, createTill({ farebox: shop.farebox, prices }));
+    const reached: JSONRPCMessage[] = [];
+    const answered: JSONRPCMessage[] = [];
+    selling.onmessage = (got) => void reached.push(got);
+    near.onmessage = (got) => void answered.push(got);
+    await selling.start();
+    await near.start();
+    await near.send(message as JSONRPCMessage);
+    await near.send({ jsonrpc: '2.0', id: 8, method: 'ping' });
+    while (reached.length === 0) await new Promise(setImmediate);
+    expect(reached).toEqual([{ jsonrpc: '2.0', id: 8, method: 'ping' }]);
+    expect(answered.map((got) => ('error' in got ? got.error.code : undefined))).toEqual(code === undefined ? [] : [code]);
+    await selling.close();
+  });
+
   test('a tool that is not there costs no invoice', async () => {
     const { client } = await open();
     for (let i = 0; i < 5; i++) await expect(client.callTool({ name: `made-up-${i}` })).rejects.toThrow('Unknown tool');

@@ -40,6 +40,11 @@ test('of one that is silent, what it said last holds; of one that has ended, wha
   measuring.gone(other.process);
   answer(one, 4);
   expect(await third).toEqual({ 'farebox_challenges_total{service="a",route="b"}': 7, farebox_processes: 1 });
+  // Its last word may come after its end.
+  answer(other, 3);
+  const fourth = measuring.measure([one.process]);
+  answer(one, 4);
+  expect(await fourth).toEqual({ 'farebox_challenges_total{service="a",route="b"}': 7, farebox_processes: 1 });
 });
 
 test('several may ask at once', async () => {

@@ -15,6 +15,8 @@ export function createMeasuring(clock: Clock) {
   let id = 0;
   let past: Snapshot = {};
   const last = new Map<Process, Snapshot>();
+  /** What one says that has ended is counted already. */
+  const ended = new WeakSet<Process>();
   const waiting = new Map<Process, { readonly id: number; readonly done: () => void }[]>();
 
   const ask = (process: Process): Promise<void> =>
@@ -39,13 +41,14 @@ export function createMeasuring(clock: Clock) {
       return sum([past, ...last.values()]);
     },
     hear: (process: Process, message: FromWorker & { readonly kind: 'measured' }): void => {
-      last.set(process, message.snapshot);
+      if (!ended.has(process)) last.set(process, message.snapshot);
       waiting
         .get(process)
         ?.find((one) => one.id === message.id)
         ?.done();
     },
     gone: (process: Process): void => {
+      ended.add(process);
       past = sum([past, countedOnly(last.get(process) ?? {})]);
       last.delete(process);
       for (const { done } of waiting.get(process) ?? []) done();

@@ -143,16 +143,13 @@ function responseTo({ isError, _meta }: ToolResult): Response {
   set('L402-Payment', ToolPayment.parseReceipt(_meta)?.payment);
   set('L402-Remaining', fieldOf(_meta, ToolPayment.receiptKey).remaining);
   if (isError !== true) return new Response(null, { status: 200, headers });
-  const refusal = fieldOf(_meta, errorKey);
+  const refusal = fieldOf(_meta, ToolPayment.errorKey);
   const status = refusals.find((one) => one === refusal.status) ?? 500;
   set('Retry-After', refusal.retryAfterSeconds);
   // A credential that is no good: another 401 would be the tool's own.
   if (status === 401) headers.set('WWW-Authenticate', 'L402 error="refused"');
   return new Response(null, { status, headers });
 }
-
-/** Under this name our sellers say why a call was refused: `{ code, status, detail, retryAfterSeconds }`. */
-const errorKey = 'farebox/error';
 
 /** What a refusal's status can mean to whoever pays; see docs/wire.md, "The credential a server accepts". */
 const refusals: readonly number[] = [401, 402, 403, 409, 422, 429, 503];
