@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createFetch, paymentOf } from '../../../src/client/index.ts';
+import * as Amount from '../../../src/core/Amount.ts';
 import { createLndPayer } from '../../../src/lightning/lnd.ts';
 import { createDice } from '../../crash/dice.ts';
 import { type Desk, follow, openDesk, type Running } from '../processes.ts';
@@ -158,13 +159,19 @@ describe('sales between two lnd nodes', () => {
     const activeAt = Date.now();
     const bought = await buy(`${url}/translate/x`);
     const soldAfterMs = Date.now() - activeAt;
+    // What the nodes take for a payment by themselves is not ours.
+    const bareAt = Date.now();
+    const { payment_request: invoice } = await nodes.bob.call('/v1/invoices', { value_msat: '1000' });
+    const bare = await payer.pay({ invoice: String(invoice), maxFeeMsat: Amount.fromSat(10), timeoutSeconds: 30 });
+    const oursMs = soldAfterMs - (Date.now() - bareAt);
     await load.end();
     expect(backAt - goneAt).toBeGreaterThanOrEqual(60_000);
     // Throughout: every answer to the pass, and none but those.
     expect([...load.passes()]).toEqual([200]);
     expect([...load.challenges('away')]).toEqual([503]);
     expect(load.withoutRetryAfter()).toBe(0);
-    expect([saidAfterMs < 2000, soldAfterMs < 2000], `${saidAfterMs} ms, ${soldAfterMs} ms`).toEqual([true, true]);
+    expect(bare.kind).toBe('settled');
+    expect([saidAfterMs < 2000, oursMs < 2000], `${saidAfterMs} ms, ${soldAfterMs} ms, less the payment ${oursMs} ms`).toEqual([true, true]);
     expect(bought.status).toBe(200);
     expect(paymentOf(bought)?.amountMsat).toBe(priceMsat);
     await payer.close();
