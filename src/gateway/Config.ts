@@ -21,7 +21,7 @@ import { filesOf, readUpstream, type UpstreamConfig, type UpstreamFile } from '.
 import type { GroupConfig } from './config/ConfigGroups.ts';
 import { filesOfRewrite, type RewriteConfig } from './config/ConfigRewrites.ts';
 import { readTls, type TlsConfig } from './config/ConfigTls.ts';
-import { type CorsConfig, type HealthConfig, type LogsConfig, type MetricsConfig, readRunning, whyNotOrigins } from './config/Running.ts';
+import { type AdminConfig, type CorsConfig, type HealthConfig, type LogsConfig, type MetricsConfig, readRunning, whyNotOrigins } from './config/Running.ts';
 import * as satgate from './import/satgate.ts';
 import type { RouteKey } from './Router.ts';
 
@@ -134,6 +134,8 @@ export type GatewayConfig = PayeesConfig & {
   /** Undefined: nowhere. */
   readonly health: HealthConfig | undefined;
   readonly metrics: MetricsConfig | undefined;
+  /** Undefined: nowhere. */
+  readonly admin: AdminConfig | undefined;
   readonly cors: CorsConfig | undefined;
   readonly compat: { readonly invalidCredential: 401 | 402; readonly unknownCaveats: 'refuse' | 'skip' };
 };
@@ -300,7 +302,7 @@ function withDefaults(found: ConfigFile, file: string, text: ConfigText, absolut
       listen: found.introspection.listen ?? { host: '127.0.0.1', port: 8403 },
       secret: secretAt(found.introspection.secret, ['introspection', 'secret'], text, absolute),
     },
-    ...readRunning(found, absolute),
+    ...readRunning(found, absolute, file),
     revocation: { staleMs: found.revocation?.stale ?? 60_000 },
     compat: { invalidCredential: compat.invalidCredential ?? 401, unknownCaveats: compat.unknownCaveats ?? 'refuse' },
   };

@@ -244,6 +244,8 @@ export const configSchema = z.strictObject({
   health: running.health.optional(),
   /** Answers `/metrics` for Prometheus. Default: nowhere, and nothing is counted for it. */
   metrics: running.metrics.optional(),
+  /** Lets an operator see and change the gateway, by HTTP, `farebox admin` and its pages. Default: nobody can. */
+  admin: running.admin.optional(),
   /** Which pages of other origins may ask and read. Default: preflights of what is sold are answered for everybody, and answers say what the upstream says. */
   cors: running.cors.optional(),
   /** Where specification and good sense part. */

@@ -122,7 +122,7 @@ export const outputs: { readonly [command: string]: Output } = {
   'mcp serve': one({ kind: 'text', url: 'text', network: 'text' }),
   'mcp install': one({ host: 'text', file: 'text', copy: 'text?', changed: 'boolean' }),
   serve: many(
-    { ...listening, introspectionUrl: 'text?', healthUrl: 'text?', metricsUrl: 'text?', workers: 'number?' },
+    { ...listening, introspectionUrl: 'text?', healthUrl: 'text?', metricsUrl: 'text?', adminUrl: 'text?', workers: 'number?' },
     {
       ...{ kind: 'text', at: 'time', method: 'text', path: 'text', route: 'text?', status: 'number', ended: 'text', durationMs: 'number', worker: 'number?' },
       ...{ level: 'text?', id: 'text?', bytes: 'number?', client: 'text?', payment: 'text?', chargedMsat: 'msat?', token: 'text?', error: 'text?' },

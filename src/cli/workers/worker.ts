@@ -24,13 +24,14 @@ export type Part = {
 };
 
 /** The configuration with the ports of this start. */
-function withPorts(config: GatewayConfig, { listen, introspection, health, metrics }: Ports): GatewayConfig {
+function withPorts(config: GatewayConfig, { listen, introspection, health, metrics, admin }: Ports): GatewayConfig {
   return {
     ...config,
     ...(listen !== undefined && { listen: { ...config.listen, port: listen } }),
     ...(introspection !== undefined &&
       config.introspection && { introspection: { ...config.introspection, listen: { ...config.introspection.listen, port: introspection } } }),
     ...(health !== undefined && config.health && { health: { ...config.health, listen: { ...config.health.listen, port: health } } }),
+    ...(admin !== undefined && config.admin && { admin: { ...config.admin, listen: { ...config.admin.listen, port: admin } } }),
     ...(metrics !== undefined && config.metrics && { metrics: { ...config.metrics, listen: { ...config.metrics.listen, port: metrics } } }),
   };
 }
@@ -75,8 +76,8 @@ export async function work(context: CliContext, link: WorkerLink, source: Config
     served = await begin(own, withPorts(source.parse(text), ports), { slot, processes: count, rates: asked.rates, measured: measures.measured });
     serving.resolve(served);
     if (follows) served.gateway.follow();
-    const { url, introspectionUrl, healthUrl, metricsUrl } = served;
-    link.send({ kind: 'ready', url, introspectionUrl, healthUrl, metricsUrl });
+    const { url, introspectionUrl, healthUrl, metricsUrl, adminUrl, adminLink } = served;
+    link.send({ kind: 'ready', url, introspectionUrl, healthUrl, metricsUrl, adminUrl, adminLink });
     const how = await ending.promise;
     await served.gateway.unfollow();
     link.send({ kind: 'unfollowed' });

@@ -1,0 +1,13 @@
+/**
+ * `farebox/admin`: what an operator may see and change, as HTTP with a schema.
+ */
+export type { AuditLog, Changed } from './audit/AuditLog.ts';
+export * as AdminToken from './auth/AdminToken.ts';
+export { isScope, type Scope, scopes } from './auth/Scope.ts';
+export { linkSeconds, mintLink } from './auth/Session.ts';
+export type { ConfigChanging } from './ConfigChanging.ts';
+export { type Admin, type AdminOptions, createAdmin } from './createAdmin.ts';
+export type { App, Connection, Pages } from './http/App.ts';
+export { createDocument } from './OpenApi.ts';
+export { type AdminContext, type Call, type Caller, type Difference, methodOf, type Operation, type Plan, pathOf } from './Operation.ts';
+export { operations, operationsByName } from './operations/index.ts';

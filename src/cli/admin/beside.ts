@@ -1,0 +1,22 @@
+/**
+ * Admin beside a gateway that the command line runs, where its configuration says `admin`. What it needs is loaded then alone.
+ */
+import { nowAt, systemClock, systemRandom } from '../../core/Clock.ts';
+import type { GatewayConfig, GatewayOptions } from '../../gateway/index.ts';
+import type { RootKeys } from '../../server/RootKeys.ts';
+import type { CliContext } from '../Context.ts';
+
+/** What `createGateway` is handed for it; undefined where there is to be none. */
+export async function adminBeside(_context: CliContext, config: GatewayConfig, keys: RootKeys): Promise<GatewayOptions['beside']> {
+  const { admin } = config;
+  if (admin === undefined) return undefined;
+  const { createAdmin } = await import('../../admin/index.ts');
+  return (surroundings) => [createAdmin({ config: admin, keys, surroundings, changing: { file: undefined }, audit: { record: async (_, apply) => apply() } })];
+}
+
+/** Where the pages are opened, signed in: a secret, good once. Undefined without a store, which knows whether it was used. */
+export async function linkTo({ clock = systemClock }: CliContext, config: GatewayConfig, keys: RootKeys, adminUrl: string): Promise<string | undefined> {
+  if (config.store.kind === 'none') return undefined;
+  const { mintLink } = await import('../../admin/index.ts');
+  return `${config.admin?.url ?? adminUrl.replace(/\/$/, '')}/#${mintLink(keys, systemRandom(12), 'admin', nowAt(clock))}`;
+}
