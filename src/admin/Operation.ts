@@ -30,6 +30,7 @@
 import { z } from 'zod';
 import type { Clock, Random } from '../core/Clock.ts';
 import type { GatewayConfig, Snapshot } from '../gateway/index.ts';
+import type { Payer } from '../lightning/Lightning.ts';
 import type { Events } from '../server/Events.ts';
 import type { RootKeys } from '../server/RootKeys.ts';
 import type { Store } from '../store/Store.ts';
@@ -52,6 +53,8 @@ export type AdminContext = {
   readonly audit: AuditLog;
   /** What all processes have counted; empty where the configuration does not ask for metrics. */
   readonly measured: () => Promise<Snapshot>;
+  /** A wallet of play money to buy with; whoever asks for it closes it. Undefined where there is none. */
+  readonly buyer?: (() => Promise<Payer>) | undefined;
   /** What the paywall knows of its store: whether it serves now. Undefined where there is none. */
   readonly isStoreServing: (() => boolean) | undefined;
 };

@@ -4,8 +4,8 @@
  *     createGateway({ …, beside: (surroundings) => [createAdmin({ config: config.admin, keys, surroundings, … })] })
  */
 import { systemRandom } from '../core/Clock.ts';
-import type { AdminConfig, Beside, Surroundings } from '../gateway/index.ts';
 import { createTrust } from '../gateway/ClientAddress.ts';
+import type { AdminConfig, Beside, Surroundings } from '../gateway/index.ts';
 import type { RootKeys } from '../server/RootKeys.ts';
 import type { AuditLog } from './audit/AuditLog.ts';
 import { createAuthentication } from './auth/Authentication.ts';
@@ -25,6 +25,8 @@ export type AdminOptions = {
   readonly audit: AuditLog;
   /** Answers what is no call; default: nothing. */
   readonly pages?: Pages | undefined;
+  /** A wallet of play money to buy with; default: none. */
+  readonly buyer?: AdminContext['buyer'];
   readonly random?: AdminContext['random'];
   /** Default: the whole table. */
   readonly operations?: readonly Operation[];
@@ -35,7 +37,7 @@ export type Admin = Beside & { readonly app: App };
 
 /** See the head of this file. */
 export function createAdmin(options: AdminOptions): Admin {
-  const { config, keys, surroundings, changing, audit, pages, random = systemRandom, operations = all } = options;
+  const { config, keys, surroundings, changing, audit, pages, buyer, random = systemRandom, operations = all } = options;
   const { clock, store, events, current, measured, paywall } = surroundings;
   const closing = new AbortController();
   const context: AdminContext = {
@@ -48,6 +50,7 @@ export function createAdmin(options: AdminOptions): Admin {
     changing,
     audit,
     measured,
+    buyer,
     isStoreServing: store && (() => paywall.serves('refuse')),
   };
   const guardAt = (listen: AdminConfig['listen']) => createGuard({ ...config, listen, isProxy: createTrust(config.proxies) });

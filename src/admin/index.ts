@@ -11,3 +11,4 @@ export type { App, Connection, Pages } from './http/App.ts';
 export { createDocument } from './OpenApi.ts';
 export { type AdminContext, type Call, type Caller, type Difference, methodOf, type Operation, type Plan, pathOf } from './Operation.ts';
 export { operations, operationsByName } from './operations/index.ts';
+export { createPages } from './pages/createPages.ts';

@@ -3,15 +3,20 @@
  */
 import { nowAt, systemClock, systemRandom } from '../../core/Clock.ts';
 import type { GatewayConfig, GatewayOptions } from '../../gateway/index.ts';
+import type { Payer } from '../../lightning/Lightning.ts';
 import type { RootKeys } from '../../server/RootKeys.ts';
 import type { CliContext } from '../Context.ts';
+import { requireSandbox } from '../SandboxLink.ts';
 
 /** What `createGateway` is handed for it; undefined where there is to be none. */
-export async function adminBeside(_context: CliContext, config: GatewayConfig, keys: RootKeys): Promise<GatewayOptions['beside']> {
+export async function adminBeside(context: CliContext, config: GatewayConfig, keys: RootKeys): Promise<GatewayOptions['beside']> {
   const { admin } = config;
   if (admin === undefined) return undefined;
-  const { createAdmin } = await import('../../admin/index.ts');
-  return (surroundings) => [createAdmin({ config: admin, keys, surroundings, changing: { file: undefined }, audit: { record: async (_, apply) => apply() } })];
+  const { createAdmin, createPages } = await import('../../admin/index.ts');
+  const pages = createPages();
+  const buyer = config.network === 'sandbox' ? () => openBuyer(context) : undefined;
+  const [changing, audit] = [{ file: undefined }, { record: async (_: unknown, apply: () => Promise<void>) => apply() }];
+  return (surroundings) => [createAdmin({ config: admin, keys, surroundings, changing, audit, pages, buyer })];
 }
 
 /** Where the pages are opened, signed in: a secret, good once. Undefined without a store, which knows whether it was used. */
@@ -19,4 +24,15 @@ export async function linkTo({ clock = systemClock }: CliContext, config: Gatewa
   if (config.store.kind === 'none') return undefined;
   const { mintLink } = await import('../../admin/index.ts');
   return `${config.admin?.url ?? adminUrl.replace(/\/$/, '')}/#${mintLink(keys, systemRandom(12), 'admin', nowAt(clock))}`;
+}
+
+/** A wallet of play money that is the operator's own. */
+async function openBuyer(context: CliContext): Promise<Payer> {
+  const link = await requireSandbox(context.home());
+  const payer = link.sandbox.payer('operator');
+  const close = async () => {
+    await payer.close();
+    await link.close();
+  };
+  return { ...payer, close };
 }
