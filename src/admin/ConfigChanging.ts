@@ -42,7 +42,10 @@ export type ConfigChangingOptions = {
   /** What stands in both files. */
   readonly read: () => Promise<{ readonly text: string; readonly changes: string | undefined }>;
   /** What they mean. @throws CONFIG_INVALID */
-  readonly understand: (texts: { readonly text: string; readonly changes: string | undefined }) => Promise<{ readonly config: GatewayConfig; readonly value: unknown }>;
+  readonly understand: (texts: {
+    readonly text: string;
+    readonly changes: string | undefined;
+  }) => Promise<{ readonly config: GatewayConfig; readonly value: unknown }>;
   readonly prepare: Gateway['prepare'];
   readonly takesNow: boolean;
 };
@@ -90,7 +93,10 @@ export const noChanging: ConfigChanging = {
 };
 
 function nowhere(): FareboxError {
-  return new FareboxError('ADMIN_CHANGE_CONFLICT', 'This gateway was started from the command line: there is no file beside which a change could be kept. Write one with: farebox init');
+  return new FareboxError(
+    'ADMIN_CHANGE_CONFLICT',
+    'This gateway was started from the command line: there is no file beside which a change could be kept. Write one with: farebox init',
+  );
 }
 
 /** The file as a whole or not at all, on the disk when it returns. */

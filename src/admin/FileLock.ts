@@ -19,7 +19,8 @@ export async function whileLocked<T>(path: string, clock: Clock, act: () => Prom
   const until = clock.nowMs() + patienceMs;
   while (!(await take(lock))) {
     if (await isLeftBehind(lock)) await rm(lock, { force: true });
-    else if (clock.nowMs() >= until) throw new FareboxError('ADMIN_CHANGE_CONFLICT', `Another process is making a change. If none is, one was killed at it: remove ${lock}.`);
+    else if (clock.nowMs() >= until)
+      throw new FareboxError('ADMIN_CHANGE_CONFLICT', `Another process is making a change. If none is, one was killed at it: remove ${lock}.`);
     else await wait(clock, lookMs, undefined, true);
   }
   try {

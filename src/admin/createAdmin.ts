@@ -38,6 +38,7 @@ export function createAdmin(options: AdminOptions): Admin {
   const { config, keys, surroundings, changing, audit, pages, random = systemRandom, operations = all } = options;
   const { clock, store, events, current, measured, paywall } = surroundings;
   const closing = new AbortController();
+  const authentication = createAuthentication({ keys, store, clock });
   const context: AdminContext = {
     clock,
     random,
@@ -48,6 +49,8 @@ export function createAdmin(options: AdminOptions): Admin {
     changing,
     audit,
     measured,
+    introspect: paywall.introspect,
+    endAccess: authentication.end,
     isStoreServing: store && (() => paywall.serves('refuse')),
   };
   const guardAt = (listen: AdminConfig['listen']) => createGuard({ ...config, listen, isProxy: createTrust(config.proxies) });
@@ -55,7 +58,7 @@ export function createAdmin(options: AdminOptions): Admin {
   const app = createApp({
     operations,
     context,
-    authentication: createAuthentication({ keys, store, clock }),
+    authentication,
     guard: (arriving) => guard(arriving),
     isSecure: (host) => config.url?.startsWith('https:') === true && new URL(config.url).host === host.toLowerCase(),
     pages,

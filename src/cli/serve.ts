@@ -100,7 +100,12 @@ export function registerServe(program: Command, context: CliContext): void {
  * change it. `part`: it is one of several processes.
  * @throws FareboxError – the port is taken, keys or store cannot be used
  */
-export async function serve(context: CliContext, home: Home, config: GatewayConfig, { source, part }: { readonly source?: ConfigSource; readonly part?: Part } = {}): Promise<Served> {
+export async function serve(
+  context: CliContext,
+  home: Home,
+  config: GatewayConfig,
+  { source, part }: { readonly source?: ConfigSource; readonly part?: Part } = {},
+): Promise<Served> {
   const paid = await openReceivers(home, config, part?.processes);
   let ring: OpenRing | undefined;
   let store: Store | undefined;

@@ -267,7 +267,10 @@ export function createConfig(value: unknown, surroundings: ConfigSurroundings = 
 }
 
 /** A configuration with the changes beside it. @throws CONFIG_INVALID – they have another form, or change what is not there */
-function changedText(text: ConfigText, { file = 'farebox.yaml', changes: written }: ConfigSurroundings): { readonly text: ConfigText; readonly changes: Changes } {
+function changedText(
+  text: ConfigText,
+  { file = 'farebox.yaml', changes: written }: ConfigSurroundings,
+): { readonly text: ConfigText; readonly changes: Changes } {
   if (written === undefined) return { text, changes: none };
   const name = basename(changesFileOf(file));
   const changes = parseChanges(written, name);
@@ -291,7 +294,13 @@ function complete(original: ConfigText, surroundings: ConfigSurroundings): Gatew
   return { ...(config as GatewayConfig), changes };
 }
 
-function withDefaults(found: ConfigFile, file: string, text: ConfigText, absolute: (path: string) => string, mistakes: Mistakes): Omit<GatewayConfig, 'changes'> {
+function withDefaults(
+  found: ConfigFile,
+  file: string,
+  text: ConfigText,
+  absolute: (path: string) => string,
+  mistakes: Mistakes,
+): Omit<GatewayConfig, 'changes'> {
   const payees = readPayees(found, { text, absolute, mistakes });
   const upstreamAt = (upstream: UpstreamFile, path: ConfigPath) => readUpstream(upstream, path, { text, absolute, mistakes });
   const { timeouts = {}, limits = {}, compat = {}, keys = { kind: 'file', path: 'farebox.keys' } } = found;

@@ -83,7 +83,9 @@ export function explain(config: GatewayConfig): string {
     ...(config.health === undefined ? [] : [['health', `asked on ${addressOf(config.health.listen)}`] as const]),
     ...(config.metrics === undefined ? [] : [['metrics', `asked on ${addressOf(config.metrics.listen)}`] as const]),
     ...(config.admin === undefined ? [] : [['admin', `sees and changes it on ${addressOf(config.admin.listen)}`] as const]),
-    ...(countChanges(config.changes) === 0 ? [] : [['changes', `${countChanges(config.changes)} from ${basename(changesFileOf(config.file))} win over this file`] as const]),
+    ...(countChanges(config.changes) === 0
+      ? []
+      : [['changes', `${countChanges(config.changes)} from ${basename(changesFileOf(config.file))} win over this file`] as const]),
     ...(config.cors === undefined ? [] : [['pages', explainCors(config.cors)] as const]),
     ...(config.logs === undefined ? [] : [['logs', explainLogs(config.logs)] as const]),
     ['compat', `an invalid credential gets ${compat.invalidCredential}; unknown caveats: ${compat.unknownCaveats}`],

@@ -25,7 +25,11 @@ export type Changed = {
 };
 
 /** A change as it was written down. `unknown`: the process ended before it could say what came of it. */
-export type AuditEntry = AuditRecord & { readonly phase: 'begun' } & { readonly hash: string; readonly outcome: 'done' | 'failed' | 'unknown'; readonly code: string | undefined };
+export type AuditEntry = AuditRecord & { readonly phase: 'begun' } & {
+  readonly hash: string;
+  readonly outcome: 'done' | 'failed' | 'unknown';
+  readonly code: string | undefined;
+};
 
 /** What was found in a log. `anchor`: what the store says of its end; `behind`: that many lines came after it. */
 export type AuditVerdict = {
@@ -172,7 +176,10 @@ async function lastOf(handle: FileHandle): Promise<{ readonly record: AuditRecor
     if (end < 0) return undefined;
     const read = readLine(bytes.subarray(start + 1, end).toString('utf8'));
     if (read?.holds) return read;
-    throw new FareboxError('ADMIN_CHANGE_CONFLICT', 'The last line of the audit log was altered: nothing is changed until somebody has looked. Then begin a new file.');
+    throw new FareboxError(
+      'ADMIN_CHANGE_CONFLICT',
+      'The last line of the audit log was altered: nothing is changed until somebody has looked. Then begin a new file.',
+    );
   }
 }
 

@@ -76,9 +76,7 @@ export function fromCommandLine(make: () => GatewayConfig): ConfigSource {
 /** Of so many characters a text is read in a few milliseconds: a hundred routes, about. A thread takes longer to begin. */
 const shortText = 8192;
 
-type Answer =
-  | ReadConfig
-  | { readonly refused: { readonly code: Code; readonly message: string; readonly details: Details }; readonly config?: undefined };
+type Answer = ReadConfig | { readonly refused: { readonly code: Code; readonly message: string; readonly details: Details }; readonly config?: undefined };
 
 async function readInThread(text: string, surroundings: ConfigSurroundings): Promise<ReadConfig> {
   const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'));
