@@ -32,6 +32,7 @@ import type { Clock, Random } from '../core/Clock.ts';
 import type { GatewayConfig, Snapshot } from '../gateway/index.ts';
 import type { Payer } from '../lightning/Lightning.ts';
 import type { Events } from '../server/Events.ts';
+import type { Introspect } from '../server/Introspection.ts';
 import type { RootKeys } from '../server/RootKeys.ts';
 import type { Store } from '../store/Store.ts';
 import type { AuditLog } from './audit/AuditLog.ts';
@@ -55,6 +56,10 @@ export type AdminContext = {
   readonly measured: () => Promise<Snapshot>;
   /** A wallet of play money to buy with; whoever asks for it closes it. Undefined where there is none. */
   readonly buyer?: (() => Promise<Payer>) | undefined;
+  /** What can be said of a credential that was sold. @throws STORE_UNAVAILABLE */
+  readonly introspect: Introspect;
+  /** Refuses an operator's token or session by its id. */
+  readonly endAccess: (id: string, expiresAt: number) => Promise<void>;
   /** What the paywall knows of its store: whether it serves now. Undefined where there is none. */
   readonly isStoreServing: (() => boolean) | undefined;
 };
@@ -101,7 +106,7 @@ export type Operation = {
   readonly input: z.ZodObject;
   readonly output: z.ZodObject;
 } & (
-  | { readonly kind: 'read'; readonly run: (input: unknown, call: Call) => Promise<unknown> }
+  | { readonly kind: 'read'; readonly secrets: readonly string[]; readonly run: (input: unknown, call: Call) => Promise<unknown> }
   | { readonly kind: 'change'; readonly secrets: readonly string[]; readonly plan: (input: unknown, call: Call) => Promise<Plan<unknown>> }
   | { readonly kind: 'stream'; readonly form: 'events' | 'rows'; readonly items: (input: unknown, call: Call) => AsyncIterable<unknown> }
 );
@@ -115,11 +120,12 @@ type Common<Input extends z.ZodObject, Output extends z.ZodObject> = {
   readonly output: Output;
 };
 
-/** An operation that changes nothing. */
+/** An operation that changes nothing. `secrets`: fields of the input that have no place in a URL; it is asked with POST then. */
 export function defineRead<Input extends z.ZodObject, Output extends z.ZodObject>(
-  definition: Common<Input, Output> & { readonly run: (input: z.output<Input>, call: Call) => Promise<z.input<Output>> },
+  definition: Common<Input, Output> & { readonly secrets?: readonly string[]; readonly run: (input: z.output<Input>, call: Call) => Promise<z.input<Output>> },
 ): Operation {
-  return { ...commonOf(definition), kind: 'read', run: definition.run as (input: unknown, call: Call) => Promise<unknown> };
+  const { run, secrets = [] } = definition;
+  return { ...commonOf(definition), kind: 'read', secrets, run: run as (input: unknown, call: Call) => Promise<unknown> };
 }
 
 /**
@@ -160,9 +166,9 @@ export function pathOf({ name }: Pick<Operation, 'name'>): string {
   return `/v1/${name.replace('.', '/')}`;
 }
 
-/** How it is called over HTTP: what changes nothing with GET and a query, a change with POST and JSON. */
-export function methodOf({ kind }: Pick<Operation, 'kind'>): 'GET' | 'POST' {
-  return kind === 'change' ? 'POST' : 'GET';
+/** How it is called over HTTP: what changes nothing with GET and a query; a change, or what is asked about something secret, with POST and JSON. */
+export function methodOf(operation: Operation): 'GET' | 'POST' {
+  return operation.kind === 'change' || (operation.kind === 'read' && operation.secrets.length > 0) ? 'POST' : 'GET';
 }
 
 const dryRun = { dryRun: z.boolean().optional().describe('Say what would change, and change nothing.') };

@@ -40,6 +40,7 @@ export function createAdmin(options: AdminOptions): Admin {
   const { config, keys, surroundings, changing, audit, pages, buyer, random = systemRandom, operations = all } = options;
   const { clock, store, events, current, measured, paywall } = surroundings;
   const closing = new AbortController();
+  const authentication = createAuthentication({ keys, store, clock });
   const context: AdminContext = {
     clock,
     random,
@@ -51,6 +52,8 @@ export function createAdmin(options: AdminOptions): Admin {
     audit,
     measured,
     buyer,
+    introspect: paywall.introspect,
+    endAccess: authentication.end,
     isStoreServing: store && (() => paywall.serves('refuse')),
   };
   const guardAt = (listen: AdminConfig['listen']) => createGuard({ ...config, listen, isProxy: createTrust(config.proxies) });
@@ -58,7 +61,7 @@ export function createAdmin(options: AdminOptions): Admin {
   const app = createApp({
     operations,
     context,
-    authentication: createAuthentication({ keys, store, clock }),
+    authentication,
     guard: (arriving) => guard(arriving),
     isSecure: (host) => config.url?.startsWith('https:') === true && new URL(config.url).host === host.toLowerCase(),
     pages,

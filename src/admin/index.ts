@@ -1,11 +1,11 @@
 /**
  * `farebox/admin`: what an operator may see and change, as HTTP with a schema.
  */
-export type { AuditLog, Changed } from './audit/AuditLog.ts';
+export { type AuditEntry, type AuditLog, type AuditOptions, type AuditVerdict, type Changed, createAuditLog } from './audit/AuditLog.ts';
 export * as AdminToken from './auth/AdminToken.ts';
 export { isScope, type Scope, scopes } from './auth/Scope.ts';
 export { linkSeconds, mintLink } from './auth/Session.ts';
-export type { ConfigChanging } from './ConfigChanging.ts';
+export { type ConfigChanging, type ConfigChangingOptions, createConfigChanging, noChanging } from './ConfigChanging.ts';
 export { type Admin, type AdminOptions, createAdmin } from './createAdmin.ts';
 export type { App, Connection, Pages } from './http/App.ts';
 export { createDocument } from './OpenApi.ts';

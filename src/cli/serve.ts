@@ -71,7 +71,7 @@ export function registerServe(program: Command, context: CliContext): void {
       const source = url === undefined ? sourceOf(context, options) : fromCommandLine(() => fromFlags(home, url, options));
       if (context.worker) {
         return work(context, context.worker, source, async (own, config, part) => {
-          const served = await serve(own, home, config, part);
+          const served = await serve(own, home, config, { source, part });
           if (part.slot === 1) for (const wallet of served.wallets) void warnOfWallet(own.terminal, wallet);
           return served;
         });
@@ -82,7 +82,7 @@ export function registerServe(program: Command, context: CliContext): void {
         assertPossible();
         return supervise(context, { config, text, source, announce: (ready) => announce(context.terminal, config, ready) });
       }
-      const served = await serve(context, home, config);
+      const served = await serve(context, home, config, { source });
       announce(context.terminal, config, served);
       for (const wallet of served.wallets) void warnOfWallet(context.terminal, wallet);
       const reloading = startReloading({ context, source, config, logs: served.logs, take: (next) => served.gateway.reload(next) });
@@ -96,10 +96,16 @@ export function registerServe(program: Command, context: CliContext): void {
 }
 
 /**
- * Starts a gateway, with wallet, keys and store as its configuration says. `part`: it is one of several processes.
+ * Starts a gateway, with wallet, keys and store as its configuration says. `source`: where the configuration comes from, where an operator may
+ * change it. `part`: it is one of several processes.
  * @throws FareboxError – the port is taken, keys or store cannot be used
  */
-export async function serve(context: CliContext, home: Home, config: GatewayConfig, part?: Part): Promise<Served> {
+export async function serve(
+  context: CliContext,
+  home: Home,
+  config: GatewayConfig,
+  { source, part }: { readonly source?: ConfigSource; readonly part?: Part } = {},
+): Promise<Served> {
   const paid = await openReceivers(home, config, part?.processes);
   let ring: OpenRing | undefined;
   let store: Store | undefined;
@@ -114,7 +120,7 @@ export async function serve(context: CliContext, home: Home, config: GatewayConf
     store = await openStore(config.store);
     const several = part && { rates: part.rates, processes: part.processes, measured: part.measured, follows: false };
     const { keys } = ring;
-    const beside = await adminBeside(context, config, keys);
+    const beside = await adminBeside(context, { config, keys, source, part });
     const gateway = await createGateway({ config, receiver, payees, wallets, keys, store, events, log: logs.request, ...(beside && { beside }), ...several });
     const addresses = await listen(gateway, config);
     const adminLink = addresses.adminUrl === undefined ? undefined : await linkTo(context, config, keys, addresses.adminUrl);

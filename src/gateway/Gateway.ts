@@ -392,11 +392,11 @@ type Ways = { readonly targets: Targets; readonly rewrites: Rewrites };
 
 /** A route as it is served. @throws CONFIG_INVALID – its payee is nobody's, or what its upstream's TLS or its headers need cannot be read */
 function serve(route: RouteConfig, payees: Readonly<Record<string, Receiver>>, ways: Ways, tokenRate: RequestRate | undefined): ServedRoute {
-  const { host, pattern, methods, headers, priority, name, preserveHost, timeoutMs, sale } = route;
+  const { host, pattern, methods, headers, priority, name, preserveHost, timeoutMs, disabled, sale } = route;
   const payee = sale?.payee;
   const receiver = payee === undefined ? undefined : payees[payee];
   if (payee !== undefined && receiver === undefined) throw new FareboxError('CONFIG_INVALID', `Nobody was handed in as the payee "${payee}" of ${name}.`);
   const offer = sale && { ...offerOf(route, sale, receiver), tokenRate };
   const upstream = route.group === undefined ? ways.targets.of(route.upstream) : ways.targets.ofGroup(route.group);
-  return { host, pattern, methods, headers, priority, name, upstream, rewrite: ways.rewrites(route), preserveHost, timeoutMs, offer };
+  return { host, pattern, methods, headers, priority, name, upstream, rewrite: ways.rewrites(route), preserveHost, timeoutMs, disabled, offer };
 }

@@ -13,7 +13,9 @@ export {
   parseRewritten,
   type Rewritten,
   type RouteConfig,
+  readChangesText,
   readConfigText,
+  readValue,
   type SaleConfig,
   type TermsConfig,
 } from './Config.ts';
@@ -30,6 +32,7 @@ export { explainWallets, type PayeesConfig, type Wallets } from './ConfigPayees.
 export { invoiceMsat, termsOf } from './ConfigRoutes.ts';
 export { type SecretChoice, secretOf } from './ConfigSecrets.ts';
 export { explainStore, isAddress, isServer, type PostgresChoice, placeOf, type RedisChoice, type ServerChoice, type StoreChoice } from './ConfigStore.ts';
+export * as Changes from './config/Changes.ts';
 export type { AdminConfig, CorsConfig, HealthConfig, LogLevel, LogsConfig, MetricsConfig } from './config/Running.ts';
 export { explain, toJson } from './Explain.ts';
 export { createGateway, type Gateway, type GatewayOptions, type Surroundings } from './Gateway.ts';

@@ -3,7 +3,7 @@
  * A part is named by a digest of the signature at its limit, which hangs on all that stands before it, and every part of a token is counted.
  */
 import { describe, expect, test } from 'vitest';
-import { read } from '../../src/cli/token/tree.ts';
+import { read } from '../../src/server/DelegationTree.ts';
 import * as Identifier from '../../src/core/Identifier.ts';
 import { fromHex } from '../../src/core/internal/bytes.ts';
 import * as Macaroon from '../../src/core/Macaroon.ts';

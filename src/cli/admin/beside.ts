@@ -7,16 +7,41 @@ import type { Payer } from '../../lightning/Lightning.ts';
 import type { RootKeys } from '../../server/RootKeys.ts';
 import type { CliContext } from '../Context.ts';
 import { requireSandbox } from '../SandboxLink.ts';
+import { type ConfigSource, joinTexts, splitTexts } from '../serve/ConfigSource.ts';
+import type { Part } from '../workers/worker.ts';
+
+/** What admin stands on. */
+export type AdminGround = {
+  readonly config: GatewayConfig;
+  readonly keys: RootKeys;
+  /** Where the configuration comes from; undefined where nothing of it can be changed. */
+  readonly source: ConfigSource | undefined;
+  /** One of several processes: all of them take a change when their supervisor has seen it. */
+  readonly part: Pick<Part, 'withPorts'> | undefined;
+};
 
 /** What `createGateway` is handed for it; undefined where there is to be none. */
-export async function adminBeside(context: CliContext, config: GatewayConfig, keys: RootKeys): Promise<GatewayOptions['beside']> {
+export async function adminBeside(context: CliContext, { config, keys, source, part }: AdminGround): Promise<GatewayOptions['beside']> {
   const { admin } = config;
   if (admin === undefined) return undefined;
-  const { createAdmin, createPages } = await import('../../admin/index.ts');
+  const { clock = systemClock } = context;
+  const { createAdmin, createPages, createAuditLog, createConfigChanging, noChanging } = await import('../../admin/index.ts');
   const pages = createPages();
   const buyer = config.network === 'sandbox' ? () => openBuyer(context) : undefined;
-  const [changing, audit] = [{ file: undefined }, { record: async (_: unknown, apply: () => Promise<void>) => apply() }];
-  return (surroundings) => [createAdmin({ config: admin, keys, surroundings, changing, audit, pages, buyer })];
+  return (surroundings) => {
+    const changing =
+      source?.file === undefined
+        ? noChanging
+        : createConfigChanging({
+            file: source.file,
+            read: async () => splitTexts(await source.read()),
+            understand: (texts) => source.readAside(joinTexts(texts)),
+            prepare: (next) => surroundings.prepare(part?.withPorts(next) ?? next),
+            takesNow: part === undefined,
+          });
+    const audit = createAuditLog({ file: admin.audit, store: surroundings.store, clock, random: systemRandom });
+    return [createAdmin({ config: admin, keys, surroundings, changing, audit, pages, buyer })];
+  };
 }
 
 /** Where the pages are opened, signed in: a secret, good once. Undefined without a store, which knows whether it was used. */

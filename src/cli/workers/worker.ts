@@ -21,6 +21,8 @@ export type Part = {
   readonly rates: Rates;
   /** Adds what the others counted. */
   readonly measured: (own: Snapshot) => Promise<Snapshot>;
+  /** A configuration with the ports of this start. */
+  readonly withPorts: (config: GatewayConfig) => GatewayConfig;
 };
 
 /** The configuration with the ports of this start. */
@@ -73,7 +75,8 @@ export async function work(context: CliContext, link: WorkerLink, source: Config
   try {
     const { slot, count, text, secret, ports } = await started.promise;
     const own: CliContext = { ...context, terminal: named(context.terminal, slot), askSecret: async () => secret };
-    served = await begin(own, withPorts(source.parse(text), ports), { slot, processes: count, rates: asked.rates, measured: measures.measured });
+    const part = { slot, processes: count, rates: asked.rates, measured: measures.measured, withPorts: (config: GatewayConfig) => withPorts(config, ports) };
+    served = await begin(own, part.withPorts(source.parse(text)), part);
     serving.resolve(served);
     if (follows) served.gateway.follow();
     const { url, introspectionUrl, healthUrl, metricsUrl, adminUrl, adminLink } = served;
