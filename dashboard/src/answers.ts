@@ -71,7 +71,13 @@ export type Happening = {
   readonly note: string;
 };
 
-export type Health = { readonly status: 'ok' | 'store-away'; readonly network: string; readonly realm: string; readonly store: string; readonly routes: number };
+export type Health = {
+  readonly status: 'ok' | 'store-away';
+  readonly network: string;
+  readonly realm: string;
+  readonly store: string;
+  readonly routes: number;
+};
 
 export type Timing = { readonly count: number; readonly failed: number; readonly meanSeconds: number | null; readonly p95Seconds: number | null };
 
@@ -92,8 +98,73 @@ export type Route = {
   readonly methods: readonly string[] | null;
   readonly upstream: string;
   readonly priceMsat: string | null;
-  readonly terms: string | null;
+  readonly requestMsat: string | null;
+  readonly terms: 'per-request' | 'pass' | 'bucket' | 'credit' | null;
+  /** What one payment buys, in words. */
+  readonly units: string | null;
+  readonly description: string | null;
+  readonly disabled: boolean;
+  readonly added: boolean;
+  readonly changed: readonly string[];
 };
+
+/** What every change answers with. */
+export type Changed = {
+  readonly applied: boolean;
+  readonly target: string;
+  readonly differences: readonly { readonly field: string; readonly before: string | null; readonly after: string | null }[];
+};
+
+export type RouteChanged = Changed & { readonly route: Route | null; readonly file: string; readonly takesEffect: 'now' | 'within-seconds' };
+
+export type Service = { readonly name: string; readonly upstream: string; readonly routes: number };
+
+export type Access = { readonly id: string; readonly label: string; readonly kind: 'token' | 'session'; readonly scope: 'read' | 'operate' | 'admin' };
+
+export type AuditRecord = {
+  readonly seq: number;
+  readonly at: number;
+  readonly by: string;
+  readonly operation: string;
+  readonly target: string;
+  readonly outcome: 'done' | 'failed' | 'unknown';
+  readonly differences: Changed['differences'];
+};
+
+export type AuditProof = { readonly ok: boolean; readonly records: number; readonly why: string | null; readonly file: string };
+
+export type Configuration = { readonly file: string; readonly changesFile: string | null; readonly changes: number };
+
+export type Inspected = {
+  readonly known: boolean;
+  readonly good: boolean;
+  readonly code: string | null;
+  readonly detail: string | null;
+  readonly tokenId: string | null;
+  readonly paymentHash: string | null;
+  readonly mintedAt: number | null;
+  readonly validUntilAt: number | null;
+  readonly service: string | null;
+  readonly terms: string | null;
+  readonly paid: boolean;
+  readonly revoked: boolean;
+  readonly left: string | null;
+  readonly allows: readonly string[];
+};
+
+export type Node = {
+  readonly name: string;
+  readonly above: string | null;
+  readonly kind: string;
+  readonly unit: 'uses' | 'msat';
+  readonly units: string | null;
+  readonly spent: string | null;
+  readonly reserved: string | null;
+  readonly revoked: boolean;
+  readonly depth: number;
+};
+
+export type Revoked = { readonly kind: string; readonly value: string; readonly untilAt: number | null };
 
 export type Lightning = {
   readonly network: string;

@@ -2,8 +2,8 @@
  * What pages share: the address, what is loaded, and what happens meanwhile.
  */
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
-import { ask, follow, type Input, Refusal } from './api.ts';
 import type { Happening } from './answers.ts';
+import { ask, change, follow, type Input, Refusal } from './api.ts';
 
 /** Where the reader is: `#/payments/<hash>?state=earned` as its parts. */
 export type Address = { readonly page: string; readonly rest: string; readonly query: URLSearchParams };
@@ -25,7 +25,12 @@ export function useAddress(): Address {
 }
 
 /** Something that is asked for: what came, why nothing did, and how to ask again. What was there stays while it is asked for again. */
-export type Loaded<Answer> = { readonly value: Answer | undefined; readonly error: string | undefined; readonly isLoading: boolean; readonly reload: () => void };
+export type Loaded<Answer> = {
+  readonly value: Answer | undefined;
+  readonly error: string | undefined;
+  readonly isLoading: boolean;
+  readonly reload: () => void;
+};
 
 /** Asks an operation, and again whenever what is asked changes. `name` undefined: nothing is asked. */
 export function useAsk<Answer>(name: string | undefined, input: Input = {}): Loaded<Answer> {
@@ -137,4 +142,25 @@ export function useNow(everyMs = 15_000): number {
     return () => clearInterval(timer);
   }, [everyMs]);
   return now;
+}
+
+/** What a change would come to, found out a moment after it was last altered. Undefined `input`: nothing is asked. */
+export function useDryRun<Answer>(name: string, input: Input | undefined): { readonly value: Answer | undefined; readonly error: string | undefined } {
+  const [state, setState] = useState<{ readonly value?: Answer; readonly error?: string }>({});
+  const asked = input === undefined ? undefined : JSON.stringify(input);
+  useEffect(() => {
+    if (asked === undefined) return setState({});
+    let isOver = false;
+    const timer = setTimeout(() => {
+      change<Answer>(name, { ...JSON.parse(asked), dryRun: true }).then(
+        (value) => !isOver && setState({ value }),
+        (error: unknown) => !isOver && setState({ error: wordsOf(error) }),
+      );
+    }, 250);
+    return () => {
+      isOver = true;
+      clearTimeout(timer);
+    };
+  }, [name, asked]);
+  return { value: state.value, error: state.error };
 }

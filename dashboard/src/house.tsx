@@ -48,6 +48,7 @@ export function House({ onLeave }: { readonly onLeave: () => void }) {
   const network = health.value?.network;
   return (
     <div class="house">
+      {/* biome-ignore lint/a11y/useValidAnchor: it leads to the page, and the address is kept for where one is */}
       <a class="skip" href="#main" onClick={skip}>
         Skip to the page
       </a>
@@ -65,7 +66,9 @@ export function House({ onLeave }: { readonly onLeave: () => void }) {
           ))}
         </nav>
         <div class="rail-foot">
-          {network !== undefined && <p class={`network ${network === 'sandbox' ? 'network-play' : ''}`}>{network === 'sandbox' ? 'Sandbox · play money' : network}</p>}
+          {network !== undefined && (
+            <p class={`network ${network === 'sandbox' ? 'network-play' : ''}`}>{network === 'sandbox' ? 'Sandbox · play money' : network}</p>
+          )}
           <p class={`living living-${liveness}`} role="status">
             <span class="living-dot" />
             {living[liveness]}

@@ -7,15 +7,18 @@
  *     GET /flaky                5 sat, and the upstream fails
  *     GET /about                free
  */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { build } from 'vite';
-import { createAdmin, createPages, mintLink } from '../../src/admin/index.ts';
+import { createAdmin, createAuditLog, createConfigChanging, createPages, mintLink } from '../../src/admin/index.ts';
+import { fromFile, joinTexts, splitTexts } from '../../src/cli/serve/ConfigSource.ts';
 import { createFetch } from '../../src/client/index.ts';
-import { type Clock, systemClock } from '../../src/core/Clock.ts';
-import { createConfig, createGateway } from '../../src/gateway/index.ts';
+import { type Clock, systemClock, systemRandom } from '../../src/core/Clock.ts';
+import { createGateway } from '../../src/gateway/index.ts';
 import { createSandboxNetwork } from '../../src/lightning/sandbox.ts';
 import { createRootKeys } from '../../src/server/index.ts';
 import { createMemoryStore } from '../../src/store/memory.ts';
@@ -46,11 +49,14 @@ export async function buildPages(): Promise<string> {
 }
 
 /** Starts one, at any ports. `routes`: in the form of the configuration; default: those above. `fill`: writes into its store before it opens. */
-export async function openHouse(folder: string, options: { readonly routes?: readonly object[]; readonly fill?: (store: Store) => Promise<void> } = {}): Promise<House> {
+export async function openHouse(
+  folder: string,
+  options: { readonly routes?: readonly object[]; readonly fill?: (store: Store) => Promise<void> } = {},
+): Promise<House> {
   const clock: Clock = systemClock;
   const upstream = createServer((request, response) => {
     if (request.url?.startsWith('/flaky')) response.writeHead(500).end('no');
-    else setTimeout(() => response.writeHead(200, { 'content-type': 'application/json' }).end('{"translation":"hola","language":"es"}'), 12);
+    else setTimeout(() => response.writeHead(200, { 'content-type': 'application/json' }).end('{"translation":"hola","language":"es"}'), 45);
   });
   await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.1', resolve));
   const network = createSandboxNetwork();
@@ -58,12 +64,18 @@ export async function openHouse(folder: string, options: { readonly routes?: rea
   const keys = createRootKeys({ masters: [crypto.getRandomValues(new Uint8Array(32))], network: receiver.network, realm: 'main' });
   const store = createMemoryStore();
   await options.fill?.(store);
-  const config = createConfig({
+  const home = mkdtempSync(join(tmpdir(), 'farebox-house-'));
+  const file = join(home, 'farebox.yaml');
+  const written = {
     listen: `127.0.0.1:${await freePort()}`,
     admin: { listen: '127.0.0.1:0' },
     limits: { invoicesPerClientPerMinute: 6000, invoicesPerMinute: 60_000 },
     services: [{ name: 'words', upstream: `http://127.0.0.1:${(upstream.address() as AddressInfo).port}`, routes: options.routes ?? routes }],
-  });
+  };
+  // What is JSON is YAML.
+  writeFileSync(file, JSON.stringify(written));
+  const source = fromFile(file, {});
+  const config = source.parse(await source.read());
   const { admin } = config;
   if (admin === undefined) throw new Error('there is no admin');
   const gateway = await createGateway({
@@ -78,8 +90,14 @@ export async function openHouse(folder: string, options: { readonly routes?: rea
         config: admin,
         keys,
         surroundings,
-        changing: { file: undefined },
-        audit: { record: async (_, apply) => apply() },
+        changing: createConfigChanging({
+          file,
+          read: async () => splitTexts(await source.read()),
+          understand: (texts) => source.readAside(joinTexts(texts)),
+          prepare: surroundings.prepare,
+          takesNow: true,
+        }),
+        audit: createAuditLog({ file: admin.audit, store, clock, random: systemRandom }),
         pages: createPages(folder),
         buyer: async () => network.payer('operator'),
       }),
@@ -105,6 +123,7 @@ export async function openHouse(folder: string, options: { readonly routes?: rea
       await receiver.close();
       upstream.closeAllConnections();
       await new Promise((resolve) => upstream.close(resolve));
+      rmSync(home, { recursive: true, force: true });
     },
   };
 }

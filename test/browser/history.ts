@@ -6,10 +6,10 @@ import * as Preimage from '../../src/core/Preimage.ts';
 import type { LedgerEntry, Store } from '../../src/store/Store.ts';
 
 const sold = [
-  { route: 'GET /api/translate', sat: 50, note: 'per-request', every: 1 },
-  { route: 'GET /news/*', sat: 21, note: 'pass', every: 2 },
-  { route: 'GET /api/weather/*', sat: 120, note: 'bucket', every: 3 },
-  { route: 'GET /flaky', sat: 5, note: 'per-request', every: 19 },
+  { route: 'GET /flaky', sat: 5, note: 'per-request', until: 1 },
+  { route: 'GET /api/weather/*', sat: 120, note: 'bucket', until: 9 },
+  { route: 'GET /news/*', sat: 21, note: 'pass', until: 24 },
+  { route: 'GET /api/translate', sat: 50, note: 'per-request', until: 50 },
 ] as const;
 
 /** Writes them down, as if they had happened until now. The same business every time, but for when it was. */
@@ -22,7 +22,7 @@ export async function fillHistory(store: Store, nowAt = Math.floor(Date.now() / 
     for (let i = 0; i < busy; i += 1) {
       number += 1;
       if (number % 5 === 4 && busy < 2) continue;
-      const one = sold.find(({ every }) => number % (every * 2) === 1) ?? sold[0];
+      const one = sold.find(({ until }) => (number * 17) % 50 < until) ?? sold[3];
       await store.append(entriesOf(one, number, at + i * 31));
     }
   }

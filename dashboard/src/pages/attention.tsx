@@ -35,7 +35,9 @@ export function Attention(given: {
       {points.length === 0 ? (
         <p class="all-well">
           <Icon name="check" />
-          <span>{given.health.value === undefined ? 'Looking …' : 'Nothing. The store serves, no upstream is left out, and nothing failed since the start.'}</span>
+          <span>
+            {given.health.value === undefined ? 'Looking …' : 'Nothing. The store serves, no upstream is left out, and nothing failed since the start.'}
+          </span>
         </p>
       ) : (
         <ul class="points">
@@ -56,20 +58,35 @@ export function Attention(given: {
 
 function pointsOf({ measured, health, statistics, previous, isNew }: Parameters<typeof Attention>[0]): readonly Point[] {
   const points: Point[] = [];
-  if (health.value?.status === 'store-away') points.push({ tone: 'bad', name: 'The store is away', words: 'What is counted is refused with 503 until it is back.' });
+  if (health.value?.status === 'store-away')
+    points.push({ tone: 'bad', name: 'The store is away', words: 'What is counted is refused with 503 until it is back.' });
   for (const upstream of measured.value?.upstreamsLeftOut ?? [])
     points.push({ tone: 'bad', name: 'An upstream is left out', words: `${upstream} gets no requests at present.` });
   for (const { code, count } of measured.value?.refusals ?? []) {
     const why = ours[code];
-    if (why !== undefined) points.push({ tone: 'bad', name: `${Format.plural(count, 'request')} refused`, words: `Since the start, because ${why} (${code}).` });
+    if (why !== undefined)
+      points.push({ tone: 'bad', name: `${Format.plural(count, 'request')} refused`, words: `Since the start, because ${why} (${code}).` });
   }
   for (const { what, count } of measured.value?.troubles ?? [])
     points.push({ tone: 'bad', name: `Trouble with ${what}`, words: `${Format.plural(count, 'time')} since the start. The log says more.` });
   const { totals } = statistics ?? {};
   if (totals && totals.reversals > 0 && totals.reversals > 0.05 * (totals.sales + totals.reversals)) {
-    points.push({ tone: 'wait', name: 'Many answers are given back', words: <>{Format.share(totals.reversals, totals.sales + totals.reversals)} of what was bought failed, and <a href="#/payments?state=reversed">the payments are good again</a>.</> });
+    points.push({
+      tone: 'wait',
+      name: 'Many answers are given back',
+      words: (
+        <>
+          {Format.share(totals.reversals, totals.sales + totals.reversals)} of what was bought failed, and{' '}
+          <a href="#/payments?state=reversed">the payments are good again</a>.
+        </>
+      ),
+    });
   }
   if (!isNew && totals?.payments === 0 && (previous?.totals.payments ?? 0) > 0)
-    points.push({ tone: 'wait', name: 'Nobody has paid in this span', words: `In the one before there were ${Format.plural(previous?.totals.payments ?? 0, 'payment')}.` });
+    points.push({
+      tone: 'wait',
+      name: 'Nobody has paid in this span',
+      words: `In the one before there were ${Format.plural(previous?.totals.payments ?? 0, 'payment')}.`,
+    });
   return points;
 }

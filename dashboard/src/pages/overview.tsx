@@ -48,39 +48,47 @@ export function Overview() {
   return (
     <>
       <PageHead title="Overview">
-        <Choice label="Span of time" value={span} options={(Object.keys(spans) as Span[]).map((each) => [each, spans[each].words] as const)} onChange={choose} />
+        <Choice
+          label="Span of time"
+          value={span}
+          options={(Object.keys(spans) as Span[]).map((each) => [each, spans[each].words] as const)}
+          onChange={choose}
+        />
       </PageHead>
       {isNew && <FirstSale routes={routes.value?.routes} measured={measured.value} network={health.value?.network} />}
       <Waiting of={statistics} lines={4}>
         {(now) => <Figures now={now} before={previous.value} beforeWords={before} measured={measured.value} />}
       </Waiting>
-      <div class="grid">
-        <Panel
-          title="Sales over time"
-          className="wide"
-          tools={
-            <Choice
-              label="What is shown"
-              value={measure}
-              options={[
-                ['earnedMsat', 'Earned, sat'],
-                ['payments', 'Payments'],
-                ['sales', 'Sales'],
-              ]}
-              onChange={setMeasure}
-            />
-          }
-        >
-          <Waiting of={statistics} lines={6}>
-            {(now) => <Chart statistics={now} measure={measure} scheme={scheme} />}
-          </Waiting>
-        </Panel>
-        <Attention measured={measured} health={health} statistics={statistics.value} previous={previous.value} isNew={isNew} />
-        <Panel title="Top routes" className="wide" flush note={statistics.value && `${spans[span].words.toLowerCase()}, by what they earned`}>
-          <Waiting of={statistics}>{(now) => <TopRoutes of={now} />}</Waiting>
-        </Panel>
-        <Live />
-        <Latency measured={measured.value} />
+      <div class="columns">
+        <div class="column">
+          <Panel
+            title="Sales over time"
+            tools={
+              <Choice
+                label="What is shown"
+                value={measure}
+                options={[
+                  ['earnedMsat', 'Earned, sat'],
+                  ['payments', 'Payments'],
+                  ['sales', 'Sales'],
+                ]}
+                onChange={setMeasure}
+              />
+            }
+          >
+            <Waiting of={statistics} lines={6}>
+              {(now) => <Chart statistics={now} measure={measure} scheme={scheme} />}
+            </Waiting>
+          </Panel>
+          <Panel title="Top routes" flush note={statistics.value && `${spans[span].words.toLowerCase()}, by what they earned`}>
+            <Waiting of={statistics}>{(now) => <TopRoutes of={now} />}</Waiting>
+          </Panel>
+          <Latency measured={measured.value} />
+        </div>
+        <div class="column">
+          <Attention measured={measured} health={health} statistics={statistics.value} previous={previous.value} isNew={isNew} />
+          <Live />
+        </div>
       </div>
     </>
   );
@@ -102,13 +110,19 @@ function Figures(given: {
       <Figure name="Payments" delta={before && change(totals.payments, before.totals.payments, beforeWords)}>
         {Format.count(totals.payments)}
       </Figure>
-      <Figure name="Sales" delta={totals.reversals > 0 ? `${Format.count(totals.reversals)} given back` : before && change(totals.sales, before.totals.sales, beforeWords)}>
+      <Figure
+        name="Sales"
+        delta={totals.reversals > 0 ? `${Format.count(totals.reversals)} given back` : before && change(totals.sales, before.totals.sales, beforeWords)}
+      >
         {Format.count(totals.sales)}
       </Figure>
       <Figure name="402s that were paid" delta={measured && `${Format.count(measured.paid)} of ${Format.count(measured.challenges)} since the start`}>
         {measured === undefined ? '–' : Format.share(measured.paid, measured.challenges)}
       </Figure>
-      <Figure name="Paid request, mean" delta={measured?.latency.whole.p95Seconds != null ? `95 % within ${Format.duration(measured.latency.whole.p95Seconds)}` : undefined}>
+      <Figure
+        name="Paid request, mean"
+        delta={measured?.latency.whole.p95Seconds != null ? `95 % within ${Format.duration(measured.latency.whole.p95Seconds)}` : undefined}
+      >
         {measured === undefined ? '–' : Format.duration(measured.latency.whole.meanSeconds)}
       </Figure>
     </dl>
@@ -135,17 +149,18 @@ function Figure({
   );
 }
 
-/** `12 % more than the day before` */
+/** `+12 % on the day before` */
 function change(now: number, before: number, words: string): string {
-  if (before === 0) return now === 0 ? `nothing ${words} either` : `nothing ${words}`;
+  if (before === 0) return now === 0 ? `nothing ${words}, too` : `nothing ${words}`;
   const percent = Math.round(((now - before) / before) * 100);
   if (percent === 0) return `as much as ${words}`;
-  return percent > 0 ? `${Format.count(percent)} % more than ${words}` : `${Format.count(-percent)} % less than ${words}`;
+  return `${percent > 0 ? '+' : '−'}${Format.count(Math.abs(percent))} % on ${words}`;
 }
 
 function TopRoutes({ of }: { readonly of: Statistics }) {
   const most = Math.max(1, ...of.routes.map(({ earnedMsat }) => Format.satNumber(earnedMsat)));
-  if (of.routes.length === 0) {
+  const routes = of.routes.filter(({ payments, sales, repeats, reversals }) => payments + sales + repeats + reversals > 0);
+  if (routes.length === 0) {
     return (
       <Empty icon="sell" title="Nothing was sold in this span">
         <p>What each route earns appears here with its first sale.</p>
@@ -166,13 +181,19 @@ function TopRoutes({ of }: { readonly of: Statistics }) {
         </tr>
       </thead>
       <tbody>
-        {of.routes.slice(0, 8).map(({ service, route, sales, earnedMsat }) => (
+        {routes.slice(0, 8).map(({ service, route, sales, earnedMsat }) => (
           <tr key={`${service} ${route}`}>
             <td>
               <a class="plain" href={`#/payments?route=${encodeURIComponent(route)}`}>
                 {route}
               </a>
-              <meter class="bar" min={0} max={most} value={Math.max(0, Format.satNumber(earnedMsat))} aria-label={`Earned, of the ${Format.count(most)} sat of the best`} />
+              <meter
+                class="bar"
+                min={0}
+                max={most}
+                value={Math.max(0, Format.satNumber(earnedMsat))}
+                aria-label={`Earned, of the ${Format.count(most)} sat of the best`}
+              />
             </td>
             <td class="number hide-phone">{Format.count(sales)}</td>
             <td class="number">
@@ -195,7 +216,13 @@ function Live() {
   useHappenings((happening) => {
     setHappenings((before) => [{ ...happening, number: (before[0]?.number ?? 0) + 1 }, ...before].slice(0, kept));
   });
-  const before = (latest.value?.payments ?? []).map((payment) => ({ ...payment, kind: payment.state, at: payment.lastAt, note: '', number: payment.paymentHash }));
+  const before = (latest.value?.payments ?? []).map((payment) => ({
+    ...payment,
+    kind: payment.state,
+    at: payment.lastAt,
+    note: '',
+    number: payment.paymentHash,
+  }));
   const seen = new Set(happenings.map(({ paymentHash }) => paymentHash));
   const all = [...happenings, ...before.filter(({ paymentHash }) => !seen.has(paymentHash))].slice(0, kept);
   return (
@@ -209,8 +236,22 @@ function Live() {
           {all.map(({ number, kind, at, amountMsat, route, note, paymentHash }) => (
             <li key={number} class={typeof number === 'number' ? 'fresh' : ''}>
               <State kind={kind} />
-              <span class="feed-what">{paymentHash === null ? (route ?? note) : <a class="plain" href={`#/payments/${paymentHash}`}>{route ?? Format.short(paymentHash)}</a>}</span>
-              <span class="feed-amount">{amountMsat !== null && kind !== 'repeated' ? <Sat msat={amountMsat} /> : <span class="quiet">{kind === 'refused' ? note.split(' ')[1] : ''}</span>}</span>
+              <span class="feed-what">
+                {paymentHash === null ? (
+                  (route ?? note)
+                ) : (
+                  <a class="plain" href={`#/payments/${paymentHash}`}>
+                    {route ?? Format.short(paymentHash)}
+                  </a>
+                )}
+              </span>
+              <span class="feed-amount">
+                {amountMsat !== null && kind !== 'repeated' ? (
+                  <Sat msat={amountMsat} />
+                ) : (
+                  <span class="quiet">{kind === 'refused' ? note.split(' ')[1] : ''}</span>
+                )}
+              </span>
               <Time at={at} nowAt={nowAt} isAgo />
             </li>
           ))}
@@ -230,7 +271,7 @@ function Latency({ measured }: { readonly measured: Measured | undefined }) {
   ] as const;
   const longest = Math.max(0.0001, ...[whole, ...parts.map(([, part]) => part)].map((part) => part?.meanSeconds ?? 0));
   return (
-    <Panel title="Where the time goes" className="full" note="means since the gateway started">
+    <Panel title="Where the time goes" note="means since the gateway started">
       {whole === undefined || whole.count === 0 ? (
         <Empty icon="overview" title="Nothing was measured yet">
           <p>With the first paid request: how long it took in all, and how much of that the upstream, the store and the node.</p>

@@ -39,7 +39,8 @@ export function PaymentPage({ paymentHash }: { readonly paymentHash: string }) {
                       </p>
                       <p>{sentence}</p>
                       <p class="quiet">
-                        <Time at={at} /> · {route}
+                        <Time at={at} />
+                        {route !== '' && ` · ${route}`}
                       </p>
                     </div>
                   </li>

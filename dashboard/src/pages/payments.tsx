@@ -20,7 +20,9 @@ export function PaymentsPage({ query }: { readonly query: URLSearchParams }) {
   const isFiltered = Object.values(filter).some((value) => value !== '');
   const set = (change: Partial<Filter>) => {
     const next = { ...filter, ...change };
-    const text = new URLSearchParams(Object.entries({ find: next.paymentHash, state: next.state, service: next.service, route: next.route }).filter(([, value]) => value !== ''));
+    const text = new URLSearchParams(
+      Object.entries({ find: next.paymentHash, state: next.state, service: next.service, route: next.route }).filter(([, value]) => value !== ''),
+    );
     location.hash = `#/payments${String(text) === '' ? '' : `?${text}`}`;
   };
   const services = [...new Set(routes.value?.routes.map(({ service }) => service))];
@@ -94,7 +96,13 @@ export function PaymentsPage({ query }: { readonly query: URLSearchParams }) {
           </div>
         ) : listing.payments.length === 0 && listing.nextBefore === null ? (
           <Empty icon="payments" title={isFiltered ? 'No payment is like that' : 'No payment yet'}>
-            {isFiltered ? <a href="#/payments">Show all</a> : <p>The first one appears here within a second of being made. <a href="#/try">Make it yourself</a></p>}
+            {isFiltered ? (
+              <a href="#/payments">Show all</a>
+            ) : (
+              <p>
+                The first one appears here within a second of being made. <a href="#/try">Make it yourself</a>
+              </p>
+            )}
           </Empty>
         ) : (
           <List payments={listing.payments} nowAt={nowAt} />

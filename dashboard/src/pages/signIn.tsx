@@ -15,7 +15,9 @@ export function SignIn({ words, enter }: { readonly words: string | undefined; r
       <div class="door-card">
         <Mark />
         <h1>Sign in to Farebox</h1>
-        <p class="lead">The gateway printed a link when it started. It opens these pages once, within ten minutes. For another one, run this where the gateway runs:</p>
+        <p class="lead">
+          The gateway printed a link when it started. It opens these pages once, within ten minutes. For another one, run this where the gateway runs:
+        </p>
         <Command text="farebox admin link" />
         {words !== undefined && <Trouble words={words} />}
         <form onSubmit={submit}>

@@ -56,7 +56,11 @@ export function Try({ path: given, network }: { readonly path: string; readonly 
     <>
       <PageHead
         title="Try it"
-        lead={isPlay ? 'Buy from your own gateway with play money, and see every step as a buyer does.' : 'This gateway sells for real money: buy from it with a wallet of yours.'}
+        lead={
+          isPlay
+            ? 'Buy from your own gateway with play money, and see every step as a buyer does.'
+            : 'This gateway sells for real money: buy from it with a wallet of yours.'
+        }
       />
       {network !== undefined && !isPlay ? (
         <Panel title="From a terminal">
@@ -73,7 +77,15 @@ export function Try({ path: given, network }: { readonly path: string; readonly 
               </select>
             </Field>
             <Field label="Path">
-              <input type="text" class="mono" value={path} spellcheck={false} autocomplete="off" list="paths" onInput={(event) => setPath(event.currentTarget.value)} />
+              <input
+                type="text"
+                class="mono"
+                value={path}
+                spellcheck={false}
+                autocomplete="off"
+                list="paths"
+                onInput={(event) => setPath(event.currentTarget.value)}
+              />
             </Field>
             <datalist id="paths">
               {routes.value?.routes.map(({ name, path: pattern }) => (
@@ -94,7 +106,10 @@ export function Try({ path: given, network }: { readonly path: string; readonly 
           ) : (
             <ol class="story story-wire" aria-live="polite">
               {steps.map(({ step, sentence, status, headers, body, amountMsat, paymentHash }) => (
-                <li key={step} class={`story-${step === 'ended' || (step === 'answered' && (status ?? 0) >= 400) ? 'reversed' : step === 'answered' ? 'earned' : step}`}>
+                <li
+                  key={step}
+                  class={`story-${step === 'ended' || (step === 'answered' && (status ?? 0) >= 400) ? 'reversed' : step === 'answered' ? 'earned' : step}`}
+                >
                   <span class="story-mark">
                     <Icon name={step === 'answered' && (status ?? 0) >= 400 ? 'alert' : icons[step]} />
                   </span>

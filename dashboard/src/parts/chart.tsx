@@ -61,14 +61,24 @@ export function Chart({ statistics, measure, scheme }: { readonly statistics: St
           values: (_, ticks) => ticks.map((value) => (Number.isInteger(value) ? Format.count(value) : '')),
         },
       ],
-      series: [{}, { fill: colour('--bar'), stroke: colour('--bar'), width: 0, paths: uPlot.paths.bars?.({ size: [0.72, 48], radius: 0.18 }) as uPlot.Series.PathBuilder, points: { show: false } }],
+      series: [
+        {},
+        {
+          fill: colour('--bar'),
+          stroke: colour('--bar'),
+          width: 0,
+          paths: uPlot.paths.bars?.({ size: [0.72, 48], radius: 0.18 }) as uPlot.Series.PathBuilder,
+          points: { show: false },
+        },
+      ],
       hooks: {
         setCursor: [
           ({ cursor }) => {
             const output = told.current;
             const step = cursor.idx === null || cursor.idx === undefined ? undefined : latest.current.series[cursor.idx];
             if (output === null) return;
-            output.textContent = step === undefined ? '' : `${Format.time(step.at)} · ${Format.sat(step.earnedMsat)} sat · ${Format.plural(step.payments, 'payment')}`;
+            output.textContent =
+              step === undefined ? '' : `${Format.time(step.at)} · ${Format.sat(step.earnedMsat)} sat · ${Format.plural(step.payments, 'payment')}`;
           },
         ],
       },

@@ -1,5 +1,13 @@
 /** A message of HTTP as it stands on the wire. */
-export function Message({ first, headers, body }: { readonly first: string; readonly headers: readonly (readonly [string, string])[]; readonly body?: string }) {
+export function Message({
+  first,
+  headers,
+  body,
+}: {
+  readonly first: string;
+  readonly headers: readonly (readonly [string, string])[];
+  readonly body?: string;
+}) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and so has to be reached by key
     <pre class="message" tabIndex={0}>
