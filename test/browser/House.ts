@@ -17,7 +17,9 @@ import { build } from 'vite';
 import { createAdmin, createAuditLog, createConfigChanging, createPages, mintLink } from '../../src/admin/index.ts';
 import { fromFile, joinTexts, splitTexts } from '../../src/cli/serve/ConfigSource.ts';
 import { createFetch } from '../../src/client/index.ts';
+import * as Challenge from '../../src/core/Challenge.ts';
 import { type Clock, systemClock, systemRandom } from '../../src/core/Clock.ts';
+import * as Credential from '../../src/core/Credential.ts';
 import { createGateway } from '../../src/gateway/index.ts';
 import { createSandboxNetwork } from '../../src/lightning/sandbox.ts';
 import { createRootKeys } from '../../src/server/index.ts';
@@ -34,6 +36,8 @@ export type House = {
   readonly buy: (path: string) => Promise<number>;
   /** Asks without paying. */
   readonly look: (path: string) => Promise<number>;
+  /** Buys, and keeps what was bought: `L402 <token>:<preimage>`. */
+  readonly credential: (path: string) => Promise<string>;
   /** A sign-in link, good once. */
   readonly link: () => string;
   readonly close: () => Promise<void>;
@@ -116,6 +120,16 @@ export async function openHouse(
     store,
     link,
     buy: async (path) => status(await fetchPaid(url + path)),
+    credential: async (path) => {
+      const response = await fetch(url + path);
+      const challenge = Challenge.choose(Challenge.parse(response.headers.get('www-authenticate') ?? ''));
+      await response.arrayBuffer();
+      if (challenge === undefined) throw new Error(`${path} is not sold`);
+      const { token, invoice } = challenge;
+      const outcome = await network.payer('holder').pay({ invoice, maxFeeMsat: 10_000n as never, timeoutSeconds: 30 });
+      if (outcome.kind !== 'settled') throw new Error(outcome.message);
+      return Credential.format({ scheme: 'L402', token, preimage: outcome.preimage });
+    },
     look: async (path) => status(await fetch(url + path)),
     close: async () => {
       await gateway.close();

@@ -21,12 +21,14 @@ let page: Page;
 let troubles: readonly string[];
 let selling = true;
 let business: Promise<void>;
+let credential: string | undefined;
 
 beforeAll(async () => {
   const [started, folder] = await Promise.all([startBrowser(), buildPages()]);
   browser = started;
   house = await openHouse(folder, { fill: fillHistory });
   ({ page, troubles } = await enter(browser, house));
+  await ready();
   business = sell();
 });
 
@@ -37,6 +39,20 @@ afterAll(async () => {
   await house?.close();
   await browser?.close();
 });
+
+/** Somebody has changed something, and revoked something. */
+async function ready(): Promise<void> {
+  await page.goto(`${house.adminUrl}#/sell/${encodeURIComponent('GET /flaky')}`);
+  await page.getByLabel('Price').fill('7 sat');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByText('It holds for every request from now on').waitFor();
+  await page.goto(`${house.adminUrl}#/tokens`);
+  await page.getByLabel('A token').fill(await house.credential('/api/translate'));
+  await page.getByRole('button', { name: 'Inspect' }).click();
+  await page.getByRole('button', { name: 'Revoke …' }).click();
+  await page.getByRole('button', { name: 'Revoke this token' }).click();
+  await page.getByText('Revoked', { exact: true }).first().waitFor();
+}
 
 /** Somebody buys, one thing after the other. */
 async function sell(): Promise<void> {
@@ -50,10 +66,10 @@ const views = { wide: { width: 1360, height: 900 }, phone: { width: 390, height:
 
 const pages: readonly (readonly [name: string, address: () => Promise<string> | string, shows: (page: Page) => Promise<unknown>])[] = [
   ['overview', () => '#/', (seen) => seen.locator('.feed li').nth(8).waitFor()],
-  ['sell', () => `#/sell/${encodeURIComponent('GET /api/translate')}`, (seen) => seen.getByText('402 Payment Required').waitFor()],
+  ['sell', () => `#/sell/${encodeURIComponent('GET /api/translate')}`, proposePrice],
   ['payments', () => '#/payments', (seen) => seen.getByRole('row').nth(20).waitFor()],
   ['payment', async () => `#/payments/${await soldPayment()}`, (seen) => seen.getByText('It bought an answer').first().waitFor()],
-  ['tokens', () => '#/tokens', (seen) => seen.getByRole('heading', { level: 1 }).waitFor()],
+  ['tokens', () => '#/tokens', inspectIt],
   ['lightning', () => '#/lightning', (seen) => seen.getByText('Make an invoice').waitFor()],
   ['try', () => '#/try?path=/api/translate', buyIt],
   ['settings', () => '#/settings', (seen) => seen.getByText('Realm').waitFor()],
@@ -62,6 +78,22 @@ const pages: readonly (readonly [name: string, address: () => Promise<string> | 
 async function soldPayment(): Promise<string> {
   const rows = await house.store.ledger({ limit: 50, newestFirst: true });
   return rows.find(({ kind }) => kind === 'earned')?.paymentHash ?? '';
+}
+
+/** What would differ is seen before it is saved. */
+async function proposePrice(seen: Page): Promise<void> {
+  await seen.getByLabel('Price').fill('75 sat');
+  await seen.getByText('will get this').waitFor();
+  await seen.getByText('75 sat buy 1 request').waitFor();
+}
+
+async function inspectIt(seen: Page): Promise<void> {
+  credential ??= await house.credential('/api/weather/oslo');
+  await fetch(`${house.url}/api/weather/oslo`, { headers: { Authorization: credential } }).then((response) => response.text());
+  await seen.getByLabel('A token').fill(credential);
+  await seen.getByRole('button', { name: 'Inspect' }).click();
+  await seen.getByText('would be let through').waitFor();
+  await seen.getByText('What was handed on').waitFor();
 }
 
 async function buyIt(seen: Page): Promise<void> {
@@ -74,8 +106,11 @@ describe.each(['light', 'dark'] as const)('%s', (scheme) => {
     test.each(pages)('%s', async (name, address, shows) => {
       await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' });
       await page.setViewportSize(views[view]);
+      await page.goto('about:blank');
       await page.goto(`${house.adminUrl}${await address()}`);
       await shows(page);
+      // A pointer that rests somewhere would be seen.
+      await page.mouse.move(0, 0);
       if (pictures !== undefined) await page.screenshot({ path: join(pictures, `${name}-${view}-${scheme}.png`) });
       expect(await overflow(page)).toBe(0);
       expect(await violations(page)).toEqual([]);

@@ -107,12 +107,12 @@ function Figures(given: {
       <Figure name="Earned" isMain delta={before && change(Format.satNumber(totals.earnedMsat), Format.satNumber(before.totals.earnedMsat), beforeWords)}>
         <Sat msat={totals.earnedMsat} />
       </Figure>
-      <Figure name="Payments" delta={before && change(totals.payments, before.totals.payments, beforeWords)}>
+      <Figure name="Payments" delta={before && change(totals.payments, before.totals.payments, '')}>
         {Format.count(totals.payments)}
       </Figure>
       <Figure
         name="Sales"
-        delta={totals.reversals > 0 ? `${Format.count(totals.reversals)} given back` : before && change(totals.sales, before.totals.sales, beforeWords)}
+        delta={totals.reversals > 0 ? `${Format.count(totals.reversals)} given back` : before && change(totals.sales, before.totals.sales, '')}
       >
         {Format.count(totals.sales)}
       </Figure>
@@ -151,10 +151,14 @@ function Figure({
 
 /** `+12 % on the day before` */
 function change(now: number, before: number, words: string): string {
+  if (words === '') return before === 0 ? '' : `${signed(now, before)} %`;
   if (before === 0) return now === 0 ? `nothing ${words}, too` : `nothing ${words}`;
+  return `${signed(now, before)} % on ${words}`;
+}
+
+function signed(now: number, before: number): string {
   const percent = Math.round(((now - before) / before) * 100);
-  if (percent === 0) return `as much as ${words}`;
-  return `${percent > 0 ? '+' : '−'}${Format.count(Math.abs(percent))} % on ${words}`;
+  return percent === 0 ? '±0' : `${percent > 0 ? '+' : '−'}${Format.count(Math.abs(percent))}`;
 }
 
 function TopRoutes({ of }: { readonly of: Statistics }) {
@@ -238,10 +242,10 @@ function Live() {
               <State kind={kind} />
               <span class="feed-what">
                 {paymentHash === null ? (
-                  (route ?? note)
+                  route === null || route === '' ? note : route
                 ) : (
                   <a class="plain" href={`#/payments/${paymentHash}`}>
-                    {route ?? Format.short(paymentHash)}
+                    {route === null || route === '' ? Format.short(paymentHash) : route}
                   </a>
                 )}
               </span>

@@ -152,7 +152,8 @@ function List({ payments, nowAt }: { readonly payments: readonly Payment[]; read
               {route} {terms !== '' && <small class="quiet">{terms}</small>}
             </td>
             <td class="cell-hash">
-              <a href={`#/payments/${paymentHash}`} class="mono cover" aria-label={`Payment ${paymentHash.slice(0, 8)}`}>
+              <a href={`#/payments/${paymentHash}`} class="mono cover">
+                <span class="unseen">Payment </span>
                 {Format.short(paymentHash)}
               </a>
             </td>

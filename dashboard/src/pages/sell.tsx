@@ -24,7 +24,7 @@ export function Sell({ name }: { readonly name: string }) {
           Add a route
         </a>
       </PageHead>
-      <div class="grid grid-side">
+      <div class={`grid grid-side ${chosen === undefined && !isNew ? '' : 'has-detail'}`}>
         <Panel title="Routes" className={chosen === undefined && !isNew ? 'full' : 'wide'} flush>
           <Waiting of={routes}>{({ routes: all }) => <Routes routes={all} name={name} earned={earned} />}</Waiting>
         </Panel>

@@ -29,7 +29,7 @@ export function Settings({ onLeave }: { readonly onLeave: () => void }) {
                   label="Colours"
                   value={theme}
                   options={[
-                    ['system', 'As the machine'],
+                    ['system', 'System'],
                     ['light', 'Light'],
                     ['dark', 'Dark'],
                   ]}
