@@ -242,7 +242,11 @@ function Live() {
               <State kind={kind} />
               <span class="feed-what">
                 {paymentHash === null ? (
-                  route === null || route === '' ? note : route
+                  route === null || route === '' ? (
+                    note
+                  ) : (
+                    route
+                  )
                 ) : (
                   <a class="plain" href={`#/payments/${paymentHash}`}>
                     {route === null || route === '' ? Format.short(paymentHash) : route}

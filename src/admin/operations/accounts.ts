@@ -52,9 +52,11 @@ export const listAccounts = defineRead({
       if (one.sources.some((source) => Delegation.read(source) !== undefined)) continue;
       const { units: held, spent, reserved } = one.balance;
       const shown = textsOf({ units: held, spent, reserved, available: held - spent - reserved });
+      // The books are in no order: of more than are asked for the first ones stay.
+      if (found.length > 8 * limit) found.sort(byName).splice(limit + 1);
       found.push({ account: one.account, ...shown, credits: one.sources.length, expiresAt: Math.min(one.lotsExpireAt, latest) });
     }
-    found.sort((one, other) => (one.account < other.account ? -1 : 1));
+    found.sort(byName);
     return { accounts: found.slice(0, limit), more: found.length > limit };
   },
 });
@@ -101,6 +103,8 @@ export const creditAccount = defineChange({
     };
   },
 });
+
+const byName = (one: { readonly account: string }, other: { readonly account: string }) => (one.account < other.account ? -1 : 1);
 
 const latest = 253_402_300_799;
 
