@@ -64,15 +64,17 @@ export function Settings({ onLeave }: { readonly onLeave: () => void }) {
                 <div>
                   <dt>Configuration</dt>
                   <dd class="whole-hash">
-                    {configuration.value?.file ?? '…'}
+                    <span title={configuration.value?.file}>{nameOf(configuration.value?.file ?? '…')}</span>
                     {configuration.value?.changesFile != null && (
                       <>
                         <br />
                         <span class="quiet">
                           {configuration.value.changes === 0
                             ? 'nothing is changed'
-                            : `${Format.plural(configuration.value.changes, 'change')}, which win over it`}
-                          : {configuration.value.changesFile}
+                            : configuration.value.changes === 1
+                              ? 'one change wins over it'
+                              : `${Format.count(configuration.value.changes)} changes win over it`}
+                          : {nameOf(configuration.value.changesFile)}
                         </span>
                       </>
                     )}
@@ -107,6 +109,11 @@ export function Settings({ onLeave }: { readonly onLeave: () => void }) {
       </div>
     </>
   );
+}
+
+/** Of a path, the last part. */
+function nameOf(path: string): string {
+  return path.replace(/^.*[/\\]/, '');
 }
 
 /** Who has changed what, and whether the log of it is as it was written. */

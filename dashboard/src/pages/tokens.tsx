@@ -22,6 +22,7 @@ export function Tokens() {
     try {
       const said = await change<Inspected>('tokens.inspect', { token: asked });
       setInspected(said);
+      setText('');
       setToken(asked);
       setTrouble(undefined);
       // Not everything that was sold can be handed on: then there is no tree.
