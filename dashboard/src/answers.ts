@@ -57,7 +57,7 @@ export type Step = { readonly at: number; readonly kind: string; readonly senten
 export type Story = {
   readonly payment: Payment & { readonly isRevoked: boolean };
   readonly entries: readonly Entry[];
-  readonly seen?: readonly Step[];
+  readonly seen: readonly Step[];
 };
 
 export type Happening = {

@@ -116,7 +116,7 @@ function Figures(given: {
       >
         {Format.count(totals.sales)}
       </Figure>
-      <Figure name="402s that were paid" delta={measured && `${Format.count(measured.paid)} of ${Format.count(measured.challenges)} since the start`}>
+      <Figure name="402s that were paid" delta={measured && `${Format.count(measured.paid)} of ${Format.count(measured.challenges)}`}>
         {measured === undefined ? '–' : Format.share(measured.paid, measured.challenges)}
       </Figure>
       <Figure

@@ -5,8 +5,49 @@ import { useAsk, useHappenings } from '../hooks.ts';
 import { Icon } from '../parts/icons.tsx';
 import { Copy, PageHead, Panel, Sat, State, Time, Waiting } from '../parts/parts.tsx';
 
-const marks = { settled: 'lightning', received: 'tokens', earned: 'check', reversed: 'back', repeated: 'copy' } as const;
-const names = { settled: 'Arrived', received: 'Presented', earned: 'Earned', reversed: 'Given back', repeated: 'Repeated' } as const;
+const marks = {
+  challenged: 'sell',
+  delivered: 'arrow',
+  left: 'alert',
+  released: 'back',
+  settled: 'lightning',
+  received: 'tokens',
+  earned: 'check',
+  reversed: 'back',
+  repeated: 'copy',
+} as const;
+const names = {
+  challenged: '402 sent',
+  delivered: 'Delivered',
+  left: 'Client left',
+  released: 'Released',
+  settled: 'Arrived',
+  received: 'Presented',
+  earned: 'Earned',
+  reversed: 'Given back',
+  repeated: 'Repeated',
+} as const;
+
+type Happened = {
+  readonly key: string;
+  readonly at: number;
+  readonly kind: keyof typeof marks;
+  readonly sentence: string;
+  readonly amountMsat?: string;
+  readonly route?: string;
+};
+
+/** Of what happened in one second, what comes first. */
+const order: readonly (keyof typeof marks)[] = ['challenged', 'settled', 'received', 'earned', 'released', 'reversed', 'left', 'repeated', 'delivered'];
+
+/** What the ledger keeps, and what was seen beside it, as it came. */
+function merge(entries: Story['entries'], seen: Story['seen']): readonly Happened[] {
+  const all: Happened[] = [
+    ...entries.map(({ seq, at, kind, amountMsat, route, sentence }) => ({ key: String(seq), at, kind, amountMsat, route, sentence })),
+    ...seen.map(({ at, kind, sentence }, index) => ({ key: `seen ${index}`, at, kind: kind as Happened['kind'], sentence })),
+  ];
+  return all.sort((one, other) => one.at - other.at || order.indexOf(one.kind) - order.indexOf(other.kind));
+}
 
 export function PaymentPage({ paymentHash }: { readonly paymentHash: string }) {
   const story = useAsk<Story>('payments.show', { paymentHash });
@@ -23,24 +64,26 @@ export function PaymentPage({ paymentHash }: { readonly paymentHash: string }) {
       </p>
       <PageHead title={`Payment ${paymentHash.slice(0, 8)}`} />
       <Waiting of={story} lines={6}>
-        {({ payment, entries }) => (
+        {({ payment, entries, seen }) => (
           <div class="grid">
             <Panel title="What happened" className="wide">
               <ol class="story">
-                {entries.map(({ seq, at, kind, amountMsat, route, sentence }) => (
-                  <li key={seq} class={`story-${kind}`}>
+                {merge(entries, seen).map(({ key, at, kind, amountMsat, route, sentence }) => (
+                  <li key={key} class={`story-${kind}`}>
                     <span class="story-mark">
                       <Icon name={marks[kind]} />
                     </span>
                     <div>
                       <p class="story-name">
                         {names[kind]}
-                        {kind !== 'repeated' && <Sat msat={amountMsat} sign={kind === 'earned' ? '+' : kind === 'reversed' ? '−' : ''} />}
+                        {amountMsat !== undefined && kind !== 'repeated' && (
+                          <Sat msat={amountMsat} sign={kind === 'earned' ? '+' : kind === 'reversed' ? '−' : ''} />
+                        )}
                       </p>
                       <p>{sentence}</p>
                       <p class="quiet">
                         <Time at={at} />
-                        {route !== '' && ` · ${route}`}
+                        {route !== undefined && route !== '' && ` · ${route}`}
                       </p>
                     </div>
                   </li>

@@ -120,7 +120,6 @@ export function Waiting<Answer>({
     return (
       <div class="skeleton" role="status" aria-label="Loading">
         {Array.from({ length: lines }, (_, line) => (
-          // biome-ignore lint/suspicious/noArrayIndexKey: lines that are all alike
           <span key={line} />
         ))}
       </div>

@@ -98,7 +98,8 @@ export function createTally(store: Store, back = mostBack): Tally {
     }
     newest = await readOn(newest);
     await readBack(fromAt);
-    const cells = [...slots].filter(([slot]) => slot >= fromAt && slot < toAt).flatMap(([, kept]) => [...kept.values()]);
+    const meant = [...slots].filter(([slot]) => slot >= fromAt && slot < toAt).sort(([a], [b]) => a - b);
+    const cells = meant.flatMap(([, kept]) => [...kept.values()]);
     return { cells, seq: newest, countedFromAt: Math.max(fromAt, Number.isFinite(countedFromAt) ? Math.min(countedFromAt, toAt) : fromAt) };
   }
 

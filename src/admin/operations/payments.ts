@@ -4,6 +4,7 @@
 import { z } from 'zod';
 import { FareboxError } from '../../core/Errors.ts';
 import { explain, type Payment, readPage, readStory, summarize } from '../books/Payments.ts';
+import { explainSeen } from '../books/Recent.ts';
 import * as Fields from '../Fields.ts';
 import { defineRead } from '../Operation.ts';
 import { withoutStore } from './statistics.ts';
@@ -70,10 +71,15 @@ export const showPayment = defineRead({
   name: 'payments.show',
   scope: 'read',
   summary: 'Tell the story of one payment.',
-  description: 'From its arrival to what it bought last, an entry of the ledger each, with a sentence that says what happened.',
+  description:
+    'From its arrival to what it bought last, an entry of the ledger each, with a sentence that says what happened. `seen` is what this process saw lately and the ledger does not keep: when the 402 went out, and whether the answer arrived.',
   input: z.object({ paymentHash: Fields.digest.describe('Which payment.') }),
-  output: z.object({ payment: payment.extend({ isRevoked: z.boolean() }), entries: z.array(entry) }),
-  run: async ({ paymentHash }, { store }) => {
+  output: z.object({
+    payment: payment.extend({ isRevoked: z.boolean() }),
+    entries: z.array(entry),
+    seen: z.array(z.object({ at: Fields.at, kind: z.enum(['challenged', 'delivered', 'left', 'released']), sentence: z.string() })),
+  }),
+  run: async ({ paymentHash }, { store, recent }) => {
     if (store === undefined) throw withoutStore();
     const story = await readStory(store, paymentHash);
     const summary = summarize(story);
@@ -83,7 +89,8 @@ export const showPayment = defineRead({
     const entries = story.slice(-1000).map(({ seq, at, kind, amountMsat, service, route, note }) => {
       return { seq, at, kind, amountMsat: String(amountMsat), service, route, note, sentence: explain({ kind, note }) };
     });
-    return { payment: { ...toAnswer(summary), isRevoked }, entries };
+    const seen = recent.of(paymentHash).map((one) => ({ at: one.at, kind: one.kind, sentence: explainSeen(one) }));
+    return { payment: { ...toAnswer(summary), isRevoked }, entries, seen };
   },
 });
 
