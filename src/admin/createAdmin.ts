@@ -4,8 +4,8 @@
  *     createGateway({ …, beside: (surroundings) => [createAdmin({ config: config.admin, keys, surroundings, … })] })
  */
 import { systemRandom } from '../core/Clock.ts';
-import type { AdminConfig, Beside, Surroundings } from '../gateway/index.ts';
 import { createTrust } from '../gateway/ClientAddress.ts';
+import type { AdminConfig, Beside, Surroundings } from '../gateway/index.ts';
 import type { RootKeys } from '../server/RootKeys.ts';
 import type { AuditLog } from './audit/AuditLog.ts';
 import { createAuthentication } from './auth/Authentication.ts';

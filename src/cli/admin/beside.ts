@@ -5,8 +5,8 @@ import { nowAt, systemClock, systemRandom } from '../../core/Clock.ts';
 import type { GatewayConfig, GatewayOptions } from '../../gateway/index.ts';
 import type { RootKeys } from '../../server/RootKeys.ts';
 import type { CliContext } from '../Context.ts';
-import type { Part } from '../workers/worker.ts';
 import { type ConfigSource, joinTexts, splitTexts } from '../serve/ConfigSource.ts';
+import type { Part } from '../workers/worker.ts';
 
 /** What admin stands on. */
 export type AdminGround = {
