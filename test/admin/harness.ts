@@ -12,8 +12,8 @@ import { createGateway, type Gateway } from '../../src/gateway/index.ts';
 import type { Receiver } from '../../src/lightning/Lightning.ts';
 import { createEvents, type PaywallEvent } from '../../src/server/Events.ts';
 import { createRootKeys, type KeyRing } from '../../src/server/RootKeys.ts';
-import type { Store } from '../../src/store/Store.ts';
 import { createMemoryStore } from '../../src/store/memory.ts';
+import type { Store } from '../../src/store/Store.ts';
 import * as FixedClock from '../../src/testing/FixedClock.ts';
 
 /** A gateway that an operator may see. */
