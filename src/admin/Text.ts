@@ -14,7 +14,7 @@ export function fromTexts(input: z.ZodObject, texts: ReadonlyMap<string, readonl
     const field = Object.hasOwn(input.shape, name) ? (input.shape[name] as z.ZodType) : undefined;
     const kind = field === undefined ? 'text' : kindOf(field);
     // Own and enumerable, whatever it is called.
-    Object.defineProperty(found, name, { value: valueOf(kind, values), enumerable: true, configurable: true, writable: true });
+    Object.defineProperty(found, name, { value: readAs(kind, values), enumerable: true, configurable: true, writable: true });
   }
   return found;
 }
@@ -33,7 +33,7 @@ export function innermost(field: z.ZodType): z.ZodType {
   return field instanceof z.ZodOptional || field instanceof z.ZodNullable || field instanceof z.ZodDefault ? innermost(field.unwrap() as z.ZodType) : field;
 }
 
-function valueOf(kind: FieldKind, values: readonly string[]): unknown {
+function readAs(kind: FieldKind, values: readonly string[]): unknown {
   if (kind === 'list') return values.flatMap((value) => value.split(',')).map((value) => value.trim());
   // Two values for one thing are one too many: the schema refuses a list there.
   const [value = ''] = values;

@@ -8,11 +8,6 @@
 /** Codes that an HTTP client may see, and the status of the answer. */
 const answered = {
   ADAPTER_BODY_UNREADABLE: 500,
-  ADMIN_CHANGE_CONFLICT: 409,
-  ADMIN_FORBIDDEN: 403,
-  ADMIN_ORIGIN_REFUSED: 403,
-  ADMIN_TARGET_UNKNOWN: 404,
-  ADMIN_UNAUTHORIZED: 401,
   AMOUNT_MALFORMED: 400,
   APPROVAL_REFUSED: 403,
   CARVE_REFUSED: 403,
@@ -55,9 +50,14 @@ const answered = {
   UPSTREAM_UNREACHABLE: 502,
 } as const satisfies Record<string, number>;
 
-/** Codes that no HTTP client ever sees: an error finds out by what is not in the other table, so that a page that buys need not load this one. */
+/** Codes that no buyer ever sees over HTTP (an operator may: admin has statuses of its own): an error finds out by what is not in the other table, so that a page that buys need not load this one. */
 const unanswered = {
   ADDRESS_REFUSED: 0,
+  ADMIN_CHANGE_CONFLICT: 0,
+  ADMIN_FORBIDDEN: 0,
+  ADMIN_ORIGIN_REFUSED: 0,
+  ADMIN_TARGET_UNKNOWN: 0,
+  ADMIN_UNAUTHORIZED: 0,
   ANSWER_MISSING: 0,
   BOOKS_UNBALANCED: 0,
   BUDGET_EXCEEDED: 0,

@@ -12,7 +12,7 @@ import { toHex } from '../../core/internal/bytes.ts';
 import type { Store } from '../../store/Store.ts';
 import { whileLocked } from '../FileLock.ts';
 import type { Caller, Difference } from '../Operation.ts';
-import { type AuditNews, type AuditRecord, beginning, type Break, createFollower, formatLine, readLine } from './Chain.ts';
+import { type AuditNews, type AuditRecord, type Break, beginning, createFollower, formatLine, readLine } from './Chain.ts';
 
 /** What is written down of a change. */
 export type Changed = {

@@ -13,8 +13,8 @@
  */
 import { equal, fromUtf8, toHex } from '../../core/internal/bytes.ts';
 import type { RootKeys } from '../../server/RootKeys.ts';
-import { open, seal } from './Sealed.ts';
 import { type Scope, scopes } from './Scope.ts';
+import { open, seal } from './Sealed.ts';
 
 /** How long a link can be used. */
 export const linkSeconds = 600;

@@ -6,6 +6,11 @@ import * as Problem from '../../http/Problem.ts';
 
 /** Statuses of codes that have none elsewhere. */
 const statuses: { readonly [code in Code]?: number } = {
+  ADMIN_CHANGE_CONFLICT: 409,
+  ADMIN_FORBIDDEN: 403,
+  ADMIN_ORIGIN_REFUSED: 403,
+  ADMIN_TARGET_UNKNOWN: 404,
+  ADMIN_UNAUTHORIZED: 401,
   CONFIG_INVALID: 422,
   CONFIG_FIXED: 409,
   KEYS_LOCKED: 503,

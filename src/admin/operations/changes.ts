@@ -4,7 +4,7 @@
 import { z } from 'zod';
 import { FareboxError } from '../../core/Errors.ts';
 import type { Changes } from '../../gateway/index.ts';
-import { defineChange, defineRead, type Difference } from '../Operation.ts';
+import { type Difference, defineChange, defineRead } from '../Operation.ts';
 import { configChange, planConfig, withRoute, withService } from './configuring.ts';
 
 const entry = z.object({

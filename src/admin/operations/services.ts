@@ -6,7 +6,7 @@ import { FareboxError } from '../../core/Errors.ts';
 import { Changes } from '../../gateway/index.ts';
 import { defineChange, defineRead } from '../Operation.ts';
 import { clearOf, configChange, differencesOf, findService, planConfig, routeFields, routesIn, serviceFields, servicesIn, withService } from './configuring.ts';
-import { service as shape, servicesOf } from './views.ts';
+import { servicesOf, service as shape } from './views.ts';
 
 const answered = { ...configChange, service: shape.nullable().describe('As it will be; null where it is not any more.') };
 

@@ -9,7 +9,9 @@ import * as Identifier from '../../core/Identifier.ts';
 import * as Macaroon from '../../core/Macaroon.ts';
 import type { Network } from '../../lightning/Lightning.ts';
 import { servicesOf } from '../../server/CaveatWords.ts';
+
 export { never } from '../../server/Denials.ts';
+
 import * as validUntil from '../../server/policies/validUntil.ts';
 import { createRootKeys, type Master } from '../../server/RootKeys.ts';
 

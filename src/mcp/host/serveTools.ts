@@ -2,7 +2,7 @@
  * A few tools as a server of the Model Context Protocol, for the one host at the other end of two streams.
  */
 import { Server } from '@modelcontextprotocol/sdk/server/index.js';
-import { type CallToolResult, CallToolRequestSchema, ErrorCode, ListToolsRequestSchema, McpError, type Tool } from '@modelcontextprotocol/sdk/types.js';
+import { CallToolRequestSchema, type CallToolResult, ErrorCode, ListToolsRequestSchema, McpError, type Tool } from '@modelcontextprotocol/sdk/types.js';
 import { type HostStreams, serveHost } from '../wallet/serveHost.ts';
 
 /** A tool of a host. */
