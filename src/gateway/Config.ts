@@ -21,6 +21,7 @@ import { filesOf, readUpstream, type UpstreamConfig, type UpstreamFile } from '.
 import type { GroupConfig } from './config/ConfigGroups.ts';
 import { filesOfRewrite, type RewriteConfig } from './config/ConfigRewrites.ts';
 import { readTls, type TlsConfig } from './config/ConfigTls.ts';
+import { readWebhooks, type WebhookConfig } from './config/ConfigWebhooks.ts';
 import { type CorsConfig, type HealthConfig, type LogsConfig, type MetricsConfig, readRunning, whyNotOrigins } from './config/Running.ts';
 import * as satgate from './import/satgate.ts';
 import type { RouteKey } from './Router.ts';
@@ -135,6 +136,8 @@ export type GatewayConfig = PayeesConfig & {
   readonly health: HealthConfig | undefined;
   readonly metrics: MetricsConfig | undefined;
   readonly cors: CorsConfig | undefined;
+  /** Who is told what happens. */
+  readonly webhooks: readonly WebhookConfig[];
   readonly compat: { readonly invalidCredential: 401 | 402; readonly unknownCaveats: 'refuse' | 'skip' };
 };
 
@@ -301,6 +304,7 @@ function withDefaults(found: ConfigFile, file: string, text: ConfigText, absolut
       secret: secretAt(found.introspection.secret, ['introspection', 'secret'], text, absolute),
     },
     ...readRunning(found, absolute),
+    webhooks: readWebhooks(found.webhooks, text, absolute, mistakes),
     revocation: { staleMs: found.revocation?.stale ?? 60_000 },
     compat: { invalidCredential: compat.invalidCredential ?? 401, unknownCaveats: compat.unknownCaveats ?? 'refuse' },
   };
@@ -324,6 +328,7 @@ function checkWhole(config: GatewayConfig, mistakes: Mistakes, keysInFile: boole
   }
   const wrongOrigins = config.cors && whyNotOrigins(config.cors);
   if (wrongOrigins !== undefined) fail(['cors', 'origins'], wrongOrigins);
+  if (config.store.kind === 'none' && config.webhooks.length > 0) fail(['webhooks'], 'without a store nobody can tell what was told: name a store');
   const counted = config.routes.find(({ sale }) => sale !== undefined && sale.terms.kind !== 'pass');
   if (config.store.kind === 'none' && counted) {
     fail(

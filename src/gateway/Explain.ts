@@ -14,11 +14,12 @@ import type { UpstreamConfig } from './ConfigUpstreams.ts';
 import { explainDestination } from './config/ConfigGroups.ts';
 import { explainRewrite, withoutValues } from './config/ConfigRewrites.ts';
 import { explainTls, withoutKey } from './config/ConfigTls.ts';
+import { explainWebhook, withoutWebhookSecrets } from './config/ConfigWebhooks.ts';
 import type { CorsConfig, LogsConfig } from './config/Running.ts';
 
 /** As JSON holds it: amounts as text, no keys. */
 export function toJson(config: GatewayConfig): unknown {
-  const { introspection, keys, store, lightning, passphrase, payees, routes, tls, ...rest } = config;
+  const { introspection, keys, store, lightning, passphrase, payees, routes, tls, webhooks, ...rest } = config;
   return {
     ...rest,
     lightning: lightning.map(withoutSecrets),
@@ -28,6 +29,7 @@ export function toJson(config: GatewayConfig): unknown {
     ...(tls && { tls: withoutKey(tls) }),
     ...(passphrase && { passphrase: withoutText(passphrase) }),
     store: withoutAddress(store),
+    ...(webhooks.length > 0 && { webhooks: webhooks.map(withoutWebhookSecrets) }),
     routes: routes.map(({ sale, rewrite, upstream, group, ...route }) => ({
       ...route,
       upstream: withoutUpstreamKey(upstream),
@@ -80,6 +82,7 @@ export function explain(config: GatewayConfig): string {
     ...(introspection === undefined ? [] : [['services', `ask about credentials on ${addressOf(introspection.listen)}`] as const]),
     ...(config.health === undefined ? [] : [['health', `asked on ${addressOf(config.health.listen)}`] as const]),
     ...(config.metrics === undefined ? [] : [['metrics', `asked on ${addressOf(config.metrics.listen)}`] as const]),
+    ...config.webhooks.map((webhook): [string, string] => [`webhook ${webhook.name}`, explainWebhook(webhook)]),
     ...(config.cors === undefined ? [] : [['pages', explainCors(config.cors)] as const]),
     ...(config.logs === undefined ? [] : [['logs', explainLogs(config.logs)] as const]),
     ['compat', `an invalid credential gets ${compat.invalidCredential}; unknown caveats: ${compat.unknownCaveats}`],

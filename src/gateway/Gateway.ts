@@ -36,6 +36,7 @@ import { createHealth } from './running/Health.ts';
 import { createWords } from './running/Words.ts';
 import { createSteps, type RequestOutcome, type ServedRoute } from './Steps.ts';
 import { TimerWheel } from './TimerWheel.ts';
+import { readyWebhooks, startWebhooks } from './webhooks/startWebhooks.ts';
 
 /** What a gateway is made from. */
 export type GatewayOptions = {
@@ -121,6 +122,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   if (store === undefined) assertUncounted(config);
   const secret = config.introspection && (await secretOf(config.introspection.secret, 'the introspection'));
   assertSecret(secret);
+  const hooks = await readyWebhooks(config.webhooks);
   const trouble = (what: string) => (error: unknown) => events.emit({ at: clock.nowMs(), kind: 'trouble', what, error });
   const openTls = (choice: TlsConfig) => openCertificates(choice, { clock, random, host: config.listen.host, onTrouble: trouble('the certificate') });
   const tls = config.tls && (await openTls(config.tls));
@@ -141,7 +143,8 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   });
   const pruning = store && startPruning(store, trouble('forgetting what has expired'), clock);
   const words = createWords();
-  const following = createFollowing(() =>
+  const following = createFollowing(() => [
+    ...(store === undefined || hooks.length === 0 ? [] : [startWebhooks(hooks, { store, clock, random, events, onTrouble: trouble('a webhook') })]),
     followSettlements({
       wallets: options.wallets ?? [],
       store,
@@ -150,7 +153,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       onSettled: (settled) => events.emit({ at: clock.nowMs(), kind: 'settled', ...settled }),
       onTrouble: trouble('following what arrives'),
     }),
-  );
+  ]);
   const close = async () => {
     await Promise.all([pruning?.close(), following.unfollow()]);
     await paywall.close();
@@ -355,16 +358,16 @@ function shareOf(config: GatewayConfig, processes: number): GatewayConfig {
 }
 
 /** Follows from when it is told to, until it is told not to. */
-function createFollowing(begin: () => Settlements): Pick<Gateway, 'follow' | 'unfollow'> {
-  let settlements: Settlements | undefined;
+function createFollowing(begin: () => readonly Pick<Settlements, 'close'>[]): Pick<Gateway, 'follow' | 'unfollow'> {
+  let followed: readonly Pick<Settlements, 'close'>[] | undefined;
   return {
     follow: () => {
-      settlements ??= begin();
+      followed ??= begin();
     },
     unfollow: async () => {
-      const before = settlements;
-      settlements = undefined;
-      await before?.close();
+      const before = followed ?? [];
+      followed = undefined;
+      await Promise.all(before.map(({ close }) => close()));
     },
   };
 }

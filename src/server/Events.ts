@@ -13,6 +13,16 @@ export type SaleFacts = {
   readonly amountMsat: Msat;
 };
 
+/** What an operator is to look at. */
+export type Alert = {
+  readonly alert: 'node-away' | 'failures-rising' | 'account-low';
+  /** What it is about: a wallet, the gateway, an account. */
+  readonly subject: string;
+  readonly state: 'raised' | 'cleared';
+  /** For people. */
+  readonly words: string;
+};
+
 /** One event. `at` is Unix milliseconds. */
 export type PaywallEvent = { readonly at: number } & (
   | ({ readonly kind: 'challenged' } & SaleFacts)
@@ -30,6 +40,8 @@ export type PaywallEvent = { readonly at: number } & (
   | { readonly kind: 'left-out'; readonly upstream: string; readonly why: string; readonly pauseMs?: number }
   /** It gets them again. */
   | { readonly kind: 'back'; readonly upstream: string }
+  /** Something that an operator is to look at began or ended; see `Alerts.ts`. */
+  | ({ readonly kind: 'alert' } & Alert)
   | { readonly kind: 'trouble'; readonly what: string; readonly error: unknown }
 );
 

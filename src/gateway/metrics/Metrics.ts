@@ -4,7 +4,7 @@
  * configuration's or ours.
  */
 import type { Clock } from '../../core/Clock.ts';
-import type { PaywallEvent } from '../../server/Events.ts';
+import type { Alert, PaywallEvent } from '../../server/Events.ts';
 import type { RequestOutcome, ServedRoute } from '../Steps.ts';
 import { createCounter, createHistogram, createHistograms } from './instruments.ts';
 import type { Snapshot } from './Snapshot.ts';
@@ -61,6 +61,13 @@ export function createMetrics(clock: Clock, gauges: Gauges): Metrics {
     farebox_store_seconds: createHistograms('farebox_store_seconds', ['call', 'outcome'], 60),
     farebox_node_seconds: createHistograms('farebox_node_seconds', ['call', 'outcome'], 20),
   };
+  const raised = new Map<string, Set<string>>();
+  const alert = ({ alert: name, subject, state }: Alert): void => {
+    const subjects = raised.get(name) ?? new Set();
+    raised.set(name, subjects);
+    if (state === 'raised') subjects.add(subject);
+    else subjects.delete(subject);
+  };
   const termsOf = (route: string) => soldAs.get(route) ?? 'unknown';
 
   return {
@@ -96,6 +103,8 @@ export function createMetrics(clock: Clock, gauges: Gauges): Metrics {
           return refusals.add(1, event.code, String(event.status));
         case 'trouble':
           return trouble.add(1, event.what);
+        case 'alert':
+          return alert(event);
         case 'left-out':
           return void leftOut.add(event.upstream);
         case 'back':
@@ -118,6 +127,7 @@ export function createMetrics(clock: Clock, gauges: Gauges): Metrics {
       const all = [durations, challenges, payments, received, redemptions, refusals, trouble, drivers.farebox_store_seconds, drivers.farebox_node_seconds];
       for (const { write } of all) write(into);
       mintedToPaid.write(into, '');
+      for (const [name, subjects] of raised) into[seriesOf('farebox_alerts', { alert: name })] = subjects.size;
       for (const upstream of leftOut) into[seriesOf('farebox_upstreams_left_out', { upstream })] = 1;
       const { cpuSeconds, residentBytes } = gauges.process();
       into.farebox_websockets_open = gauges.webSockets();
