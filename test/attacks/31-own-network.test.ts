@@ -87,16 +87,14 @@ describe('a webhook', () => {
 
   test('whose name leads elsewhere a moment later is looked at each time, and told where it was looked at', async () => {
     const inside = await openInside();
-    const [first, stop] = [Promise.withResolvers<void>(), new AbortController()];
+    const first = Promise.withResolvers<void>();
     let asked = 0;
     // The first answer never comes: nothing is sent to a public address from here.
     const lookup: LookupFunction = (...given) => (asked++ === 0 ? first.resolve() : leadingTo('127.0.0.1')(...given));
     const { send, close } = createSend(webhook(`https://hooks.example.com:${inside.port}/hook`), lookup);
     closing.push(close);
-    const sent = outcomeOf(send(event, stop.signal));
+    void outcomeOf(send(event, new AbortController().signal));
     await first.promise;
-    stop.abort();
-    expect(await sent).toMatch(/abort/i);
     expect(await outcomeOf(send(event, new AbortController().signal))).toBe('ADDRESS_REFUSED');
     expect(asked, 'once each time: what was checked is what is used').toBe(2);
     expect(inside.connections()).toBe(0);
