@@ -136,6 +136,8 @@ export type GatewayConfig = PayeesConfig & {
   readonly health: HealthConfig | undefined;
   readonly metrics: MetricsConfig | undefined;
   readonly cors: CorsConfig | undefined;
+  /** Undefined: nobody signs them. */
+  readonly receipts: 'signed' | undefined;
   /** Who is told what happens. */
   readonly webhooks: readonly WebhookConfig[];
   readonly compat: { readonly invalidCredential: 401 | 402; readonly unknownCaveats: 'refuse' | 'skip' };
@@ -304,6 +306,7 @@ function withDefaults(found: ConfigFile, file: string, text: ConfigText, absolut
       secret: secretAt(found.introspection.secret, ['introspection', 'secret'], text, absolute),
     },
     ...readRunning(found, absolute),
+    receipts: found.receipts,
     webhooks: readWebhooks(found.webhooks, text, absolute, mistakes),
     revocation: { staleMs: found.revocation?.stale ?? 60_000 },
     compat: { invalidCredential: compat.invalidCredential ?? 401, unknownCaveats: compat.unknownCaveats ?? 'refuse' },

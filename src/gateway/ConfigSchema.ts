@@ -245,6 +245,8 @@ export const configSchema = z.strictObject({
   health: running.health.optional(),
   /** Answers `/metrics` for Prometheus. Default: nowhere, and nothing is counted for it. */
   metrics: running.metrics.optional(),
+  /** `signed`: paid answers carry a receipt that this gateway signs, `L402-Receipt`, and its keys are told to everybody at `/.well-known/farebox/receipts.json`. Default: `Payment-Receipt` alone, which nobody signs. It costs a signature for every paid answer. */
+  receipts: field(Fields.readOneOf(['signed'])).optional(),
   /** Who is told of payments and of what an operator should look at, by signed requests that are sent until they are taken. They need a store. Default: nobody. */
   webhooks: webhooksSchema(field).optional(),
   /** Which pages of other origins may ask and read. Default: preflights of what is sold are answered for everybody, and answers say what the upstream says. */

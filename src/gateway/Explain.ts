@@ -16,6 +16,7 @@ import { explainRewrite, withoutValues } from './config/ConfigRewrites.ts';
 import { explainTls, withoutKey } from './config/ConfigTls.ts';
 import { explainWebhook, withoutWebhookSecrets } from './config/ConfigWebhooks.ts';
 import type { CorsConfig, LogsConfig } from './config/Running.ts';
+import { receiptKeysPath } from './running/ReceiptKeys.ts';
 
 /** As JSON holds it: amounts as text, no keys. */
 export function toJson(config: GatewayConfig): unknown {
@@ -82,6 +83,7 @@ export function explain(config: GatewayConfig): string {
     ...(introspection === undefined ? [] : [['services', `ask about credentials on ${addressOf(introspection.listen)}`] as const]),
     ...(config.health === undefined ? [] : [['health', `asked on ${addressOf(config.health.listen)}`] as const]),
     ...(config.metrics === undefined ? [] : [['metrics', `asked on ${addressOf(config.metrics.listen)}`] as const]),
+    ...(config.receipts === undefined ? [] : [['receipts', `signed; their keys at ${receiptKeysPath}`] as const]),
     ...config.webhooks.map((webhook): [string, string] => [`webhook ${webhook.name}`, explainWebhook(webhook)]),
     ...(config.cors === undefined ? [] : [['pages', explainCors(config.cors)] as const]),
     ...(config.logs === undefined ? [] : [['logs', explainLogs(config.logs)] as const]),

@@ -13,6 +13,7 @@ import { startPruning } from '../server/Pruning.ts';
 import { createRates, type Rates } from '../server/Rates.ts';
 import type { RootKeys } from '../server/RootKeys.ts';
 import { followSettlements, type Settlements, type Watched } from '../server/Settlements.ts';
+import { createReceiptSigner } from '../server/SignedReceipts.ts';
 import type { Store } from '../store/Store.ts';
 import type { GatewayConfig, RouteConfig } from './Config.ts';
 import { isLoopback } from './ConfigFields.ts';
@@ -33,6 +34,7 @@ import { type Beside, urlOf, withListeners } from './running/Beside.ts';
 import { assertSameStart } from './running/FixedAtStart.ts';
 import { createGenerations, type Generation } from './running/Generation.ts';
 import { createHealth } from './running/Health.ts';
+import { createReceiptKeys, type OwnAnswer } from './running/ReceiptKeys.ts';
 import { createWords } from './running/Words.ts';
 import { createSteps, type RequestOutcome, type ServedRoute } from './Steps.ts';
 import { TimerWheel } from './TimerWheel.ts';
@@ -128,6 +130,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const tls = config.tls && (await openTls(config.tls));
   const ownRates = createRates(mintLimitsOf(config), clock);
   const rates = options.rates ?? ownRates;
+  const signer = config.receipts && createReceiptSigner({ keys, clock });
   const paywall = await createPaywall({
     keys,
     receiver,
@@ -138,6 +141,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     rates,
     invoiceExpirySeconds: config.invoiceExpirySeconds,
     compat: config.compat,
+    receipts: signer,
     revocationStaleMs: config.revocation.staleMs,
     reached,
   });
@@ -171,6 +175,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       rates,
       log,
       reached,
+      own: signer && createReceiptKeys(signer.keySet),
       tunnels,
       onGeneration: (generation) => {
         counting.know(generation.routes);
@@ -240,6 +245,8 @@ export function assemble(parts: {
   readonly rates?: Pick<Rates, 'take'>;
   readonly log: (outcome: RequestOutcome) => void;
   readonly reached?: Reached;
+  /** What the gateway answers itself; default: nothing. */
+  readonly own?: OwnAnswer | undefined;
   /** Where those that are open stand; default: here alone. */
   readonly tunnels?: Set<Tunnelling>;
   /** Undefined: in the clear. */
@@ -262,6 +269,7 @@ export function assemble(parts: {
     timers,
     tunnels,
     reached,
+    own: parts.own,
     rates,
     log,
     onStanding: (standing) => events.emit({ at: clock.nowMs(), ...standing }),

@@ -42,6 +42,7 @@ export type GenerationsOptions = {
   /** Of every generation: they are bounded together, and end together. */
   readonly tunnels: StepsContext['tunnels'];
   readonly reached: Reached;
+  readonly own: StepsContext['own'];
   readonly rates: Pick<Rates, 'take'>;
   readonly log: (outcome: RequestOutcome) => void;
   /** Told of each of several upstreams that is left out and comes back. */
@@ -107,6 +108,7 @@ export function createGenerations(first: GatewayConfig, options: GenerationsOpti
       limiter: createLimiter(config, options.rates),
       edge: createEdge(config, trust, options.random),
       router,
+      own: options.own,
       paywall: options.paywall,
       onTaken: () => {
         kept.running++;
