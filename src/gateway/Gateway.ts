@@ -30,6 +30,7 @@ import type { Snapshot } from './metrics/Snapshot.ts';
 import type { Tunnelling } from './Proxy.ts';
 import type { Router } from './Router.ts';
 import { createRewrites, type Rewrites } from './routing/createRewrite.ts';
+import { watchForAlerts } from './running/Alerts.ts';
 import { type Beside, urlOf, withListeners } from './running/Beside.ts';
 import { assertSameStart } from './running/FixedAtStart.ts';
 import { createGenerations, type Generation } from './running/Generation.ts';
@@ -119,7 +120,12 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const { config, keys, clock = systemClock, random = systemRandom, events = createEvents(), reached = unwatched, processes = 1 } = options;
   const tunnels = new Set<Tunnelling>();
   const counting = startCounting(options, { clock, events, webSockets: () => tunnels.size });
-  const { receiver, payees, store, log, measure } = counting;
+  const { receiver, payees, store, measure } = counting;
+  const watch = watchForAlerts(events, clock);
+  const log = (outcome: RequestOutcome) => {
+    watch(outcome);
+    counting.log(outcome);
+  };
   checkReach(config, receiver);
   if (store === undefined) assertUncounted(config);
   const secret = config.introspection && (await secretOf(config.introspection.secret, 'the introspection'));

@@ -53,13 +53,14 @@ export type Events = {
   readonly emit: (event: PaywallEvent) => void;
   /** Whether anybody listens: an event that nobody would hear need not be made. */
   readonly isHeard: () => boolean;
-  /** The answer takes the listener off. */
-  readonly on: (listener: (event: PaywallEvent) => void) => () => void;
+  /** The answer takes the listener off. `onlyWithOthers`: it hears what others hear, and is no reason to make an event. */
+  readonly on: (listener: (event: PaywallEvent) => void, how?: { readonly onlyWithOthers: boolean }) => () => void;
 };
 
 /** An empty set of listeners. */
 export function createEvents(): Events {
   const listeners = new Set<(event: PaywallEvent) => void>();
+  const others = new Set<(event: PaywallEvent) => void>();
   return {
     emit: (event) => {
       for (const listener of listeners) {
@@ -70,10 +71,14 @@ export function createEvents(): Events {
         }
       }
     },
-    isHeard: () => listeners.size > 0,
-    on: (listener) => {
+    isHeard: () => others.size > 0,
+    on: (listener, { onlyWithOthers } = { onlyWithOthers: false }) => {
       listeners.add(listener);
-      return () => listeners.delete(listener);
+      if (!onlyWithOthers) others.add(listener);
+      return () => {
+        listeners.delete(listener);
+        others.delete(listener);
+      };
     },
   };
 }

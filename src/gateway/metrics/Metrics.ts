@@ -61,8 +61,11 @@ export function createMetrics(clock: Clock, gauges: Gauges): Metrics {
     farebox_store_seconds: createHistograms('farebox_store_seconds', ['call', 'outcome'], 60),
     farebox_node_seconds: createHistograms('farebox_node_seconds', ['call', 'outcome'], 20),
   };
+  const lowAccounts = createCounter('farebox_accounts_low_total', [], 1);
   const raised = new Map<string, Set<string>>();
   const alert = ({ alert: name, subject, state }: Alert): void => {
+    // Of accounts there are any number, and nothing ends it.
+    if (name === 'account-low') return lowAccounts.add(1);
     const subjects = raised.get(name) ?? new Set();
     raised.set(name, subjects);
     if (state === 'raised') subjects.add(subject);
@@ -124,7 +127,18 @@ export function createMetrics(clock: Clock, gauges: Gauges): Metrics {
         for (const [index, count] of counts.entries())
           if (count > 0) into[seriesOf('farebox_requests_total', { route, status: classes[index] as string })] = count;
       }
-      const all = [durations, challenges, payments, received, redemptions, refusals, trouble, drivers.farebox_store_seconds, drivers.farebox_node_seconds];
+      const all = [
+        durations,
+        challenges,
+        payments,
+        received,
+        redemptions,
+        refusals,
+        trouble,
+        lowAccounts,
+        drivers.farebox_store_seconds,
+        drivers.farebox_node_seconds,
+      ];
       for (const { write } of all) write(into);
       mintedToPaid.write(into, '');
       for (const [name, subjects] of raised) into[seriesOf('farebox_alerts', { alert: name })] = subjects.size;

@@ -30,6 +30,7 @@ export const families = [
   { name: 'farebox_store_seconds', type: 'histogram', labels: ['call', 'outcome'], help: 'What a call of the store took.' },
   { name: 'farebox_node_seconds', type: 'histogram', labels: ['call', 'outcome'], help: 'What a call of the Lightning node or wallet took.' },
   { name: 'farebox_trouble_total', type: 'counter', labels: ['what'], help: 'What went wrong beside requests.' },
+  { name: 'farebox_accounts_low_total', type: 'counter', labels: [], help: 'How often 80, 90 or 100 % of what a token bought were used.' },
   { name: 'farebox_alerts', type: 'gauge', labels: ['alert'], help: 'Alerts that are raised at present, by processes that say so.' },
   { name: 'farebox_upstreams_left_out', type: 'gauge', labels: ['upstream'], help: 'Upstreams that get no requests at present, by processes that say so.' },
   { name: 'farebox_websockets_open', type: 'gauge', labels: [], help: 'WebSockets that are open.' },
