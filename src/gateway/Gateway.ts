@@ -39,6 +39,7 @@ import { createReceiptKeys, type OwnAnswer } from './running/ReceiptKeys.ts';
 import { createWords } from './running/Words.ts';
 import { createSteps, type RequestOutcome, type ServedRoute } from './Steps.ts';
 import { TimerWheel } from './TimerWheel.ts';
+import type { UpstreamDepth, Upstreams } from './Upstream.ts';
 import { readyWebhooks, startWebhooks } from './webhooks/startWebhooks.ts';
 
 /** What a gateway is made from. */
@@ -119,7 +120,9 @@ export type Gateway = {
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const { config, keys, clock = systemClock, random = systemRandom, events = createEvents(), reached = unwatched, processes = 1 } = options;
   const tunnels = new Set<Tunnelling>();
-  const counting = startCounting(options, { clock, events, webSockets: () => tunnels.size });
+  let assembled: Assembled | undefined;
+  const upstreams = () => assembled?.depth() ?? { connections: 0, waiting: 0 };
+  const counting = startCounting(options, { clock, events, webSockets: () => tunnels.size, upstreams });
   const { receiver, payees, store, measure } = counting;
   const watch = watchForAlerts(events, clock);
   const log = (outcome: RequestOutcome) => {
@@ -168,7 +171,6 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     await Promise.all([pruning?.close(), following.unfollow()]);
     await paywall.close();
   };
-  let assembled: Assembled;
   try {
     assembled = assemble({
       config: shareOf(config, processes),
@@ -182,6 +184,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       log,
       reached,
       own: signer && createReceiptKeys(signer.keySet),
+      measured: counting.measured,
       tunnels,
       onGeneration: (generation) => {
         counting.know(generation.routes);
@@ -194,7 +197,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     throw error;
   }
   if (options.follows ?? true) following.follow();
-  const { current, ...parts } = assembled;
+  const { current, depth: _, ...parts } = assembled;
   const prepare: Gateway['prepare'] = (next) => {
     assertSameStart(config, next);
     if (store === undefined) assertUncounted(next);
@@ -236,7 +239,7 @@ function withListenersOf(gateway: Gateway, config: GatewayConfig, surroundings: 
 }
 
 /** The parts of a gateway, and what requests go by. */
-type Assembled = Gateway & { readonly current: () => Generation };
+type Assembled = Gateway & { readonly current: () => Generation; readonly depth: () => UpstreamDepth };
 
 /** The parts of a gateway around a paywall that is there already. */
 export function assemble(parts: {
@@ -253,6 +256,7 @@ export function assemble(parts: {
   readonly reached?: Reached;
   /** What the gateway answers itself; default: nothing. */
   readonly own?: OwnAnswer | undefined;
+  readonly measured?: (upstreams: Upstreams) => Upstreams;
   /** Where those that are open stand; default: here alone. */
   readonly tunnels?: Set<Tunnelling>;
   /** Undefined: in the clear. */
@@ -276,6 +280,7 @@ export function assemble(parts: {
     tunnels,
     reached,
     own: parts.own,
+    measured: parts.measured ?? ((upstreams) => upstreams),
     rates,
     log,
     onStanding: (standing) => events.emit({ at: clock.nowMs(), ...standing }),
@@ -302,6 +307,7 @@ export function assemble(parts: {
     events,
     measure: () => ({}),
     current: generations.current,
+    depth: generations.depth,
     prepare,
     reload: (next) => prepare(next).take(),
     listen: async () => {

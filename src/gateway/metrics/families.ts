@@ -16,6 +16,12 @@ export type Family = {
 export const families = [
   { name: 'farebox_requests_total', type: 'counter', labels: ['route', 'status'], help: 'Requests that are over, by route and class of status.' },
   { name: 'farebox_request_seconds', type: 'histogram', labels: ['kind'], help: 'From a request to the end of its answer.' },
+  {
+    name: 'farebox_upstream_seconds',
+    type: 'histogram',
+    labels: ['outcome'],
+    help: 'From a request to an upstream, waiting for a connection and all, to the head of its answer.',
+  },
   { name: 'farebox_challenges_total', type: 'counter', labels: ['service', 'route'], help: 'Invoices that were asked for with a 402.' },
   { name: 'farebox_payments_total', type: 'counter', labels: ['service', 'terms'], help: 'Payments that a wallet said have arrived.' },
   { name: 'farebox_received_msat_total', type: 'counter', labels: ['service', 'terms'], help: 'What arrived with them, in millisatoshi.' },
@@ -33,6 +39,8 @@ export const families = [
   { name: 'farebox_accounts_low_total', type: 'counter', labels: [], help: 'How often 80, 90 or 100 % of what a token bought were used.' },
   { name: 'farebox_alerts', type: 'gauge', labels: ['alert'], help: 'Alerts that are raised at present, by processes that say so.' },
   { name: 'farebox_upstreams_left_out', type: 'gauge', labels: ['upstream'], help: 'Upstreams that get no requests at present, by processes that say so.' },
+  { name: 'farebox_upstream_connections', type: 'gauge', labels: [], help: 'Connections to upstreams that are open.' },
+  { name: 'farebox_upstream_waiting', type: 'gauge', labels: [], help: 'Requests that wait for a connection to an upstream.' },
   { name: 'farebox_websockets_open', type: 'gauge', labels: [], help: 'WebSockets that are open.' },
   { name: 'farebox_processes', type: 'gauge', labels: [], help: 'Processes whose counts these are.' },
   { name: 'farebox_process_cpu_seconds_total', type: 'counter', labels: [], help: 'Processor time of these processes.' },
