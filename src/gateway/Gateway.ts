@@ -9,10 +9,11 @@ import type { Receiver } from '../lightning/Lightning.ts';
 import { createEvents, type Events } from '../server/Events.ts';
 import type { MintLimits, RequestRate } from '../server/Limits.ts';
 import { createPaywall, type Paywall } from '../server/Paywall.ts';
+import type { PaywallOptions } from '../server/PaywallOptions.ts';
 import { startPruning } from '../server/Pruning.ts';
 import { createRates, type Rates } from '../server/Rates.ts';
 import type { RootKeys } from '../server/RootKeys.ts';
-import { followSettlements, type Settlements, type Watched } from '../server/Settlements.ts';
+import type { Watched } from '../server/Settlements.ts';
 import { createReceiptSigner } from '../server/SignedReceipts.ts';
 import type { Store } from '../store/Store.ts';
 import type { GatewayConfig, RouteConfig } from './Config.ts';
@@ -33,6 +34,7 @@ import { createRewrites, type Rewrites } from './routing/createRewrite.ts';
 import { watchForAlerts } from './running/Alerts.ts';
 import { type Beside, urlOf, withListeners } from './running/Beside.ts';
 import { assertSameStart } from './running/FixedAtStart.ts';
+import { beginFollowing, createFollowing } from './running/Following.ts';
 import { createGenerations, type Generation } from './running/Generation.ts';
 import { createHealth } from './running/Health.ts';
 import { createReceiptKeys, type OwnAnswer } from './running/ReceiptKeys.ts';
@@ -40,7 +42,7 @@ import { createWords } from './running/Words.ts';
 import { createSteps, type RequestOutcome, type ServedRoute } from './Steps.ts';
 import { TimerWheel } from './TimerWheel.ts';
 import type { UpstreamDepth, Upstreams } from './Upstream.ts';
-import { readyWebhooks, startWebhooks } from './webhooks/startWebhooks.ts';
+import { readyWebhooks } from './webhooks/startWebhooks.ts';
 
 /** What a gateway is made from. */
 export type GatewayOptions = {
@@ -140,33 +142,10 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const ownRates = createRates(mintLimitsOf(config), clock);
   const rates = options.rates ?? ownRates;
   const signer = config.receipts && createReceiptSigner({ keys, clock });
-  const paywall = await createPaywall({
-    keys,
-    receiver,
-    store,
-    clock,
-    random,
-    events,
-    rates,
-    invoiceExpirySeconds: config.invoiceExpirySeconds,
-    compat: config.compat,
-    receipts: signer,
-    revocationStaleMs: config.revocation.staleMs,
-    reached,
-  });
+  const paywall = await createPaywall(paywallOf(config, { keys, receiver, store, clock, random, events, rates, receipts: signer, reached }));
   const pruning = store && startPruning(store, trouble('forgetting what has expired'), clock);
   const words = createWords();
-  const following = createFollowing(() => [
-    ...(store === undefined || hooks.length === 0 ? [] : [startWebhooks(hooks, { store, clock, random, events, onTrouble: trouble('a webhook') })]),
-    followSettlements({
-      wallets: options.wallets ?? [],
-      store,
-      clock,
-      soldAs: words.find,
-      onSettled: (settled) => events.emit({ at: clock.nowMs(), kind: 'settled', ...settled }),
-      onTrouble: trouble('following what arrives'),
-    }),
-  ]);
+  const following = createFollowing(() => beginFollowing({ wallets: options.wallets ?? [], hooks, store, clock, random, events, soldAs: words.find, trouble }));
   const close = async () => {
     await Promise.all([pruning?.close(), following.unfollow()]);
     await paywall.close();
@@ -265,24 +244,16 @@ export function assemble(parts: {
   readonly onGeneration?: (generation: Generation) => void;
 }): Assembled {
   const { config, payees = {}, paywall, clock, random = systemRandom, events, log, reached = unwatched, onGeneration = () => {} } = parts;
-  const { tunnels = new Set<Tunnelling>() } = parts;
+  const { tunnels = new Set<Tunnelling>(), own, measured = (upstreams) => upstreams } = parts;
   const timers = new TimerWheel(clock);
   const rates = parts.rates ?? createRates({}, clock);
+  const shared = { paywall, clock, random, timers, tunnels, reached, own, measured, rates, log };
   const generations = createGenerations(config, {
     serve: ({ routes, limits }, targets) => {
       const rewrites = createRewrites(routes.filter(({ headers = [] }) => headers.length > 0));
       return routes.map((route) => serve(route, payees, { targets, rewrites }, limits.requestsPerToken));
     },
-    paywall,
-    clock,
-    random,
-    timers,
-    tunnels,
-    reached,
-    own: parts.own,
-    measured: parts.measured ?? ((upstreams) => upstreams),
-    rates,
-    log,
+    ...shared,
     onStanding: (standing) => events.emit({ at: clock.nowMs(), ...standing }),
   });
   onGeneration(generations.current());
@@ -295,13 +266,12 @@ export function assemble(parts: {
   const following = parts.tls?.follow(listener.setTls);
   const prepare: Gateway['prepare'] = (next) => {
     const prepared = generations.prepare(next);
-    return {
-      take: () => {
-        prepared.take();
-        listener.adjust(clientLimits(next));
-        onGeneration(generations.current());
-      },
-    };
+    return { take: () => takeOver(prepared, next) };
+  };
+  const takeOver = (prepared: { readonly take: () => void }, next: GatewayConfig): void => {
+    prepared.take();
+    listener.adjust(clientLimits(next));
+    onGeneration(generations.current());
   };
   return {
     events,
@@ -377,19 +347,10 @@ function shareOf(config: GatewayConfig, processes: number): GatewayConfig {
   };
 }
 
-/** Follows from when it is told to, until it is told not to. */
-function createFollowing(begin: () => readonly Pick<Settlements, 'close'>[]): Pick<Gateway, 'follow' | 'unfollow'> {
-  let followed: readonly Pick<Settlements, 'close'>[] | undefined;
-  return {
-    follow: () => {
-      followed ??= begin();
-    },
-    unfollow: async () => {
-      const before = followed ?? [];
-      followed = undefined;
-      await Promise.all(before.map(({ close }) => close()));
-    },
-  };
+/** What a paywall goes by, as the configuration says it. */
+function paywallOf(config: GatewayConfig, given: PaywallOptions): PaywallOptions {
+  const { invoiceExpirySeconds, compat, revocation } = config;
+  return { ...given, invoiceExpirySeconds, compat, revocationStaleMs: revocation.staleMs };
 }
 
 function checkReach(config: GatewayConfig, receiver: Receiver): void {

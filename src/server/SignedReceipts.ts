@@ -8,7 +8,7 @@
  */
 import { createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:crypto';
 import { type Clock, nowAt } from '../core/Clock.ts';
-import { fromHex } from '../core/internal/bytes.ts';
+import { concat, fromHex, toBase64 } from '../core/internal/bytes.ts';
 import type { PaymentHash } from '../core/Preimage.ts';
 import * as SignedReceipt from '../core/SignedReceipt.ts';
 import type * as Path from '../http/Path.ts';
@@ -98,7 +98,7 @@ type Pair = { readonly kid: string; readonly key: KeyObject; readonly publicKey:
 const pkcs8 = fromHex('302e020100300506032b657004220420') as Uint8Array;
 
 function pairFrom(seed: Uint8Array): Pair {
-  const key = createPrivateKey({ key: Buffer.concat([pkcs8, seed]), format: 'der', type: 'pkcs8' });
+  const key = createPrivateKey(`-----BEGIN PRIVATE KEY-----\n${toBase64(concat(pkcs8, seed))}\n-----END PRIVATE KEY-----\n`);
   const publicKey = new Uint8Array(createPublicKey(key).export({ format: 'der', type: 'spki' }).subarray(-32));
   return { kid: SignedReceipt.thumbprintOf(publicKey), key, publicKey };
 }

@@ -20,8 +20,8 @@ import type { Part, Principal } from '../Offer.ts';
 import { maxPartsBelow } from '../policies/limits.ts';
 import { createClaimedSale, type Use } from './ClaimedSale.ts';
 import * as Delegation from './Delegation.ts';
-import { askFor, type ClaimContext, digest, refusalOf, repeat } from './PerRequest.ts';
 import { lowAccount } from './lowAccount.ts';
+import { askFor, type ClaimContext, digest, refusalOf, repeat } from './PerRequest.ts';
 import { beginSale } from './SpentSale.ts';
 import type { Consume, Sale } from './Terms.ts';
 
