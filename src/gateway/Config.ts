@@ -19,6 +19,7 @@ import { readStore, type StoreChoice } from './ConfigStore.ts';
 import { type ConfigPath, type ConfigText, createMistakes, type Environment, fromValue, type Mistakes, parse } from './ConfigText.ts';
 import { filesOf, readUpstream, type UpstreamConfig, type UpstreamFile } from './ConfigUpstreams.ts';
 import type { GroupConfig } from './config/ConfigGroups.ts';
+import { type PageConfig, readPage } from './config/ConfigPage.ts';
 import { filesOfRewrite, type RewriteConfig } from './config/ConfigRewrites.ts';
 import { readTls, type TlsConfig } from './config/ConfigTls.ts';
 import { type CorsConfig, type HealthConfig, type LogsConfig, type MetricsConfig, readRunning, whyNotOrigins } from './config/Running.ts';
@@ -135,6 +136,8 @@ export type GatewayConfig = PayeesConfig & {
   readonly health: HealthConfig | undefined;
   readonly metrics: MetricsConfig | undefined;
   readonly cors: CorsConfig | undefined;
+  /** Undefined: people are asked to pay as programs are. */
+  readonly page: PageConfig | undefined;
   readonly compat: { readonly invalidCredential: 401 | 402; readonly unknownCaveats: 'refuse' | 'skip' };
 };
 
@@ -301,6 +304,7 @@ function withDefaults(found: ConfigFile, file: string, text: ConfigText, absolut
       secret: secretAt(found.introspection.secret, ['introspection', 'secret'], text, absolute),
     },
     ...readRunning(found, absolute),
+    page: readPage(found.page, absolute),
     revocation: { staleMs: found.revocation?.stale ?? 60_000 },
     compat: { invalidCredential: compat.invalidCredential ?? 401, unknownCaveats: compat.unknownCaveats ?? 'refuse' },
   };

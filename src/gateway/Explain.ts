@@ -12,6 +12,7 @@ import { withoutText } from './ConfigSecrets.ts';
 import { explainStore, withoutAddress } from './ConfigStore.ts';
 import type { UpstreamConfig } from './ConfigUpstreams.ts';
 import { explainDestination } from './config/ConfigGroups.ts';
+import { explainPage } from './config/ConfigPage.ts';
 import { explainRewrite, withoutValues } from './config/ConfigRewrites.ts';
 import { explainTls, withoutKey } from './config/ConfigTls.ts';
 import type { CorsConfig, LogsConfig } from './config/Running.ts';
@@ -82,6 +83,7 @@ export function explain(config: GatewayConfig): string {
     ...(config.metrics === undefined ? [] : [['metrics', `asked on ${addressOf(config.metrics.listen)}`] as const]),
     ...(config.cors === undefined ? [] : [['pages', explainCors(config.cors)] as const]),
     ...(config.logs === undefined ? [] : [['logs', explainLogs(config.logs)] as const]),
+    ['people', explainPage(config.page)],
     ['compat', `an invalid credential gets ${compat.invalidCredential}; unknown caveats: ${compat.unknownCaveats}`],
   ];
   const services = [...new Set(config.routes.map(({ service }) => service))];

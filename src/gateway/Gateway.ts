@@ -27,6 +27,7 @@ import { startCounting } from './metrics/counting.ts';
 import { createMetricsListener } from './metrics/createMetricsListener.ts';
 import type { Snapshot } from './metrics/Snapshot.ts';
 import type { Tunnelling } from './Proxy.ts';
+import { openPage } from './page/openPage.ts';
 import type { Router } from './Router.ts';
 import { createRewrites, type Rewrites } from './routing/createRewrite.ts';
 import { type Beside, urlOf, withListeners } from './running/Beside.ts';
@@ -124,6 +125,8 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const trouble = (what: string) => (error: unknown) => events.emit({ at: clock.nowMs(), kind: 'trouble', what, error });
   const openTls = (choice: TlsConfig) => openCertificates(choice, { clock, random, host: config.listen.host, onTrouble: trouble('the certificate') });
   const tls = config.tls && (await openTls(config.tls));
+  const waiting = new AbortController();
+  const page = config.page && { draw: await openPage(config.page), signal: waiting.signal };
   const ownRates = createRates(mintLimitsOf(config), clock);
   const rates = options.rates ?? ownRates;
   const paywall = await createPaywall({
@@ -136,6 +139,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     rates,
     invoiceExpirySeconds: config.invoiceExpirySeconds,
     compat: config.compat,
+    page,
     revocationStaleMs: config.revocation.staleMs,
     reached,
   });
@@ -180,7 +184,15 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     throw error;
   }
   if (options.follows ?? true) following.follow();
-  const { current, ...parts } = assembled;
+  const { current, ...rest } = assembled;
+  const parts: Gateway = {
+    ...rest,
+    close: (how) => {
+      // A page that waits asks again, and whoever is there then answers it.
+      waiting.abort();
+      return rest.close(how);
+    },
+  };
   const prepare: Gateway['prepare'] = (next) => {
     assertSameStart(config, next);
     if (store === undefined) assertUncounted(next);

@@ -7,6 +7,7 @@ import type { Receiver } from '../lightning/Lightning.ts';
 import type { Store } from '../store/Store.ts';
 import type { Events } from './Events.ts';
 import type { MintLimits } from './Limits.ts';
+import type { PageOptions } from './page/Page.ts';
 import type { Rates } from './Rates.ts';
 import type { RootKeys } from './RootKeys.ts';
 
@@ -35,6 +36,8 @@ export type PaywallOptions = {
   readonly leaseSeconds?: number;
   /** How long a request waits for the outcome of the first one with its credential before it is told 409; default 2,000. */
   readonly inUseWaitMs?: number;
+  /** How people's browsers are asked to pay; default: as programs are. */
+  readonly page?: PageOptions | undefined;
   readonly compat?: {
     /** What the reference proxy answers to a credential that is not valid: 402 instead of 401. */
     readonly invalidCredential?: 401 | 402;

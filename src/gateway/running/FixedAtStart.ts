@@ -23,6 +23,7 @@ const fixed: { readonly [key: string]: (config: GatewayConfig) => unknown } = {
   logs: ({ logs }) => logs,
   health: ({ health }) => health,
   metrics: ({ metrics }) => metrics,
+  page: ({ page }) => page,
   compat: ({ compat }) => compat,
   'limits.head': ({ limits }) => limits.headBytes,
 };
