@@ -72,10 +72,12 @@ function pageOf(view: PageView, look: PageLook, language: Language, style: strin
 <body data-state="${state}"${said.map(([name, value]) => html` data-${name}="${value}"`)}>
 <main><div>
 ${whatOf(view, look, language, price)}
-<div class="how">
 ${payable === undefined ? undefined : payableOf(payable.invoice, words)}
+<div class="so">
 <p id="state" role="status">${words[state]}</p>
-<p><a class="button main" id="again" href=""${payable === undefined ? undefined : new Safe(' hidden')}>${payable === undefined ? words.check : words.renew}</a></p>
+<p id="left"></p>
+${payable === undefined ? undefined : html`<noscript><p>${words.withoutScript}</p></noscript><a class="button" id="check" href="">${words.check}</a>`}
+<a class="button main" id="again" href=""${payable === undefined ? undefined : new Safe(' hidden')}>${payable === undefined ? words.check : words.renew}</a>
 </div>
 </div></main>
 <p class="foot">${words.ticket}</p>
@@ -101,18 +103,14 @@ ${why?.code === 'CREDENTIAL_USED' ? html`<p class="note">${words.used}</p>` : un
 
 function payableOf(invoice: string, words: PageWords): Html {
   const link = `lightning:${invoice}`;
-  return html`<div class="pay" id="pay">
+  return html`<div class="how" id="pay">
 <p class="scan">${words.scan}</p>
 <a class="qr" href="${link}" aria-label="${words.open}">${QrCode.draw(link.toUpperCase())}</a>
 <div class="act">
-<button class="button main" id="webln" type="button" hidden>${words.webln}</button>
+<button class="button main" id="own" type="button" hidden>${words.webln}</button>
 <a class="button main" href="${link}">${words.open}</a>
-<input id="invoice" readonly value="${invoice}" aria-label="${words.invoice}" dir="ltr">
-<div id="script" hidden><button class="button" id="copy" type="button">${words.copy}</button></div>
-<noscript><p class="buys">${words.withoutScript}</p></noscript>
-<p id="check"><a class="button" href="">${words.check}</a></p>
+<div class="line"><input id="invoice" readonly value="${invoice}" aria-label="${words.invoice}" dir="ltr"><button class="button" id="copy" type="button" hidden>${words.copy}</button></div>
 </div>
-<p id="left"></p>
 </div>`;
 }
 

@@ -19,7 +19,7 @@ export const pageScript = `(() => {
       location.reload();
     } else if (state === 'over' || state === 'none') {
       say(state);
-      if (pay) pay.hidden = true;
+      if (pay) pay.hidden = $('left').hidden = true;
       $('again').hidden = false;
     } else {
       if (words.state !== 'unsure' || state !== 'open') say(state === 'open' ? 'waiting' : 'unknown');
@@ -57,7 +57,7 @@ export const pageScript = `(() => {
   wait();
   if (!pay) return;
   const invoice = $('invoice');
-  $('script').hidden = false;
+  $('copy').hidden = false;
   $('check').hidden = true;
   $('copy').onclick = async () => {
     try {
@@ -78,22 +78,23 @@ export const pageScript = `(() => {
     if (seconds > 0) setTimeout(count, 1000);
   };
   count();
-  const webln = $('webln');
+  // An element that was called so would itself be what is looked for.
+  const own = $('own');
   const offer = () => {
-    webln.hidden = !window.webln;
+    own.hidden = !window.webln;
   };
   addEventListener('webln:ready', offer);
   addEventListener('load', offer);
   offer();
-  webln.onclick = async () => {
-    webln.disabled = true;
+  own.onclick = async () => {
+    own.disabled = true;
     try {
       await window.webln.enable();
       await window.webln.sendPayment(invoice.value);
     } catch {
       say('unsure');
     }
-    webln.disabled = false;
+    own.disabled = false;
   };
 })();
 `;

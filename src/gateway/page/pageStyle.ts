@@ -11,33 +11,38 @@ export function pageStyle(accent: string, onAccent: string): string {
 body{margin:0;min-height:100vh;min-height:100dvh;display:flex;flex-direction:column;align-items:center;justify-content:center;padding:1.25rem;background:var(--page);color:var(--ink);font:1rem/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans","Noto Sans Arabic",sans-serif}
 main{width:100%;max-width:25rem;background:var(--card);border:1px solid var(--line);border-radius:1rem;overflow:hidden}
 main::before{content:"";display:block;height:4px;background:var(--accent)}
-.what,.how{padding:1.5rem}
-.how{padding-top:0}
+.what,.how,.so{padding:1.5rem}
+.how{display:flex;flex-direction:column;padding-top:0;padding-bottom:.25rem}
+.act{order:-1}
+.so{padding-top:0}
 .who{display:flex;align-items:center;gap:.6rem;margin:0 0 1.25rem;font-weight:600}
 .who img{height:2rem;max-width:8rem}
 h1{margin:0;font-size:1.35rem;line-height:1.25;overflow-wrap:anywhere}
 .where{margin:.35rem 0 0;color:var(--soft);font-size:.875rem;overflow-wrap:anywhere}
 .price{margin:1.25rem 0 0;font-size:2.25rem;font-weight:700;line-height:1.1;font-variant-numeric:tabular-nums}
-.money,.buys,.note,#left,.foot{color:var(--soft);font-size:.875rem}
+.money,.buys,.note,.so p:not(#state),.foot{color:var(--soft);font-size:.875rem}
 .money{margin:.25rem 0 0}
 .buys{margin:.75rem 0 0}
 .note{margin:1rem 0 0;padding-inline-start:.75rem;border-inline-start:3px solid var(--accent);color:var(--ink)}
-.qr{display:block;background:#fff;color:#000;border:1px solid var(--line);border-radius:.75rem;padding:1.1rem;margin:0 auto 1rem;max-width:20rem}
+.qr{display:block;background:#fff;color:#000;border:1px solid var(--line);border-radius:.75rem;padding:1.4rem;margin:0 auto;width:100%;max-width:20rem}
 .qr svg{display:block;width:100%;height:auto}
-.scan{margin:0 0 .5rem;text-align:center;font-size:.875rem;color:var(--soft)}
+.scan{margin:.5rem 0 .6rem;text-align:center;font-size:.875rem;color:var(--soft)}
 .button{display:block;width:100%;min-height:3rem;margin:0 0 .6rem;padding:.7rem 1rem;border:1px solid var(--line);border-radius:.6rem;background:transparent;color:var(--ink);font:inherit;font-weight:600;text-align:center;text-decoration:none;cursor:pointer}
 .main{background:var(--accent);border-color:var(--accent);color:var(--on)}
-#webln:not([hidden])+.main{background:transparent;border-color:var(--line);color:var(--ink)}
+#own:not([hidden])+.main{background:transparent;border-color:var(--line);color:var(--ink)}
 .button:hover{filter:brightness(.94)}
 .button:disabled{opacity:.6}
 :focus-visible{outline:3px solid var(--ink);outline-offset:2px}
-#invoice{width:100%;margin:0 0 .6rem;padding:.6rem;border:1px solid var(--line);border-radius:.6rem;background:var(--page);color:var(--soft);font:.75rem/1.4 ui-monospace,monospace;text-overflow:ellipsis}
-#state{margin:.75rem 0 0;min-height:1.5rem;display:flex;gap:.6rem;align-items:center;justify-content:center;font-weight:600}
-#left{margin:.15rem 0 0;text-align:center;font-variant-numeric:tabular-nums}
+.line{display:flex;gap:.6rem;margin:0 0 .6rem}
+.line .button{width:auto;margin:0}
+#invoice{flex:1;min-width:0;min-height:3rem;padding:.6rem;border:1px solid var(--line);border-radius:.6rem;background:var(--page);color:var(--soft);font:.75rem/1.4 ui-monospace,monospace;text-overflow:ellipsis}
+#state{margin:1rem 0 0;min-height:1.5rem;display:flex;gap:.6rem;align-items:baseline;font-weight:600}
+#left{margin:.15rem 0 0;font-variant-numeric:tabular-nums}
+#again,#check{margin:1rem 0 0}
+.so p{margin-bottom:0}
 [data-state=waiting] #state::before,[data-state=paid] #state::before{content:"";flex:none;width:.7rem;height:.7rem;border-radius:50%;background:var(--accent)}
 [data-state=paid] #state::before{background:#2a8a4a}
 @media(prefers-reduced-motion:no-preference){[data-state=waiting] #state::before{animation:beat 1.6s ease-in-out infinite}@keyframes beat{50%{opacity:.25}}}
 .foot{max-width:46rem;margin:1rem 0 0;text-align:center}
-@media(min-width:48rem){main{max-width:46rem}main>div{display:grid;grid-template-columns:1fr 1fr}.how{padding:1.5rem;padding-inline-start:0}.what{display:flex;flex-direction:column;padding-inline-end:2rem}h1{font-size:1.6rem}.scan{order:-1}}
-@media(max-width:47.99rem){.pay{display:flex;flex-direction:column}.act{order:-1}}`;
+@media(min-width:48rem){main{max-width:46rem}main>div{display:grid;grid-template:"what how" 1fr "so how" auto/1fr 1fr}.what{grid-area:what;padding:2rem;padding-bottom:1rem}.how{grid-area:how;padding:2rem;padding-inline-start:0}.so{grid-area:so;padding:0 2rem 2rem}h1{font-size:1.6rem}.act{order:0;margin-top:1rem}.act>:last-child{margin-bottom:0}.scan{margin-top:0}#state{padding-top:1rem;border-top:1px solid var(--line)}}`;
 }
