@@ -9,6 +9,7 @@ import type { Receiver } from '../lightning/Lightning.ts';
 import { createEvents, type Events } from '../server/Events.ts';
 import type { MintLimits, RequestRate } from '../server/Limits.ts';
 import { createPaywall, type Paywall } from '../server/Paywall.ts';
+import type { PaywallOptions } from '../server/PaywallOptions.ts';
 import { startPruning } from '../server/Pruning.ts';
 import { createRates, type Rates } from '../server/Rates.ts';
 import type { RootKeys } from '../server/RootKeys.ts';
@@ -125,8 +126,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const trouble = (what: string) => (error: unknown) => events.emit({ at: clock.nowMs(), kind: 'trouble', what, error });
   const openTls = (choice: TlsConfig) => openCertificates(choice, { clock, random, host: config.listen.host, onTrouble: trouble('the certificate') });
   const tls = config.tls && (await openTls(config.tls));
-  const waiting = new AbortController();
-  const page = config.page && { draw: await openPage(config.page), signal: waiting.signal };
+  const people = await openPage(config.page);
   const ownRates = createRates(mintLimitsOf(config), clock);
   const rates = options.rates ?? ownRates;
   const paywall = await createPaywall({
@@ -137,10 +137,8 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     random,
     events,
     rates,
-    invoiceExpirySeconds: config.invoiceExpirySeconds,
-    compat: config.compat,
-    page,
-    revocationStaleMs: config.revocation.staleMs,
+    ...boundsOf(config),
+    page: people.page,
     reached,
   });
   const pruning = store && startPruning(store, trouble('forgetting what has expired'), clock);
@@ -184,21 +182,13 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     throw error;
   }
   if (options.follows ?? true) following.follow();
-  const { current, ...rest } = assembled;
-  const parts: Gateway = {
-    ...rest,
-    close: (how) => {
-      // A page that waits asks again, and whoever is there then answers it.
-      waiting.abort();
-      return rest.close(how);
-    },
-  };
+  const { current, ...parts } = assembled;
   const prepare: Gateway['prepare'] = (next) => {
     assertSameStart(config, next);
     if (store === undefined) assertUncounted(next);
     return parts.prepare(shareOf(next, processes));
   };
-  const gateway: Gateway = { ...parts, ...following, measure, prepare, reload: (next) => prepare(next).take() };
+  const gateway: Gateway = { ...parts, ...following, measure, prepare, reload: (next) => prepare(next).take(), close: people.closing(parts.close) };
   const measured = async () => (options.measured ?? (async (own) => own))(measure());
   const surroundings = { clock, events, paywall, store, processes, secret, current, measured };
   return withListenersOf(gateway, config, surroundings);
@@ -344,6 +334,11 @@ function clientLimits({ limits, timeouts }: GatewayConfig): ListenerLimits {
     keepAliveTimeoutMs: timeouts.keepAliveMs,
     idleTimeoutMs: timeouts.idleMs,
   };
+}
+
+/** What bounds what is sold, and how it is read. */
+function boundsOf({ invoiceExpirySeconds, compat, revocation }: GatewayConfig): Pick<PaywallOptions, 'invoiceExpirySeconds' | 'compat' | 'revocationStaleMs'> {
+  return { invoiceExpirySeconds, compat, revocationStaleMs: revocation.staleMs };
 }
 
 function mintLimitsOf({ limits }: GatewayConfig): MintLimits {

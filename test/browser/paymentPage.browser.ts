@@ -134,7 +134,8 @@ test('without a wallet in the browser none is offered; the invoice is copied at 
   expect(await page.getByRole('button', { name: 'Pay with' }).count()).toBe(0);
   await page.getByRole('button', { name: 'Copy' }).click();
   await page.getByRole('button', { name: 'Copied' }).waitFor();
-  expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(await invoiceOn(page));
+  const copied = () => (globalThis as unknown as { navigator: { clipboard: { readText: () => Promise<string> } } }).navigator.clipboard.readText();
+  expect(await page.evaluate(copied)).toBe(await invoiceOn(page));
 });
 
 test('where no stream gets through, the page asks again and again', async () => {

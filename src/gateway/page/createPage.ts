@@ -80,7 +80,7 @@ ${payable === undefined ? undefined : html`<noscript><p>${words.withoutScript}</
 <a class="button main" id="again" href=""${payable === undefined ? undefined : new Safe(' hidden')}>${payable === undefined ? words.check : words.renew}</a>
 </div>
 </div></main>
-<p class="foot">${words.ticket}</p>
+<footer class="foot">${words.ticket}</footer>
 <script>${new Safe(pageScript)}</script>
 </body>
 </html>

@@ -4,12 +4,32 @@
 import { readFile } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { FareboxError } from '../../core/Errors.ts';
-import type { DrawPage } from '../../server/page/Page.ts';
+import type { DrawPage, PageOptions } from '../../server/page/Page.ts';
 import type { PageConfig } from '../config/ConfigPage.ts';
+import type { Gateway } from '../Gateway.ts';
 import { createPage } from './createPage.ts';
 
+/** What people are shown for as long as a gateway is there. */
+export type OpenPage = {
+  /** Undefined: they are asked to pay as programs are. */
+  readonly page: PageOptions | undefined;
+  /** Ends the waiting of pages before whatever waits for requests to end. They ask again, and whoever is there then answers them. */
+  readonly closing: (close: Gateway['close']) => Gateway['close'];
+};
+
 /** Reads what it needs. @throws CONFIG_INVALID – the logo is not there, too large, or no picture that browsers show */
-export async function openPage({ name, logoPath, colour, rate }: PageConfig): Promise<DrawPage> {
+export async function openPage(config: PageConfig | undefined): Promise<OpenPage> {
+  const waiting = new AbortController();
+  return {
+    page: config && { draw: await pageOf(config), signal: waiting.signal },
+    closing: (close) => (how) => {
+      waiting.abort();
+      return close(how);
+    },
+  };
+}
+
+async function pageOf({ name, logoPath, colour, rate }: PageConfig): Promise<DrawPage> {
   return createPage({ name, logo: logoPath === undefined ? undefined : await readLogo(logoPath), colour, rate });
 }
 
