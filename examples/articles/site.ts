@@ -25,11 +25,11 @@ export type Article = { readonly title: string; readonly teaser: string; readonl
 /** A site that runs. `sandbox` is the network that it is paid on. */
 export type Site = { readonly url: string; readonly sandbox: Sandbox; readonly close: () => Promise<void> };
 
-/** How it is started. `port` 0: any that is free. `page`: how the payment page looks, as in farebox.yaml. */
-export type SiteOptions = { readonly port: number; readonly page?: object };
+/** How it is started. `port` 0: any that is free. `config`: what else stands in its farebox.yaml. */
+export type SiteOptions = { readonly port: number; readonly config?: object };
 
 /** Starts it on this machine. */
-export async function openSite(articles: { readonly [name: string]: Article }, { port, page = { name: 'The Toll House' } }: SiteOptions): Promise<Site> {
+export async function openSite(articles: { readonly [name: string]: Article }, { port, config: more = {} }: SiteOptions): Promise<Site> {
   const sandbox = createSandboxNetwork();
   const store = createMemoryStore();
   const upstream = createServer(createApp(articles, sandbox)).listen(0, '127.0.0.1');
@@ -38,7 +38,8 @@ export async function openSite(articles: { readonly [name: string]: Article }, {
   const config = createConfig({
     listen: `127.0.0.1:${port}`,
     store: 'memory',
-    page,
+    page: { name: 'The Toll House' },
+    ...more,
     services: [
       {
         name: 'articles',

@@ -196,12 +196,17 @@ async function byTicket(desk: Desk, page: PageDesk, asked: Asked, demand: Demand
     const refused = answerUnavailable(desk, unpaid, asked.offer, 'LIGHTNING_UNAVAILABLE');
     return page.isWanted(asked) ? { kind: 'refuse', answer: page.unknown(held, asked) } : refused;
   }
-  if (state !== 'paid') return askToPay(desk, state === 'open' ? { ...asked, held } : asked);
   const { principal, branches } = held;
+  if (state !== 'paid') return askToPay(desk, state === 'open' && isStillSold(desk, asked, held) ? { ...asked, held } : asked);
   const decision = await admit(desk, asked, { kind: 'verified', principal, branches, isTold: false });
   if (decision.kind !== 'pass' && decision.kind !== 'repeat') return decision;
   const keeps = decision.kind === 'pass' && decision.sale === undefined ? page.keep(held, asked) : [];
   return decision.kind === 'repeat' ? { ...decision, isPrivate: true } : { ...decision, isPrivate: true, headers: [...decision.headers, ...keeps] };
+}
+
+/** Whether a ticket that is paid now would be served: what was revoked, or is sold in another way by now, is not to be paid for. */
+function isStillSold({ denials }: Desk, { offer, amountMsat }: Asked, { principal, branches }: Held): boolean {
+  return denials.judge(principal, branches, offer.outage) === 'good' && takesOf(principal, offer, amountMsat) !== undefined;
 }
 
 /** What somebody who has paid gets. */

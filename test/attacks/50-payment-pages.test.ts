@@ -25,7 +25,9 @@ const markup = '</title><img src=x onerror="alert(1)">\'';
 const look = { name: markup, logo: undefined, colour: '#f7931a', rate: undefined };
 
 /** A shop with a page, in front of an upstream whose answers say that everybody may keep them. */
-async function openShop(receiver?: (real: Receiver) => Receiver): Promise<{ shop: Shop; seen: readonly Seen[]; looked: () => number }> {
+async function openShop(
+  receiver?: (real: Receiver) => Receiver,
+): Promise<{ shop: Shop; seen: readonly Seen[]; looked: () => number; logged: readonly unknown[] }> {
   const upstream = await openUpstream(closing, (_, response) => {
     response.setHeader('Cache-Control', 'public, max-age=3600').setHeader('Surrogate-Control', 'max-age=3600').end('the article');
   });
@@ -50,8 +52,11 @@ async function openShop(receiver?: (real: Receiver) => Receiver): Promise<{ shop
       return (receiver?.(real) ?? real).lookupInvoice(...asked);
     },
   });
-  const shop = await enter('gateway', { page: { draw: createPage(look) } }, { routes, receiver: counting });
-  return { shop, seen: upstream.seen, looked: () => looked };
+  const logged: unknown[] = [];
+  const log = (outcome: unknown) => void logged.push(outcome);
+  const shop = await enter('gateway', { page: { draw: createPage(look) } }, { routes, receiver: counting, log });
+  shop.paywall.events.on(log);
+  return { shop, seen: upstream.seen, looked: () => looked, logged };
 }
 
 const html = { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' };
@@ -128,6 +133,16 @@ test('a ticket is shown as paid by a mark of its own, which whoever waits cannot
   expect((await look(kept)).body).toBe('the article');
 });
 
+test('nobody is asked to pay for what was revoked meanwhile', async () => {
+  const { shop } = await openShop();
+  const { page, look } = await visit(shop);
+  expect(invoiceOf(await look())).toBe(invoiceOf(page));
+  await shop.store.deny({ kind: 'payment', value: Bolt11.peek(invoiceOf(page)).paymentHash, expiresAt: 4_000_000_000 });
+  for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
+  const next = await expectShut(shop, () => look(), 'a revoked ticket');
+  expect([next.lines.length, invoiceOf(next) === invoiceOf(page)]).toEqual([2, false]);
+});
+
 test('what could not be found out is not read as paid, nor as unpaid', async () => {
   let answer: () => ReturnType<Receiver['lookupInvoice']> = () => Promise.reject(new Error('no route to the node'));
   const { shop } = await openShop((real) => ({ ...real, lookupInvoice: () => answer() }));
@@ -193,6 +208,23 @@ test('no page ever has a preimage in it, not even of its own payment', async () 
   expect(answers.at(-1)?.body).toBe('data: paid\n\n');
   const text = JSON.stringify(answers);
   for (const { preimage } of paid) for (const spelt of [preimage, Buffer.from(preimage, 'hex').toString('base64url')]) expect(text).not.toContain(spelt);
+});
+
+test('no ticket stands in a log, an event, the ledger, or an address', async () => {
+  const { shop, seen, logged } = await openShop();
+  const { page, cookie, look } = await visit(shop);
+  await look();
+  await look(`${cookie}x`);
+  await shop.pay(page);
+  const kept = cookieOf(await look());
+  await look(kept, '/dear');
+  const ledger = await shop.store.ledger({ after: 0, limit: 100 });
+  const text = JSON.stringify([logged, ledger, seen, page.body], (_, one: unknown) =>
+    typeof one === 'bigint' ? String(one) : Buffer.isBuffer(one) ? one.toString('latin1') : one,
+  );
+  for (const secret of [cookie, kept].flatMap((one) => [one.split('.').at(-1) as string, (one.split('.')[1] as string).slice(-60)]))
+    expect(text).not.toContain(secret);
+  expect(logged.length).toBeGreaterThan(5);
 });
 
 test('whoever has no ticket is told of nobody’s payment', async () => {

@@ -26,8 +26,8 @@ const articles = {
 };
 
 /** A site, and a payer on its sandbox who writes down what it has learnt. */
-async function setup() {
-  const site = await openSite(articles, { port: 0 });
+async function setup(config: object = {}) {
+  const site = await openSite(articles, { port: 0, config });
   open.push(site);
   const preimages: string[] = [];
   const payer = site.sandbox.payer('phone');
@@ -136,6 +136,16 @@ test('without a wallet in the browser none is offered; the invoice is copied at 
   await page.getByRole('button', { name: 'Copied' }).waitFor();
   const copied = () => (globalThis as unknown as { navigator: { clipboard: { readText: () => Promise<string> } } }).navigator.clipboard.readText();
   expect(await page.evaluate(copied)).toBe(await invoiceOn(page));
+});
+
+test('over TLS and HTTP/2, the same, and its ticket is never sent in the clear', async () => {
+  const { site, pay } = await setup({ tls: 'self-signed' });
+  const { page, context } = await read(site, { ignoreHTTPSErrors: true });
+  await page.getByText('Can be paid for').waitFor();
+  expect(await page.evaluate("performance.getEntriesByType('navigation')[0].nextHopProtocol")).toBe('h2');
+  expect(await context.cookies()).toMatchObject([{ name: 'farebox_articles', secure: true }]);
+  await pay(await invoiceOn(page));
+  await page.getByText('A toll is paid once.').waitFor();
 });
 
 test('where no stream gets through, the page asks again and again', async () => {

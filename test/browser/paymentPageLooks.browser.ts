@@ -32,7 +32,10 @@ beforeAll(async () => {
   writeFileSync(file, logo.padEnd(6144));
   browser = await startBrowser();
   open.push(browser);
-  site = await openSite(articles, { port: 0, page: { name: 'The Toll House', logo: file, colour: '#0b6e4f', rate: { currency: 'EUR', bitcoin: 95_000 } } });
+  site = await openSite(articles, {
+    port: 0,
+    config: { page: { name: 'The Toll House', logo: file, colour: '#0b6e4f', rate: { currency: 'EUR', bitcoin: 95_000 } } },
+  });
   open.push(site);
 });
 

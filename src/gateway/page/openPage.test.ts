@@ -8,6 +8,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import * as Bolt11 from '../../core/Bolt11.ts';
 import { createSandboxNetwork } from '../../lightning/sandbox.ts';
 import { createRootKeys } from '../../server/RootKeys.ts';
 import { createMemoryStore } from '../../store/memory.ts';
@@ -26,12 +27,13 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-function configOf(page: object | undefined, route: object = {}, upstream = 1) {
+function configOf(page: object | undefined, route: object = {}, upstream = 1, top: object = {}) {
   return createConfig(
     {
       listen: '127.0.0.1:0',
       store: 'memory',
       ...(page && { page }),
+      ...top,
       services: [{ name: 'paper', upstream: `http://127.0.0.1:${upstream}`, routes: [{ path: '/x', price: '5 sat', ...route }] }],
     },
     { folder },
@@ -39,7 +41,7 @@ function configOf(page: object | undefined, route: object = {}, upstream = 1) {
 }
 
 /** A gateway that serves, and how a browser asks it. */
-async function open(page: object | undefined, route: object = {}) {
+async function open(page: object | undefined, route: object = {}, top: object = {}) {
   const upstream = createServer((_, response) => void response.end('the article')).listen(0, '127.0.0.1');
   await once(upstream, 'listening');
   const sandbox = createSandboxNetwork();
@@ -50,7 +52,7 @@ async function open(page: object | undefined, route: object = {}) {
     upstream.close();
   });
   closing.push(() => Promise.all([store.close(), sandbox.close()]));
-  const config = configOf(page, route, (upstream.address() as AddressInfo).port);
+  const config = configOf(page, route, (upstream.address() as AddressInfo).port, top);
   const gateway = await createGateway({ config, receiver: sandbox.receiver('seller'), keys, store });
   let closed: Promise<void> | undefined;
   const close = () => (closed ??= gateway.close());
@@ -61,7 +63,7 @@ async function open(page: object | undefined, route: object = {}) {
     const invoice = /invoice="([^"]+)"/.exec(answer.headers.get('www-authenticate') ?? '')?.[1] as string;
     await sandbox.payer('phone').pay({ invoice, maxFeeMsat: 5000n as never, timeoutSeconds: 60 });
   };
-  return { ask, pay, close };
+  return { ask, pay, close, store };
 }
 
 const typeOf = (answer: Response) => answer.headers.get('content-type');
@@ -85,6 +87,30 @@ test('what is sold by the request is opened once, and then sold anew', async () 
   const again = await ask({ cookie: ticketOf(first) });
   const page = await again.text();
   expect([again.status, page.includes('has been used'), ticketOf(again) === ticketOf(first)]).toEqual([402, true, false]);
+});
+
+test('a ticket is for https alone where the person came by it, on the word of a proxy that is trusted', async () => {
+  const isSecure = async (top: object, said: string) => {
+    const { ask } = await open(undefined, {}, top);
+    return / Secure(;|$)/.test((await ask({ 'x-forwarded-proto': said })).headers.get('set-cookie') ?? '');
+  };
+  const trusting = { trustedProxies: ['127.0.0.1'] };
+  expect([await isSecure(trusting, 'https'), await isSecure(trusting, 'http'), await isSecure({}, 'https')]).toEqual([true, false, false]);
+});
+
+test('nobody is asked to pay for a ticket that was revoked meanwhile', async () => {
+  const { ask, store } = await open(undefined);
+  const first = await ask();
+  const invoiceOf = (page: string) => /lightning:(\w+)/.exec(page)?.[1];
+  const before = invoiceOf(await first.text());
+  const cookie = ticketOf(first);
+  expect(invoiceOf(await (await ask({ cookie })).text())).toBe(before);
+  const value = Bolt11.peek(before as string).paymentHash;
+  await store.deny({ kind: 'payment', value, expiresAt: 4_000_000_000 });
+  // Each process hears of it by the store's feed.
+  for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
+  const after = await ask({ cookie });
+  expect([after.status, invoiceOf(await after.text()) === before]).toEqual([402, false]);
 });
 
 test('a gateway that ends is not held up by pages that wait', async () => {
