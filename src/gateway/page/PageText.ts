@@ -24,6 +24,7 @@ export type PageWords = {
   readonly left: string;
   readonly check: string;
   readonly renew: string;
+  readonly reload: string;
   /** What has become of the payment. */
   readonly waiting: string;
   readonly paid: string;
@@ -53,6 +54,7 @@ const en: PageWords = {
   left: 'Can be paid for {time} more',
   check: 'I have paid',
   renew: 'Get a new invoice',
+  reload: 'Load again',
   waiting: 'Waiting for the payment',
   paid: 'Paid. One moment…',
   over: 'This invoice has expired unpaid.',
@@ -81,6 +83,7 @@ const de: PageWords = {
   left: 'Noch {time} lang zahlbar',
   check: 'Ich habe bezahlt',
   renew: 'Neue Rechnung holen',
+  reload: 'Neu laden',
   waiting: 'Warten auf die Zahlung',
   paid: 'Bezahlt. Einen Moment …',
   over: 'Diese Rechnung ist unbezahlt abgelaufen.',
@@ -109,6 +112,7 @@ const ar: PageWords = {
   left: 'يمكن الدفع خلال {time}',
   check: 'لقد دفعت',
   renew: 'احصل على فاتورة جديدة',
+  reload: 'أعد التحميل',
   waiting: 'في انتظار الدفع',
   paid: 'تم الدفع. لحظة من فضلك…',
   over: 'انتهت صلاحية هذه الفاتورة دون دفع.',

@@ -56,7 +56,9 @@ function pageOf(view: PageView, look: PageLook, language: Language, style: strin
   const price = priceOf(view.amountMsat, language, words);
   const { payable } = view;
   const said: readonly (readonly [string, string])[] = [
-    ...(['waiting', 'paid', 'over', 'unknown', 'none', 'unsure', 'copy', 'copied', 'left'] as const).map((name) => [name, words[name]] as const),
+    ...(['waiting', 'paid', 'over', 'unknown', 'none', 'unsure', 'copy', 'copied', 'left', 'renew', 'reload'] as const).map(
+      (name) => [name, words[name]] as const,
+    ),
     ['seconds', String(payable?.expiresInSeconds ?? 0)],
   ];
   const state = payable === undefined ? 'unknown' : 'waiting';
@@ -69,7 +71,7 @@ function pageOf(view: PageView, look: PageLook, language: Language, style: strin
 <title>${titleOf(view.offer)} · ${price}</title>
 <style>${new Safe(style)}</style>
 </head>
-<body data-state="${state}"${said.map(([name, value]) => html` data-${name}="${value}"`)}>
+<body data-state="${state}"${payable === undefined ? undefined : new Safe(' data-pay')}${said.map(([name, value]) => html` data-${name}="${value}"`)}>
 <main><div>
 ${whatOf(view, look, language, price)}
 ${payable === undefined ? undefined : payableOf(payable.invoice, words)}
@@ -77,7 +79,7 @@ ${payable === undefined ? undefined : payableOf(payable.invoice, words)}
 <p id="state" role="status">${words[state]}</p>
 <p id="left"></p>
 ${payable === undefined ? undefined : html`<noscript><p>${words.withoutScript}</p></noscript><a class="button" id="check" href="">${words.check}</a>`}
-<a class="button main" id="again" href=""${payable === undefined ? undefined : new Safe(' hidden')}>${payable === undefined ? words.check : words.renew}</a>
+<a class="button main" id="again" href=""${payable === undefined ? undefined : new Safe(' hidden')}>${words.reload}</a>
 </div>
 </div></main>
 <footer class="foot">${words.ticket}</footer>

@@ -20,6 +20,8 @@ export const pageScript = `(() => {
     } else if (state === 'over' || state === 'none') {
       say(state);
       if (pay) pay.hidden = $('left').hidden = true;
+      delete words.pay;
+      $('again').textContent = state === 'over' ? words.renew : words.reload;
       $('again').hidden = false;
     } else {
       if (words.state !== 'unsure' || state !== 'open') say(state === 'open' ? 'waiting' : 'unknown');

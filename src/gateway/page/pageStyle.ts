@@ -17,7 +17,7 @@ main::before{content:"";display:block;height:4px;background:var(--accent)}
 .so{padding-top:0}
 .who{display:flex;align-items:center;gap:.6rem;margin:0 0 1.25rem;font-weight:600}
 .who img{height:2rem;max-width:8rem}
-h1{margin:0;font-size:1.35rem;line-height:1.25;overflow-wrap:anywhere}
+h1{margin:0;font-size:1.35rem;line-height:1.25;overflow-wrap:anywhere;hyphens:auto}
 .where{margin:.35rem 0 0;color:var(--soft);font-size:.875rem;overflow-wrap:anywhere}
 .price{margin:1.25rem 0 0;font-size:2.25rem;font-weight:700;line-height:1.1;font-variant-numeric:tabular-nums}
 .money,.buys,.note,.so p:not(#state),.foot{color:var(--soft);font-size:.875rem}
@@ -44,5 +44,5 @@ h1{margin:0;font-size:1.35rem;line-height:1.25;overflow-wrap:anywhere}
 [data-state=paid] #state::before{background:#2a8a4a}
 @media(prefers-reduced-motion:no-preference){[data-state=waiting] #state::before{animation:beat 1.6s ease-in-out infinite}@keyframes beat{50%{opacity:.25}}}
 .foot{max-width:46rem;margin:1rem 0 0;text-align:center}
-@media(min-width:48rem){main{max-width:46rem}main>div{display:grid;grid-template:"what how" 1fr "so how" auto/1fr 1fr}.what{grid-area:what;padding:2rem;padding-bottom:1rem}.how{grid-area:how;padding:2rem;padding-inline-start:0}.so{grid-area:so;padding:0 2rem 2rem}h1{font-size:1.6rem}.act{order:0;margin-top:1rem}.act>:last-child{margin-bottom:0}.scan{margin-top:0}#state{padding-top:1rem;border-top:1px solid var(--line)}}`;
+@media(min-width:48rem){[data-pay] main{max-width:46rem}[data-pay] main>div{display:grid;grid-template:"what how" 1fr "so how" auto/1fr 1fr}.what{grid-area:what;padding:2rem;padding-bottom:1rem}.how{grid-area:how;padding:2rem;padding-inline-start:0}.so{grid-area:so;padding:0 2rem 2rem}h1{font-size:1.6rem}.act{order:0;margin-top:1rem}.act>:last-child{margin-bottom:0}.scan{margin-top:0}#state{padding-top:1rem;border-top:1px solid var(--line)}}`;
 }
