@@ -69,17 +69,18 @@ test('nothing that a client can write is read as a ticket, or throws', () => {
 describe('a browser sends it to what its token opens', () => {
   const offer = (terms: Terms, pattern: string | undefined) => createOffer({ service: 'api', route: 'r', price: fixed(1000n as never), terms, pattern });
   const hour = pass({ seconds: 3600 });
-  const cases: readonly (readonly [Terms, string | undefined, string, string, string?])[] = [
-    [hour, '/articles/first', '/articles/first', '/articles/first'],
-    [hour, '/articles/*', '/articles/first', '/articles/'],
-    [hour, '/users/{}/orders', '/users/1/orders', '/users/'],
-    [hour, undefined, '/made/by/adapters', '/made/by/adapters'],
-    [hour, '/a;b', '/a;b', '/'],
-    [hour, '/a', '/a', '/', '/%61'],
-    [perRequest(), '/articles/*', '/articles/first', '/articles/first'],
-    [bucket({ units: 5, servicePriceMsat: 5000n as never }), '/articles/*', '/articles/first', '/'],
+  const cases: readonly { readonly terms: Terms; readonly pattern: string | undefined; readonly path: string; readonly sent: string; readonly asked?: string }[] = [
+    { terms: hour, pattern: '/articles/first', path: '/articles/first', sent: '/articles/first' },
+    { terms: hour, pattern: '/articles/*', path: '/articles/first', sent: '/articles/' },
+    { terms: hour, pattern: '/users/{}/orders', path: '/users/1/orders', sent: '/users/' },
+    { terms: hour, pattern: undefined, path: '/made/by/adapters', sent: '/made/by/adapters' },
+    { terms: hour, pattern: '/a;b', path: '/a;b', sent: '/' },
+    { terms: hour, pattern: '/a', path: '/a', sent: '/', asked: '/%61' },
+    { terms: perRequest(), pattern: '/articles/*', path: '/articles/first', sent: '/articles/first' },
+    { terms: bucket({ units: 5, servicePriceMsat: 5000n as never }), pattern: '/articles/*', path: '/articles/first', sent: '/' },
   ];
-  test.each(cases)('%#', (terms, pattern, path, expected, asked = path) => {
-    expect(Tickets.pathOf(offer(terms, pattern), `${asked}?x=1`, path)).toBe(expected);
+  test.each(cases)('$pattern: $sent', ({ terms, pattern, path, sent, asked = path }) => {
+    expect(Tickets.pathOf(offer(terms, pattern), `${asked}?x=1`, path)).toBe(sent);
   });
+});
 });
