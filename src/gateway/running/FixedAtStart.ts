@@ -24,6 +24,7 @@ const fixed: { readonly [key: string]: (config: GatewayConfig) => unknown } = {
   health: ({ health }) => health,
   metrics: ({ metrics }) => metrics,
   page: ({ page }) => page,
+  admin: ({ admin }) => admin,
   compat: ({ compat }) => compat,
   'limits.head': ({ limits }) => limits.headBytes,
 };

@@ -69,7 +69,13 @@ test('nothing that a client can write is read as a ticket, or throws', () => {
 describe('a browser sends it to what its token opens', () => {
   const offer = (terms: Terms, pattern: string | undefined) => createOffer({ service: 'api', route: 'r', price: fixed(1000n as never), terms, pattern });
   const hour = pass({ seconds: 3600 });
-  const cases: readonly { readonly terms: Terms; readonly pattern: string | undefined; readonly path: string; readonly sent: string; readonly asked?: string }[] = [
+  const cases: readonly {
+    readonly terms: Terms;
+    readonly pattern: string | undefined;
+    readonly path: string;
+    readonly sent: string;
+    readonly asked?: string;
+  }[] = [
     { terms: hour, pattern: '/articles/first', path: '/articles/first', sent: '/articles/first' },
     { terms: hour, pattern: '/articles/*', path: '/articles/first', sent: '/articles/' },
     { terms: hour, pattern: '/users/{}/orders', path: '/users/1/orders', sent: '/users/' },
@@ -82,5 +88,4 @@ describe('a browser sends it to what its token opens', () => {
   test.each(cases)('$pattern: $sent', ({ terms, pattern, path, sent, asked = path }) => {
     expect(Tickets.pathOf(offer(terms, pattern), `${asked}?x=1`, path)).toBe(sent);
   });
-});
 });
