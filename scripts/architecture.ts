@@ -71,7 +71,6 @@ export const folders: Readonly<Record<string, Folder>> = {
       grpc: { ring: 'node', packages: ['@grpc/grpc-js'] },
       postgres: node,
       redis: { ring: 'node', packages: ['ioredis'] },
-      'tools/address': node,
       'tools/handOn': node,
       'tools/publicFetch': { ring: 'node', packages: ['undici'] },
       'store/Seal': node,

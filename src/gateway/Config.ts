@@ -23,6 +23,7 @@ import type { GroupConfig } from './config/ConfigGroups.ts';
 import { type PageConfig, readPage } from './config/ConfigPage.ts';
 import { filesOfRewrite, type RewriteConfig } from './config/ConfigRewrites.ts';
 import { readTls, type TlsConfig } from './config/ConfigTls.ts';
+import { readWebhooks, type WebhookConfig } from './config/ConfigWebhooks.ts';
 import { type AdminConfig, type CorsConfig, type HealthConfig, type LogsConfig, type MetricsConfig, readRunning, whyNotOrigins } from './config/Running.ts';
 import * as satgate from './import/satgate.ts';
 import type { RouteKey } from './Router.ts';
@@ -143,6 +144,10 @@ export type GatewayConfig = PayeesConfig & {
   /** Undefined: nowhere. */
   readonly admin: AdminConfig | undefined;
   readonly cors: CorsConfig | undefined;
+  /** Undefined: nobody signs them. */
+  readonly receipts: 'signed' | undefined;
+  /** Who is told what happens. */
+  readonly webhooks: readonly WebhookConfig[];
   /** Undefined: people are asked to pay as programs are. */
   readonly page: PageConfig | undefined;
   readonly compat: { readonly invalidCredential: 401 | 402; readonly unknownCaveats: 'refuse' | 'skip' };
@@ -350,6 +355,8 @@ function withDefaults(
     trustedProxies: found.trustedProxies ?? [],
     introspection: readIntrospection(found, text, absolute),
     ...readRunning(found, absolute, file),
+    receipts: found.receipts,
+    webhooks: readWebhooks(found.webhooks, text, absolute, mistakes),
     page: readPage(found.page, absolute),
     revocation: { staleMs: found.revocation?.stale ?? 60_000 },
     compat: { invalidCredential: compat.invalidCredential ?? 401, unknownCaveats: compat.unknownCaveats ?? 'refuse' },
@@ -380,6 +387,7 @@ function checkWhole(config: Omit<GatewayConfig, 'changes'>, mistakes: Mistakes, 
   }
   const wrongOrigins = config.cors && whyNotOrigins(config.cors);
   if (wrongOrigins !== undefined) fail(['cors', 'origins'], wrongOrigins);
+  if (config.store.kind === 'none' && config.webhooks.length > 0) fail(['webhooks'], 'without a store nobody can tell what was told: name a store');
   const counted = config.routes.find(({ sale }) => sale !== undefined && sale.terms.kind !== 'pass');
   if (config.store.kind === 'none' && counted) {
     fail(

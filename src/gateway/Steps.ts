@@ -28,6 +28,7 @@ import { onwardPath, type Rewrite } from './routing/Rewrite.ts';
 import type { Edge, EdgeReply } from './running/EdgeReply.ts';
 import { sendFollowed } from './running/Followed.ts';
 import { type Limiter, within } from './running/Limiter.ts';
+import type { OwnAnswer } from './running/ReceiptKeys.ts';
 import { setRequestId } from './running/RequestIds.ts';
 import type { UpstreamTarget } from './Upstream.ts';
 
@@ -85,6 +86,8 @@ export type StepsContext = Carriage & {
   /** Undefined: nothing is added to answers. */
   readonly edge: Edge | undefined;
   readonly router: Router<ServedRoute>;
+  /** What is answered here, before anything is looked for behind it; undefined: nothing. */
+  readonly own: OwnAnswer | undefined;
   readonly paywall: Pick<Paywall, 'check'>;
   /** Told once for every request. */
   readonly onOver: (outcome: RequestOutcome) => void;
@@ -156,6 +159,8 @@ function route(visit: Visit, incoming: Incoming.Incoming): void {
   visit.path = target.path;
   const authority = target.authority ?? incoming.host;
   const found = context.router.find(Incoming.hostName(authority), routedMethod(incoming.view), target.path, incoming.rawHeaders);
+  const own = context.own?.(incoming.view.method, target.path);
+  if (own !== undefined) return answer(visit, own);
   if (found === undefined) throw new FareboxError('ROUTE_UNKNOWN', `Nothing is served at ${incoming.view.method} ${target.path}.`);
   visit.route = found;
   if (found.disabled) throw new FareboxError('ROUTE_DISABLED', `${visit.taken.method} ${target.path} is switched off for now. Nothing was charged.`);

@@ -34,6 +34,7 @@ import * as Refusals from './Refusals.ts';
 import type { RootKeys } from './RootKeys.ts';
 import { receiptEnd, receiptHeader } from './receipt.ts';
 import { createSettledCheck, type SettledCheck } from './Settled.ts';
+import { withReceipts } from './SignedReceipts.ts';
 import * as TopUps from './TopUps.ts';
 import * as Trials from './Trials.ts';
 import { count, isCounted, refusedByParts } from './terms/Counted.ts';
@@ -111,7 +112,7 @@ export async function createPaywall(options: PaywallOptions): Promise<Paywall> {
   };
   return {
     events,
-    check: (request, target, offer) => decide(desk, request, target, offer),
+    check: withReceipts((request, target, offer) => decide(desk, request, target, offer), options.receipts),
     standing: (principal, branches) => desk.denials.judge(principal, branches),
     introspect: createIntrospect({ keys, denials: desk.denials, store, clock, skipUnknownCaveats, takesOf }),
     serves: (outage) => desk.denials.judge(nobody, [], outage) !== 'unknown',

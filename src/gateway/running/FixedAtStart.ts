@@ -23,8 +23,10 @@ const fixed: { readonly [key: string]: (config: GatewayConfig) => unknown } = {
   logs: ({ logs }) => logs,
   health: ({ health }) => health,
   metrics: ({ metrics }) => metrics,
-  page: ({ page }) => page,
   admin: ({ admin }) => admin,
+  receipts: ({ receipts }) => receipts,
+  webhooks: ({ webhooks }) => webhooks,
+  page: ({ page }) => page,
   compat: ({ compat }) => compat,
   'limits.head': ({ limits }) => limits.headBytes,
 };
