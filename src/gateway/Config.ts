@@ -329,10 +329,7 @@ function withDefaults(
     timeouts: timeoutsOf(timeouts),
     limits: limitsOf(found.limits ?? {}),
     trustedProxies: found.trustedProxies ?? [],
-    introspection: found.introspection && {
-      listen: found.introspection.listen ?? { host: '127.0.0.1', port: 8403 },
-      secret: secretAt(found.introspection.secret, ['introspection', 'secret'], text, absolute),
-    },
+    introspection: readIntrospection(found, text, absolute),
     ...readRunning(found, absolute, file),
     receipts: found.receipts,
     webhooks: readWebhooks(found.webhooks, text, absolute, mistakes),
@@ -372,6 +369,10 @@ function limitsOf(limits: NonNullable<ConfigFile['limits']>): GatewayConfig['lim
     requestsPerClient: limits.requestsPerClient,
     requestsPerToken: limits.requestsPerToken,
   };
+function readIntrospection({ introspection }: ConfigFile, text: ConfigText, absolute: (path: string) => string): IntrospectionConfig | undefined {
+  if (introspection === undefined) return undefined;
+  const { listen = { host: '127.0.0.1', port: 8403 }, secret } = introspection;
+  return { listen, secret: secretAt(secret, ['introspection', 'secret'], text, absolute) };
 }
 
 /** What no field shows alone. */
