@@ -369,6 +369,8 @@ function limitsOf(limits: NonNullable<ConfigFile['limits']>): GatewayConfig['lim
     requestsPerClient: limits.requestsPerClient,
     requestsPerToken: limits.requestsPerToken,
   };
+}
+
 function readIntrospection({ introspection }: ConfigFile, text: ConfigText, absolute: (path: string) => string): IntrospectionConfig | undefined {
   if (introspection === undefined) return undefined;
   const { listen = { host: '127.0.0.1', port: 8403 }, secret } = introspection;
