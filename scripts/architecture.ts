@@ -94,7 +94,7 @@ export const folders: Readonly<Record<string, Folder>> = {
   gateway: { layer: 3, ring: 'node', packages: ['undici', 'yaml', 'zod'] },
   mcp: { layer: 3, ring: 'node', packages: ['@modelcontextprotocol/sdk'] },
   hub: { layer: 4, ring: 'node', packages: [] },
-  admin: { layer: 4, ring: 'node', packages: [] },
+  admin: { layer: 4, ring: 'node', packages: ['hono', '@hono/node-server', 'yaml', 'zod'] },
   testing: { layer: 4, ring: 'node', packages: [] },
   cli: { layer: 5, ring: 'node', packages: ['commander', 'qrcode', 'yaml', 'zod'], except: { 'serve/Logs': { ring: 'node', packages: ['pino'] } } },
 };

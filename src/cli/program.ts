@@ -2,6 +2,7 @@
  * The command `farebox` and all that it can do; each command's file adds itself.
  */
 import { Command } from 'commander';
+import { registerAdmin } from './admin.ts';
 import { registerAudit } from './audit.ts';
 import { registerBudget } from './buy/budget.ts';
 import { registerGet } from './buy/get.ts';
@@ -72,6 +73,7 @@ export function createProgram(context: CliContext): Command {
   registerSandbox(program, context);
   registerLie(program, context);
   registerLyingServer(program, context);
+  registerAdmin(program, context);
   registerAudit(program, context);
   registerSchema(program, context);
   registerCompletion(program, context);

@@ -8,6 +8,7 @@ import { createConfig, createGateway, type Gateway, type GatewayConfig, invoiceM
 import type { Receiver } from '../lightning/Lightning.ts';
 import { createEvents } from '../server/Events.ts';
 import type { Store } from '../store/Store.ts';
+import { adminBeside, linkTo } from './admin/beside.ts';
 import { configFile } from './ConfigFile.ts';
 import type { CliContext } from './Context.ts';
 import type { Home } from './Home.ts';
@@ -39,6 +40,10 @@ export type Served = {
   readonly healthUrl?: string | undefined;
   /** Where a scraper asks for its metrics, where it may. */
   readonly metricsUrl?: string | undefined;
+  /** Where an operator sees and changes it, where he may. */
+  readonly adminUrl?: string | undefined;
+  /** Where the same is opened in a browser, signed in: a secret, good once. */
+  readonly adminLink?: string | undefined;
   readonly logs: Logs;
   readonly receiver: Receiver;
   readonly wallets: readonly OpenWallet[];
@@ -66,7 +71,7 @@ export function registerServe(program: Command, context: CliContext): void {
       const source = url === undefined ? sourceOf(context, options) : fromCommandLine(() => fromFlags(home, url, options));
       if (context.worker) {
         return work(context, context.worker, source, async (own, config, part) => {
-          const served = await serve(own, home, config, part);
+          const served = await serve(own, home, config, { source, part });
           if (part.slot === 1) for (const wallet of served.wallets) void warnOfWallet(own.terminal, wallet);
           return served;
         });
@@ -77,7 +82,7 @@ export function registerServe(program: Command, context: CliContext): void {
         assertPossible();
         return supervise(context, { config, text, source, announce: (ready) => announce(context.terminal, config, ready) });
       }
-      const served = await serve(context, home, config);
+      const served = await serve(context, home, config, { source });
       announce(context.terminal, config, served);
       for (const wallet of served.wallets) void warnOfWallet(context.terminal, wallet);
       const reloading = startReloading({ context, source, config, logs: served.logs, take: (next) => served.gateway.reload(next) });
@@ -91,10 +96,16 @@ export function registerServe(program: Command, context: CliContext): void {
 }
 
 /**
- * Starts a gateway, with wallet, keys and store as its configuration says. `part`: it is one of several processes.
+ * Starts a gateway, with wallet, keys and store as its configuration says. `source`: where the configuration comes from, where an operator may
+ * change it. `part`: it is one of several processes.
  * @throws FareboxError – the port is taken, keys or store cannot be used
  */
-export async function serve(context: CliContext, home: Home, config: GatewayConfig, part?: Part): Promise<Served> {
+export async function serve(
+  context: CliContext,
+  home: Home,
+  config: GatewayConfig,
+  { source, part }: { readonly source?: ConfigSource; readonly part?: Part } = {},
+): Promise<Served> {
   const paid = await openReceivers(home, config, part?.processes);
   let ring: OpenRing | undefined;
   let store: Store | undefined;
@@ -108,8 +119,11 @@ export async function serve(context: CliContext, home: Home, config: GatewayConf
     ring = await openKeyRing(context, config, receiver.network, trouble);
     store = await openStore(config.store);
     const several = part && { rates: part.rates, processes: part.processes, measured: part.measured, follows: false };
-    const gateway = await createGateway({ config, receiver, payees, wallets, keys: ring.keys, store, events, log: logs.request, ...several });
+    const { keys } = ring;
+    const beside = await adminBeside(context, { config, keys, source, part });
+    const gateway = await createGateway({ config, receiver, payees, wallets, keys, store, events, log: logs.request, ...(beside && { beside }), ...several });
     const addresses = await listen(gateway, config);
+    const adminLink = addresses.adminUrl === undefined ? undefined : await linkTo(context, config, keys, addresses.adminUrl);
     const close: Served['close'] = async (how) => {
       await gateway.close(how);
       await logs?.close();
@@ -117,7 +131,7 @@ export async function serve(context: CliContext, home: Home, config: GatewayConf
       await store?.close();
       await paid.close();
     };
-    return { gateway, ...addresses, logs, receiver, wallets, store, close };
+    return { gateway, ...addresses, adminLink, logs, receiver, wallets, store, close };
   } catch (error) {
     await logs?.close();
     await ring?.close();
@@ -173,13 +187,13 @@ function fromFlags(home: Home, url: string, options: ServeOptions): GatewayConfi
 function announce(
   terminal: Terminal,
   config: GatewayConfig,
-  { url, introspectionUrl, healthUrl, metricsUrl }: Pick<Served, 'url' | 'introspectionUrl' | 'healthUrl' | 'metricsUrl'>,
+  { url, introspectionUrl, healthUrl, metricsUrl, adminUrl, adminLink }: Omit<Served, 'gateway' | 'logs' | 'receiver' | 'wallets' | 'store' | 'close'>,
 ): void {
   const { tone } = terminal;
   const { network } = config;
   const paid = network === 'sandbox' ? tone('warning', 'sandbox: play money, worth nothing') : tone('good', `${network}, paid ${paidInto(config)}`);
   const workers = workersOf(config);
-  terminal.data({ kind: 'listening', url, network, introspectionUrl, healthUrl, metricsUrl, ...(workers > 1 && { workers }) });
+  terminal.data({ kind: 'listening', url, network, introspectionUrl, healthUrl, metricsUrl, adminUrl, ...(workers > 1 && { workers }) });
   terminal.line(`${tone('strong', 'farebox')} listens on ${tone('wire', url)}   ${paid}`);
   if (config.tls?.kind === 'self-signed') terminal.note(tone('warning', selfSigned));
   terminal.line();
@@ -197,6 +211,8 @@ function announce(
     terminal.line(`${tone('quiet', 'Ask: ')} curl -H "Authorization: Bearer <secret>" --data-urlencode "token=<credential>" ${introspectionUrl}`);
   if (healthUrl !== undefined) terminal.line(`${tone('quiet', 'Well?')} curl ${healthUrl}readyz`);
   if (metricsUrl !== undefined) terminal.line(`${tone('quiet', 'Watch:')} curl ${metricsUrl}`);
+  // Whoever reads a log is not to be signed in by it: the link is for a person at a terminal.
+  if (adminUrl !== undefined) terminal.line(`${tone('quiet', 'Admin:')} ${terminal.isInteractive ? (adminLink ?? adminUrl) : adminUrl}`);
   terminal.line(`${tone('quiet', 'Buy: ')} farebox get ${url}/ --max "${highest(config)}"`);
   terminal.line();
 }

@@ -7,6 +7,7 @@ import { FareboxError } from '../core/Errors.ts';
 import * as Identifier from '../core/Identifier.ts';
 import type { Network } from '../lightning/Lightning.ts';
 import { describe } from '../server/CaveatWords.ts';
+import { read as readTree, type Wanted } from '../server/DelegationTree.ts';
 import { partKeyOf, useKeyOf } from '../server/Verifier.ts';
 import type { CliContext } from './Context.ts';
 import { passphrasesOf } from './Passphrase.ts';
@@ -16,7 +17,7 @@ import { narrow, type Wishes } from './token/attenuate.ts';
 import { print } from './token/inspect.ts';
 import * as Presented from './token/Presented.ts';
 import { openRing, read } from './token/Reading.ts';
-import { print as printTree, read as readTree, type Wanted } from './token/tree.ts';
+import { print as printTree } from './token/tree.ts';
 
 type InspectOptions = { readonly network: string; readonly realm: string; readonly file?: string; readonly json?: boolean };
 type TreeOptions = StoreOptions & { readonly payment?: string; readonly json?: boolean };

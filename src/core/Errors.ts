@@ -38,6 +38,7 @@ const answered = {
   REQUEST_MALFORMED: 400,
   REQUEST_TOO_DEAR: 403,
   REQUEST_UNSUPPORTED: 501,
+  ROUTE_DISABLED: 503,
   ROUTE_UNKNOWN: 404,
   SANDBOX_UNAVAILABLE: 503,
   STORE_UNAVAILABLE: 503,
@@ -49,9 +50,14 @@ const answered = {
   UPSTREAM_UNREACHABLE: 502,
 } as const satisfies Record<string, number>;
 
-/** Codes that no HTTP client ever sees: an error finds out by what is not in the other table, so that a page that buys need not load this one. */
+/** Codes that no buyer ever sees over HTTP (an operator may: admin has statuses of its own): an error finds out by what is not in the other table, so that a page that buys need not load this one. */
 const unanswered = {
   ADDRESS_REFUSED: 0,
+  ADMIN_CHANGE_CONFLICT: 0,
+  ADMIN_FORBIDDEN: 0,
+  ADMIN_ORIGIN_REFUSED: 0,
+  ADMIN_TARGET_UNKNOWN: 0,
+  ADMIN_UNAUTHORIZED: 0,
   ANSWER_MISSING: 0,
   BOOKS_UNBALANCED: 0,
   BUDGET_EXCEEDED: 0,

@@ -47,6 +47,7 @@ describe('a sound file', () => {
         service: 'translate',
         upstream: { origin: 'http://localhost:3000', basePath: '' },
         preserveHost: false,
+        disabled: false,
         timeoutMs: 60_000,
         sale: {
           priceMsat: 50_000n,

@@ -6,7 +6,7 @@
  */
 import { readFile as readFileText } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import type { Msat } from '../core/Amount.ts';
 import { FareboxError } from '../core/Errors.ts';
 import type { RequestRate } from '../server/Limits.ts';
@@ -18,11 +18,12 @@ import { type SecretChoice, secretAt } from './ConfigSecrets.ts';
 import { readStore, type StoreChoice } from './ConfigStore.ts';
 import { type ConfigPath, type ConfigText, createMistakes, type Environment, fromValue, type Mistakes, parse } from './ConfigText.ts';
 import { filesOf, readUpstream, type UpstreamConfig, type UpstreamFile } from './ConfigUpstreams.ts';
+import { applyChanges, type Changes, changesFileOf, none, parseChanges } from './config/Changes.ts';
 import type { GroupConfig } from './config/ConfigGroups.ts';
 import { filesOfRewrite, type RewriteConfig } from './config/ConfigRewrites.ts';
 import { readTls, type TlsConfig } from './config/ConfigTls.ts';
 import { readWebhooks, type WebhookConfig } from './config/ConfigWebhooks.ts';
-import { type CorsConfig, type HealthConfig, type LogsConfig, type MetricsConfig, readRunning, whyNotOrigins } from './config/Running.ts';
+import { type AdminConfig, type CorsConfig, type HealthConfig, type LogsConfig, type MetricsConfig, readRunning, whyNotOrigins } from './config/Running.ts';
 import * as satgate from './import/satgate.ts';
 import type { RouteKey } from './Router.ts';
 
@@ -38,6 +39,8 @@ export type RouteConfig = RouteKey & {
   /** What is changed of requests and answers; undefined: nothing. */
   readonly rewrite: RewriteConfig | undefined;
   readonly preserveHost: boolean;
+  /** Switched off for now: it takes its requests, and answers none of them. */
+  readonly disabled: boolean;
   /** For the upstream to begin its answer. */
   readonly timeoutMs: number;
   /** Undefined: free. */
@@ -81,6 +84,8 @@ export type SaleConfig = {
 export type GatewayConfig = PayeesConfig & {
   /** The file it came from, for messages. */
   readonly file: string;
+  /** What was changed of it in the file beside it. */
+  readonly changes: Changes;
   readonly listen: ListenAddress;
   /** What clients are shown over TLS; undefined: requests come in the clear. */
   readonly tls: TlsConfig | undefined;
@@ -135,6 +140,8 @@ export type GatewayConfig = PayeesConfig & {
   /** Undefined: nowhere. */
   readonly health: HealthConfig | undefined;
   readonly metrics: MetricsConfig | undefined;
+  /** Undefined: nowhere. */
+  readonly admin: AdminConfig | undefined;
   readonly cors: CorsConfig | undefined;
   /** Undefined: nobody signs them. */
   readonly receipts: 'signed' | undefined;
@@ -154,6 +161,8 @@ export type ConfigSurroundings = {
   readonly folder?: string;
   /** Fills `${NAME}` in; default: this process's. */
   readonly environment?: Environment;
+  /** The text of the file of changes beside it; default: none, or where the file is read, what stands there. */
+  readonly changes?: string | undefined;
 };
 
 /**
@@ -161,7 +170,19 @@ export type ConfigSurroundings = {
  * @throws CONFIG_INVALID – no such file, or every mistake in it, each with line and column
  */
 export async function loadConfig(file: string, surroundings: Omit<ConfigSurroundings, 'file'> = {}): Promise<GatewayConfig> {
-  return parseConfig(await readConfigText(file), { folder: dirname(resolve(file)), ...surroundings, file });
+  const [text, changes] = [await readConfigText(file), await readChangesText(file)];
+  return parseConfig(text, { folder: dirname(resolve(file)), changes, ...surroundings, file });
+}
+
+/** What stands in the file of changes beside a configuration; undefined where there is none. @throws CONFIG_INVALID – it cannot be read */
+export async function readChangesText(file: string): Promise<string | undefined> {
+  try {
+    return await readFileText(changesFileOf(file), 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return undefined;
+    throw new FareboxError('CONFIG_INVALID', `${changesFileOf(file)} cannot be read (${code ?? 'unreadable'}).`, { cause: error });
+  }
 }
 
 /** What stands in a configuration file. @throws CONFIG_INVALID – no such file, or it cannot be read */
@@ -191,6 +212,12 @@ export function filesOfConfig({ file, routes }: GatewayConfig): readonly string[
 export function parseConfig(text: string, surroundings: ConfigSurroundings = {}): GatewayConfig {
   const { file = 'farebox.yaml', environment = process.env } = surroundings;
   return complete(parse(text, file, environment), { ...surroundings, file });
+}
+
+/** What a configuration says with its changes, as in the file and nothing filled in: values of the environment are in it. @throws CONFIG_INVALID – it is no YAML */
+export function readValue(text: string, surroundings: ConfigSurroundings = {}): unknown {
+  const { file = 'farebox.yaml', environment = process.env } = surroundings;
+  return changedText(parse(text, file, environment), { ...surroundings, file }).text.value;
 }
 
 /** A file in another form, rewritten into ours. `pathOf`: where something of ours stands in theirs. */
@@ -244,7 +271,23 @@ export function createConfig(value: unknown, surroundings: ConfigSurroundings = 
   return complete(fromValue(value), surroundings);
 }
 
-function complete(text: ConfigText, { file = 'farebox.yaml', folder = '.' }: ConfigSurroundings): GatewayConfig {
+/** A configuration with the changes beside it. @throws CONFIG_INVALID – they have another form, or change what is not there */
+function changedText(
+  text: ConfigText,
+  { file = 'farebox.yaml', changes: written }: ConfigSurroundings,
+): { readonly text: ConfigText; readonly changes: Changes } {
+  if (written === undefined) return { text, changes: none };
+  const name = basename(changesFileOf(file));
+  const changes = parseChanges(written, name);
+  const mistakes = createMistakes(file, text);
+  const changed = applyChanges(text, changes, name, mistakes);
+  mistakes.check();
+  return { text: changed, changes };
+}
+
+function complete(original: ConfigText, surroundings: ConfigSurroundings): GatewayConfig {
+  const { file = 'farebox.yaml', folder = '.' } = surroundings;
+  const { text, changes } = changedText(original, surroundings);
   const mistakes = createMistakes(file, text);
   const foreign = satgate.recognizes(text.value) ? satgate.read(text, mistakes) : undefined;
   mistakes.check();
@@ -253,10 +296,16 @@ function complete(text: ConfigText, { file = 'farebox.yaml', folder = '.' }: Con
   const config = found && withDefaults(found, file, text, (path) => (path.startsWith('~/') ? join(homedir(), path.slice(2)) : resolve(folder, path)), at);
   if (config) checkWhole(config, at, foreign === undefined && found?.keys?.kind === 'text' && !text.isFromEnvironment(['keys']));
   mistakes.check();
-  return config as GatewayConfig;
+  return { ...(config as GatewayConfig), changes };
 }
 
-function withDefaults(found: ConfigFile, file: string, text: ConfigText, absolute: (path: string) => string, mistakes: Mistakes): GatewayConfig {
+function withDefaults(
+  found: ConfigFile,
+  file: string,
+  text: ConfigText,
+  absolute: (path: string) => string,
+  mistakes: Mistakes,
+): Omit<GatewayConfig, 'changes'> {
   const payees = readPayees(found, { text, absolute, mistakes });
   const upstreamAt = (upstream: UpstreamFile, path: ConfigPath) => readUpstream(upstream, path, { text, absolute, mistakes });
   const { timeouts = {}, limits = {}, compat = {}, keys = { kind: 'file', path: 'farebox.keys' } } = found;
@@ -305,7 +354,7 @@ function withDefaults(found: ConfigFile, file: string, text: ConfigText, absolut
       listen: found.introspection.listen ?? { host: '127.0.0.1', port: 8403 },
       secret: secretAt(found.introspection.secret, ['introspection', 'secret'], text, absolute),
     },
-    ...readRunning(found, absolute),
+    ...readRunning(found, absolute, file),
     receipts: found.receipts,
     webhooks: readWebhooks(found.webhooks, text, absolute, mistakes),
     revocation: { staleMs: found.revocation?.stale ?? 60_000 },
@@ -314,7 +363,7 @@ function withDefaults(found: ConfigFile, file: string, text: ConfigText, absolut
 }
 
 /** What no field shows alone. */
-function checkWhole(config: GatewayConfig, mistakes: Mistakes, keysInFile: boolean): void {
+function checkWhole(config: Omit<GatewayConfig, 'changes'>, mistakes: Mistakes, keysInFile: boolean): void {
   const fail = (path: ConfigPath, message: string) => mistakes.add(path, message);
   if (keysInFile) fail(['keys'], 'keys do not belong in a configuration file: name the file that holds them, or an environment variable');
   if (config.network === 'sandbox' && !config.sandboxPublic && !isLoopback(config.listen.host)) {

@@ -123,6 +123,7 @@ function readRoute(service: ServiceFile, route: RouteFile, { upstream, group }: 
     group,
     rewrite: readRewrite(service, route, pattern, absolute, fail),
     preserveHost: service.preserveHost ?? false,
+    disabled: route.disabled ?? service.disabled ?? false,
     timeoutMs: route.timeout ?? service.timeout ?? timeoutMs,
     sale: readSale(service, route, fail),
     rate: route.rate,

@@ -72,6 +72,8 @@ const route = z.strictObject({
   timeout: field(Fields.readTimeoutMs).optional(),
   /** How many requests of this route all clients together may send: `100/s`; more are answered 429, without an invoice. Default: as many as come. For what the upstream cannot take more of. */
   rate: field(Fields.readRate).optional(),
+  /** `true`: switched off; its requests are answered 503, and nobody is asked to pay. Default: the service's, or `false`. Another route that would take them as well does not get them. */
+  disabled: z.boolean().optional(),
   ...rewriteShape(field),
 });
 
@@ -124,6 +126,8 @@ const service = z.strictObject({
   outage: field(Fields.readOneOf(['refuse', 'passes-only'])).optional(),
   /** What tokens of this service allow; a holder can narrow a token to some of them. Default: none. */
   capabilities: z.array(field(Fields.readName)).optional(),
+  /** `true`: every route of it is switched off, but for those that say `false`. Default: `false`. */
+  disabled: z.boolean().optional(),
   /** What is served of it, in any order: the most specific route wins. At least one. */
   routes: z.array(route).min(1),
 });
@@ -245,6 +249,8 @@ export const configSchema = z.strictObject({
   health: running.health.optional(),
   /** Answers `/metrics` for Prometheus. Default: nowhere, and nothing is counted for it. */
   metrics: running.metrics.optional(),
+  /** Lets an operator see and change the gateway, by HTTP, `farebox admin` and its pages. Default: nobody can. */
+  admin: running.admin.optional(),
   /** `signed`: paid answers carry a receipt that this gateway signs, `L402-Receipt`, and its keys are told to everybody at `/.well-known/farebox/receipts.json`. Default: `Payment-Receipt` alone, which nobody signs. It costs a signature for every paid answer. */
   receipts: field(Fields.readOneOf(['signed'])).optional(),
   /** Who is told of payments and of what an operator should look at, by signed requests that are sent until they are taken. They need a store. Default: nobody. */

@@ -44,9 +44,10 @@ export function fromValue(value: unknown): ConfigText {
 
 /**
  * Reads a file's text.
+ * @param environment - undefined: nothing is filled in
  * @throws CONFIG_INVALID – no YAML, a key that stands twice, a variable that is not set
  */
-export function parse(text: string, file: string, environment: Environment): ConfigText {
+export function parse(text: string, file: string, environment: Environment | undefined): ConfigText {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true, stringKeys: true });
   const found: Found[] = [];
@@ -129,7 +130,7 @@ function throwAll(file: string, found: readonly Found[]): void {
 }
 
 /** Fills `${NAME}` in, in values and not in keys; `$${NAME}` stands for itself. The answer is which scalars it touched. */
-function fillIn(document: Document, environment: Environment, missing: (node: Node, message: string) => void): ReadonlySet<Scalar> {
+function fillIn(document: Document, environment: Environment | undefined, missing: (node: Node, message: string) => void): ReadonlySet<Scalar> {
   const filled = new Set<Scalar>();
   // An alias looks for its anchor through the whole document, and a file can have many of both.
   const anchors = new Set<string | undefined>();
@@ -140,7 +141,7 @@ function fillIn(document: Document, environment: Environment, missing: (node: No
     Collection: (_, node) => void anchors.add(node.anchor),
     Scalar: (key, node) => {
       anchors.add(node.anchor);
-      if (key === 'key' || typeof node.value !== 'string' || !node.value.includes('${')) return;
+      if (environment === undefined || key === 'key' || typeof node.value !== 'string' || !node.value.includes('${')) return;
       filled.add(node);
       node.value = node.value.replaceAll(/(\$?)\$\{([^}]*)\}/g, (whole, escaped: string, name: string) => {
         if (escaped !== '') return whole.slice(1);

@@ -1,6 +1,7 @@
 /**
  * The effective configuration in words, as `farebox check` shows it: every default filled in, no secret in it.
  */
+import { basename } from 'node:path';
 import * as Amount from '../core/Amount.ts';
 import type { RequestRate } from '../server/Limits.ts';
 import type { GatewayConfig, RouteConfig } from './Config.ts';
@@ -11,6 +12,7 @@ import { invoiceMsat, termsOf } from './ConfigRoutes.ts';
 import { withoutText } from './ConfigSecrets.ts';
 import { explainStore, withoutAddress } from './ConfigStore.ts';
 import type { UpstreamConfig } from './ConfigUpstreams.ts';
+import { changesFileOf, countChanges } from './config/Changes.ts';
 import { explainDestination } from './config/ConfigGroups.ts';
 import { explainRewrite, withoutValues } from './config/ConfigRewrites.ts';
 import { explainTls, withoutKey } from './config/ConfigTls.ts';
@@ -83,6 +85,10 @@ export function explain(config: GatewayConfig): string {
     ...(introspection === undefined ? [] : [['services', `ask about credentials on ${addressOf(introspection.listen)}`] as const]),
     ...(config.health === undefined ? [] : [['health', `asked on ${addressOf(config.health.listen)}`] as const]),
     ...(config.metrics === undefined ? [] : [['metrics', `asked on ${addressOf(config.metrics.listen)}`] as const]),
+    ...(config.admin === undefined ? [] : [['admin', `sees and changes it on ${addressOf(config.admin.listen)}`] as const]),
+    ...(countChanges(config.changes) === 0
+      ? []
+      : [['changes', `${countChanges(config.changes)} from ${basename(changesFileOf(config.file))} win over this file`] as const]),
     ...(config.receipts === undefined ? [] : [['receipts', `signed; their keys at ${receiptKeysPath}`] as const]),
     ...config.webhooks.map((webhook): [string, string] => ['webhook', explainWebhook(webhook)]),
     ...(config.cors === undefined ? [] : [['pages', explainCors(config.cors)] as const]),
@@ -144,7 +150,8 @@ function waysOf({ rewrite }: RouteConfig): readonly string[] {
   return rewrite === undefined ? [] : [`goes on ${explainRewrite(rewrite).join(', ')}`];
 }
 
-function priceOf({ sale, rate }: RouteConfig): readonly string[] {
+function priceOf({ sale, rate, disabled }: RouteConfig): readonly string[] {
+  if (disabled) return ['off'];
   const bounded = rate === undefined ? [] : [`${formatRate(rate)} at most`];
   if (sale === undefined) return rate === undefined ? ['free'] : ['free', '', bounded.join()];
   const { terms } = sale;

@@ -68,6 +68,8 @@ export type GatewayOptions = {
   readonly events?: Events;
   /** Told of every request once it is over. Nothing in it is secret. */
   readonly log?: (outcome: RequestOutcome) => void;
+  /** Makes further listeners that begin and end with the gateway. */
+  readonly beside?: (surroundings: Surroundings) => readonly Beside[];
   /** One of several processes: adds what the others counted to what this one did, and fails never. Default: it is alone. */
   readonly measured?: (own: Snapshot) => Promise<Snapshot>;
   /** Told of every crash point that is reached; for tests. */
@@ -83,6 +85,8 @@ export type Listening = {
   readonly introspectionUrl?: string;
   /** Where a scraper asks for its metrics, where it may. */
   readonly metricsUrl?: string;
+  /** Where an operator sees and changes it, where he may. */
+  readonly adminUrl?: string;
 };
 
 /** A gateway. */
@@ -184,25 +188,31 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   };
   const gateway: Gateway = { ...parts, ...following, measure, prepare, reload: (next) => prepare(next).take() };
   const measured = async () => (options.measured ?? (async (own) => own))(measure());
-  const surroundings = { clock, events, paywall, store, processes, secret, current, measured };
-  return withListenersOf(gateway, config, surroundings);
+  const surroundings: Surroundings = { clock, events, paywall, store, current, measured, prepare };
+  return withListenersOf(gateway, config, { ...surroundings, processes, secret, further: options.beside?.(surroundings) ?? [] });
 }
 
 /** What listeners beside the gateway's own are made from. */
-type Surroundings = Pick<GatewayOptions, 'store'> & {
+export type Surroundings = Pick<GatewayOptions, 'store'> & {
   readonly clock: Clock;
   readonly events: Events;
-  readonly paywall: Paywall;
-  readonly processes: number;
-  readonly secret: string | undefined;
-  readonly current: () => Generation;
+  readonly paywall: Pick<Paywall, 'introspect' | 'serves'>;
+  /** What requests go by now. */
+  readonly current: () => Pick<Generation, 'config' | 'routes' | 'router'>;
+  /** What all processes have counted. */
   readonly measured: () => Promise<Snapshot>;
+  /** Makes another configuration ready; see `Gateway.prepare`. */
+  readonly prepare: Gateway['prepare'];
 };
 
 /** The gateway with the listeners beside its own that its configuration names. */
-function withListenersOf(gateway: Gateway, config: GatewayConfig, surroundings: Surroundings): Gateway {
-  const { clock, events, paywall, store, processes, secret, current, measured } = surroundings;
-  const beside: Beside[] = [];
+function withListenersOf(
+  gateway: Gateway,
+  config: GatewayConfig,
+  surroundings: Surroundings & { readonly processes: number; readonly secret: string | undefined; readonly further: readonly Beside[] },
+): Gateway {
+  const { clock, events, paywall, store, processes, secret, current, measured, further } = surroundings;
+  const beside: Beside[] = [...further];
   if (config.introspection !== undefined && secret !== undefined) {
     const router: Router<ServedRoute> = { find: (...asked) => current().router.find(...asked) };
     const listener = createIntrospectionListener({ secret, introspect: paywall.introspect, router, clock, processes });
@@ -366,11 +376,11 @@ type Ways = { readonly targets: Targets; readonly rewrites: Rewrites };
 
 /** A route as it is served. @throws CONFIG_INVALID – its payee is nobody's, or what its upstream's TLS or its headers need cannot be read */
 function serve(route: RouteConfig, payees: Readonly<Record<string, Receiver>>, ways: Ways, tokenRate: RequestRate | undefined): ServedRoute {
-  const { host, pattern, methods, headers, priority, name, preserveHost, timeoutMs, sale } = route;
+  const { host, pattern, methods, headers, priority, name, preserveHost, timeoutMs, disabled, sale } = route;
   const payee = sale?.payee;
   const receiver = payee === undefined ? undefined : payees[payee];
   if (payee !== undefined && receiver === undefined) throw new FareboxError('CONFIG_INVALID', `Nobody was handed in as the payee "${payee}" of ${name}.`);
   const offer = sale && { ...offerOf(route, sale, receiver), tokenRate };
   const upstream = route.group === undefined ? ways.targets.of(route.upstream) : ways.targets.ofGroup(route.group);
-  return { host, pattern, methods, headers, priority, name, upstream, rewrite: ways.rewrites(route), preserveHost, timeoutMs, offer };
+  return { host, pattern, methods, headers, priority, name, upstream, rewrite: ways.rewrites(route), preserveHost, timeoutMs, disabled, offer };
 }

@@ -41,6 +41,8 @@ export type ServedRoute = RouteKey & {
   readonly rewrite: Rewrite;
   readonly preserveHost: boolean;
   readonly timeoutMs: number;
+  /** It takes its requests, and answers none of them. */
+  readonly disabled?: boolean;
 };
 
 /** What became of a request. The query is no part of it: people put secrets there. */
@@ -160,6 +162,7 @@ function route(visit: Visit, incoming: Incoming.Incoming): void {
   if (own !== undefined) return answer(visit, own);
   if (found === undefined) throw new FareboxError('ROUTE_UNKNOWN', `Nothing is served at ${incoming.view.method} ${target.path}.`);
   visit.route = found;
+  if (found.disabled) throw new FareboxError('ROUTE_DISABLED', `${visit.taken.method} ${target.path} is switched off for now. Nothing was charged.`);
   // Before the paywall: nobody is to pay for what there is no room for.
   if (visit.taken.upgrade !== undefined && context.tunnels.size >= context.mostTunnels) throw busy();
   const { limiter } = context;

@@ -38,6 +38,9 @@ export type DenialsOptions = {
   readonly onTrouble: (error: unknown) => void;
 };
 
+/** For good: the last second of the year 9999, in Unix seconds. */
+export const never = 253_402_300_799;
+
 /** A list that denies nothing: for a paywall without a store. */
 export const noDenials: Denials = { judge: () => 'good', close: async () => {} };
 

@@ -31,6 +31,8 @@ export type RootKeys = {
   readonly derive: (fingerprint: string, identifier: Uint8Array) => Uint8Array | undefined;
   /** What proves that a trial token was made here, under a label of its own: no root key is ever the same. Undefined as for `derive`. */
   readonly proveTrial: (fingerprint: string, message: Uint8Array) => Uint8Array | undefined;
+  /** What proves that an operator's token, link or session was made here, under a label of its own. Undefined as for `derive`. */
+  readonly proveAdmin: (fingerprint: string, message: Uint8Array) => Uint8Array | undefined;
   /** What the key that signs receipts is made from, 32 bytes; undefined as for `derive`. */
   readonly receiptSeed: (fingerprint: string) => Uint8Array | undefined;
   /** Of every master in the ring, in its order. */
@@ -73,6 +75,7 @@ export function createRootKeys(options: { readonly masters: readonly (Uint8Array
   if (!/^[A-Za-z0-9_.-]{1,64}$/.test(realm)) throw new RangeError('a realm is 1 to 64 letters, digits, "_", "-" and "."');
   const label = fromUtf8(`farebox/token/1/${network}/${realm}/`);
   const trialLabel = fromUtf8(`farebox/trial/1/${network}/${realm}/`);
+  const adminLabel = fromUtf8(`farebox/admin/1/${network}/${realm}/`);
   const receiptLabel = fromUtf8(`farebox/receipt/1/${network}/${realm}`);
   let ring = prepare(options.masters);
   let departures = 0;
@@ -88,6 +91,10 @@ export function createRootKeys(options: { readonly masters: readonly (Uint8Array
     proveTrial: (fingerprint, message) => {
       const master = ring.byFingerprint.get(fingerprint);
       return master && hmac(master.hmacKey, trialLabel, message);
+    },
+    proveAdmin: (fingerprint, message) => {
+      const master = ring.byFingerprint.get(fingerprint);
+      return master && hmac(master.hmacKey, adminLabel, message);
     },
     receiptSeed: (fingerprint) => {
       const master = ring.byFingerprint.get(fingerprint);

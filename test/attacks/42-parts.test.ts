@@ -3,10 +3,10 @@
  * A part is named by a digest of the signature at its limit, which hangs on all that stands before it, and every part of a token is counted.
  */
 import { describe, expect, test } from 'vitest';
-import { read } from '../../src/cli/token/tree.ts';
 import * as Identifier from '../../src/core/Identifier.ts';
 import { fromHex } from '../../src/core/internal/bytes.ts';
 import * as Macaroon from '../../src/core/Macaroon.ts';
+import { read } from '../../src/server/DelegationTree.ts';
 import { useKeyOf } from '../../src/server/Verifier.ts';
 import type { Bought, Shop } from '../conformance/shop/shop.ts';
 import { calls, enterCounted, expectEnded, spendRest } from './counted.ts';

@@ -61,7 +61,7 @@ export const rows: readonly Row[] = [
   { row: 30, what: 'An upstream that is not who it says', test: '30-upstream-tls', waitsFor: lightning },
   { row: 31, what: 'A request that the server is talked into sending to its own network', test: '31-own-network', waitsFor: hub },
   { row: 32, what: 'A secret in a log, an error, an event or a URL', test: '32-secrets', waitsFor: house },
-  { row: 33, what: "The operator's pages, reached by a stranger", test: '33-operators-pages', waitsFor: house },
+  { row: 33, what: "The operator's pages, reached by a stranger", test: '33-operators-pages' },
   { row: 34, what: 'An invoice that asks for more than was said', test: '34-dear-invoices' },
   { row: 35, what: 'Calls in parallel that overshoot a budget together', test: '35-parallel-budgets' },
   { row: 36, what: 'A redirect that takes the credential elsewhere', test: '36-redirects' },

@@ -5,6 +5,10 @@
  * which fields are there.
  */
 
+import type { Operation } from '../../admin/Operation.ts';
+import { operations } from '../../admin/operations/index.ts';
+import { kindOf } from '../../admin/Text.ts';
+
 /** Fields and their types. */
 export type Shape = { readonly [field: string]: string };
 
@@ -111,8 +115,30 @@ const one = (...shapes: readonly Shape[]): Output => ({ stdout: 'words-or-json',
 const many = (...shapes: readonly Shape[]): Output => ({ stdout: 'words-or-json', lines: 'many', shapes });
 const words: Output = { stdout: 'words' };
 
+/** What a command answers with that is an operation of admin, as its schema says. */
+function ofOperation({ output, kind }: Operation): Output {
+  const shape = Object.entries(output.shape).map(([name, field]) => [
+    name,
+    typeOf(name, field as Field) + ((field as Field).safeParse(null).success ? '?' : ''),
+  ]);
+  return { stdout: 'words-or-json', lines: kind === 'stream' ? 'many' : 'one', shapes: [Object.fromEntries(shape) as Shape] };
+}
+
+type Field = Parameters<typeof kindOf>[0];
+
+function typeOf(name: string, field: Field): string {
+  const kind = kindOf(field);
+  if (kind === 'number') return name.endsWith('At') ? 'seconds' : 'number';
+  if (kind === 'text' && name.endsWith('Msat')) return 'msat';
+  return kind === 'json' ? (field.safeParse([]).success ? 'list' : 'object') : kind;
+}
+
 /** By the command's words. */
 export const outputs: { readonly [command: string]: Output } = {
+  ...Object.fromEntries(operations.map((operation) => [`admin ${operation.name.replace('.', ' ')}`, ofOperation(operation)])),
+  'admin token': { stdout: 'bytes', withJson: { lines: 'one', shapes: [{ token: 'text' }] } },
+  'admin link': one({ url: 'text' }),
+  'mcp admin': { stdout: 'words' },
   demo: many(listening, { kind: 'text', sales: 'number', earnedMsat: 'msat' }, { kind: 'text' }),
   'mcp gate': many(
     { kind: 'text', url: 'text', network: 'text' },
@@ -122,7 +148,7 @@ export const outputs: { readonly [command: string]: Output } = {
   'mcp serve': one({ kind: 'text', url: 'text', network: 'text' }),
   'mcp install': one({ host: 'text', file: 'text', copy: 'text?', changed: 'boolean' }),
   serve: many(
-    { ...listening, introspectionUrl: 'text?', healthUrl: 'text?', metricsUrl: 'text?', workers: 'number?' },
+    { ...listening, introspectionUrl: 'text?', healthUrl: 'text?', metricsUrl: 'text?', adminUrl: 'text?', workers: 'number?' },
     {
       ...{ kind: 'text', at: 'time', method: 'text', path: 'text', route: 'text?', status: 'number', ended: 'text', durationMs: 'number', worker: 'number?' },
       ...{ level: 'text?', id: 'text?', bytes: 'number?', client: 'text?', payment: 'text?', chargedMsat: 'msat?', token: 'text?', error: 'text?' },

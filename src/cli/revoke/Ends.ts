@@ -9,11 +9,11 @@ import * as Identifier from '../../core/Identifier.ts';
 import * as Macaroon from '../../core/Macaroon.ts';
 import type { Network } from '../../lightning/Lightning.ts';
 import { servicesOf } from '../../server/CaveatWords.ts';
+
+export { never } from '../../server/Denials.ts';
+
 import * as validUntil from '../../server/policies/validUntil.ts';
 import { createRootKeys, type Master } from '../../server/RootKeys.ts';
-
-/** For good: the last second of the year 9999, in Unix seconds. */
-export const never = 253_402_300_799;
 
 /** The keys of the gateways, and what else their tokens are made with. */
 export type Sellers = { readonly masters: readonly Master[]; readonly networks: readonly Network[]; readonly realm: string };

@@ -3,7 +3,7 @@
  * wrong with it is told, and the old one goes on.
  */
 import { systemClock } from '../../core/Clock.ts';
-import { filesOfConfig, followFiles, type GatewayConfig } from '../../gateway/index.ts';
+import { Changes, filesOfConfig, followFiles, type GatewayConfig } from '../../gateway/index.ts';
 import type { CliContext } from '../Context.ts';
 import type { ConfigSource } from './ConfigSource.ts';
 import type { Logs } from './Logs.ts';
@@ -49,7 +49,9 @@ export function startReloading({ context, source, config, logs, take }: Reloadin
       logs.note('error', { kind: 'reloaded', isDone: false, message }, context.terminal.tone('bad', words));
     }
   };
-  const following = source.file === undefined ? undefined : followFiles({ files: () => filesOfConfig(running), clock, onChange: () => inTurn(reload) });
+  const { file } = source;
+  const files = () => [...filesOfConfig(running), ...(file === undefined ? [] : [Changes.changesFileOf(file)])];
+  const following = file === undefined ? undefined : followFiles({ files, clock, onChange: () => inTurn(reload) });
   const forget = context.onHangUp?.(() => {
     logs.reopen();
     if (source.file === undefined) return logs.note('info', { kind: 'reloaded', isDone: false }, 'There is no configuration file to read again.');

@@ -3,11 +3,11 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { FareboxError } from '../../core/Errors.ts';
-import { type ConfigSurroundings, parseConfig } from '../../gateway/index.ts';
+import { type ConfigSurroundings, parseConfig, readValue } from '../../gateway/index.ts';
 
 const { text, surroundings } = workerData as { readonly text: string; readonly surroundings: ConfigSurroundings };
 try {
-  parentPort?.postMessage({ config: parseConfig(text, surroundings) });
+  parentPort?.postMessage({ config: parseConfig(text, surroundings), value: readValue(text, surroundings) });
 } catch (error) {
   if (!FareboxError.is(error)) throw error;
   const { code, message, details } = error;

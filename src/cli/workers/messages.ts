@@ -7,7 +7,7 @@ import type { FreeQuotaOptions } from '../../server/FreeQuota.ts';
 import type { RateScope, RequestRate } from '../../server/Limits.ts';
 
 /** Ports of this start, where the configuration takes any: all processes have the same, also when none of them is left. */
-export type Ports = { readonly listen?: number; readonly introspection?: number; readonly health?: number; readonly metrics?: number };
+export type Ports = { readonly listen?: number; readonly introspection?: number; readonly health?: number; readonly metrics?: number; readonly admin?: number };
 
 /** To a worker. */
 export type ToWorker =
@@ -43,7 +43,9 @@ export type ToWorker =
 
 /** From a worker. */
 export type FromWorker =
-  | ({ readonly kind: 'ready'; readonly url: string } & { readonly [Name in 'introspectionUrl' | 'healthUrl' | 'metricsUrl']?: string | undefined })
+  | ({ readonly kind: 'ready'; readonly url: string } & {
+      readonly [Name in 'introspectionUrl' | 'healthUrl' | 'metricsUrl' | 'adminUrl' | 'adminLink']?: string | undefined;
+    })
   /** Another configuration is ready, or cannot be. */
   | { readonly kind: 'prepared'; readonly id: number; readonly refused?: { readonly code: Code; readonly message: string } }
   /** What it has counted. */

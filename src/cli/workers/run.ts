@@ -133,7 +133,7 @@ async function prepare(context: CliContext, config: GatewayConfig, network: Gate
 }
 
 /** Finds a port where any would do. */
-async function portsOf({ listen, introspection, health, metrics }: GatewayConfig): Promise<Ports> {
+async function portsOf({ listen, introspection, health, metrics, admin }: GatewayConfig): Promise<Ports> {
   const find = async ({ host, port }: GatewayConfig['listen']): Promise<number | undefined> => {
     if (port !== 0) return undefined;
     const server = createServer();
@@ -143,7 +143,8 @@ async function portsOf({ listen, introspection, health, metrics }: GatewayConfig
     return found;
   };
   const ports: { -readonly [Name in keyof Ports]: number } = {};
-  for (const [name, at] of Object.entries({ listen, introspection: introspection?.listen, health: health?.listen, metrics: metrics?.listen })) {
+  const wanted = { listen, introspection: introspection?.listen, health: health?.listen, metrics: metrics?.listen, admin: admin?.listen };
+  for (const [name, at] of Object.entries(wanted)) {
     const found = at && (await find(at));
     if (found !== undefined) ports[name as keyof Ports] = found;
   }

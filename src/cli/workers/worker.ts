@@ -21,16 +21,19 @@ export type Part = {
   readonly rates: Rates;
   /** Adds what the others counted. */
   readonly measured: (own: Snapshot) => Promise<Snapshot>;
+  /** A configuration with the ports of this start. */
+  readonly withPorts: (config: GatewayConfig) => GatewayConfig;
 };
 
 /** The configuration with the ports of this start. */
-function withPorts(config: GatewayConfig, { listen, introspection, health, metrics }: Ports): GatewayConfig {
+function withPorts(config: GatewayConfig, { listen, introspection, health, metrics, admin }: Ports): GatewayConfig {
   return {
     ...config,
     ...(listen !== undefined && { listen: { ...config.listen, port: listen } }),
     ...(introspection !== undefined &&
       config.introspection && { introspection: { ...config.introspection, listen: { ...config.introspection.listen, port: introspection } } }),
     ...(health !== undefined && config.health && { health: { ...config.health, listen: { ...config.health.listen, port: health } } }),
+    ...(admin !== undefined && config.admin && { admin: { ...config.admin, listen: { ...config.admin.listen, port: admin } } }),
     ...(metrics !== undefined && config.metrics && { metrics: { ...config.metrics, listen: { ...config.metrics.listen, port: metrics } } }),
   };
 }
@@ -72,11 +75,12 @@ export async function work(context: CliContext, link: WorkerLink, source: Config
   try {
     const { slot, count, text, secret, ports } = await started.promise;
     const own: CliContext = { ...context, terminal: named(context.terminal, slot), askSecret: async () => secret };
-    served = await begin(own, withPorts(source.parse(text), ports), { slot, processes: count, rates: asked.rates, measured: measures.measured });
+    const part = { slot, processes: count, rates: asked.rates, measured: measures.measured, withPorts: (config: GatewayConfig) => withPorts(config, ports) };
+    served = await begin(own, part.withPorts(source.parse(text)), part);
     serving.resolve(served);
     if (follows) served.gateway.follow();
-    const { url, introspectionUrl, healthUrl, metricsUrl } = served;
-    link.send({ kind: 'ready', url, introspectionUrl, healthUrl, metricsUrl });
+    const { url, introspectionUrl, healthUrl, metricsUrl, adminUrl, adminLink } = served;
+    link.send({ kind: 'ready', url, introspectionUrl, healthUrl, metricsUrl, adminUrl, adminLink });
     const how = await ending.promise;
     await served.gateway.unfollow();
     link.send({ kind: 'unfollowed' });

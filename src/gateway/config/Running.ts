@@ -4,8 +4,10 @@
  *     logs: { format: json, access: /var/log/farebox/access.log }
  *     health: { listen: 127.0.0.1:8404 }
  *     metrics: { listen: 127.0.0.1:8405 }
+ *     admin: { listen: 127.0.0.1:8406 }
  *     cors: { origins: [https://app.example.com] }
  */
+import { basename } from 'node:path';
 import { z } from 'zod';
 import * as Fields from '../ConfigFields.ts';
 
@@ -28,6 +30,19 @@ export type HealthConfig = { readonly listen: Fields.ListenAddress };
 
 /** Where a scraper asks for what the gateway counts of itself. */
 export type MetricsConfig = { readonly listen: Fields.ListenAddress };
+
+/** Where an operator sees and changes the gateway. */
+export type AdminConfig = {
+  readonly listen: Fields.ListenAddress;
+  /** Where it is reached from outside, where that is not the listener's own address: `https://admin.example.com`. */
+  readonly url: string | undefined;
+  /** Pages of other origins that may ask. */
+  readonly origins: readonly string[];
+  /** Addresses and blocks of the proxies that may hand requests on. */
+  readonly proxies: readonly string[];
+  /** Absolute: where every change is written down. */
+  readonly audit: string;
+};
 
 /** Whose pages may ask, and read what is answered. */
 export type CorsConfig = {
@@ -62,6 +77,18 @@ export function runningSchema(field: <T>(read: (value: unknown) => T) => z.ZodTy
       /** Where `/metrics` is answered as Prometheus reads it, on a listener of its own. Default: `127.0.0.1:8405`, this machine alone: what is earned stands there. */
       listen: field(Fields.readListen).optional(),
     }),
+    admin: z.strictObject({
+      /** Where an operator sees and changes the gateway, by token or by a link that signs in, on a listener of its own. Default: `127.0.0.1:8406`, this machine alone. */
+      listen: field(Fields.readListen).optional(),
+      /** Where it is reached through a proxy: `https://admin.example.com`. Default: at the listener's own address alone. */
+      url: field(readAdminUrl).optional(),
+      /** Pages of other origins that may ask, with a token: `https://tools.example.com`. Default: none. */
+      origins: z.array(field(readOrigin)).optional(),
+      /** Proxies that may hand requests on: addresses and blocks. Default: none, and what a proxy has marked as handed on is refused. Only with `url`. */
+      proxies: z.array(field(Fields.readProxy)).optional(),
+      /** The file in which every change is written down. Default: beside this one, `farebox.audit.jsonl`. */
+      audit: field(Fields.readLine).optional(),
+    }),
     cors: z.strictObject({
       /** Whose pages may ask and read the answers: `https://app.example.com`, or `*` alone for everybody. No default. */
       origins: z.array(field(readOrigin)).min(1),
@@ -78,12 +105,14 @@ export type RunningFile = { readonly [Key in keyof ReturnType<typeof runningSche
 
 /** Completes them. Undefined is what the file says nothing of. */
 export function readRunning(
-  { logs, health, metrics, cors }: RunningFile,
+  { logs, health, metrics, admin, cors }: RunningFile,
   absolute: (path: string) => string,
+  file: string,
 ): {
   readonly logs: LogsConfig | undefined;
   readonly health: HealthConfig | undefined;
   readonly metrics: MetricsConfig | undefined;
+  readonly admin: AdminConfig | undefined;
   readonly cors: CorsConfig | undefined;
 } {
   const access = logs?.access ?? true;
@@ -96,6 +125,13 @@ export function readRunning(
     },
     health: health && { listen: health.listen ?? { host: '127.0.0.1', port: 8404 } },
     metrics: metrics && { listen: metrics.listen ?? { host: '127.0.0.1', port: 8405 } },
+    admin: admin && {
+      listen: admin.listen ?? { host: '127.0.0.1', port: 8406 },
+      url: admin.url,
+      origins: admin.origins ?? [],
+      proxies: admin.proxies ?? [],
+      audit: absolute(admin.audit ?? `${basename(file).replace(/\.[^.]*$/, '')}.audit.jsonl`),
+    },
     cors: cors && { origins: cors.origins, credentials: cors.credentials ?? false, maxAgeSeconds: cors.maxAge ?? 600 },
   };
 }
@@ -109,6 +145,13 @@ export function whyNotOrigins({ origins, credentials }: CorsConfig): string | un
 
 function readAccess(value: unknown): boolean | string {
   return typeof value === 'boolean' ? value : Fields.readLine(value);
+}
+
+/** Where a proxy stands for the listener: an origin, and no `*`. */
+function readAdminUrl(value: unknown): string {
+  const origin = readOrigin(value);
+  if (origin === '*') throw new Error('this is where the listener is reached: write "https://admin.example.com"');
+  return origin;
 }
 
 function readOrigin(value: unknown): string {

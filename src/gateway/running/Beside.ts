@@ -8,7 +8,7 @@ import type { Listener, ListenerLimits } from '../Listener.ts';
 
 /** A listener beside the one that sells. */
 export type Beside = {
-  readonly name: 'introspection' | 'health' | 'metrics';
+  readonly name: 'introspection' | 'health' | 'metrics' | 'admin';
   readonly path: string;
   readonly listener: Listener;
   readonly listen: ListenAddress;

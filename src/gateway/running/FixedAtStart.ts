@@ -23,6 +23,7 @@ const fixed: { readonly [key: string]: (config: GatewayConfig) => unknown } = {
   logs: ({ logs }) => logs,
   health: ({ health }) => health,
   metrics: ({ metrics }) => metrics,
+  admin: ({ admin }) => admin,
   receipts: ({ receipts }) => receipts,
   webhooks: ({ webhooks }) => webhooks,
   compat: ({ compat }) => compat,

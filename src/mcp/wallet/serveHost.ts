@@ -14,7 +14,7 @@ export { createWallet, type Wallet } from './Wallet.ts';
 export type HostStreams = { readonly input: Readable; readonly output: Writable };
 
 /** Serves the one host at the other end of these streams, until it leaves or the signal aborts. */
-export async function serveHost(wallet: Wallet, { input, output }: HostStreams, signal: AbortSignal): Promise<void> {
+export async function serveHost(wallet: Pick<Wallet, 'openSession'>, { input, output }: HostStreams, signal: AbortSignal): Promise<void> {
   const session = wallet.openSession();
   const ended = Promise.withResolvers<void>();
   const close = () => void session.close().finally(ended.resolve);
