@@ -91,7 +91,7 @@ export const folders: Readonly<Record<string, Folder>> = {
       Node: node,
     },
   },
-  gateway: { layer: 3, ring: 'node', packages: ['undici', 'yaml', 'zod'] },
+  gateway: { layer: 3, ring: 'node', packages: ['qr', 'undici', 'yaml', 'zod'] },
   mcp: { layer: 3, ring: 'node', packages: ['@modelcontextprotocol/sdk'] },
   hub: { layer: 4, ring: 'node', packages: [] },
   admin: { layer: 4, ring: 'node', packages: ['hono', '@hono/node-server', 'yaml', 'zod'] },

@@ -20,6 +20,7 @@ import { type ConfigPath, type ConfigText, createMistakes, type Environment, fro
 import { filesOf, readUpstream, type UpstreamConfig, type UpstreamFile } from './ConfigUpstreams.ts';
 import { applyChanges, type Changes, changesFileOf, none, parseChanges } from './config/Changes.ts';
 import type { GroupConfig } from './config/ConfigGroups.ts';
+import { type PageConfig, readPage } from './config/ConfigPage.ts';
 import { filesOfRewrite, type RewriteConfig } from './config/ConfigRewrites.ts';
 import { readTls, type TlsConfig } from './config/ConfigTls.ts';
 import { readWebhooks, type WebhookConfig } from './config/ConfigWebhooks.ts';
@@ -147,6 +148,8 @@ export type GatewayConfig = PayeesConfig & {
   readonly receipts: 'signed' | undefined;
   /** Who is told what happens. */
   readonly webhooks: readonly WebhookConfig[];
+  /** Undefined: people are asked to pay as programs are. */
+  readonly page: PageConfig | undefined;
   readonly compat: { readonly invalidCredential: 401 | 402; readonly unknownCaveats: 'refuse' | 'skip' };
 };
 
@@ -357,6 +360,7 @@ function withDefaults(
     ...readRunning(found, absolute, file),
     receipts: found.receipts,
     webhooks: readWebhooks(found.webhooks, text, absolute, mistakes),
+    page: readPage(found.page, absolute),
     revocation: { staleMs: found.revocation?.stale ?? 60_000 },
     compat: { invalidCredential: compat.invalidCredential ?? 401, unknownCaveats: compat.unknownCaveats ?? 'refuse' },
   };

@@ -16,6 +16,7 @@ import { storeSchema } from './ConfigStore.ts';
 import { type ConfigPath, type ConfigText, type Mistakes, nearest } from './ConfigText.ts';
 import { upstreamSchema } from './ConfigUpstreams.ts';
 import { groupShape } from './config/ConfigGroups.ts';
+import { pageSchema } from './config/ConfigPage.ts';
 import { readConditions, rewriteShape } from './config/ConfigRewrites.ts';
 import { tlsSchema } from './config/ConfigTls.ts';
 import { webhooksSchema } from './config/ConfigWebhooks.ts';
@@ -257,6 +258,8 @@ export const configSchema = z.strictObject({
   webhooks: webhooksSchema(field).optional(),
   /** Which pages of other origins may ask and read. Default: preflights of what is sold are answered for everybody, and answers say what the upstream says. */
   cors: running.cors.optional(),
+  /** The page on which people's browsers are asked to pay. Default: shown, without a name, to whoever asks for HTML. */
+  page: pageSchema(field).optional(),
   /** Where specification and good sense part. */
   compat: compat.optional(),
 });

@@ -14,6 +14,7 @@ import { explainStore, withoutAddress } from './ConfigStore.ts';
 import type { UpstreamConfig } from './ConfigUpstreams.ts';
 import { changesFileOf, countChanges } from './config/Changes.ts';
 import { explainDestination } from './config/ConfigGroups.ts';
+import { explainPage } from './config/ConfigPage.ts';
 import { explainRewrite, withoutValues } from './config/ConfigRewrites.ts';
 import { explainTls, withoutKey } from './config/ConfigTls.ts';
 import { explainWebhook, withoutWebhookSecrets } from './config/ConfigWebhooks.ts';
@@ -93,6 +94,7 @@ export function explain(config: GatewayConfig): string {
     ...config.webhooks.map((webhook): [string, string] => ['webhook', explainWebhook(webhook)]),
     ...(config.cors === undefined ? [] : [['pages', explainCors(config.cors)] as const]),
     ...(config.logs === undefined ? [] : [['logs', explainLogs(config.logs)] as const]),
+    ['people', explainPage(config.page)],
     ['compat', `an invalid credential gets ${compat.invalidCredential}; unknown caveats: ${compat.unknownCaveats}`],
   ];
   const services = [...new Set(config.routes.map(({ service }) => service))];

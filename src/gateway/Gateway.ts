@@ -29,6 +29,7 @@ import { startCounting } from './metrics/counting.ts';
 import { createMetricsListener } from './metrics/createMetricsListener.ts';
 import type { Snapshot } from './metrics/Snapshot.ts';
 import type { Tunnelling } from './Proxy.ts';
+import { openPage } from './page/openPage.ts';
 import type { Router } from './Router.ts';
 import { createRewrites, type Rewrites } from './routing/createRewrite.ts';
 import { watchForAlerts } from './running/Alerts.ts';
@@ -143,10 +144,11 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const trouble = (what: string) => (error: unknown) => events.emit({ at: clock.nowMs(), kind: 'trouble', what, error });
   const openTls = (choice: TlsConfig) => openCertificates(choice, { clock, random, host: config.listen.host, onTrouble: trouble('the certificate') });
   const tls = config.tls && (await openTls(config.tls));
+  const people = await openPage(config.page);
   const ownRates = createRates(mintLimitsOf(config), clock);
   const rates = options.rates ?? ownRates;
   const signer = config.receipts && createReceiptSigner({ keys, clock });
-  const paywall = await createPaywall(paywallOf(config, { keys, receiver, store, clock, random, events, rates, receipts: signer, reached }));
+  const paywall = await createPaywall(paywallOf(config, { keys, receiver, store, clock, random, events, rates, receipts: signer, page: people.page, reached }));
   const pruning = store && startPruning(store, trouble('forgetting what has expired'), clock);
   const words = createWords();
   const following = createFollowing(() => beginFollowing({ wallets: options.wallets ?? [], hooks, store, clock, random, events, soldAs: words.find, trouble }));
@@ -186,7 +188,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     if (store === undefined) assertUncounted(next);
     return parts.prepare(shareOf(next, processes));
   };
-  const gateway: Gateway = { ...parts, ...following, measure, prepare, reload: (next) => prepare(next).take() };
+  const gateway: Gateway = { ...parts, ...following, measure, prepare, reload: (next) => prepare(next).take(), close: people.closing(parts.close) };
   const measured = async () => (options.measured ?? (async (own) => own))(measure());
   const surroundings: Surroundings = { clock, events, paywall, store, current, measured, prepare };
   return withListenersOf(gateway, config, { ...surroundings, processes, secret, further: options.beside?.(surroundings) ?? [] });
@@ -337,6 +339,7 @@ function clientLimits({ limits, timeouts }: GatewayConfig): ListenerLimits {
   };
 }
 
+/** What bounds what is sold, and how it is read. */
 function mintLimitsOf({ limits }: GatewayConfig): MintLimits {
   return { perClientPerMinute: limits.invoicesPerClientPerMinute, perMinute: limits.invoicesPerMinute };
 }

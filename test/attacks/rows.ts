@@ -25,7 +25,7 @@ const hub = 'A directory of paid APIs';
 const house = "The operator's house: see it, change it, and be paid by people too";
 
 /** Numbers that must all be in the table. */
-export const lastRow = 49;
+export const lastRow = 50;
 
 /** Every row, in order. */
 export const rows: readonly Row[] = [
@@ -78,4 +78,5 @@ export const rows: readonly Row[] = [
   { row: 47, what: 'A token served on after it was revoked; a good one refused because keys are exchanged', test: '47-revoked-tokens' },
   { row: 48, what: 'A tool call bought cheap and made dear, had for nothing, or made by a page', test: '48-paid-tools' },
   { row: 49, what: "An agent's wallet whose model does whatever it reads, reached by whoever likes", test: '49-obedient-agents' },
+  { row: 50, what: "A payment page opened by somebody else's payment, or turned against whoever looks at it", test: '50-payment-pages' },
 ];

@@ -26,6 +26,7 @@ const fixed: { readonly [key: string]: (config: GatewayConfig) => unknown } = {
   admin: ({ admin }) => admin,
   receipts: ({ receipts }) => receipts,
   webhooks: ({ webhooks }) => webhooks,
+  page: ({ page }) => page,
   compat: ({ compat }) => compat,
   'limits.head': ({ limits }) => limits.headBytes,
 };
