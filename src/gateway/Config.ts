@@ -353,10 +353,7 @@ function withDefaults(
       requestsPerToken: limits.requestsPerToken,
     },
     trustedProxies: found.trustedProxies ?? [],
-    introspection: found.introspection && {
-      listen: found.introspection.listen ?? { host: '127.0.0.1', port: 8403 },
-      secret: secretAt(found.introspection.secret, ['introspection', 'secret'], text, absolute),
-    },
+    introspection: found.introspection && readIntrospection(found.introspection, text, absolute),
     ...readRunning(found, absolute, file),
     receipts: found.receipts,
     webhooks: readWebhooks(found.webhooks, text, absolute, mistakes),
@@ -364,6 +361,11 @@ function withDefaults(
     revocation: { staleMs: found.revocation?.stale ?? 60_000 },
     compat: { invalidCredential: compat.invalidCredential ?? 401, unknownCaveats: compat.unknownCaveats ?? 'refuse' },
   };
+}
+
+function readIntrospection(found: NonNullable<ConfigFile['introspection']>, text: ConfigText, absolute: (path: string) => string): IntrospectionConfig {
+  const { listen = { host: '127.0.0.1', port: 8403 }, secret } = found;
+  return { listen, secret: secretAt(secret, ['introspection', 'secret'], text, absolute) };
 }
 
 /** What no field shows alone. */
