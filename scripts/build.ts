@@ -1,4 +1,4 @@
-/** `npm run build`: src as JavaScript with declarations, in a fresh dist. */
+/** `npm run build`: src as JavaScript with declarations, and the operator's pages, in a fresh dist. */
 import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -11,4 +11,7 @@ const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
 const { status } = spawnSync(process.execPath, [compiler, '-p', join(root, 'tsconfig.build.json')], { stdio: 'inherit' });
 const bin = join(dist, 'cli', 'bin.js');
 if (existsSync(bin)) chmodSync(bin, 0o755);
-process.exitCode = status ?? 1;
+const vite = join(root, 'node_modules', 'vite', 'bin', 'vite.js');
+const pages =
+  status === 0 ? spawnSync(process.execPath, [vite, 'build', 'dashboard', '--logLevel', 'warn'], { cwd: root, stdio: 'inherit' }).status : undefined;
+process.exitCode = status || (pages ?? 1);

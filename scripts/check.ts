@@ -11,6 +11,7 @@ const modules = join(root, 'node_modules');
 const pieces: Readonly<Record<string, readonly string[]>> = {
   format: [join(modules, '@biomejs', 'biome', 'bin', 'biome'), 'check', '--error-on-warnings', '.'],
   types: [join(modules, 'typescript', 'bin', 'tsc'), '-p', '.'],
+  pages: [join(modules, 'typescript', 'bin', 'tsc'), '-p', 'dashboard'],
   architecture: ['scripts/check-architecture.ts'],
   package: ['scripts/check-package.ts'],
   docs: ['scripts/check-docs.ts'],

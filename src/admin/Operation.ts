@@ -30,12 +30,14 @@
 import { z } from 'zod';
 import type { Clock, Random } from '../core/Clock.ts';
 import type { GatewayConfig, Snapshot } from '../gateway/index.ts';
+import type { Payer } from '../lightning/Lightning.ts';
 import type { Events } from '../server/Events.ts';
 import type { Introspect } from '../server/Introspection.ts';
 import type { RootKeys } from '../server/RootKeys.ts';
 import type { Store } from '../store/Store.ts';
 import type { AuditLog } from './audit/AuditLog.ts';
 import type { Scope } from './auth/Scope.ts';
+import type { Recent } from './books/Recent.ts';
 import type { ConfigChanging } from './ConfigChanging.ts';
 
 /** What every operation is handed. */
@@ -53,6 +55,10 @@ export type AdminContext = {
   readonly audit: AuditLog;
   /** What all processes have counted; empty where the configuration does not ask for metrics. */
   readonly measured: () => Promise<Snapshot>;
+  /** What this process saw of payments, and the ledger does not keep. */
+  readonly recent: Recent;
+  /** A wallet of play money to buy with; whoever asks for it closes it. Undefined where there is none. */
+  readonly buyer?: (() => Promise<Payer>) | undefined;
   /** What can be said of a credential that was sold. @throws STORE_UNAVAILABLE */
   readonly introspect: Introspect;
   /** Refuses an operator's token or session by its id. */

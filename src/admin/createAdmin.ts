@@ -9,6 +9,7 @@ import type { AdminConfig, Beside, Surroundings } from '../gateway/index.ts';
 import type { RootKeys } from '../server/RootKeys.ts';
 import type { AuditLog } from './audit/AuditLog.ts';
 import { createAuthentication } from './auth/Authentication.ts';
+import { createRecent } from './books/Recent.ts';
 import type { ConfigChanging } from './ConfigChanging.ts';
 import { createAdminListener } from './http/AdminListener.ts';
 import { type App, createApp, type Pages } from './http/App.ts';
@@ -25,6 +26,8 @@ export type AdminOptions = {
   readonly audit: AuditLog;
   /** Answers what is no call; default: nothing. */
   readonly pages?: Pages | undefined;
+  /** A wallet of play money to buy with; default: none. */
+  readonly buyer?: AdminContext['buyer'];
   readonly random?: AdminContext['random'];
   /** Default: the whole table. */
   readonly operations?: readonly Operation[];
@@ -35,9 +38,10 @@ export type Admin = Beside & { readonly app: App };
 
 /** See the head of this file. */
 export function createAdmin(options: AdminOptions): Admin {
-  const { config, keys, surroundings, changing, audit, pages, random = systemRandom, operations = all } = options;
+  const { config, keys, surroundings, changing, audit, pages, buyer, random = systemRandom, operations = all } = options;
   const { clock, store, events, current, measured, paywall } = surroundings;
   const closing = new AbortController();
+  const recent = createRecent(events);
   const authentication = createAuthentication({ keys, store, clock });
   const context: AdminContext = {
     clock,
@@ -49,6 +53,8 @@ export function createAdmin(options: AdminOptions): Admin {
     changing,
     audit,
     measured,
+    buyer,
+    recent,
     introspect: paywall.introspect,
     endAccess: authentication.end,
     isStoreServing: store && (() => paywall.serves('refuse')),
@@ -72,7 +78,10 @@ export function createAdmin(options: AdminOptions): Admin {
     onListening: (at) => {
       guard = guardAt(at);
     },
-    onClose: () => closing.abort(),
+    onClose: () => {
+      closing.abort();
+      recent.close();
+    },
   });
   return { name: 'admin', path: '/', listener, listen: config.listen, outlives: false, app };
 }

@@ -13,5 +13,6 @@ export { createDocument } from './OpenApi.ts';
 export { type AdminContext, type Call, type Caller, type Difference, methodOf, type Operation, type Plan, pathOf } from './Operation.ts';
 export { longestSeconds } from './operations/access.ts';
 export { operations, operationsByName } from './operations/index.ts';
+export { createPages } from './pages/createPages.ts';
 export { type FieldKind, fromTexts, innermost, kindOf } from './Text.ts';
 export { type AdminRights, type AdminTool, type AdminToolAnswer, toolsOf } from './tools.ts';

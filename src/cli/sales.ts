@@ -66,14 +66,9 @@ async function sales(context: CliContext, options: SalesOptions): Promise<void> 
   }
 }
 
-/** The last rows up to `seq`, oldest first. Denials are numbered in the same sequence, so the window is widened until it holds enough. */
-async function latest(store: Store, seq: number, count: number): Promise<readonly LedgerRow[]> {
-  if (count === 0) return [];
-  for (let width = count; ; width *= 4) {
-    const after = Math.max(0, seq - width);
-    const rows = (await store.ledger({ after, limit: width })).filter((row) => row.seq <= seq);
-    if (rows.length >= count || after === 0) return rows.slice(-count);
-  }
+/** The last rows up to `seq`, oldest first. */
+async function latest(store: Store, seq: number, limit: number): Promise<readonly LedgerRow[]> {
+  return (await store.ledger({ before: seq + 1, limit, newestFirst: true })).toReversed();
 }
 
 /** New entries until somebody ends it; then the totals once more. */

@@ -124,6 +124,19 @@ export type LedgerEntry = {
 /** A kept entry; `seq` grows with every entry. */
 export type LedgerRow = LedgerEntry & { readonly seq: number };
 
+/** Which rows of the ledger to read; of those that are meant, the first `limit` in the order that is asked for. */
+export type LedgerQuery = {
+  /** Rows with a higher number alone; default 0. */
+  readonly after?: number;
+  /** Rows with a lower number alone; default: whatever number. */
+  readonly before?: number;
+  readonly limit: number;
+  /** Default: the oldest come first. */
+  readonly newestFirst?: boolean;
+  /** Rows of this payment alone: its whole story, whatever else there is. */
+  readonly paymentHash?: PaymentHash;
+};
+
 /** How far somebody has read in something that others write, such as a wallet's settlements. */
 export type Bookmark = { readonly reader: string; readonly place: string };
 
@@ -295,8 +308,8 @@ export type Store = {
   readonly append: (entries: readonly LedgerEntry[], bookmark?: Bookmark) => Promise<void>;
   /** The place of a reader's last bookmark. */
   readonly bookmark: (reader: string) => Promise<string | undefined>;
-  /** Rows behind `after`, oldest first. */
-  readonly ledger: (query: { readonly after: number; readonly limit: number }) => Promise<readonly LedgerRow[]>;
+  /** Rows between two numbers, of all payments or of one; none of this reads more of the ledger than it answers. */
+  readonly ledger: (query: LedgerQuery) => Promise<readonly LedgerRow[]>;
   readonly totals: () => Promise<LedgerTotals>;
   /** Everything that is kept about money, of the one moment at which the first is asked for, whatever is written meanwhile; see `Books.verify`. */
   readonly audit: () => AsyncIterable<Standing>;

@@ -12,6 +12,7 @@ import type {
   CreditRequest,
   Denial,
   LedgerEntry,
+  LedgerQuery,
   ReleaseRequest,
   ReserveRequest,
   Spending,
@@ -198,9 +199,12 @@ function assertSpending(entry: Spending): void {
   for (const name of ['nonce', 'service', 'route', 'note'] as const) assertText(`entry.${name}`, entry[name]);
 }
 
-function assertQuery(query: Parameters<Store['ledger']>[0]): void {
-  assertWhole('after', query.after);
-  assertWhole('limit', query.limit);
+function assertQuery({ after, before, limit, newestFirst, paymentHash }: LedgerQuery): void {
+  if (after !== undefined) assertWhole('after', after);
+  if (before !== undefined) assertWhole('before', before);
+  assertWhole('limit', limit);
+  if (newestFirst !== undefined && typeof newestFirst !== 'boolean') throw new TypeError(`newestFirst: expected true or false, not ${typeof newestFirst}`);
+  if (paymentHash !== undefined) assertName('paymentHash', paymentHash);
 }
 
 function assertName(name: string, value: unknown): void {

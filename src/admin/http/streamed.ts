@@ -22,6 +22,7 @@ export function streamed(
     form === 'csv' ? csvLine(columns.map((name) => (item as { readonly [name: string]: unknown })[name])) : jsonLine(item, form);
   const iterator = items[Symbol.asyncIterator]();
   let forget = () => {};
+  let isOver = false;
   const body = new ReadableStream<Uint8Array>({
     start: (controller) => {
       if (form === 'csv') controller.enqueue(encoder.encode(csvLine(columns)));
@@ -36,16 +37,20 @@ export function streamed(
     pull: async (controller) => {
       try {
         const { done, value } = await iterator.next();
+        // Nobody reads any more: there is nothing to close.
+        if (isOver) return;
         if (!done) return controller.enqueue(encoder.encode(format(value)));
         forget();
         controller.close();
       } catch (error) {
         forget();
+        if (isOver) return;
         onFault(error);
         controller.error(error);
       }
     },
     cancel: async () => {
+      isOver = true;
       forget();
       stop.abort();
       await iterator.return?.();

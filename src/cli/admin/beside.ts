@@ -3,8 +3,10 @@
  */
 import { nowAt, systemClock, systemRandom } from '../../core/Clock.ts';
 import type { GatewayConfig, GatewayOptions } from '../../gateway/index.ts';
+import type { Payer } from '../../lightning/Lightning.ts';
 import type { RootKeys } from '../../server/RootKeys.ts';
 import type { CliContext } from '../Context.ts';
+import { requireSandbox } from '../SandboxLink.ts';
 import { type ConfigSource, joinTexts, splitTexts } from '../serve/ConfigSource.ts';
 import type { Part } from '../workers/worker.ts';
 
@@ -19,10 +21,13 @@ export type AdminGround = {
 };
 
 /** What `createGateway` is handed for it; undefined where there is to be none. */
-export async function adminBeside({ clock = systemClock }: CliContext, { config, keys, source, part }: AdminGround): Promise<GatewayOptions['beside']> {
+export async function adminBeside(context: CliContext, { config, keys, source, part }: AdminGround): Promise<GatewayOptions['beside']> {
   const { admin } = config;
   if (admin === undefined) return undefined;
-  const { createAdmin, createAuditLog, createConfigChanging, noChanging } = await import('../../admin/index.ts');
+  const { clock = systemClock } = context;
+  const { createAdmin, createPages, createAuditLog, createConfigChanging, noChanging } = await import('../../admin/index.ts');
+  const pages = createPages();
+  const buyer = config.network === 'sandbox' ? () => openBuyer(context) : undefined;
   return (surroundings) => {
     const changing =
       source?.file === undefined
@@ -35,7 +40,7 @@ export async function adminBeside({ clock = systemClock }: CliContext, { config,
             takesNow: part === undefined,
           });
     const audit = createAuditLog({ file: admin.audit, store: surroundings.store, clock, random: systemRandom });
-    return [createAdmin({ config: admin, keys, surroundings, changing, audit })];
+    return [createAdmin({ config: admin, keys, surroundings, changing, audit, pages, buyer })];
   };
 }
 
@@ -44,4 +49,15 @@ export async function linkTo({ clock = systemClock }: CliContext, config: Gatewa
   if (config.store.kind === 'none') return undefined;
   const { mintLink } = await import('../../admin/index.ts');
   return `${config.admin?.url ?? adminUrl.replace(/\/$/, '')}/#${mintLink(keys, systemRandom(12), 'admin', nowAt(clock))}`;
+}
+
+/** A wallet of play money that is the operator's own. */
+async function openBuyer(context: CliContext): Promise<Payer> {
+  const link = await requireSandbox(context.home());
+  const payer = link.sandbox.payer('operator');
+  const close = async () => {
+    await payer.close();
+    await link.close();
+  };
+  return { ...payer, close };
 }

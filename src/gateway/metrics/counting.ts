@@ -1,6 +1,6 @@
 /**
- * What stands between a gateway and those it works with so that it is counted: the same receiver, store and log, with an ear at each. Where no metrics are asked
- * for they are handed through as they are.
+ * What stands between a gateway and those it works with so that it is counted: the same receiver, store and log, with an ear at each. Where nobody
+ * asks for metrics, neither a scraper nor an operator, they are handed through as they are.
  */
 import type { Clock } from '../../core/Clock.ts';
 import type { Receiver } from '../../lightning/Lightning.ts';
@@ -27,7 +27,7 @@ export function startCounting(
   to: { readonly clock: Clock; readonly events: Events; readonly webSockets: () => number },
 ): Counting {
   const { config, receiver, payees = {}, store, log = () => {} } = options;
-  if (config.metrics === undefined) return { receiver, payees, store, log, know: () => {}, measure: () => ({}) };
+  if (config.metrics === undefined && config.admin === undefined) return { receiver, payees, store, log, know: () => {}, measure: () => ({}) };
   const metrics = createMetrics(to.clock, { webSockets: to.webSockets, process: processGauges });
   to.events.on(metrics.hear);
   const timed = (one: Receiver) => metrics.timed('farebox_node_seconds', one);

@@ -3,7 +3,7 @@
  */
 import { graceSeconds } from '../claimLife.ts';
 import * as LedgerSums from '../ledgerSums.ts';
-import type { Bookmark, Change, Denial, LedgerEntry, LedgerRow, LedgerTotals } from '../Store.ts';
+import type { Bookmark, Change, Denial, LedgerEntry, LedgerQuery, LedgerRow, LedgerTotals } from '../Store.ts';
 import { forget } from './forget.ts';
 
 /**
@@ -12,6 +12,7 @@ import { forget } from './forget.ts';
  */
 export function createBook(now: () => number, onChange: (kind: Change['kind']) => void) {
   const rows: LedgerRow[] = [];
+  const rowsOf = new Map<string, LedgerRow[]>();
   const names: { readonly [kind in LedgerEntry['kind']]: Set<string> } = {
     settled: new Set(),
     received: new Set(),
@@ -23,6 +24,13 @@ export function createBook(now: () => number, onChange: (kind: Change['kind']) =
   const denied = new Map<string, { readonly seq: number; readonly denial: Denial }>();
   let sums = LedgerSums.none;
   let seq = 0;
+
+  function keep(row: LedgerRow): void {
+    rows.push(row);
+    const story = rowsOf.get(row.paymentHash);
+    if (story) story.push(row);
+    else rowsOf.set(row.paymentHash, [row]);
+  }
 
   return {
     latest: () => seq,
@@ -38,12 +46,14 @@ export function createBook(now: () => number, onChange: (kind: Change['kind']) =
         onChange('ledger');
         sums = LedgerSums.add(sums, entry);
         seq += 1;
-        rows.push({ ...entry, seq });
+        keep({ ...entry, seq });
       }
     },
-    ledger: (query: { readonly after: number; readonly limit: number }): readonly LedgerRow[] => {
-      const first = firstBehind(rows, query.after);
-      return rows.slice(first, first + query.limit);
+    ledger: ({ after = 0, before = Number.MAX_SAFE_INTEGER, limit, newestFirst = false, paymentHash }: LedgerQuery): readonly LedgerRow[] => {
+      const all = paymentHash === undefined ? rows : (rowsOf.get(paymentHash) ?? []);
+      const first = firstBehind(all, after);
+      const end = Math.max(first, firstBehind(all, before - 1));
+      return newestFirst ? all.slice(Math.max(first, end - limit), end).reverse() : all.slice(first, Math.min(end, first + limit));
     },
     totals: (): LedgerTotals => LedgerSums.totals(sums),
     all: () => ({ seq, sums, rows: [...rows], bookmarks: [...bookmarks], denials: [...denied.values()] }),
@@ -57,7 +67,7 @@ export function createBook(now: () => number, onChange: (kind: Change['kind']) =
     }): void => {
       ({ seq, sums } = all);
       for (const row of all.rows) {
-        rows.push(row);
+        keep(row);
         names[row.kind].add(row.nonce === '' ? row.paymentHash : `${row.paymentHash} ${row.nonce}`);
       }
       for (const [reader, place] of all.bookmarks) bookmarks.set(reader, place);

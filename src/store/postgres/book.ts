@@ -9,7 +9,7 @@ import { FareboxError } from '../../core/Errors.ts';
 import { type BookRow, type DenialRow, fromBookRow, fromDenialRow, fromLedgerRow, type LedgerTableRow } from '../bookRow.ts';
 import { graceSeconds } from '../claimLife.ts';
 import * as LedgerSums from '../ledgerSums.ts';
-import type { Bookmark, Change, Denial, LedgerEntry, LedgerRow, Store } from '../Store.ts';
+import type { Bookmark, Change, Denial, LedgerEntry, LedgerQuery, LedgerRow, Store } from '../Store.ts';
 import type { Client, Statement } from './client.ts';
 import { toJson } from './table.ts';
 
@@ -66,8 +66,14 @@ export function createBookReading(read: Read, now: () => number) {
     latest: async (): Promise<number> => (await bookNow()).seq,
     totals: async (): ReturnType<Store['totals']> => LedgerSums.totals((await bookNow()).sums),
     bookmark: async (reader: string): Promise<string | undefined> => (await read<{ readonly place: string }>(selectBookmark, [reader]))[0]?.place,
-    ledger: async ({ after, limit }: { readonly after: number; readonly limit: number }): Promise<readonly LedgerRow[]> =>
-      (await read<LedgerTableRow>(selectRows, [after, limit])).map((row) => fromLedgerRow(row)),
+    ledger: async ({ after = 0, before = Number.MAX_SAFE_INTEGER, limit, newestFirst = false, paymentHash }: LedgerQuery): Promise<readonly LedgerRow[]> => {
+      const between = [after, before, limit];
+      const rows =
+        paymentHash === undefined
+          ? await read<LedgerTableRow>(newestFirst ? selectNewest : selectRows, between)
+          : await read<LedgerTableRow>(newestFirst ? selectStoryBack : selectStory, [...between, paymentHash]);
+      return rows.map((row) => fromLedgerRow(row));
+    },
     denials: async (after = -1): ReturnType<Store['denials']> => {
       const rows = await read<DenialRow & { readonly latest: number; readonly kind: Denial['kind'] | null }>(selectDenials, [now() - graceSeconds, after]);
       return { denials: rows.filter(({ kind }) => kind !== null).map(fromDenialRow), seq: rows[0]?.latest ?? 0 };
@@ -152,7 +158,13 @@ const writeDenial = {
 
 const selectBook = { name: 'read book', text: 'SELECT * FROM book WHERE id = 1' };
 const selectBookmark = { name: 'read bookmark', text: 'SELECT place FROM bookmarks WHERE reader = $1' };
-const selectRows = { name: 'read ledger', text: 'SELECT * FROM ledger WHERE seq > $1 ORDER BY seq LIMIT $2' };
+const selectRows = { name: 'read ledger', text: 'SELECT * FROM ledger WHERE seq > $1 AND seq < $2 ORDER BY seq LIMIT $3' };
+const selectNewest = { name: 'read ledger back', text: 'SELECT * FROM ledger WHERE seq > $1 AND seq < $2 ORDER BY seq DESC LIMIT $3' };
+
+/** The sum keeps the order from choosing the way: a payment has few rows, and the ledger many. */
+const storySql = 'SELECT * FROM ledger WHERE payment_hash = $4 AND seq > $1 AND seq < $2 ORDER BY seq + 0';
+const selectStory = { name: 'read payment', text: `${storySql} LIMIT $3` };
+const selectStoryBack = { name: 'read payment back', text: `${storySql} DESC LIMIT $3` };
 
 const selectDenials = {
   name: 'read denials',

@@ -8,14 +8,31 @@ import type { Reached } from '../../core/CrashPoint.ts';
 import type { PaymentHash } from '../../core/Preimage.ts';
 import { graceSeconds } from '../claimLife.ts';
 import * as LedgerSums from '../ledgerSums.ts';
-import type { Bookmark, Change, Denial, LedgerEntry, LedgerRow, LedgerTotals } from '../Store.ts';
+import type { Bookmark, Change, Denial, LedgerEntry, LedgerQuery, LedgerRow, LedgerTotals } from '../Store.ts';
 import type { Asking, Command } from './asking.ts';
 import type { Keys } from './keys.ts';
 import { scripts } from './scripts.ts';
 import type { Steps } from './steps.ts';
 
+/** Rows of one payment that are read at once. */
+const pageSize = 100;
+
 /** What is written down, and in which order. `onDenial` is told when one may have been written, before its caller is. */
 export function createBook(steps: Steps, asking: Asking, keys: Keys, now: () => number, onDenial: () => void, reached: Reached) {
+  /** Rows of one payment, which knows their numbers. What is written once stays, so that two readings are as good as one. */
+  async function story(paymentHash: string, isMeant: (seq: number) => boolean, limit: number, newestFirst: boolean): Promise<readonly LedgerRow[]> {
+    const [numbers] = await asking.ask([['HVALS', keys.entries(paymentHash)]]);
+    const meant = (numbers as readonly string[]).map(Number).filter(isMeant);
+    meant.sort((a, b) => (newestFirst ? b - a : a - b));
+    const rows: LedgerRow[] = [];
+    for (let from = 0; from < Math.min(limit, meant.length); from += pageSize) {
+      const page = meant.slice(from, Math.min(limit, from + pageSize));
+      const items = await asking.ask(page.map((seq) => ['XRANGE', keys.ledger, `${seq}-0`, `${seq}-0`]));
+      rows.push(...items.flatMap(parseStream).map((item) => toRow(item)));
+    }
+    return rows;
+  }
+
   return {
     latest: async (): Promise<number> => {
       const [seq] = await asking.ask([['HGET', keys.book, 'seq']]);
@@ -34,9 +51,13 @@ export function createBook(steps: Steps, asking: Asking, keys: Keys, now: () => 
           for (const entry of entries) draft.append(entry);
         },
       }),
-    ledger: async ({ after, limit }: { readonly after: number; readonly limit: number }): Promise<readonly LedgerRow[]> => {
-      const [rows] = await asking.ask([rangeBehind(keys.ledger, after, limit)]);
-      return limit === 0 ? [] : parseStream(rows).map((item) => toRow(item));
+    ledger: async ({ after = 0, before = Number.MAX_SAFE_INTEGER, limit, newestFirst = false, paymentHash }: LedgerQuery): Promise<readonly LedgerRow[]> => {
+      if (limit === 0 || before <= after) return [];
+      if (paymentHash !== undefined) return story(paymentHash, (seq) => seq > after && seq < before, limit, newestFirst);
+      const [first, last] = [`(${after}-0`, `(${before}-0`];
+      const range: Command = newestFirst ? ['XREVRANGE', keys.ledger, last, first] : ['XRANGE', keys.ledger, first, last];
+      const [rows] = await asking.ask([[...range, 'COUNT', `${limit}`]]);
+      return parseStream(rows).map((item) => toRow(item));
     },
     totals: async (): Promise<LedgerTotals> => {
       const [fields] = await asking.ask([['HGETALL', keys.book]]);

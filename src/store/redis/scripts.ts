@@ -240,7 +240,7 @@ local tried = {
   {'SET', key, '1'}, {'GET', key}, {'EXISTS', key}, {'PEXPIRE', key, '1000'}, {'DEL', key},
   {'HSET', key, 'a', '1'}, {'HSETNX', key, 'b', '1'}, {'HGET', key, 'a'}, {'HMGET', key, 'a'}, {'HGETALL', key}, {'HVALS', key}, {'HEXISTS', key, 'a'},
   {'HLEN', key}, {'HDEL', key, 'a'}, {'DEL', key},
-  {'XADD', key, '1-0', 'a', '1'}, {'XRANGE', key, '-', '+'}, {'XDEL', key, '1-0'}, {'DEL', key},
+  {'XADD', key, '1-0', 'a', '1'}, {'XRANGE', key, '-', '+'}, {'XREVRANGE', key, '+', '-'}, {'XDEL', key, '1-0'}, {'DEL', key},
   {'ZADD', key, '1', 'a'}, {'ZCARD', key}, {'ZRANGEBYSCORE', key, '-inf', '+inf'}, {'ZRANGEBYLEX', key, '-', '+'}, {'ZSCAN', key, '0'}, {'ZREM', key, 'a'},
   {'RPUSH', key, 'a'}, {'LLEN', key}, {'LRANGE', key, '0', '0'}, {'DEL', key},
   {'SADD', key, 'a'}, {'SMEMBERS', key}, {'SREM', key, 'a'},

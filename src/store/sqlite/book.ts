@@ -5,7 +5,7 @@
 import { type BookRow, type DenialRow, fromBookRow, fromDenialRow, fromLedgerRow, type LedgerTableRow } from '../bookRow.ts';
 import { graceSeconds } from '../claimLife.ts';
 import * as LedgerSums from '../ledgerSums.ts';
-import type { Bookmark, Change, Denial, LedgerEntry, LedgerRow, LedgerTotals } from '../Store.ts';
+import type { Bookmark, Change, Denial, LedgerEntry, LedgerQuery, LedgerRow, LedgerTotals } from '../Store.ts';
 import type { Connection } from './connection.ts';
 
 /**
@@ -24,7 +24,11 @@ export function createBook(connection: Connection, now: () => number, onChange: 
   );
   const selectBookmark = connection.prepare('SELECT place FROM bookmarks WHERE reader = ?');
   const upsertBookmark = connection.prepare('INSERT OR REPLACE INTO bookmarks (reader, place) VALUES (?, ?)');
-  const selectRows = connection.prepare('SELECT * FROM ledger WHERE seq > ? ORDER BY seq LIMIT ?');
+  const selectRows = connection.prepare('SELECT * FROM ledger WHERE seq > ? AND seq < ? ORDER BY seq LIMIT ?');
+  const selectNewest = connection.prepare('SELECT * FROM ledger WHERE seq > ? AND seq < ? ORDER BY seq DESC LIMIT ?');
+  // A plus sign keeps the order from choosing the way: a payment has few rows, and the ledger many.
+  const selectStory = connection.prepare('SELECT * FROM ledger WHERE payment_hash = ? AND +seq > ? AND +seq < ? ORDER BY +seq LIMIT ?');
+  const selectStoryBack = connection.prepare('SELECT * FROM ledger WHERE payment_hash = ? AND +seq > ? AND +seq < ? ORDER BY +seq DESC LIMIT ?');
   const updateSeq = connection.prepare('UPDATE book SET seq = seq + 1 RETURNING seq');
   const selectDenial = connection.prepare('SELECT expires_at FROM denials WHERE kind = ? AND value = ?');
   const upsertDenial = connection.prepare('INSERT OR REPLACE INTO denials (kind, value, expires_at, seq) VALUES (?, ?, ?, ?)');
@@ -32,7 +36,8 @@ export function createBook(connection: Connection, now: () => number, onChange: 
   const selectDenialsBehind = connection.prepare('SELECT * FROM denials WHERE seq > ? ORDER BY seq LIMIT ?');
 
   const bookNow = () => fromBookRow(selectBook.get() as BookRow);
-  const rowsBehind = (after: number, limit: number) => (selectRows.all(after, limit) as LedgerTableRow[]).map((row) => fromLedgerRow(row));
+  const rowsBehind = (after: number, limit: number) =>
+    (selectRows.all(after, Number.MAX_SAFE_INTEGER, limit) as LedgerTableRow[]).map((row) => fromLedgerRow(row));
   const denialsBehind = (after: number, limit: number) =>
     (selectDenialsBehind.all(after, limit) as DenialRow[]).map((row): Change => ({ seq: row.seq, kind: 'denial', denial: fromDenialRow(row) }));
 
@@ -54,7 +59,12 @@ export function createBook(connection: Connection, now: () => number, onChange: 
       updateBook.run(seq, `${settledMsat}`, `${receivedMsat}`, `${earnedMsat}`, `${reversedMsat}`, settled, received, earned, reversed, repeated);
       onChange('ledger');
     },
-    ledger: ({ after, limit }: { readonly after: number; readonly limit: number }): readonly LedgerRow[] => rowsBehind(after, limit),
+    ledger: ({ after = 0, before = Number.MAX_SAFE_INTEGER, limit, newestFirst = false, paymentHash }: LedgerQuery): readonly LedgerRow[] => {
+      const all = newestFirst ? selectNewest : selectRows;
+      const story = newestFirst ? selectStoryBack : selectStory;
+      const rows = paymentHash === undefined ? all.all(after, before, limit) : story.all(paymentHash, after, before, limit);
+      return (rows as LedgerTableRow[]).map((row) => fromLedgerRow(row));
+    },
     totals: (): LedgerTotals => LedgerSums.totals(bookNow().sums),
     deny: ({ kind, value, expiresAt }: Denial): void => {
       const before = selectDenial.get(kind, value) as { readonly expires_at: number } | undefined;

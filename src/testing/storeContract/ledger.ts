@@ -3,7 +3,8 @@
  */
 import assert from 'node:assert/strict';
 import * as Amount from '../../core/Amount.ts';
-import { entryOf, type StoreCase } from './StoreCase.ts';
+import * as Preimage from '../../core/Preimage.ts';
+import { digest, entryOf, type StoreCase } from './StoreCase.ts';
 
 export const ledgerCases: readonly StoreCase[] = [
   {
@@ -22,6 +23,36 @@ export const ledgerCases: readonly StoreCase[] = [
       assert.deepEqual(await store.ledger({ after: first, limit: 10 }), rows.slice(1));
       assert.deepEqual(await store.ledger({ after: rows[2]?.seq ?? 0, limit: 10 }), []);
       assert.deepEqual(await store.ledger({ after: 0, limit: 0 }), []);
+    },
+  },
+  {
+    name: 'rows are read between two numbers, the oldest or the newest first, of all payments or of one',
+    run: async (store) => {
+      for (const word of ['a', 'b', 'c']) await store.append([entryOf('received', word), entryOf('earned', word), entryOf('reversed', word)]);
+      await store.append([entryOf('earned', 'a', { nonce: '2' })]);
+      const rows = await store.ledger({ limit: 20 });
+      assert.equal(rows.length, 10);
+      const [second = 0, fifth = 0] = [rows[1]?.seq, rows[4]?.seq];
+      const back = rows.toReversed();
+      assert.deepEqual(await store.ledger({ limit: 3, newestFirst: true }), back.slice(0, 3));
+      assert.deepEqual(await store.ledger({ before: fifth, limit: 2 }), rows.slice(0, 2));
+      assert.deepEqual(await store.ledger({ before: fifth, limit: 2, newestFirst: true }), rows.slice(2, 4).reverse());
+      assert.deepEqual(await store.ledger({ after: second, before: fifth, limit: 9 }), rows.slice(2, 4));
+      assert.deepEqual(await store.ledger({ after: second, before: fifth, limit: 9, newestFirst: true }), rows.slice(2, 4).reverse());
+      for (const empty of [{ before: 0 }, { before: 1 }, { after: fifth, before: fifth }, { after: fifth, before: second }]) {
+        assert.deepEqual(await store.ledger({ ...empty, limit: 9 }), []);
+        assert.deepEqual(await store.ledger({ ...empty, limit: 9, newestFirst: true }), []);
+      }
+      const paymentHash = Preimage.parseHash(digest('a'));
+      const story = rows.filter((row) => row.paymentHash === paymentHash);
+      assert.equal(story.length, 4);
+      assert.deepEqual(await store.ledger({ paymentHash, limit: 9 }), story);
+      assert.deepEqual(await store.ledger({ paymentHash, limit: 2 }), story.slice(0, 2));
+      assert.deepEqual(await store.ledger({ paymentHash, limit: 2, newestFirst: true }), story.toReversed().slice(0, 2));
+      assert.deepEqual(await store.ledger({ paymentHash, after: second, limit: 9 }), story.slice(2));
+      assert.deepEqual(await store.ledger({ paymentHash, before: fifth, limit: 9, newestFirst: true }), story.slice(0, 3).reverse());
+      assert.deepEqual(await store.ledger({ paymentHash, limit: 0 }), []);
+      assert.deepEqual(await store.ledger({ paymentHash: Preimage.parseHash(digest('nobody')), limit: 9 }), []);
     },
   },
   {

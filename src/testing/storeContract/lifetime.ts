@@ -144,6 +144,7 @@ export const lifetimeCases: readonly StoreCase[] = [
       await assert.rejects(store.settle({ reservation: 'r', units: 1 as unknown as bigint }), TypeError);
       await assert.rejects(store.deny({ kind: 'tokens' as 'token', value: 'a', expiresAt }), TypeError);
       await assert.rejects(store.ledger({ after: -1, limit: 1 }), RangeError);
+      await assert.rejects(store.ledger({ before: 0.5, limit: 1 }), RangeError);
       await assert.rejects(store.denials(-1), RangeError);
       await assert.rejects(store.claimState(''), TypeError);
       assert.equal((await store.claim(claimOf('a'))).kind, 'granted');
