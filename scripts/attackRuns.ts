@@ -158,7 +158,9 @@ type Runner = {
 /** A Vitest of a copy's own. */
 function startRunner(root: string): Runner {
   // What Vitest tells its own workers is not for another Vitest.
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(VITEST|TEST$|NODE_ENV$)/.test(name)));
+  const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(VITEST|TEST$|NODE_ENV$)/.test(name)));
+  // What is kept of a copy's sources goes with the copy.
+  const env = { ...inherited, NODE_COMPILE_CACHE: join(root, '.cache', 'node') };
   const child = fork(vitest, [root], { cwd: root, env, execPath: process.execPath, execArgv: [], stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
   const output = collect(child);
   const answer = (): Promise<unknown> =>

@@ -181,7 +181,7 @@ test('admin is not reached by a name that somebody else had resolve here, whatev
     `evil.example:${port}`,
     `127.0.0.1.evil.example:${port}`,
     `localhost.:${port}`,
-   
+
     '127.0.0.1',
     `127.0.0.1:${port + 1}`,
   ]) {

@@ -142,6 +142,8 @@ async function answerOf(stream: ClientHttp2Stream, isTunnel: boolean): Promise<W
   const [headers] = (await once(stream, 'response')) as [IncomingHttpHeaders];
   const status = Number(headers[':status']);
   if (!isTunnel || status !== 200) {
+    // Nothing more comes: up to Node 22.22, a session with a stream that was closed before it was ended never comes back from its own end.
+    if (isTunnel) stream.end();
     stream.resume();
     if (!stream.closed) await new Promise((resolve) => stream.on('close', resolve));
   }

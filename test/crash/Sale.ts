@@ -104,17 +104,21 @@ type Failed = Brought & { readonly kind: 'failed' };
 type Crowd = {
   readonly waitLong: () => Promise<void>;
   readonly leave: () => void;
+  /** Does something while nobody else of the crowd does so; whoever waits for that is not half-way. */
+  readonly alone: <Done>(work: () => Promise<Done>) => Promise<Done>;
 };
 
 function createCrowd(stage: Stage, size: number): Crowd {
   let active = size;
   let waiting: (() => void)[] = [];
+  let moved = Promise.resolve();
+  let last = Promise.resolve();
   const look = () => {
     if (active > 0 || waiting.length === 0) return;
     const all = waiting;
     waiting = [];
     active = all.length;
-    void stage.move(pastInvoiceMs).then(() => {
+    moved = stage.move(pastInvoiceMs).then(() => {
       for (const go of all) go();
     });
   };
@@ -124,6 +128,20 @@ function createCrowd(stage: Stage, size: number): Crowd {
   };
   return {
     leave,
+    alone: async (work) => {
+      const before = last;
+      const done = Promise.withResolvers<void>();
+      last = done.promise;
+      leave();
+      await before;
+      await moved;
+      active += 1;
+      try {
+        return await work();
+      } finally {
+        done.resolve();
+      }
+    },
     waitLong: () =>
       new Promise((resolve) => {
         waiting.push(resolve);
@@ -158,20 +176,26 @@ async function sellPart(stage: Stage, plan: Plan, fault: Fault | undefined, crow
   const brought: (Brought | { readonly kind: 'killed' })[] = [];
   const handed: Handed[] = [];
   stage.upstream.script(plan.name, plan.upstream, plan.answer);
-  for (let turn = 1; brought.length < mostTries; turn++) {
+  const sellTurn = async (turn: number): Promise<'whole' | 'used-up'> => {
     const own = await sellOne(stage, plain(`${plan.name}-own${turn}`, { terms: plan.terms }), fault, crowd);
     others.push(own);
     const part = await handOn(stage, own, `${plan.name}-${turn}`);
     handed.push(part);
-    for (let isGood = true; isGood && brought.length < mostTries; ) {
+    while (brought.length < mostTries) {
       await stage.up();
       const got = await buyOnce(stage, plan, plan.hangsUp && brought.every(({ kind }) => kind === 'killed'), part);
       brought.push(got);
-      if (isWhole(got)) return [...others, { plan, brought, byHand: [], handed }];
-      isGood = !isUsedUp(got);
+      if (isWhole(got)) return 'whole';
+      if (isUsedUp(got)) return 'used-up';
       // What is left is set aside for others, or the store cannot say.
       if (got.kind === 'answered' && (got.status === 409 || got.status === 503)) await stage.move(1000);
     }
+    return 'used-up';
+  };
+  for (let turn = 1; brought.length < mostTries; turn++) {
+    // Three who buy of one bucket in step leave nothing to hand on, each time: from the second time on they take turns.
+    const outcome = await (turn === 1 ? sellTurn(turn) : crowd.alone(() => sellTurn(turn)));
+    if (outcome === 'whole') return [...others, { plan, brought, byHand: [], handed }];
   }
   throw new Error(`${plan.name} was never sold to whom it was handed on: ${JSON.stringify({ plan, fault, brought, handed: handed.length }, null, 1)}`);
 }

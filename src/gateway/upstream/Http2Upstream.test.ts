@@ -124,6 +124,24 @@ describe('sessions', () => {
     expect(server.sessions).toHaveLength(2);
   });
 
+  test('one that is closed with streams open ends them, also where another was answered before its body was whole', async () => {
+    const server = await openServer((stream, { head }) => {
+      if (head.includes('/early')) say(stream);
+    });
+    const { upstreams, send } = openClient(server.port);
+    const open = send();
+    await server.streams(1);
+    for (let count = 0; count < 3; count++) {
+      const early = send({ path: '/early', method: 'POST', body: new RequestBody(new PassThrough(), 1e9, undefined) });
+      expect((await early.over)[0]).toBe('head 200');
+    }
+    const { session } = (server.asked[0] as Asked).stream;
+    const closed = once(session as ServerHttp2Session, 'close');
+    await upstreams.close();
+    await closed;
+    expect((await open.over)[0]).toMatch(/^error /);
+  });
+
   test('one that nobody accepts fails what waits for it', async () => {
     const { send } = openClient(await closedPort(), { connections: 1 });
     for (const { over } of [send(), send()]) expect((await over)[0]).toMatch(/ECONNREFUSED/);

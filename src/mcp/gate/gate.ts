@@ -5,11 +5,12 @@
  */
 import type { Readable, Writable } from 'node:stream';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
-import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import type { Till } from '../Till.ts';
 import { LineTransport } from './LineTransport.ts';
 import { openPipe } from './Pipe.ts';
+import { ProgramTransport } from './ProgramTransport.ts';
+import { ServerOverHttp } from './ServerOverHttp.ts';
 
 export { type HttpFront, type HttpFrontOptions, listen } from './HttpFront.ts';
 
@@ -20,11 +21,11 @@ export type ServerChoice =
   /** `headers` are sent with every request; those of the client are not. */
   | { readonly kind: 'url'; readonly url: URL; readonly headers: { readonly [name: string]: string } };
 
-/** A transport to a new session of a server. `messageBytes`: the most that is read of one message over stdio. */
+/** A transport to a new session of a server. `messageBytes`: the most that is read of one message. */
 export function openServer(choice: ServerChoice, messageBytes: number): Transport {
-  if (choice.kind === 'url') {
-    return new StreamableHTTPClientTransport(choice.url, { requestInit: { headers: { ...choice.headers } } }) as Transport;
-  }
+  if (choice.kind === 'url') return new ServerOverHttp(choice.url, choice.headers, messageBytes) as Transport;
+  if (process.platform !== 'win32') return new ProgramTransport(choice, messageBytes);
+  // There many a command is a script, which the SDK knows how to start.
   const { command, args, env } = choice;
   return new StdioClientTransport({ command, args: [...args], env: { ...env }, stderr: 'inherit', maxBufferSize: messageBytes });
 }

@@ -112,6 +112,11 @@ export class Http2Stream implements Carrier, StreamFollower {
     this.#reset();
   }
 
+  /** Its connection ends. Who waits for the answer is told by what comes of that. */
+  cancel(): void {
+    this.#reset();
+  }
+
   #onHead(status: number, raw: string[]): void {
     this.#hasHead = true;
     this.#call?.forget();

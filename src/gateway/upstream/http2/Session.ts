@@ -168,6 +168,8 @@ export class Session implements StreamOwner, TimerTarget {
     this.#isEnded = true;
     this.#connecting.cancel();
     this.#owner.onEnded(this, error);
+    // Each by itself: up to 22.22, Node never comes back from destroying them all where a stream was answered and closed before its request was whole.
+    for (const stream of [...this.#streams]) stream.cancel();
     this.#session?.destroy();
     this.#socket.destroy();
   }
