@@ -15,3 +15,4 @@ export * as Identifier from './core/Identifier.ts';
 export * as Macaroon from './core/Macaroon.ts';
 export * as Preimage from './core/Preimage.ts';
 export * as Receipt from './core/Receipt.ts';
+export * as SignedReceipt from './core/SignedReceipt.ts';

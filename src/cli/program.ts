@@ -34,6 +34,7 @@ import { registerToken } from './token.ts';
 import { registerTopUp } from './topup.ts';
 import { version } from './version.ts';
 import { registerWallet } from './wallet.ts';
+import { registerWebhooks } from './webhooks.ts';
 
 /** All commands, ready to be parsed. */
 export function createProgram(context: CliContext): Command {
@@ -64,6 +65,7 @@ export function createProgram(context: CliContext): Command {
   registerDoctor(program, context);
   registerDrivers(program, context);
   registerSales(program, context);
+  registerWebhooks(program, context);
   registerStore(program, context);
   registerToken(program, context);
   registerKeys(program, context);

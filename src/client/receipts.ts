@@ -6,6 +6,7 @@ import type { Payment } from './Journal.ts';
 import * as PurchaseReceipt from './receipts/PurchaseReceipt.ts';
 import type { RateSource } from './receipts/Rate.ts';
 
+export { parse as parseSignedReceipt, parseKeys as parseReceiptKeys, type SignedReceipt, verify as verifySignedReceipt } from '../core/SignedReceipt.ts';
 export type { Bought, FiatValue, PurchaseReceipt } from './receipts/PurchaseReceipt.ts';
 export { from as receiptOf, redact as redactReceipt } from './receipts/PurchaseReceipt.ts';
 export { createRateBook, fixedRate, type NotedRate, type Rate, type RateBook, type RateBookOptions, type RateSource } from './receipts/Rate.ts';

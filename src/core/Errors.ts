@@ -93,6 +93,7 @@ const unanswered = {
   STORE_LOCKED: 0,
   STORE_NOT_EMPTY: 0,
   STORE_VERSION: 0,
+  WEBHOOK_FAILED: 0,
 } as const satisfies Record<string, 0>;
 
 /** Code → HTTP status that a server answers with when this error ends a request (`0`: never seen by an HTTP client). */

@@ -359,6 +359,7 @@ describe('the explanation', () => {
         upstreams   connect within 5s, idle for 5m at most, 1024 connections each, 10000 requests waiting for 10s
         websockets  5000 at once, each for 1d at most
         revocation  the last list is good for 1m where the store is away
+        people      whose browsers ask for HTML get a page to pay on
         compat      an invalid credential gets 401; unknown caveats: refuse
 
       translate -> http://localhost:3000

@@ -20,8 +20,10 @@ import { type ConfigPath, type ConfigText, createMistakes, type Environment, fro
 import { filesOf, readUpstream, type UpstreamConfig, type UpstreamFile } from './ConfigUpstreams.ts';
 import { applyChanges, type Changes, changesFileOf, none, parseChanges } from './config/Changes.ts';
 import type { GroupConfig } from './config/ConfigGroups.ts';
+import { type PageConfig, readPage } from './config/ConfigPage.ts';
 import { filesOfRewrite, type RewriteConfig } from './config/ConfigRewrites.ts';
 import { readTls, type TlsConfig } from './config/ConfigTls.ts';
+import { readWebhooks, type WebhookConfig } from './config/ConfigWebhooks.ts';
 import { type AdminConfig, type CorsConfig, type HealthConfig, type LogsConfig, type MetricsConfig, readRunning, whyNotOrigins } from './config/Running.ts';
 import * as satgate from './import/satgate.ts';
 import type { RouteKey } from './Router.ts';
@@ -142,6 +144,12 @@ export type GatewayConfig = PayeesConfig & {
   /** Undefined: nowhere. */
   readonly admin: AdminConfig | undefined;
   readonly cors: CorsConfig | undefined;
+  /** Undefined: nobody signs them. */
+  readonly receipts: 'signed' | undefined;
+  /** Who is told what happens. */
+  readonly webhooks: readonly WebhookConfig[];
+  /** Undefined: people are asked to pay as programs are. */
+  readonly page: PageConfig | undefined;
   readonly compat: { readonly invalidCredential: 401 | 402; readonly unknownCaveats: 'refuse' | 'skip' };
 };
 
@@ -350,6 +358,9 @@ function withDefaults(
       secret: secretAt(found.introspection.secret, ['introspection', 'secret'], text, absolute),
     },
     ...readRunning(found, absolute, file),
+    receipts: found.receipts,
+    webhooks: readWebhooks(found.webhooks, text, absolute, mistakes),
+    page: readPage(found.page, absolute),
     revocation: { staleMs: found.revocation?.stale ?? 60_000 },
     compat: { invalidCredential: compat.invalidCredential ?? 401, unknownCaveats: compat.unknownCaveats ?? 'refuse' },
   };
@@ -373,6 +384,7 @@ function checkWhole(config: Omit<GatewayConfig, 'changes'>, mistakes: Mistakes, 
   }
   const wrongOrigins = config.cors && whyNotOrigins(config.cors);
   if (wrongOrigins !== undefined) fail(['cors', 'origins'], wrongOrigins);
+  if (config.store.kind === 'none' && config.webhooks.length > 0) fail(['webhooks'], 'without a store nobody can tell what was told: name a store');
   const counted = config.routes.find(({ sale }) => sale !== undefined && sale.terms.kind !== 'pass');
   if (config.store.kind === 'none' && counted) {
     fail(

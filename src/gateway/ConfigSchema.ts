@@ -16,8 +16,10 @@ import { storeSchema } from './ConfigStore.ts';
 import { type ConfigPath, type ConfigText, type Mistakes, nearest } from './ConfigText.ts';
 import { upstreamSchema } from './ConfigUpstreams.ts';
 import { groupShape } from './config/ConfigGroups.ts';
+import { pageSchema } from './config/ConfigPage.ts';
 import { readConditions, rewriteShape } from './config/ConfigRewrites.ts';
 import { tlsSchema } from './config/ConfigTls.ts';
+import { webhooksSchema } from './config/ConfigWebhooks.ts';
 import { runningSchema } from './config/Running.ts';
 
 /** A value with a reader of its own. What the reader throws becomes the mistake. */
@@ -250,8 +252,14 @@ export const configSchema = z.strictObject({
   metrics: running.metrics.optional(),
   /** Lets an operator see and change the gateway, by HTTP, `farebox admin` and its pages. Default: nobody can. */
   admin: running.admin.optional(),
+  /** `signed`: paid answers carry a receipt that this gateway signs, `L402-Receipt`, and its keys are told to everybody at `/.well-known/farebox/receipts.json`. Default: `Payment-Receipt` alone, which nobody signs. It costs a signature for every paid answer. */
+  receipts: field(Fields.readOneOf(['signed'])).optional(),
+  /** Who is told of payments and of what an operator should look at, by signed requests that are sent until they are taken. They need a store. Default: nobody. */
+  webhooks: webhooksSchema(field).optional(),
   /** Which pages of other origins may ask and read. Default: preflights of what is sold are answered for everybody, and answers say what the upstream says. */
   cors: running.cors.optional(),
+  /** The page on which people's browsers are asked to pay. Default: shown, without a name, to whoever asks for HTML. */
+  page: pageSchema(field).optional(),
   /** Where specification and good sense part. */
   compat: compat.optional(),
 });

@@ -14,13 +14,16 @@ import { explainStore, withoutAddress } from './ConfigStore.ts';
 import type { UpstreamConfig } from './ConfigUpstreams.ts';
 import { changesFileOf, countChanges } from './config/Changes.ts';
 import { explainDestination } from './config/ConfigGroups.ts';
+import { explainPage } from './config/ConfigPage.ts';
 import { explainRewrite, withoutValues } from './config/ConfigRewrites.ts';
 import { explainTls, withoutKey } from './config/ConfigTls.ts';
+import { explainWebhook, withoutWebhookSecrets } from './config/ConfigWebhooks.ts';
 import type { CorsConfig, LogsConfig } from './config/Running.ts';
+import { receiptKeysPath } from './running/ReceiptKeys.ts';
 
 /** As JSON holds it: amounts as text, no keys. */
 export function toJson(config: GatewayConfig): unknown {
-  const { introspection, keys, store, lightning, passphrase, payees, routes, tls, ...rest } = config;
+  const { introspection, keys, store, lightning, passphrase, payees, routes, tls, webhooks, ...rest } = config;
   return {
     ...rest,
     lightning: lightning.map(withoutSecrets),
@@ -30,6 +33,7 @@ export function toJson(config: GatewayConfig): unknown {
     ...(tls && { tls: withoutKey(tls) }),
     ...(passphrase && { passphrase: withoutText(passphrase) }),
     store: withoutAddress(store),
+    ...(webhooks.length > 0 && { webhooks: webhooks.map(withoutWebhookSecrets) }),
     routes: routes.map(({ sale, rewrite, upstream, group, ...route }) => ({
       ...route,
       upstream: withoutUpstreamKey(upstream),
@@ -86,8 +90,11 @@ export function explain(config: GatewayConfig): string {
     ...(countChanges(config.changes) === 0
       ? []
       : [['changes', `${countChanges(config.changes)} from ${basename(changesFileOf(config.file))} win over this file`] as const]),
+    ...(config.receipts === undefined ? [] : [['receipts', `signed; their keys at ${receiptKeysPath}`] as const]),
+    ...config.webhooks.map((webhook): [string, string] => [`webhook ${webhook.name}`, explainWebhook(webhook)]),
     ...(config.cors === undefined ? [] : [['pages', explainCors(config.cors)] as const]),
     ...(config.logs === undefined ? [] : [['logs', explainLogs(config.logs)] as const]),
+    ['people', explainPage(config.page)],
     ['compat', `an invalid credential gets ${compat.invalidCredential}; unknown caveats: ${compat.unknownCaveats}`],
   ];
   const services = [...new Set(config.routes.map(({ service }) => service))];

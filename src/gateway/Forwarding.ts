@@ -6,7 +6,17 @@
  *
  * @see RFC 9110, sections 6.6.1, 7.6.1 and 7.6.3; docs/wire.md, "The credential a server accepts"
  */
-import { changesRequest, connectionOptions, isClientClaim, isHopByHop, isOfMessage, isOurs, isOursToSay, namesOurScheme } from '../http/headers.ts';
+import {
+  changesRequest,
+  connectionOptions,
+  isClientClaim,
+  isHopByHop,
+  isOfMessage,
+  isOurs,
+  isOursToSay,
+  namesOurScheme,
+  withoutOurCookies,
+} from '../http/headers.ts';
 import { linesOf } from '../http/NodeRequest.ts';
 import type { Answer } from '../http/RequestView.ts';
 import type { Incoming } from './Incoming.ts';
@@ -38,6 +48,11 @@ export function onwardHeaders(incoming: Incoming, options: OnwardOptions): strin
     if (isHopByHop(name) || ofOnwardHop.has(name) || isOurs(name) || changesRequest(name) || (dropped.length > 0 && dropped.includes(name))) continue;
     if (isClientClaim(name) && !(viaTrusted && isKeptFromTrusted(name))) continue;
     if (name === 'authorization' && namesOurScheme(value)) continue;
+    if (name === 'cookie') {
+      const rest = withoutOurCookies(value);
+      if (rest !== '') headers.push(raw, rest);
+      continue;
+    }
     if (name === 'idempotency-key' && options.idempotencyKey !== undefined) continue;
     if (name === 'via') via = via === '' ? value : `${via}, ${value}`;
     else headers.push(raw, value);
@@ -88,6 +103,17 @@ export function returningHead(status: number, lines: readonly string[]): Returni
   }
   return { status, headers, contentLength };
 }
+
+/** The headers of an answer that a cookie has opened, so that no cache keeps it for others. @param headers - names and values in turn */
+export function madePrivate(headers: string[]): string[] {
+  const said = linesOf(headers, 'cache-control').join(', ');
+  const kept = headers.filter((_, index) => !ofCaches.has((headers[index - (index % 2)] as string).toLowerCase()));
+  kept.push('Cache-Control', /(?:^|[\s,])no-store(?:[\s,]|$)/i.test(said) ? 'no-store' : 'private, no-cache', 'Vary', 'Cookie');
+  return kept;
+}
+
+/** What caches go by. */
+const ofCaches: ReadonlySet<string> = new Set(['cache-control', 'cdn-cache-control', 'expires', 'pragma', 'surrogate-control']);
 
 /** What of an upstream's trailers goes back: nothing that frames, routes or authenticates a message. */
 export function returningTrailers(lines: readonly string[]): [string, string][] {

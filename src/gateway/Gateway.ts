@@ -9,10 +9,12 @@ import type { Receiver } from '../lightning/Lightning.ts';
 import { createEvents, type Events } from '../server/Events.ts';
 import type { MintLimits, RequestRate } from '../server/Limits.ts';
 import { createPaywall, type Paywall } from '../server/Paywall.ts';
+import type { PaywallOptions } from '../server/PaywallOptions.ts';
 import { startPruning } from '../server/Pruning.ts';
 import { createRates, type Rates } from '../server/Rates.ts';
 import type { RootKeys } from '../server/RootKeys.ts';
-import { followSettlements, type Settlements, type Watched } from '../server/Settlements.ts';
+import type { Watched } from '../server/Settlements.ts';
+import { createReceiptSigner } from '../server/SignedReceipts.ts';
 import type { Store } from '../store/Store.ts';
 import type { GatewayConfig, RouteConfig } from './Config.ts';
 import { isLoopback } from './ConfigFields.ts';
@@ -27,15 +29,21 @@ import { startCounting } from './metrics/counting.ts';
 import { createMetricsListener } from './metrics/createMetricsListener.ts';
 import type { Snapshot } from './metrics/Snapshot.ts';
 import type { Tunnelling } from './Proxy.ts';
+import { openPage } from './page/openPage.ts';
 import type { Router } from './Router.ts';
 import { createRewrites, type Rewrites } from './routing/createRewrite.ts';
+import { watchForAlerts } from './running/Alerts.ts';
 import { type Beside, urlOf, withListeners } from './running/Beside.ts';
 import { assertSameStart } from './running/FixedAtStart.ts';
+import { beginFollowing, createFollowing } from './running/Following.ts';
 import { createGenerations, type Generation } from './running/Generation.ts';
 import { createHealth } from './running/Health.ts';
+import { createReceiptKeys, type OwnAnswer } from './running/ReceiptKeys.ts';
 import { createWords } from './running/Words.ts';
 import { createSteps, type RequestOutcome, type ServedRoute } from './Steps.ts';
 import { TimerWheel } from './TimerWheel.ts';
+import type { UpstreamDepth, Upstreams } from './Upstream.ts';
+import { readyWebhooks } from './webhooks/startWebhooks.ts';
 
 /** What a gateway is made from. */
 export type GatewayOptions = {
@@ -119,47 +127,35 @@ export type Gateway = {
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const { config, keys, clock = systemClock, random = systemRandom, events = createEvents(), reached = unwatched, processes = 1 } = options;
   const tunnels = new Set<Tunnelling>();
-  const counting = startCounting(options, { clock, events, webSockets: () => tunnels.size });
-  const { receiver, payees, store, log, measure } = counting;
+  let assembled: Assembled | undefined;
+  const upstreams = () => assembled?.depth() ?? { connections: 0, waiting: 0 };
+  const counting = startCounting(options, { clock, events, webSockets: () => tunnels.size, upstreams });
+  const { receiver, payees, store, measure } = counting;
+  const watch = watchForAlerts(events, clock);
+  const log = (outcome: RequestOutcome) => {
+    watch(outcome);
+    counting.log(outcome);
+  };
   checkReach(config, receiver);
   if (store === undefined) assertUncounted(config);
   const secret = config.introspection && (await secretOf(config.introspection.secret, 'the introspection'));
   assertSecret(secret);
+  const hooks = await readyWebhooks(config.webhooks);
   const trouble = (what: string) => (error: unknown) => events.emit({ at: clock.nowMs(), kind: 'trouble', what, error });
   const openTls = (choice: TlsConfig) => openCertificates(choice, { clock, random, host: config.listen.host, onTrouble: trouble('the certificate') });
   const tls = config.tls && (await openTls(config.tls));
+  const people = await openPage(config.page);
   const ownRates = createRates(mintLimitsOf(config), clock);
   const rates = options.rates ?? ownRates;
-  const paywall = await createPaywall({
-    keys,
-    receiver,
-    store,
-    clock,
-    random,
-    events,
-    rates,
-    invoiceExpirySeconds: config.invoiceExpirySeconds,
-    compat: config.compat,
-    revocationStaleMs: config.revocation.staleMs,
-    reached,
-  });
+  const signer = config.receipts && createReceiptSigner({ keys, clock });
+  const paywall = await createPaywall(paywallOf(config, { keys, receiver, store, clock, random, events, rates, receipts: signer, page: people.page, reached }));
   const pruning = store && startPruning(store, trouble('forgetting what has expired'), clock);
   const words = createWords();
-  const following = createFollowing(() =>
-    followSettlements({
-      wallets: options.wallets ?? [],
-      store,
-      clock,
-      soldAs: words.find,
-      onSettled: (settled) => events.emit({ at: clock.nowMs(), kind: 'settled', ...settled }),
-      onTrouble: trouble('following what arrives'),
-    }),
-  );
+  const following = createFollowing(() => beginFollowing({ wallets: options.wallets ?? [], hooks, store, clock, random, events, soldAs: words.find, trouble }));
   const close = async () => {
     await Promise.all([pruning?.close(), following.unfollow()]);
     await paywall.close();
   };
-  let assembled: Assembled;
   try {
     assembled = assemble({
       config: shareOf(config, processes),
@@ -172,6 +168,8 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       rates,
       log,
       reached,
+      own: signer && createReceiptKeys(signer.keySet),
+      measured: counting.measured,
       tunnels,
       onGeneration: (generation) => {
         counting.know(generation.routes);
@@ -184,13 +182,13 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     throw error;
   }
   if (options.follows ?? true) following.follow();
-  const { current, ...parts } = assembled;
+  const { current, depth: _, ...parts } = assembled;
   const prepare: Gateway['prepare'] = (next) => {
     assertSameStart(config, next);
     if (store === undefined) assertUncounted(next);
     return parts.prepare(shareOf(next, processes));
   };
-  const gateway: Gateway = { ...parts, ...following, measure, prepare, reload: (next) => prepare(next).take() };
+  const gateway: Gateway = { ...parts, ...following, measure, prepare, reload: (next) => prepare(next).take(), close: people.closing(parts.close) };
   const measured = async () => (options.measured ?? (async (own) => own))(measure());
   const surroundings: Surroundings = { clock, events, paywall, store, current, measured, prepare };
   return withListenersOf(gateway, config, { ...surroundings, processes, secret, further: options.beside?.(surroundings) ?? [] });
@@ -232,7 +230,7 @@ function withListenersOf(
 }
 
 /** The parts of a gateway, and what requests go by. */
-type Assembled = Gateway & { readonly current: () => Generation };
+type Assembled = Gateway & { readonly current: () => Generation; readonly depth: () => UpstreamDepth };
 
 /** The parts of a gateway around a paywall that is there already. */
 export function assemble(parts: {
@@ -247,6 +245,9 @@ export function assemble(parts: {
   readonly rates?: Pick<Rates, 'take'>;
   readonly log: (outcome: RequestOutcome) => void;
   readonly reached?: Reached;
+  /** What the gateway answers itself; default: nothing. */
+  readonly own?: OwnAnswer | undefined;
+  readonly measured?: (upstreams: Upstreams) => Upstreams;
   /** Where those that are open stand; default: here alone. */
   readonly tunnels?: Set<Tunnelling>;
   /** Undefined: in the clear. */
@@ -255,22 +256,16 @@ export function assemble(parts: {
   readonly onGeneration?: (generation: Generation) => void;
 }): Assembled {
   const { config, payees = {}, paywall, clock, random = systemRandom, events, log, reached = unwatched, onGeneration = () => {} } = parts;
-  const { tunnels = new Set<Tunnelling>() } = parts;
+  const { tunnels = new Set<Tunnelling>(), own, measured = (upstreams) => upstreams } = parts;
   const timers = new TimerWheel(clock);
   const rates = parts.rates ?? createRates({}, clock);
+  const shared = { paywall, clock, random, timers, tunnels, reached, own, measured, rates, log };
   const generations = createGenerations(config, {
     serve: ({ routes, limits }, targets) => {
       const rewrites = createRewrites(routes.filter(({ headers = [] }) => headers.length > 0));
       return routes.map((route) => serve(route, payees, { targets, rewrites }, limits.requestsPerToken));
     },
-    paywall,
-    clock,
-    random,
-    timers,
-    tunnels,
-    reached,
-    rates,
-    log,
+    ...shared,
     onStanding: (standing) => events.emit({ at: clock.nowMs(), ...standing }),
   });
   onGeneration(generations.current());
@@ -283,18 +278,18 @@ export function assemble(parts: {
   const following = parts.tls?.follow(listener.setTls);
   const prepare: Gateway['prepare'] = (next) => {
     const prepared = generations.prepare(next);
-    return {
-      take: () => {
-        prepared.take();
-        listener.adjust(clientLimits(next));
-        onGeneration(generations.current());
-      },
-    };
+    return { take: () => takeOver(prepared, next) };
+  };
+  const takeOver = (prepared: { readonly take: () => void }, next: GatewayConfig): void => {
+    prepared.take();
+    listener.adjust(clientLimits(next));
+    onGeneration(generations.current());
   };
   return {
     events,
     measure: () => ({}),
     current: generations.current,
+    depth: generations.depth,
     prepare,
     reload: (next) => prepare(next).take(),
     listen: async () => {
@@ -344,6 +339,7 @@ function clientLimits({ limits, timeouts }: GatewayConfig): ListenerLimits {
   };
 }
 
+/** What bounds what is sold, and how it is read. */
 function mintLimitsOf({ limits }: GatewayConfig): MintLimits {
   return { perClientPerMinute: limits.invoicesPerClientPerMinute, perMinute: limits.invoicesPerMinute };
 }
@@ -364,19 +360,10 @@ function shareOf(config: GatewayConfig, processes: number): GatewayConfig {
   };
 }
 
-/** Follows from when it is told to, until it is told not to. */
-function createFollowing(begin: () => Settlements): Pick<Gateway, 'follow' | 'unfollow'> {
-  let settlements: Settlements | undefined;
-  return {
-    follow: () => {
-      settlements ??= begin();
-    },
-    unfollow: async () => {
-      const before = settlements;
-      settlements = undefined;
-      await before?.close();
-    },
-  };
+/** What a paywall goes by, as the configuration says it. */
+function paywallOf(config: GatewayConfig, given: PaywallOptions): PaywallOptions {
+  const { invoiceExpirySeconds, compat, revocation } = config;
+  return { ...given, invoiceExpirySeconds, compat, revocationStaleMs: revocation.staleMs };
 }
 
 function checkReach(config: GatewayConfig, receiver: Receiver): void {

@@ -64,6 +64,7 @@ export function from(taken: Taken, trust: Trust, limits: IncomingLimits): Incomi
     view: {
       method: taken.method,
       target: taken.target,
+      isSecure: taken.isSecure || (viaTrusted && lines('x-forwarded-proto').at(-1)?.toLowerCase() === 'https'),
       clientAddress: viaTrusted ? clientAddress(peer, trust, lines) : peer,
       header: (name) => oneValue(lines(name)),
       headerLines: lines,

@@ -16,7 +16,7 @@ import * as Problem from '../http/Problem.ts';
 import { type Answer, isSafe } from '../http/RequestView.ts';
 import * as Answers from '../server/Answers.ts';
 import { type HeadOutcome, maxKeptAnswerBytes, type Sale } from '../server/terms/Terms.ts';
-import { type ReturningHead, returningHead, returningTrailers, toPairs } from './Forwarding.ts';
+import { madePrivate, type ReturningHead, returningHead, returningTrailers, toPairs } from './Forwarding.ts';
 import { type GrpcFollower, listenerFor } from './GrpcAnswer.ts';
 import type { Incoming } from './Incoming.ts';
 import type { Reply, ReplyFollower, Upgrade } from './Reply.ts';
@@ -63,6 +63,8 @@ export type ExchangeOptions = {
   readonly bought: Bought;
   /** Added to the answer if it is a success (a status below 400). */
   readonly headers: Answer['headers'];
+  /** No cache may keep the answer for others. */
+  readonly isPrivate?: boolean | undefined;
   /** Told once, when everything has been said to client, upstream and sale. */
   readonly onOver: (outcome: ExchangeOutcome) => void;
 };
@@ -175,8 +177,9 @@ class Exchange implements GrpcFollower, ReplyFollower, TimerTarget, Tunnelling {
 
   #readHead(status: number, lines: readonly string[]): ReturningHead | undefined {
     const head = returningHead(status, lines);
-    const { rewrite } = this.#options;
-    return head !== undefined && changesAnswer(rewrite, status) ? { ...head, headers: returningHeaders(rewrite, head.headers) } : head;
+    const { rewrite, isPrivate } = this.#options;
+    const changed = head !== undefined && changesAnswer(rewrite, status) ? { ...head, headers: returningHeaders(rewrite, head.headers) } : head;
+    return changed !== undefined && isPrivate ? { ...changed, headers: madePrivate(changed.headers) } : changed;
   }
 
   onChunk(chunk: Chunk, release?: () => void): void {

@@ -16,7 +16,7 @@ import type { Decision } from '../server/Decision.ts';
 import type { Offer, Principal } from '../server/Offer.ts';
 import type { Paywall } from '../server/Paywall.ts';
 import { plainAddress, type Trust } from './ClientAddress.ts';
-import { onwardHeaders } from './Forwarding.ts';
+import { madePrivate, onwardHeaders, toPairs } from './Forwarding.ts';
 import * as Incoming from './Incoming.ts';
 import { inOwnWords } from './listener/GrpcReply.ts';
 import { type Carriage, carry } from './Proxy.ts';
@@ -26,7 +26,9 @@ import type { RouteKey, Router } from './Router.ts';
 import { applyRules } from './routing/HeaderRules.ts';
 import { onwardPath, type Rewrite } from './routing/Rewrite.ts';
 import type { Edge, EdgeReply } from './running/EdgeReply.ts';
+import { sendFollowed } from './running/Followed.ts';
 import { type Limiter, within } from './running/Limiter.ts';
+import type { OwnAnswer } from './running/ReceiptKeys.ts';
 import { setRequestId } from './running/RequestIds.ts';
 import type { UpstreamTarget } from './Upstream.ts';
 
@@ -84,6 +86,8 @@ export type StepsContext = Carriage & {
   /** Undefined: nothing is added to answers. */
   readonly edge: Edge | undefined;
   readonly router: Router<ServedRoute>;
+  /** What is answered here, before anything is looked for behind it; undefined: nothing. */
+  readonly own: OwnAnswer | undefined;
   readonly paywall: Pick<Paywall, 'check'>;
   /** Told once for every request. */
   readonly onOver: (outcome: RequestOutcome) => void;
@@ -139,7 +143,7 @@ type Found = {
   readonly route: ServedRoute;
 };
 
-type Pass = Pick<Decision & { readonly kind: 'pass' }, 'principal' | 'branches' | 'sale' | 'headers'>;
+type Pass = Pick<Decision & { readonly kind: 'pass' }, 'principal' | 'branches' | 'sale' | 'headers' | 'isPrivate'>;
 
 const free: Pass = { principal: undefined, sale: undefined, headers: [] };
 
@@ -155,6 +159,8 @@ function route(visit: Visit, incoming: Incoming.Incoming): void {
   visit.path = target.path;
   const authority = target.authority ?? incoming.host;
   const found = context.router.find(Incoming.hostName(authority), routedMethod(incoming.view), target.path, incoming.rawHeaders);
+  const own = context.own?.(incoming.view.method, target.path);
+  if (own !== undefined) return answer(visit, own);
   if (found === undefined) throw new FareboxError('ROUTE_UNKNOWN', `Nothing is served at ${incoming.view.method} ${target.path}.`);
   visit.route = found;
   if (found.disabled) throw new FareboxError('ROUTE_DISABLED', `${visit.taken.method} ${target.path} is switched off for now. Nothing was charged.`);
@@ -186,13 +192,29 @@ function routedMethod(view: RequestView): string {
 function carryOut(visit: Visit, found: Found, decision: Decision): void {
   if ('principal' in decision) visit.principal = decision.principal;
   if (decision.kind === 'pass') passOn(visit, found, decision);
-  else if (decision.kind === 'repeat') repeat(visit, decision);
+  else if (decision.kind === 'repeat') repeat(visit, decision.isPrivate ? { ...decision, answer: keptPrivate(decision.answer) } : decision);
+  else if (decision.kind === 'answer' && decision.follow !== undefined) follow(visit, decision.answer, decision.follow);
   else answer(visit, decision.answer);
 }
 
 function answer(visit: Visit, made: Answer): void {
   send(visit, made);
   over(visit, made.status, 'answered', undefined);
+}
+
+/** An answer that goes on for as long as its client hears it. */
+function follow(visit: Visit, { status, headers, body }: Answer, texts: (gone: AbortSignal) => AsyncIterable<string>): void {
+  const rest = visit.incoming?.body;
+  rest?.destroy();
+  if (rest && !rest.whole) visit.taken.reply.discardRest(visit.context.clock);
+  void sendFollowed(visit.taken.reply, { status, headers, body }, texts).then(
+    (ended) => over(visit, visit.taken.reply.status, ended, undefined),
+    (error: unknown) => over(visit, visit.taken.reply.status, 'refused', error),
+  );
+}
+
+function keptPrivate(kept: Answer): Answer {
+  return { ...kept, headers: toPairs(madePrivate(kept.headers.flat())) };
 }
 
 /** The answer of the first time again; whether it arrives is told to the sale. */
@@ -210,7 +232,7 @@ function repeat(visit: Visit, { sale, answer }: Decision & { readonly kind: 'rep
 }
 
 function passOn(visit: Visit, found: Found, pass: Pass): void {
-  const { sale, headers } = pass;
+  const { sale, headers, isPrivate } = pass;
   const { context, taken, edge } = visit;
   const { reply } = taken;
   const { incoming, target, authority, route } = found;
@@ -240,6 +262,7 @@ function passOn(visit: Visit, found: Found, pass: Pass): void {
     sale,
     bought: pass,
     headers,
+    isPrivate,
     onOver: ({ kind, status, error, bytes }) => over(visit, status, kind, error, bytes),
   });
 }

@@ -113,9 +113,24 @@ export type Upstreams = {
   readonly send: (request: OnwardRequest, handler: AnswerHandler) => Sending;
   /** Closes the connections to a target that nobody uses any more. */
   readonly drop: (target: UpstreamTarget) => void;
+  /** How full they are; undefined: nobody can tell. */
+  readonly depth?: () => UpstreamDepth;
   /** Breaks off what is under way and closes every connection. */
   readonly close: () => Promise<void>;
 };
+
+/** Connections that are open, and requests that wait for one. */
+export type UpstreamDepth = { readonly connections: number; readonly waiting: number };
+
+/** All of them together. */
+export function totalDepth(depths: Iterable<UpstreamDepth | undefined>): UpstreamDepth {
+  let [connections, waiting] = [0, 0];
+  for (const depth of depths) {
+    connections += depth?.connections ?? 0;
+    waiting += depth?.waiting ?? 0;
+  }
+  return { connections, waiting };
+}
 
 /** What bounds them. */
 export type UpstreamLimits = {

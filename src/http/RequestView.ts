@@ -8,6 +8,8 @@ export type RequestView = {
   readonly method: string;
   /** The request target as received: path and query, or an absolute form. */
   readonly target: string;
+  /** Whether the client speaks TLS, as far as that is known here. */
+  readonly isSecure?: boolean;
   /** The client's address, behind trusted proxies only; rate limits are counted on it. */
   readonly clientAddress: string;
   /** A header's value, by its lower-case name; of several lines all, joined by `, `, as a server behind reads them. */

@@ -80,7 +80,6 @@ const ofMessage: ReadonlySet<string> = new Set([
   'content-language',
   'content-security-policy',
   'content-type',
-  'cookie',
   'date',
   'etag',
   'expires',
@@ -116,6 +115,16 @@ export function isOfMessage(name: string): boolean {
 /** Whether a header belongs to one connection. */
 export function isHopByHop(name: string): boolean {
   return ofConnection.has(name) || (name.includes('_') && ofConnection.has(name.replaceAll('_', '-')));
+}
+
+/** A `Cookie` value without the paywall's own, which are credentials; '' where nothing is left. */
+export function withoutOurCookies(value: string): string {
+  if (!value.includes('farebox_')) return value;
+  return value
+    .split(';')
+    .map((pair) => pair.trim())
+    .filter((pair) => pair !== '' && !pair.startsWith('farebox_'))
+    .join('; ');
 }
 
 /** The headers that `Connection` names as belonging to this connection as well, in lower case. */

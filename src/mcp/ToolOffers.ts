@@ -6,13 +6,13 @@
  * A name goes before every pattern, and of two patterns the one with more letters.
  */
 import * as Amount from '../core/Amount.ts';
+import * as Canonical from '../core/Canonical.ts';
 import { FareboxError } from '../core/Errors.ts';
 import type { RequestView } from '../http/RequestView.ts';
 import type { Receiver } from '../lightning/Lightning.ts';
 import * as Offer from '../server/Offer.ts';
 import { perRequest } from '../server/terms/PerRequest.ts';
 import type { Terms } from '../server/terms/Terms.ts';
-import * as Canonical from './Canonical.ts';
 import type { JsonObject } from './ToolPayment.ts';
 
 /** Such as `"10 sat"`, or millisatoshi. */
@@ -138,7 +138,7 @@ export function createToolOffer(name: string, options: ToolOptions, isNamed = tr
 
 /** The arguments of a call in the one form in which they are priced, bound, and told apart. @throws REQUEST_MALFORMED – see `Canonical.format` */
 export function canonicalOf(args: JsonObject): string {
-  return Canonical.format(args);
+  return Canonical.format(args, (why) => new FareboxError('REQUEST_MALFORMED', `The arguments of this call hold ${why}. Nothing was charged.`));
 }
 
 /** A price that could not be found out is not 0. */

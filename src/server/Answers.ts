@@ -16,7 +16,7 @@ import { receiptHeader } from './receipt.ts';
 
 /** What a browser's script may read of our answers. */
 export const exposedHeaders =
-  'WWW-Authenticate, L402-Price, L402-Payment, L402-Remaining, L402-Free, L402-Trial, L402-Topup, L402-Carve, Payment-Receipt, Retry-After, Link';
+  'WWW-Authenticate, L402-Price, L402-Payment, L402-Remaining, L402-Free, L402-Trial, L402-Topup, L402-Carve, Payment-Receipt, L402-Receipt, Retry-After, Link';
 
 /** Seconds after which to ask again, where nothing better is known. */
 const retrySeconds: { readonly [status: number]: number | undefined } = { 409: 1, 503: 5 };

@@ -14,15 +14,20 @@ import type { Sale } from './terms/Terms.ts';
  * `repeat`: the client has paid and its answer was kept: send it, then call `sale.end`.
  */
 export type Decision =
-  /** Answered by the paywall itself, and nothing is asked behind it: a CORS preflight, a top-up that was presented. */
-  | { readonly kind: 'answer'; readonly answer: Answer }
+  /**
+   * Answered by the paywall itself, and nothing is asked behind it: a CORS preflight, a top-up that was presented, a page that waits. `follow`: text of
+   * ASCII that comes behind the answer's body, until its client has gone; who cannot send it sends the body alone.
+   */
+  | { readonly kind: 'answer'; readonly answer: Answer; readonly follow?: (gone: AbortSignal) => AsyncIterable<string> }
   | {
       readonly kind: 'pass';
       readonly principal: Principal | undefined;
       readonly branches?: readonly string[];
       readonly sale: Sale | undefined;
       readonly headers: Answer['headers'];
+      /** A cookie let it in: no cache may keep the answer for others. */
+      readonly isPrivate?: boolean;
     }
   | { readonly kind: 'challenge'; readonly answer: Answer }
   | { readonly kind: 'refuse'; readonly answer: Answer }
-  | { readonly kind: 'repeat'; readonly answer: Answer; readonly principal: Principal; readonly sale: Sale };
+  | { readonly kind: 'repeat'; readonly answer: Answer; readonly principal: Principal; readonly sale: Sale; readonly isPrivate?: boolean };

@@ -13,6 +13,16 @@ export type SaleFacts = {
   readonly amountMsat: Msat;
 };
 
+/** What an operator is to look at. */
+export type Alert = {
+  readonly alert: 'node-away' | 'failures-rising' | 'account-low';
+  /** What it is about: a wallet, the gateway, an account. */
+  readonly subject: string;
+  readonly state: 'raised' | 'cleared';
+  /** For people. */
+  readonly words: string;
+};
+
 /** One event. `at` is Unix milliseconds. */
 export type PaywallEvent = { readonly at: number } & (
   | ({ readonly kind: 'challenged' } & SaleFacts)
@@ -30,6 +40,8 @@ export type PaywallEvent = { readonly at: number } & (
   | { readonly kind: 'left-out'; readonly upstream: string; readonly why: string; readonly pauseMs?: number }
   /** It gets them again. */
   | { readonly kind: 'back'; readonly upstream: string }
+  /** Something that an operator is to look at began or ended; see `Alerts.ts`. */
+  | ({ readonly kind: 'alert' } & Alert)
   | { readonly kind: 'trouble'; readonly what: string; readonly error: unknown }
 );
 
@@ -41,13 +53,14 @@ export type Events = {
   readonly emit: (event: PaywallEvent) => void;
   /** Whether anybody listens: an event that nobody would hear need not be made. */
   readonly isHeard: () => boolean;
-  /** The answer takes the listener off. */
-  readonly on: (listener: (event: PaywallEvent) => void) => () => void;
+  /** The answer takes the listener off. `onlyWithOthers`: it hears what others hear, and is no reason to make an event. */
+  readonly on: (listener: (event: PaywallEvent) => void, how?: { readonly onlyWithOthers: boolean }) => () => void;
 };
 
 /** An empty set of listeners. */
 export function createEvents(): Events {
   const listeners = new Set<(event: PaywallEvent) => void>();
+  const others = new Set<(event: PaywallEvent) => void>();
   return {
     emit: (event) => {
       for (const listener of listeners) {
@@ -58,10 +71,14 @@ export function createEvents(): Events {
         }
       }
     },
-    isHeard: () => listeners.size > 0,
-    on: (listener) => {
+    isHeard: () => others.size > 0,
+    on: (listener, { onlyWithOthers } = { onlyWithOthers: false }) => {
       listeners.add(listener);
-      return () => listeners.delete(listener);
+      if (!onlyWithOthers) others.add(listener);
+      return () => {
+        listeners.delete(listener);
+        others.delete(listener);
+      };
     },
   };
 }

@@ -26,6 +26,7 @@ import { createLedger, type Ledger, noLedger } from './Ledger.ts';
 import { createMint, type Mint } from './Mint.ts';
 import type { Offer, Principal } from './Offer.ts';
 import type { PaywallOptions } from './PaywallOptions.ts';
+import { createPageDesk, type Held, type PageDesk } from './page/Page.ts';
 import * as method from './policies/method.ts';
 import * as priced from './policies/priced.ts';
 import { createRates, type Rates } from './Rates.ts';
@@ -33,6 +34,7 @@ import * as Refusals from './Refusals.ts';
 import type { RootKeys } from './RootKeys.ts';
 import { receiptEnd, receiptHeader } from './receipt.ts';
 import { createSettledCheck, type SettledCheck } from './Settled.ts';
+import { withReceipts } from './SignedReceipts.ts';
 import * as TopUps from './TopUps.ts';
 import * as Trials from './Trials.ts';
 import { count, isCounted, refusedByParts } from './terms/Counted.ts';
@@ -41,7 +43,7 @@ import { createLeases } from './terms/Leases.ts';
 import { createOwed } from './terms/Owed.ts';
 import { type ClaimContext, claim } from './terms/PerRequest.ts';
 import type { Sale } from './terms/Terms.ts';
-import type { VerifiedPrincipal } from './VerifiedTokens.ts';
+import type { Demand, VerifiedPrincipal } from './VerifiedTokens.ts';
 import { createVerifier, type Verifier } from './Verifier.ts';
 
 /** See the head of this file. */
@@ -100,6 +102,7 @@ export async function createPaywall(options: PaywallOptions): Promise<Paywall> {
       reached: options.reached ?? unwatched,
     }),
     receiver,
+    page: options.page && createPageDesk({ ...options.page, keys, receiver, clock, events, nodeTimeoutMs, skipUnknownCaveats }),
     isSettled: createSettledCheck({ clock, nodeTimeoutMs, settledWaitMs: options.settledWaitMs ?? 3000 }),
     ledger,
     denials: store ? await followDenials({ store, clock, staleMs, onTrouble: trouble('the list of what was revoked') }) : noDenials,
@@ -109,7 +112,7 @@ export async function createPaywall(options: PaywallOptions): Promise<Paywall> {
   };
   return {
     events,
-    check: (request, target, offer) => decide(desk, request, target, offer),
+    check: withReceipts((request, target, offer) => decide(desk, request, target, offer), options.receipts),
     standing: (principal, branches) => desk.denials.judge(principal, branches),
     introspect: createIntrospect({ keys, denials: desk.denials, store, clock, skipUnknownCaveats, takesOf }),
     serves: (outage) => desk.denials.judge(nobody, [], outage) !== 'unknown',
@@ -139,6 +142,8 @@ type Desk = {
   readonly mint: Mint;
   /** Who is paid where an offer names nobody. */
   readonly receiver: Receiver;
+  /** Undefined: people are asked as programs are. */
+  readonly page: PageDesk | undefined;
   readonly isSettled: SettledCheck;
   readonly ledger: Ledger;
   readonly denials: Denials;
@@ -158,7 +163,7 @@ function decide(desk: Desk, request: RequestView, target: Path.Target, offer: Of
   if (!method.isMethod(counted)) return refuse(desk, new FareboxError('REQUEST_MALFORMED', 'No token can name this method.'), offer);
   const { amountMsat, inputs } = offer.price.of(request);
   const asked: Asked = { request, target, offer, amountMsat, priced: priced.digest(inputs) };
-  const verified = desk.verify(request, {
+  const demand: Demand = {
     service: offer.service,
     tier: offer.tier,
     method: counted,
@@ -167,10 +172,47 @@ function decide(desk: Desk, request: RequestView, target: Path.Target, offer: Of
     priced: asked.priced,
     nowAt: nowAt(desk.clock),
     capabilities: offer.capabilities,
-  });
+  };
+  const verified = desk.verify(request, demand);
   if (verified.kind === 'none' && Carvings.isAboutBalance(request)) return refuse(desk, Refusals.nobody(request), offer);
-  if (verified.kind === 'none') return offer.free === undefined ? challenge(desk, asked, undefined) : give(desk, asked, offer.free);
+  if (verified.kind === 'none') return desk.page === undefined ? askToPay(desk, asked) : byTicket(desk, desk.page, asked, demand);
   if (verified.kind === 'failed') return answerInvalid(desk, asked, verified.error);
+  return admit(desk, asked, verified);
+}
+
+/** Nobody has paid, as far as the request shows. */
+function askToPay(desk: Desk, asked: Asked): Decision | Promise<Decision> {
+  const { free } = asked.offer;
+  return free === undefined ? challenge(desk, asked, undefined) : give(desk, asked, free);
+}
+
+/** A person's browser shows a ticket instead of a credential, which is as good as one as soon as its wallet says that it was paid. */
+async function byTicket(desk: Desk, page: PageDesk, asked: Asked, demand: Demand): Promise<Decision> {
+  const held = page.held(asked, demand);
+  if (page.isAsked(asked.request)) return page.tell(asked.request, held, asked.offer);
+  if (held === undefined) return askToPay(desk, asked);
+  const state = await page.stateOf(held, asked.offer);
+  if (state === 'unknown') {
+    const unpaid = new FareboxError('LIGHTNING_UNAVAILABLE', 'It could not be found out whether this was paid. Ask again in a moment; do not pay again.');
+    const refused = answerUnavailable(desk, unpaid, asked.offer, 'LIGHTNING_UNAVAILABLE');
+    return page.isWanted(asked) ? { kind: 'refuse', answer: page.unknown(held, asked) } : refused;
+  }
+  const { principal, branches } = held;
+  if (state !== 'paid') return askToPay(desk, state === 'open' && isStillSold(desk, asked, held) ? { ...asked, held } : asked);
+  const decision = await admit(desk, asked, { kind: 'verified', principal, branches, isTold: false });
+  if (decision.kind !== 'pass' && decision.kind !== 'repeat') return decision;
+  const keeps = decision.kind === 'pass' && decision.sale === undefined ? page.keep(held, asked) : [];
+  return decision.kind === 'repeat' ? { ...decision, isPrivate: true } : { ...decision, isPrivate: true, headers: [...decision.headers, ...keeps] };
+}
+
+/** Whether a ticket that is paid now would be served: what was revoked, or is sold in another way by now, is not to be paid for. */
+function isStillSold({ denials }: Desk, { offer, amountMsat }: Asked, { principal, branches }: Held): boolean {
+  return denials.judge(principal, branches, offer.outage) === 'good' && takesOf(principal, offer, amountMsat) !== undefined;
+}
+
+/** What somebody who has paid gets. */
+function admit(desk: Desk, asked: Asked, verified: VerifiedPrincipal): Decision | Promise<Decision> {
+  const { request, offer, amountMsat } = asked;
   const { principal } = verified;
   const standing = desk.denials.judge(principal, verified.branches, offer.outage);
   if (standing === 'unknown') return refuse(desk, Refusals.unreadDenials(), offer);
@@ -307,7 +349,9 @@ async function give(desk: Desk, asked: Asked, free: FreeQuotaOptions): Promise<D
 
 /** 402, under the limits on minting. `why`: what was wrong with the credential that came, where one came. `toppedUp`: what it adds to, where it does. */
 async function challenge(desk: Desk, asked: Asked, why: FareboxError | undefined, toppedUp?: TopUps.TopUp): Promise<Decision> {
-  const { request, offer } = asked;
+  const { request, offer, held } = asked;
+  const page = toppedUp === undefined && desk.page?.isWanted(asked) === true ? desk.page : undefined;
+  if (page !== undefined && held !== undefined) return { kind: 'challenge', answer: page.again(held, asked) };
   const unsellable = whyNotSold(desk, asked, toppedUp !== undefined);
   if (unsellable !== undefined) return refuse(desk, unsellable, offer);
   const retryAfterSeconds = await desk.rates.mint(request.clientAddress);
@@ -327,7 +371,8 @@ async function challenge(desk: Desk, asked: Asked, why: FareboxError | undefined
     const tooLate = toppedUp && TopUps.whyNotHandedOut(toppedUp, minted.expiresAt);
     if (tooLate !== undefined) return refuse(desk, tooLate, offer);
     desk.emit({ kind: 'challenged', paymentHash: minted.paymentHash, service: offer.service, route: offer.route, amountMsat: minted.amountMsat });
-    return { kind: 'challenge', answer: Answers.challenge(request, offer, minted, why) };
+    const answer = Answers.challenge(request, offer, minted, why);
+    return { kind: 'challenge', answer: page === undefined ? answer : page.dress(answer, minted, asked, why) };
   } catch (error) {
     return answerUnavailable(desk, error, offer, 'LIGHTNING_UNAVAILABLE');
   }
@@ -398,4 +443,6 @@ type Asked = {
   readonly offer: Offer;
   readonly amountMsat: Msat;
   readonly priced: string;
+  /** A ticket that waits to be paid. */
+  readonly held?: Held;
 };

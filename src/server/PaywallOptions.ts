@@ -7,8 +7,10 @@ import type { Receiver } from '../lightning/Lightning.ts';
 import type { Store } from '../store/Store.ts';
 import type { Events } from './Events.ts';
 import type { MintLimits } from './Limits.ts';
+import type { PageOptions } from './page/Page.ts';
 import type { Rates } from './Rates.ts';
 import type { RootKeys } from './RootKeys.ts';
+import type { ReceiptSigner } from './SignedReceipts.ts';
 
 /** See the head of this file. */
 export type PaywallOptions = {
@@ -35,6 +37,10 @@ export type PaywallOptions = {
   readonly leaseSeconds?: number;
   /** How long a request waits for the outcome of the first one with its credential before it is told 409; default 2,000. */
   readonly inUseWaitMs?: number;
+  /** Signs the receipt of each paid answer as well; default: none is signed. */
+  readonly receipts?: Pick<ReceiptSigner, 'sign'> | undefined;
+  /** How people's browsers are asked to pay; default: as programs are. */
+  readonly page?: PageOptions | undefined;
   readonly compat?: {
     /** What the reference proxy answers to a credential that is not valid: 402 instead of 401. */
     readonly invalidCredential?: 401 | 402;

@@ -33,6 +33,12 @@ export type RootKeys = {
   readonly proveTrial: (fingerprint: string, message: Uint8Array) => Uint8Array | undefined;
   /** What proves that an operator's token, link or session was made here, under a label of its own. Undefined as for `derive`. */
   readonly proveAdmin: (fingerprint: string, message: Uint8Array) => Uint8Array | undefined;
+  /** What the key that signs receipts is made from, 32 bytes; undefined as for `derive`. */
+  readonly receiptSeed: (fingerprint: string) => Uint8Array | undefined;
+  /** Of every master in the ring, in its order. */
+  readonly fingerprints: () => readonly string[];
+  /** What proves that a ticket of the payment page was made here, under a label of its own. Undefined as for `derive`. */
+  readonly sealTicket: (fingerprint: string, message: Uint8Array) => Uint8Array | undefined;
   /** How often a master has left the ring. Whoever remembers what has verified forgets it when this changes. */
   readonly departures: () => number;
 };
@@ -72,6 +78,8 @@ export function createRootKeys(options: { readonly masters: readonly (Uint8Array
   const label = fromUtf8(`farebox/token/1/${network}/${realm}/`);
   const trialLabel = fromUtf8(`farebox/trial/1/${network}/${realm}/`);
   const adminLabel = fromUtf8(`farebox/admin/1/${network}/${realm}/`);
+  const receiptLabel = fromUtf8(`farebox/receipt/1/${network}/${realm}`);
+  const ticketLabel = fromUtf8(`farebox/page/1/${network}/${realm}/`);
   let ring = prepare(options.masters);
   let departures = 0;
   return {
@@ -90,6 +98,15 @@ export function createRootKeys(options: { readonly masters: readonly (Uint8Array
     proveAdmin: (fingerprint, message) => {
       const master = ring.byFingerprint.get(fingerprint);
       return master && hmac(master.hmacKey, adminLabel, message);
+    },
+    receiptSeed: (fingerprint) => {
+      const master = ring.byFingerprint.get(fingerprint);
+      return master && hmac(master.hmacKey, receiptLabel);
+    },
+    fingerprints: () => ring.masters.map(({ fingerprint }) => fingerprint),
+    sealTicket: (fingerprint, message) => {
+      const master = ring.byFingerprint.get(fingerprint);
+      return master && hmac(master.hmacKey, ticketLabel, message);
     },
     departures: () => departures,
     replace: (masters) => {

@@ -123,8 +123,8 @@ export type ProvenToken = Identifier.Identifier &
     /** As bytes. */
     readonly identifier: Uint8Array;
     readonly caveats: readonly string[];
-    /** The proof of its payment. */
-    readonly preimage: Preimage.Preimage;
+    /** The proof of its payment; '' where its wallet's word is taken instead. */
+    readonly preimage: string;
     /** What each caveat that a holder added is named, by its index: what is counted under it is counted on that. */
     readonly partKeys: ReadonlyMap<number, string>;
   };
@@ -158,7 +158,7 @@ const noLimits: readonly Part[] = [];
 const noParts: ReadonlyMap<number, string> = new Map();
 const noBranches: readonly string[] = [];
 
-function branchesOf({ partKeys }: ProvenToken): readonly string[] {
+export function branchesOf({ partKeys }: ProvenToken): readonly string[] {
   return partKeys.size === 0 ? noBranches : [...partKeys.values()];
 }
 

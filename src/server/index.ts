@@ -14,6 +14,7 @@ export * as Price from './Price.ts';
 export { type Pruning, startPruning } from './Pruning.ts';
 export { createRootKeys, fingerprintOf, type KeyRing, type Master, type RootKeys } from './RootKeys.ts';
 export { followSettlements, type Settlements, type SettlementsOptions, type Watched } from './Settlements.ts';
+export { createReceiptSigner, type ReceiptSigner } from './SignedReceipts.ts';
 export { bucket } from './terms/Bucket.ts';
 export { credit } from './terms/Credit.ts';
 export { pass } from './terms/Pass.ts';

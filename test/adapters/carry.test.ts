@@ -355,7 +355,7 @@ test('what browsers may read of a 402 is said on it', async () => {
   app.get('/x', expressPaywall(s.paywall, { price: '1 sat', clock: s.clock }), (_, response) => void response.end('x'));
   const got = await get(`${await s.open(app)}/x`);
   expect(got.headers['access-control-expose-headers']).toBe(
-    'WWW-Authenticate, L402-Price, L402-Payment, L402-Remaining, L402-Free, L402-Trial, L402-Topup, L402-Carve, Payment-Receipt, Retry-After, Link',
+    'WWW-Authenticate, L402-Price, L402-Payment, L402-Remaining, L402-Free, L402-Trial, L402-Topup, L402-Carve, Payment-Receipt, L402-Receipt, Retry-After, Link',
   );
 });
 

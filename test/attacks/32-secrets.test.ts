@@ -46,6 +46,7 @@ import { type Closing, closeAll, openUpstream, portOf } from '../gateway/harness
 import { leaks, printings, type Secret, type Trace, traceOf } from './secrets.ts';
 import { spoilt } from './spoilt.ts';
 import { auth, enter, names, narrowed, path } from './thief.ts';
+import { testWatchers } from './watchers.ts';
 
 const closing: Closing = [];
 let folder: string;
@@ -271,6 +272,8 @@ describe('the logs of a gateway', () => {
     );
   });
 });
+
+testWatchers(closing);
 
 describe('handlers that crash behind a paywall', () => {
   const crashes = ['throws', 'rejects', 'destroys', 'half', 'forgets'] as const;

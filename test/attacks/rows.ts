@@ -21,10 +21,11 @@ export type Row = {
 const bulk = 'Selling in bulk, handing on, and state that many machines share';
 const lightning = 'Lightning for real';
 const proxy = 'The gateway as a proxy that operators would choose anyway';
+const hub = 'A directory of paid APIs';
 const house = "The operator's house: see it, change it, and be paid by people too";
 
 /** Numbers that must all be in the table. */
-export const lastRow = 49;
+export const lastRow = 50;
 
 /** Every row, in order. */
 export const rows: readonly Row[] = [
@@ -58,7 +59,7 @@ export const rows: readonly Row[] = [
   { row: 28, what: 'Bodies too large, heads and bodies too slow, connections that idle', test: '28-slow-and-large', waitsFor: proxy },
   { row: 29, what: 'A change of configuration that stalls requests, or is stalled by one', test: '29-reloads' },
   { row: 30, what: 'An upstream that is not who it says', test: '30-upstream-tls', waitsFor: lightning },
-  { row: 31, what: 'A request that the server is talked into sending to its own network', waitsFor: house },
+  { row: 31, what: 'A request that the server is talked into sending to its own network', test: '31-own-network', waitsFor: hub },
   { row: 32, what: 'A secret in a log, an error, an event or a URL', test: '32-secrets', waitsFor: house },
   { row: 33, what: "The operator's pages, reached by a stranger", test: '33-operators-pages' },
   { row: 34, what: 'An invoice that asks for more than was said', test: '34-dear-invoices' },
@@ -77,4 +78,5 @@ export const rows: readonly Row[] = [
   { row: 47, what: 'A token served on after it was revoked; a good one refused because keys are exchanged', test: '47-revoked-tokens' },
   { row: 48, what: 'A tool call bought cheap and made dear, had for nothing, or made by a page', test: '48-paid-tools' },
   { row: 49, what: "An agent's wallet whose model does whatever it reads, reached by whoever likes", test: '49-obedient-agents' },
+  { row: 50, what: "A payment page opened by somebody else's payment, or turned against whoever looks at it", test: '50-payment-pages' },
 ];

@@ -11,21 +11,25 @@ import {
   listReceipts,
   type PurchaseReceipt,
   parseJsonLines,
+  parseReceiptKeys,
+  parseSignedReceipt,
   type RateSource,
   redactReceipt,
   verifyReceipt,
+  verifySignedReceipt,
 } from '../../client/receipts.ts';
 import * as Amount from '../../core/Amount.ts';
 import { fromUtf8 } from '../../core/internal/bytes.ts';
 import type { CliContext } from '../Context.ts';
 import { Ended } from '../exit.ts';
 import { printable, type Terminal, type Tone } from '../Terminal.ts';
-import { formatLocal } from '../Time.ts';
+import { formatAt, formatLocal } from '../Time.ts';
 import { findPayment, type JournalOptions, printTable, walletWords, withJournal } from './Payments.ts';
 import { wrong } from './RequestOptions.ts';
 import { boughtWords } from './story.ts';
 
 type ListOptions = JournalOptions & { readonly since?: number; readonly until?: number; readonly rate?: RateSource };
+type VerifyOptions = { readonly json?: boolean; readonly keys?: string };
 type ExportOptions = Omit<ListOptions, 'json'> & { readonly format: string; readonly redacted: boolean };
 
 /** Adds `farebox receipts`. */
@@ -57,10 +61,13 @@ export function registerReceipts(program: Command, context: CliContext): void {
     .action((options: ExportOptions) => exportAll(context, options));
   receipts
     .command('verify')
-    .argument('[file]', 'receipts as "export --format jsonl" prints them; default: standard input')
+    .argument('[file]', 'receipts as "export --format jsonl" prints them, or with --keys signed ones, a line each; default: standard input')
     .description('Check receipts offline: that the preimage proves the payment, and the payee’s signature what it was for and how much.')
+    .option('--keys <file>', 'the keys of the seller who signed them: his /.well-known/farebox/receipts.json, kept')
     .option('--json', 'print JSON, a line each')
-    .action((file: string | undefined, options: { readonly json?: boolean }) => verifyAll(context, file, options));
+    .action((file: string | undefined, options: VerifyOptions) =>
+      options.keys === undefined ? verifyAll(context, file, options) : verifySigned(context, file, options.keys, options),
+    );
 }
 
 const help = `
@@ -68,10 +75,14 @@ What a receipt proves is that somebody who knew the preimage paid this invoice o
 node. Fee, method and path are the buyer's own word. "verify" ends with 1 where a receipt
 contradicts itself.
 
+A seller may sign what he says of a payment as well, in the header L402-Receipt. With his
+keys, kept from /.well-known/farebox/receipts.json, "verify" shows whether he said it.
+
 Examples:
   farebox receipts
   farebox receipts export --format csv --since 2026-11-01 > november.csv
-  farebox receipts export --format jsonl --no-redacted | farebox receipts verify`;
+  farebox receipts export --format jsonl --no-redacted | farebox receipts verify
+  farebox receipts verify signed.txt --keys receipts.json`;
 
 async function list(context: CliContext, options: ListOptions): Promise<void> {
   const terminal = context.terminal.withJson(options.json);
@@ -147,7 +158,7 @@ async function exportAll(context: CliContext, options: ExportOptions): Promise<v
 
 async function verifyAll(context: CliContext, file: string | undefined, options: { readonly json?: boolean }): Promise<void> {
   const terminal = context.terminal.withJson(options.json);
-  const receipts = parseJsonLines(file === undefined || file === '-' ? new TextDecoder().decode(await context.readInput()) : readText(file));
+  const receipts = parseJsonLines(await readLines(context, file));
   let isFalse = false;
   for (const receipt of receipts) {
     const verified = verifyReceipt(receipt);
@@ -159,6 +170,39 @@ async function verifyAll(context: CliContext, file: string | undefined, options:
   }
   if (receipts.length === 0) throw wrong('There is no receipt to check.');
   if (isFalse) throw new Ended(1, '');
+}
+
+/** A signed receipt a line: the header's value, or its JSON. */
+async function verifySigned(context: CliContext, file: string | undefined, keysFile: string, options: VerifyOptions): Promise<void> {
+  const terminal = context.terminal.withJson(options.json);
+  const keys = parseReceiptKeys(readText(keysFile));
+  const lines = (await readLines(context, file))
+    .split('\n')
+    .map((line) => line.replace(/^\s*l402-receipt:/i, '').trim())
+    .filter((line) => line !== '');
+  let isFalse = false;
+  for (const line of lines) {
+    const verified = verifySignedReceipt(parseSignedReceipt(line), keys);
+    isFalse ||= verified.kind === 'false';
+    const { signature: _, amountMsat, ...facts } = verified.receipt;
+    terminal.data({ ...facts, amountMsat: String(amountMsat), kind: verified.kind, ...(verified.kind === 'false' && { why: verified.why }) });
+    const said = `${printable(facts.service)} ${printable(facts.route)}, ${formatAt(facts.issuedAt)}, on ${printable(facts.network)}`;
+    terminal.line(
+      `${terminal.tone('quiet', facts.paymentHash.slice(0, 16))}  ${terminal.tone('money', Amount.format(amountMsat))}  ${said}  ${signedWords(terminal, verified)}`,
+    );
+  }
+  if (lines.length === 0) throw wrong('There is no receipt to check.');
+  if (isFalse) throw new Ended(1, '');
+}
+
+function signedWords({ tone }: Terminal, verified: ReturnType<typeof verifySignedReceipt>): string {
+  if (verified.kind === 'proven') return tone('good', 'proven: whoever has this key said so');
+  if (verified.kind === 'unproven') return tone('warning', 'its key is not among these: another seller’s, or one that was retired');
+  return tone('bad', `false: ${verified.why}`);
+}
+
+async function readLines(context: CliContext, file: string | undefined): Promise<string> {
+  return file === undefined || file === '-' ? new TextDecoder().decode(await context.readInput()) : readText(file);
 }
 
 function verifiedWords({ tone }: Terminal, verified: ReturnType<typeof verifyReceipt>): string {

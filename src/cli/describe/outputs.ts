@@ -197,9 +197,24 @@ export const outputs: { readonly [command: string]: Output } = {
   'receipts list': many(receipt),
   'receipts show': one({ ...receipt, verified: 'text' }),
   'receipts export': { stdout: 'bytes' },
-  'receipts verify': many({
-    ...{ paymentHash: 'hash', kind: 'text', why: 'text?', missing: 'text?', amountMsat: 'msat?', payee: 'text?', description: 'text?', invoicedAt: 'seconds?' },
-  }),
+  'receipts verify': many(
+    {
+      ...{
+        paymentHash: 'hash',
+        kind: 'text',
+        why: 'text?',
+        missing: 'text?',
+        amountMsat: 'msat?',
+        payee: 'text?',
+        description: 'text?',
+        invoicedAt: 'seconds?',
+      },
+    },
+    {
+      ...{ kind: 'text', why: 'text?', paymentHash: 'hash', amountMsat: 'msat', service: 'text', route: 'text', terms: 'text', network: 'text' },
+      ...{ realm: 'text', issuedAt: 'seconds', kid: 'text' },
+    },
+  ),
   doctor: many({ wallet: 'text', findings: 'list' }),
   'drivers list': many({ driver: 'text', sells: 'boolean', buys: 'boolean', triedAgainst: 'text' }),
   'drivers verify': many(
@@ -211,6 +226,8 @@ export const outputs: { readonly [command: string]: Output } = {
     { kind: 'text', network: 'text?', settledMsat: 'msat', settled: 'number', receivedMsat: 'msat', earnedMsat: 'msat', payments: 'number', sales: 'number' },
     { kind: 'text', at: 'time', amountMsat: 'msat', paymentHash: 'hash', service: 'text', route: 'text', note: 'text', seq: 'number' },
   ),
+  'webhooks list': many({ kind: 'text', name: 'text', origin: 'text', events: 'list', told: 'number?', left: 'number?', isAsked: 'boolean' }),
+  'webhooks replay': one({ kind: 'text', name: 'text', after: 'number' }),
   'store verify': many(
     { kind: 'text', network: 'text', store: 'text', at: 'time', balanced: 'boolean', found: 'number', sandbox: 'text' },
     { kind: 'text', discrepancy: 'text', paymentHash: 'hash', sentence: 'text' },

@@ -125,8 +125,10 @@ function factsOf(outcome: RequestOutcome): { readonly [name: string]: unknown } 
 /** Steps of a sale that the line of its request, or another event, tells as well. */
 const inDetail: ReadonlySet<PaywallEvent['kind']> = new Set(['challenged', 'delivered', 'given', 'left', 'passed', 'refused', 'repeated']);
 
-function levelOf({ kind }: PaywallEvent): LogLevel {
-  if (kind === 'trouble' || kind === 'left-out') return 'error';
+function levelOf(event: PaywallEvent): LogLevel {
+  const { kind } = event;
+  if (event.kind === 'alert' && (event.state === 'cleared' || event.alert === 'account-low')) return 'info';
+  if (kind === 'trouble' || kind === 'left-out' || kind === 'alert') return 'error';
   return inDetail.has(kind) ? 'debug' : 'info';
 }
 
@@ -168,6 +170,7 @@ function showEvent(terminal: Terminal, event: PaywallEvent): void {
     return terminal.note(terminal.tone('bad', `trouble with ${event.what}: ${message}`));
   }
   terminal.data({ ...news, at: time.toISOString() });
+  if (event.kind === 'alert') return terminal.note(terminal.tone(event.state === 'cleared' ? 'good' : 'warning', event.words));
   if (event.kind === 'left-out') return terminal.note(terminal.tone('bad', `left out: ${event.upstream} (${event.why})`));
   if (event.kind === 'back') return terminal.note(terminal.tone('good', `back: ${event.upstream}`));
   if (event.kind !== 'charged' && event.kind !== 'settled' && event.kind !== 'topped-up') return;

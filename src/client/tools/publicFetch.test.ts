@@ -1,9 +1,9 @@
 import type { LookupFunction } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { FareboxError } from '../../core/Errors.ts';
+import { isPublic } from '../../http/NodeAddresses.ts';
 import { answer, type LyingServer } from '../../testing/LyingServer.ts';
 import { openShop } from '../../testing/Shop.ts';
-import { isPublic } from './address.ts';
 import { createPublicFetch, type Reach } from './publicFetch.ts';
 
 const closing: (() => Promise<void>)[] = [];

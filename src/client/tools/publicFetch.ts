@@ -9,9 +9,9 @@ import type { LookupFunction } from 'node:net';
 import { isIP } from 'node:net';
 import * as undici from 'undici';
 import { FareboxError } from '../../core/Errors.ts';
+import { isPublic, publicOnly } from '../../http/NodeAddresses.ts';
 import * as Hosts from '../budget/Hosts.ts';
 import type { LimitedFetch } from '../Timeouts.ts';
-import { isPublic } from './address.ts';
 
 /** What may be reached. */
 export type Reach = {
@@ -51,7 +51,7 @@ function connectorOf(
 ): Connector {
   const timeout = connectMs === undefined ? {} : { timeout: connectMs };
   const anywhere = undici.buildConnector({ ...timeout, lookup } as undici.buildConnector.BuildOptions);
-  const publicly = undici.buildConnector({ ...timeout, lookup: publicOnly(lookup) } as undici.buildConnector.BuildOptions);
+  const publicly = undici.buildConnector({ ...timeout, lookup: publicOnly(lookup, privately) } as undici.buildConnector.BuildOptions);
   return (options, callback) => {
     const { protocol, host, hostname } = options;
     if (mayBePrivate(`${protocol}//${host ?? hostname}`)) return anywhere(options, callback);
@@ -60,18 +60,6 @@ function connectorOf(
     if (isIP(name) !== 0 && !isPublic(name)) return callback(privately(name), null);
     return publicly(options, callback);
   };
-}
-
-/** Looks up a name, and refuses it where any of its addresses is private. */
-function publicOnly(lookup: LookupFunction): LookupFunction {
-  return (hostname, options, callback) =>
-    lookup(hostname, { ...options, all: true }, (error, found) => {
-      if (error) return callback(error, []);
-      const addresses = typeof found === 'string' ? [] : found;
-      if (addresses.length === 0 || !addresses.every(({ address }) => isPublic(address))) return callback(privately(hostname), []);
-      const [first] = addresses;
-      return options.all ? callback(null, addresses) : callback(null, first?.address ?? '', first?.family);
-    });
 }
 
 function privately(host: string): FareboxError {

@@ -3,8 +3,10 @@ import { fromMsat } from '../../core/Amount.ts';
 import type { PaywallEvent } from '../../server/Events.ts';
 import * as FixedClock from '../../testing/FixedClock.ts';
 import type { RequestOutcome } from '../Steps.ts';
+import type { AnswerHandler, OnwardRequest, Upstreams } from '../Upstream.ts';
 import { families } from './families.ts';
 import { createMetrics, mostRoutes } from './Metrics.ts';
+import { measuredUpstreams } from './measuredUpstreams.ts';
 import { countedOnly, format, seriesOf, sum } from './Snapshot.ts';
 
 const outcome: RequestOutcome = {
@@ -27,7 +29,11 @@ const facts = { paymentHash: 'ab'.repeat(32), service: 'api', route: 'GET /a', a
 function open() {
   const clock = FixedClock.create();
   let webSockets = 0;
-  const metrics = createMetrics(clock, { webSockets: () => webSockets, process: () => ({ cpuSeconds: 1.5, residentBytes: 1024 }) });
+  const metrics = createMetrics(clock, {
+    webSockets: () => webSockets,
+    upstreams: () => ({ connections: 7, waiting: 2 }),
+    process: () => ({ cpuSeconds: 1.5, residentBytes: 1024 }),
+  });
   metrics.know([{ offer: { route: 'GET /a', terms: { kind: 'bucket' } } as never }]);
   const hear = (event: object) => metrics.hear({ at: clock.nowMs(), ...event } as PaywallEvent);
   return { clock, metrics, hear, webSockets: (count: number) => (webSockets = count) };
@@ -80,6 +86,57 @@ describe('what is counted', () => {
       'farebox_trouble_total{what="the node"}': 1,
     });
     expect(JSON.stringify(said)).not.toMatch(/secret|abab/);
+  });
+
+  test('is what upstreams take to begin an answer, and how full they are', () => {
+    const { clock, metrics } = open();
+    const told: string[] = [];
+    const sent: AnswerHandler[] = [];
+    const upstreams: Upstreams = {
+      send: (_, handler) => {
+        sent.push(handler);
+        return { pause: () => {}, resume: () => {}, abort: () => {} };
+      },
+      drop: () => {},
+      close: async () => {},
+    };
+    const handler = new Proxy({} as AnswerHandler, { get: (_, name) => () => told.push(String(name)) });
+    const { send } = measuredUpstreams(upstreams, metrics.upstream, clock);
+    for (let count = 0; count < 3; count++) send({} as OnwardRequest, handler);
+    const [answered, failed, broken] = sent as [AnswerHandler, AnswerHandler, AnswerHandler];
+    clock.advance(30);
+    answered.onInformational(103, []);
+    clock.advance(10);
+    answered.onHead(200, []);
+    clock.advance(5000);
+    answered.onChunk('x');
+    answered.onEnd([]);
+    failed.onError(new Error('refused'));
+    broken.onHead(200, []);
+    broken.onError(new Error('broke'));
+    expect(told).toEqual(['onInformational', 'onHead', 'onChunk', 'onEnd', 'onError', 'onHead', 'onError']);
+    expect(metrics.snapshot()).toMatchObject({
+      'farebox_upstream_seconds_bucket{outcome="ok",le="0.05"}': 1,
+      'farebox_upstream_seconds_count{outcome="ok"}': 2,
+      'farebox_upstream_seconds_sum{outcome="failed"}': 5.04,
+      farebox_upstream_connections: 7,
+      farebox_upstream_waiting: 2,
+    });
+  });
+
+  test('is what is raised at present, and how often little was left of an account', () => {
+    const { metrics, hear } = open();
+    const alert = (alert: string, state: string, subject = 'x') => hear({ kind: 'alert', alert, subject, state, words: 'w' });
+    alert('node-away', 'raised');
+    alert('failures-rising', 'raised');
+    alert('failures-rising', 'cleared');
+    for (let account = 0; account < 1000; account++) alert('account-low', 'raised', String(account));
+    expect(metrics.snapshot()).toMatchObject({
+      'farebox_alerts{alert="node-away"}': 1,
+      'farebox_alerts{alert="failures-rising"}': 0,
+      farebox_accounts_low_total: 1000,
+    });
+    expect(Object.keys(metrics.snapshot()).filter((series) => series.includes('account-low'))).toEqual([]);
   });
 
   test('is who is left out, for as long as he is, and what is open', () => {

@@ -4,9 +4,11 @@
  * configuration's or ours.
  */
 import type { Clock } from '../../core/Clock.ts';
-import type { PaywallEvent } from '../../server/Events.ts';
+import type { Alert, PaywallEvent } from '../../server/Events.ts';
 import type { RequestOutcome, ServedRoute } from '../Steps.ts';
+import type { UpstreamDepth } from '../Upstream.ts';
 import { createCounter, createHistogram, createHistograms } from './instruments.ts';
+import type { ObserveUpstream } from './measuredUpstreams.ts';
 import type { Snapshot } from './Snapshot.ts';
 import { seriesOf } from './Snapshot.ts';
 
@@ -20,6 +22,8 @@ export type Metrics = {
   readonly know: (routes: readonly Pick<ServedRoute, 'offer'>[]) => void;
   /** The same driver, its calls timed. */
   readonly timed: <Driver extends object>(family: 'farebox_store_seconds' | 'farebox_node_seconds', driver: Driver) => Driver;
+  /** Told how long each upstream took. */
+  readonly upstream: ObserveUpstream;
   /** All of it now. */
   readonly snapshot: () => Snapshot;
 };
@@ -27,6 +31,7 @@ export type Metrics = {
 /** What belongs to others, and is looked at when somebody asks. */
 export type Gauges = {
   readonly webSockets: () => number;
+  readonly upstreams: () => UpstreamDepth;
   /** Of this process: seconds of processor time, bytes of memory. */
   readonly process: () => { readonly cpuSeconds: number; readonly residentBytes: number };
 };
@@ -57,9 +62,21 @@ export function createMetrics(clock: Clock, gauges: Gauges): Metrics {
   const redemptions = createCounter('farebox_redemptions_total', ['service', 'terms', 'outcome'], mostServices * 8);
   const refusals = createCounter('farebox_refusals_total', ['code', 'status'], 100);
   const trouble = createCounter('farebox_trouble_total', ['what'], 50);
+  const upstreamSeconds = createHistograms('farebox_upstream_seconds', ['outcome'], 2);
+  const upstreamOutcomes = { ok: upstreamSeconds.of('ok'), failed: upstreamSeconds.of('failed') };
   const drivers = {
     farebox_store_seconds: createHistograms('farebox_store_seconds', ['call', 'outcome'], 60),
     farebox_node_seconds: createHistograms('farebox_node_seconds', ['call', 'outcome'], 20),
+  };
+  const lowAccounts = createCounter('farebox_accounts_low_total', [], 1);
+  const raised = new Map<string, Set<string>>();
+  const alert = ({ alert: name, subject, state }: Alert): void => {
+    // Of accounts there are any number, and nothing ends it.
+    if (name === 'account-low') return lowAccounts.add(1);
+    const subjects = raised.get(name) ?? new Set();
+    raised.set(name, subjects);
+    if (state === 'raised') subjects.add(subject);
+    else subjects.delete(subject);
   };
   const termsOf = (route: string) => soldAs.get(route) ?? 'unknown';
 
@@ -96,6 +113,8 @@ export function createMetrics(clock: Clock, gauges: Gauges): Metrics {
           return refusals.add(1, event.code, String(event.status));
         case 'trouble':
           return trouble.add(1, event.what);
+        case 'alert':
+          return alert(event);
         case 'left-out':
           return void leftOut.add(event.upstream);
         case 'back':
@@ -109,17 +128,34 @@ export function createMetrics(clock: Clock, gauges: Gauges): Metrics {
       for (const { offer } of routes) if (offer !== undefined) soldAs.set(offer.route, offer.terms.kind);
     },
     timed: (family, driver) => timed(driver, drivers[family].of, clock),
+    upstream: (outcome, seconds) => upstreamOutcomes[outcome].observe(seconds),
     snapshot: () => {
       const into: Record<string, number> = {};
       for (const [route, counts] of requests) {
         for (const [index, count] of counts.entries())
           if (count > 0) into[seriesOf('farebox_requests_total', { route, status: classes[index] as string })] = count;
       }
-      const all = [durations, challenges, payments, received, redemptions, refusals, trouble, drivers.farebox_store_seconds, drivers.farebox_node_seconds];
+      const all = [
+        durations,
+        upstreamSeconds,
+        challenges,
+        payments,
+        received,
+        redemptions,
+        refusals,
+        trouble,
+        lowAccounts,
+        drivers.farebox_store_seconds,
+        drivers.farebox_node_seconds,
+      ];
       for (const { write } of all) write(into);
       mintedToPaid.write(into, '');
+      for (const [name, subjects] of raised) into[seriesOf('farebox_alerts', { alert: name })] = subjects.size;
       for (const upstream of leftOut) into[seriesOf('farebox_upstreams_left_out', { upstream })] = 1;
       const { cpuSeconds, residentBytes } = gauges.process();
+      const { connections, waiting } = gauges.upstreams();
+      into.farebox_upstream_connections = connections;
+      into.farebox_upstream_waiting = waiting;
       into.farebox_websockets_open = gauges.webSockets();
       into.farebox_processes = 1;
       into.farebox_process_cpu_seconds_total = cpuSeconds;

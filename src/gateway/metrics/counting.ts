@@ -8,7 +8,9 @@ import type { Events } from '../../server/Events.ts';
 import type { Store } from '../../store/Store.ts';
 import type { GatewayOptions } from '../Gateway.ts';
 import type { RequestOutcome } from '../Steps.ts';
+import type { UpstreamDepth, Upstreams } from '../Upstream.ts';
 import { createMetrics, type Metrics } from './Metrics.ts';
+import { measuredUpstreams } from './measuredUpstreams.ts';
 import type { Snapshot } from './Snapshot.ts';
 
 /** See the head of this file. */
@@ -18,17 +20,19 @@ export type Counting = {
   readonly store: Store | undefined;
   readonly log: (outcome: RequestOutcome) => void;
   readonly know: Metrics['know'];
+  readonly measured: (upstreams: Upstreams) => Upstreams;
   readonly measure: () => Snapshot;
 };
 
 /** Counts from now on, where the configuration asks for it. */
 export function startCounting(
   options: Pick<GatewayOptions, 'config' | 'receiver' | 'payees' | 'store' | 'log'>,
-  to: { readonly clock: Clock; readonly events: Events; readonly webSockets: () => number },
+  to: { readonly clock: Clock; readonly events: Events; readonly webSockets: () => number; readonly upstreams: () => UpstreamDepth },
 ): Counting {
   const { config, receiver, payees = {}, store, log = () => {} } = options;
-  if (config.metrics === undefined && config.admin === undefined) return { receiver, payees, store, log, know: () => {}, measure: () => ({}) };
-  const metrics = createMetrics(to.clock, { webSockets: to.webSockets, process: processGauges });
+  if (config.metrics === undefined && config.admin === undefined)
+    return { receiver, payees, store, log, know: () => {}, measured: (upstreams) => upstreams, measure: () => ({}) };
+  const metrics = createMetrics(to.clock, { webSockets: to.webSockets, upstreams: to.upstreams, process: processGauges });
   to.events.on(metrics.hear);
   const timed = (one: Receiver) => metrics.timed('farebox_node_seconds', one);
   return {
@@ -40,6 +44,7 @@ export function startCounting(
       log(outcome);
     },
     know: metrics.know,
+    measured: (upstreams) => measuredUpstreams(upstreams, metrics.upstream, to.clock),
     measure: metrics.snapshot,
   };
 }

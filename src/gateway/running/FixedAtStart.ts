@@ -24,6 +24,9 @@ const fixed: { readonly [key: string]: (config: GatewayConfig) => unknown } = {
   health: ({ health }) => health,
   metrics: ({ metrics }) => metrics,
   admin: ({ admin }) => admin,
+  receipts: ({ receipts }) => receipts,
+  webhooks: ({ webhooks }) => webhooks,
+  page: ({ page }) => page,
   compat: ({ compat }) => compat,
   'limits.head': ({ limits }) => limits.headBytes,
 };

@@ -17,6 +17,7 @@ import { createTargets, type Targets } from '../ConfigUpstreams.ts';
 import { createRouter, type Router } from '../Router.ts';
 import type { RequestOutcome, ServedRoute, StepsContext } from '../Steps.ts';
 import type { TimerWheel } from '../TimerWheel.ts';
+import { totalDepth, type UpstreamDepth, type Upstreams } from '../Upstream.ts';
 import { createUpstreams } from '../upstream/createUpstreams.ts';
 import type { Standing } from '../upstream/group/Group.ts';
 import { createGroups, type GroupedUpstreams } from '../upstream/group/Groups.ts';
@@ -42,6 +43,9 @@ export type GenerationsOptions = {
   /** Of every generation: they are bounded together, and end together. */
   readonly tunnels: StepsContext['tunnels'];
   readonly reached: Reached;
+  readonly own: StepsContext['own'];
+  /** Puts an ear at those who carry requests. */
+  readonly measured: (upstreams: Upstreams) => Upstreams;
   readonly rates: Pick<Rates, 'take'>;
   readonly log: (outcome: RequestOutcome) => void;
   /** Told of each of several upstreams that is left out and comes back. */
@@ -60,6 +64,8 @@ export type Generations = {
   readonly none: () => Promise<void>;
   /** How many are alive: the current one, and those before it that have requests under way. */
   readonly alive: () => number;
+  /** How full the upstreams are. */
+  readonly depth: () => UpstreamDepth;
   /** Closes every connection to upstreams. */
   readonly close: () => Promise<void>;
 };
@@ -81,7 +87,7 @@ export function createGenerations(first: GatewayConfig, options: GenerationsOpti
     };
     const name = JSON.stringify([upstreamClient, bounds]);
     const { clock, timers } = options;
-    const upstreams = shelves.get(name) ?? createGroups(createUpstreams(upstreamClient, bounds, clock, timers), options);
+    const upstreams = shelves.get(name) ?? createGroups(options.measured(createUpstreams(upstreamClient, bounds, clock, timers)), options);
     shelves.set(name, upstreams);
     return { name, upstreams };
   };
@@ -107,6 +113,7 @@ export function createGenerations(first: GatewayConfig, options: GenerationsOpti
       limiter: createLimiter(config, options.rates),
       edge: createEdge(config, trust, options.random),
       router,
+      own: options.own,
       paywall: options.paywall,
       onTaken: () => {
         kept.running++;
@@ -168,6 +175,7 @@ export function createGenerations(first: GatewayConfig, options: GenerationsOpti
     },
     none: () => ([...alive].every(({ running }) => running === 0) ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
     alive: () => alive.size,
+    depth: () => totalDepth([...shelves.values()].map((upstreams) => upstreams.depth?.())),
     close: async () => {
       await Promise.all([...shelves.values()].map((upstreams) => upstreams.close()));
     },

@@ -5,7 +5,7 @@
  */
 import type { Clock } from '../../core/Clock.ts';
 import type { TimerWheel } from '../TimerWheel.ts';
-import type { UpstreamLimits, Upstreams } from '../Upstream.ts';
+import { totalDepth, type UpstreamLimits, type Upstreams } from '../Upstream.ts';
 import { Http2Pool } from './http2/Http2Pool.ts';
 import { createPools } from './pools.ts';
 
@@ -23,6 +23,7 @@ export function createHttp2Upstreams(limits: UpstreamLimits, clock: Clock, timer
       requests.drop(target);
       tunnels.drop(target);
     },
+    depth: () => totalDepth([requests.depth?.(), tunnels.depth?.()]),
     close: async () => {
       await Promise.all([requests.close(), tunnels.close()]);
     },

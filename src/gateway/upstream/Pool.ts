@@ -6,7 +6,7 @@ import type { Clock } from '../../core/Clock.ts';
 import { FareboxError } from '../../core/Errors.ts';
 import type { TimerTarget, TimerWheel } from '../TimerWheel.ts';
 import type { Wire } from '../tunnel/Wire.ts';
-import type { AnswerHandler, OnwardRequest, Sending, UpstreamLimits, UpstreamTarget } from '../Upstream.ts';
+import type { AnswerHandler, OnwardRequest, Sending, UpstreamDepth, UpstreamLimits, UpstreamTarget } from '../Upstream.ts';
 import { Call, type Queue } from './Call.ts';
 import { Connection, type ConnectionOwner } from './Connection.ts';
 
@@ -45,6 +45,10 @@ export class Pool implements ConnectionOwner, Queue, TimerTarget {
     else if (this.#waiting.size >= this.#limits.queue) call.fail(busy(), 'unsent');
     else this.#wait(call);
     return call;
+  }
+
+  depth(): UpstreamDepth {
+    return { connections: this.#all.size, waiting: this.#waiting.size };
   }
 
   /** Ends every connection, and whatever is under way or waits. */

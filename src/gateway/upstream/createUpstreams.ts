@@ -3,7 +3,7 @@
  */
 import type { Clock } from '../../core/Clock.ts';
 import type { TimerWheel } from '../TimerWheel.ts';
-import type { UpstreamLimits, Upstreams } from '../Upstream.ts';
+import { totalDepth, type UpstreamLimits, type Upstreams } from '../Upstream.ts';
 import { createHttp1Upstreams } from './Http1Upstream.ts';
 import { createHttp2Upstreams } from './Http2Upstream.ts';
 import { createUndiciUpstreams } from './UndiciUpstream.ts';
@@ -23,6 +23,7 @@ export function createUpstreams(client: UpstreamClient, limits: UpstreamLimits, 
     drop: (target) => {
       for (const carrier of new Set([http2, http1, own])) carrier.drop(target);
     },
+    depth: () => totalDepth([...new Set([http2, http1, own])].map((carrier) => carrier.depth?.())),
     close: async () => {
       await Promise.all([http2.close(), http1.close(), own.close()]);
     },

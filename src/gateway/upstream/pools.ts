@@ -1,10 +1,14 @@
 /**
  * A pool an upstream, opened with the first request that goes there.
  */
-import type { AnswerHandler, OnwardRequest, Sending, Upstreams, UpstreamTarget } from '../Upstream.ts';
+import { type AnswerHandler, type OnwardRequest, type Sending, totalDepth, type UpstreamDepth, type Upstreams, type UpstreamTarget } from '../Upstream.ts';
 
 /** Connections to one upstream. Closed, it fails what comes. */
-export type UpstreamPool = { readonly send: (request: OnwardRequest, handler: AnswerHandler) => Sending; readonly close: () => void };
+export type UpstreamPool = {
+  readonly send: (request: OnwardRequest, handler: AnswerHandler) => Sending;
+  readonly depth: () => UpstreamDepth;
+  readonly close: () => void;
+};
 
 /** Upstreams of which each has a pool. */
 export function createPools(make: (target: UpstreamTarget) => UpstreamPool): Upstreams {
@@ -22,6 +26,7 @@ export function createPools(make: (target: UpstreamTarget) => UpstreamPool): Ups
       pools.get(target)?.close();
       pools.delete(target);
     },
+    depth: () => totalDepth([...pools.values()].map((pool) => pool.depth())),
     close: async () => {
       isClosed = true;
       for (const pool of pools.values()) pool.close();

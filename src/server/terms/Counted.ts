@@ -20,6 +20,7 @@ import type { Part, Principal } from '../Offer.ts';
 import { maxPartsBelow } from '../policies/limits.ts';
 import { createClaimedSale, type Use } from './ClaimedSale.ts';
 import * as Delegation from './Delegation.ts';
+import { lowAccount } from './lowAccount.ts';
 import { askFor, type ClaimContext, digest, refusalOf, repeat } from './PerRequest.ts';
 import { beginSale } from './SpentSale.ts';
 import type { Consume, Sale } from './Terms.ts';
@@ -126,6 +127,8 @@ async function setUnitsAside(context: CountedContext, principal: Principal, call
   if (outcome.kind === 'reserved') {
     // Of a pass nothing is left or used up: its account counts parts alone. Of the whole nothing is said to whoever has what was carved out of it.
     const isWhole = units !== undefined && carved === undefined;
+    const low = isWhole && lowAccount(principal, call.takes, outcome.available[0] ?? 0n);
+    if (low) context.onNews(low);
     const left = remaining(principal, isWhole ? outcome.available : outcome.available.slice(1));
     return { kind: 'set', reservation, left, to: carved === undefined ? {} : { to: reservationOf(carved.key) }, claim: undefined };
   }

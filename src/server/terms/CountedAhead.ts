@@ -15,6 +15,7 @@ import type { Use } from './ClaimedSale.ts';
 import { type Call, type Counted, type CountedContext, setAside, used, worthOf } from './Counted.ts';
 import type { LeasedUnits } from './LeaseBlock.ts';
 import type { Leases } from './Leases.ts';
+import { lowAccount } from './lowAccount.ts';
 import { beginSale } from './SpentSale.ts';
 
 /** What counting ahead needs of the paywall. */
@@ -37,6 +38,8 @@ export async function countAhead(context: AheadContext, principal: Principal, ca
   const opens = () => ({ source: account, units, expiresAt, entry: entryOf('received', principal, route, context.clock, '', terms) });
   const outcome = await context.leases.take({ account, opens, takes, calls, service, route });
   if (outcome.kind === 'insufficient') return { kind: 'refused', error: outcome.isUnderWay ? setAside() : used() };
+  const low = lowAccount(principal, takes, outcome.left);
+  if (low) context.onNews(low);
   const sale = await beginSale(context, leasedUse(principal, call, outcome.units, outcome.left), call.consume);
   return sale instanceof FareboxError ? { kind: 'refused', error: sale } : { kind: 'counted', sale, isRepeat: false, kept: undefined };
 }

@@ -3,7 +3,7 @@
  */
 import type { Msat } from '../../core/Amount.ts';
 import type { StoredAnswer } from '../../store/Store.ts';
-import type { SaleFacts } from '../Events.ts';
+import type { Alert, SaleFacts } from '../Events.ts';
 
 /** Terms of sale. */
 export type Terms = {
@@ -70,7 +70,8 @@ export const maxKeptAnswerBytes = 1024 * 1024;
 /** What becomes of a sale, for the paywall's events. */
 export type SaleNews =
   | ({ readonly kind: 'charged' | 'delivered' | 'left' | 'repeated' } & SaleFacts)
-  | ({ readonly kind: 'released'; readonly reason: string } & SaleFacts);
+  | ({ readonly kind: 'released'; readonly reason: string } & SaleFacts)
+  | ({ readonly kind: 'alert' } & Alert);
 
 /** How long an upstream may take to finish an answer whose client has left; then the claim is given back. */
 export const absentSeconds = 60;

@@ -44,6 +44,7 @@ export function createGroups(upstreams: Upstreams, surroundings: GroupsSurroundi
       dropped.group.isClosed = true;
       dropped.stop();
     },
+    ...(upstreams.depth && { depth: upstreams.depth }),
     close: async () => {
       for (const { group, stop } of groups.values()) {
         group.isClosed = true;

@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../../../core/Clock.ts';
 import type { TimerTarget, TimerWheel } from '../../TimerWheel.ts';
-import type { AnswerHandler, OnwardRequest, Reach, Sending, UpstreamLimits, Upstreams, UpstreamTarget } from '../../Upstream.ts';
+import type { AnswerHandler, OnwardRequest, Reach, Sending, UpstreamDepth, UpstreamLimits, Upstreams, UpstreamTarget } from '../../Upstream.ts';
 import type { Call, Queue } from '../Call.ts';
 import { busy } from '../Pool.ts';
 import { Http2Call } from './Http2Call.ts';
@@ -42,6 +42,10 @@ export class Http2Pool implements SessionOwner, Queue, TimerTarget {
     else if (this.#waiting.size >= this.#limits.queue) call.fail(busy(), 'unsent');
     else this.#wait(call);
     return call;
+  }
+
+  depth(): UpstreamDepth {
+    return { connections: this.#all.size, waiting: this.#waiting.size };
   }
 
   /** Ends every connection, and whatever is under way or waits. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { FareboxError } from '../core/Errors.ts';
 import * as Canonical from './Canonical.ts';
+import { FareboxError } from './Errors.ts';
 
 /** RFC 8785, appendix B: an IEEE 754 double in hex, and how it is written. */
 const numbers: readonly (readonly [string, string])[] = [

@@ -3,7 +3,8 @@
  *
  * @see IANA IPv4 and IPv6 Special-Purpose Address Registries; RFC 6890; RFC 6052, section 2.1
  */
-import { BlockList, isIP } from 'node:net';
+import { BlockList, isIP, type LookupFunction } from 'node:net';
+import type { FareboxError } from '../core/Errors.ts';
 
 /** Whether an address, as `isIP` knows one, can be reached by anybody. What cannot be read is not. */
 export function isPublic(address: string): boolean {
@@ -14,6 +15,22 @@ export function isPublic(address: string): boolean {
   const embedded = embeddedIn(plain);
   if (embedded !== undefined) return isPublic(embedded);
   return global.check(plain, 'ipv6') && !special.check(plain, 'ipv6');
+}
+
+/**
+ * Looks up a name, and refuses it where any of its addresses is private. A connection goes to what is answered here and to nothing else, so that a name
+ * whose answer changes leads nowhere.
+ * @param refused - the error, by the name that was looked up
+ */
+export function publicOnly(lookup: LookupFunction, refused: (host: string) => FareboxError): LookupFunction {
+  return (hostname, options, callback) =>
+    lookup(hostname, { ...options, all: true }, (error, found) => {
+      if (error) return callback(error, []);
+      const addresses = typeof found === 'string' ? [] : found;
+      if (addresses.length === 0 || !addresses.every(({ address }) => isPublic(address))) return callback(refused(hostname), []);
+      const [first] = addresses;
+      return options.all ? callback(null, addresses) : callback(null, first?.address ?? '', first?.family);
+    });
 }
 
 /** The IPv4 address inside one of IPv6, where that is where it leads: mapped ones, and those of the well-known prefix of NAT64. */
