@@ -16,10 +16,8 @@ import type { Page } from 'playwright-core';
 import { build } from 'vite';
 import { createAdmin, createAuditLog, createConfigChanging, createPages, mintLink } from '../../src/admin/index.ts';
 import { fromFile, joinTexts, splitTexts } from '../../src/cli/serve/ConfigSource.ts';
-import { createFetch } from '../../src/client/index.ts';
-import * as Challenge from '../../src/core/Challenge.ts';
+import { attenuate, createClient, createFetch, createMemoryClientStore, paymentOf } from '../../src/client/index.ts';
 import { type Clock, systemClock, systemRandom } from '../../src/core/Clock.ts';
-import * as Credential from '../../src/core/Credential.ts';
 import { createGateway } from '../../src/gateway/index.ts';
 import { createSandboxNetwork } from '../../src/lightning/sandbox.ts';
 import { createRootKeys } from '../../src/server/index.ts';
@@ -36,8 +34,8 @@ export type House = {
   readonly buy: (path: string) => Promise<number>;
   /** Asks without paying. */
   readonly look: (path: string) => Promise<number>;
-  /** Buys, and keeps what was bought: `L402 <token>:<preimage>`. */
-  readonly credential: (path: string) => Promise<string>;
+  /** Buys, and keeps what was bought: `L402 <token>:<preimage>`. `handsOn`: parts of so many uses are handed on, and each is used. */
+  readonly credential: (path: string, handsOn?: readonly number[]) => Promise<string>;
   /** A sign-in link, good once. */
   readonly link: () => string;
   readonly close: () => Promise<void>;
@@ -120,15 +118,20 @@ export async function openHouse(
     store,
     link,
     buy: async (path) => status(await fetchPaid(url + path)),
-    credential: async (path) => {
-      const response = await fetch(url + path);
-      const challenge = Challenge.choose(Challenge.parse(response.headers.get('www-authenticate') ?? ''));
-      await response.arrayBuffer();
-      if (challenge === undefined) throw new Error(`${path} is not sold`);
-      const { token, invoice } = challenge;
-      const outcome = await network.payer('holder').pay({ invoice, maxFeeMsat: 10_000n as never, timeoutSeconds: 30 });
-      if (outcome.kind !== 'settled') throw new Error(outcome.message);
-      return Credential.format({ scheme: 'L402', token, preimage: outcome.preimage });
+    credential: async (path, handsOn = []) => {
+      const kept = createMemoryClientStore();
+      const client = createClient({ payer: network.payer('holder'), store: kept, maxPerRequest: '1000 sat' });
+      const { paymentHash } = paymentOf(await client.fetch(url + path)) ?? {};
+      const payment = paymentHash === undefined ? undefined : await kept.get(paymentHash);
+      if (payment?.preimage === undefined) throw new Error(`${path} is not sold`);
+      let part = payment;
+      for (const uses of handsOn) {
+        const authorization = attenuate(part, { uses });
+        await status(await fetch(url + path, { headers: { Authorization: authorization } }));
+        // Every other one is handed on of the one before it.
+        part = part === payment ? { ...payment, token: authorization.replace(/^L402 |:[0-9a-f]+$/g, '') } : payment;
+      }
+      return `L402 ${payment.token}:${payment.preimage}`;
     },
     look: async (path) => status(await fetch(url + path)),
     close: async () => {
