@@ -27,6 +27,7 @@ const words = {
   'e2e:postgres': { run: ['node_modules/vitest/vitest.mjs', 'run', '--config', 'vitest.nodes.config.ts'], suite: 'test/e2e/postgres/', atRoot: true },
   'e2e:redis': { run: ['node_modules/vitest/vitest.mjs', 'run', '--config', 'vitest.nodes.config.ts'], suite: 'test/e2e/redis/', atRoot: true },
   'e2e:proxy': { run: ['node_modules/vitest/vitest.mjs', 'run', '--config', 'vitest.nodes.config.ts'], suite: 'test/e2e/proxy/', atRoot: true },
+  'e2e:admin': { run: ['node_modules/vitest/vitest.mjs', 'run', '--config', 'vitest.nodes.config.ts'], suite: 'test/e2e/admin/', atRoot: true },
   'e2e:agents': { run: ['node_modules/vitest/vitest.mjs', 'run', '--config', 'vitest.nodes.config.ts'], suite: 'test/e2e/agents/', atRoot: true },
   fuzz: { run: ['scripts/fuzz.ts'], atRoot: true },
   crash: { run: ['test/crash/run.ts'], atRoot: true },
