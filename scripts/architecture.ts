@@ -92,7 +92,12 @@ export const folders: Readonly<Record<string, Folder>> = {
     },
   },
   gateway: { layer: 3, ring: 'node', packages: ['qr', 'undici', 'yaml', 'zod'] },
-  mcp: { layer: 3, ring: 'node', packages: ['@modelcontextprotocol/sdk'] },
+  mcp: {
+    layer: 3,
+    ring: 'node',
+    packages: ['@modelcontextprotocol/sdk'],
+    except: { 'gate/ServerOverHttp': { ring: 'node', packages: ['@modelcontextprotocol/sdk', 'undici'] } },
+  },
   hub: { layer: 4, ring: 'node', packages: [] },
   admin: { layer: 4, ring: 'node', packages: ['hono', '@hono/node-server', 'yaml', 'zod'] },
   testing: { layer: 4, ring: 'node', packages: [] },

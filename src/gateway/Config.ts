@@ -311,7 +311,7 @@ function withDefaults(
 ): Omit<GatewayConfig, 'changes'> {
   const payees = readPayees(found, { text, absolute, mistakes });
   const upstreamAt = (upstream: UpstreamFile, path: ConfigPath) => readUpstream(upstream, path, { text, absolute, mistakes });
-  const { timeouts = {}, limits = {}, compat = {}, keys = { kind: 'file', path: 'farebox.keys' } } = found;
+  const { timeouts = {}, compat = {}, keys = { kind: 'file', path: 'farebox.keys' } } = found;
   return {
     file,
     listen: found.listen ?? { host: '127.0.0.1', port: 8402 },
@@ -326,37 +326,10 @@ function withDefaults(
     invoiceExpirySeconds: found.invoiceExpiry ?? 600,
     routes: readRoutes(found.services, { timeoutMs: timeouts.upstream ?? 60_000, payees, upstreamAt, absolute }, mistakes),
     upstreamClient: found.upstreamClient ?? 'farebox',
-    timeouts: {
-      connectMs: timeouts.connect ?? 5000,
-      idleMs: timeouts.idle ?? 300_000,
-      webSocketMs: timeouts.webSocket ?? 86_400_000,
-      headMs: timeouts.head ?? 15_000,
-      requestMs: timeouts.request ?? 300_000,
-      keepAliveMs: timeouts.keepAlive ?? 60_000,
-      drainMs: timeouts.drain ?? 0,
-      shutdownMs: timeouts.shutdown ?? 30_000,
-      upstreamKeepAliveMs: timeouts.upstreamKeepAlive ?? 4000,
-      upstreamQueueMs: timeouts.upstreamQueue ?? 10_000,
-    },
-    limits: {
-      bodyBytes: limits.body ?? 100_000_000,
-      headBytes: limits.head ?? 16_384,
-      headerLines: limits.headerLines ?? 100,
-      connections: limits.connections ?? 10_000,
-      webSockets: limits.webSockets ?? 5000,
-      streams: limits.streams ?? 100,
-      upstreamConnections: limits.upstreamConnections ?? 1024,
-      upstreamQueue: limits.upstreamQueue ?? 10_000,
-      invoicesPerClientPerMinute: limits.invoicesPerClientPerMinute ?? 600,
-      invoicesPerMinute: limits.invoicesPerMinute ?? 6000,
-      requestsPerClient: limits.requestsPerClient,
-      requestsPerToken: limits.requestsPerToken,
-    },
+    timeouts: timeoutsOf(timeouts),
+    limits: limitsOf(found.limits ?? {}),
     trustedProxies: found.trustedProxies ?? [],
-    introspection: found.introspection && {
-      listen: found.introspection.listen ?? { host: '127.0.0.1', port: 8403 },
-      secret: secretAt(found.introspection.secret, ['introspection', 'secret'], text, absolute),
-    },
+    introspection: readIntrospection(found, text, absolute),
     ...readRunning(found, absolute, file),
     receipts: found.receipts,
     webhooks: readWebhooks(found.webhooks, text, absolute, mistakes),
@@ -364,6 +337,44 @@ function withDefaults(
     revocation: { staleMs: found.revocation?.stale ?? 60_000 },
     compat: { invalidCredential: compat.invalidCredential ?? 401, unknownCaveats: compat.unknownCaveats ?? 'refuse' },
   };
+}
+
+function timeoutsOf(timeouts: NonNullable<ConfigFile['timeouts']>): GatewayConfig['timeouts'] {
+  return {
+    connectMs: timeouts.connect ?? 5000,
+    idleMs: timeouts.idle ?? 300_000,
+    webSocketMs: timeouts.webSocket ?? 86_400_000,
+    headMs: timeouts.head ?? 15_000,
+    requestMs: timeouts.request ?? 300_000,
+    keepAliveMs: timeouts.keepAlive ?? 60_000,
+    drainMs: timeouts.drain ?? 0,
+    shutdownMs: timeouts.shutdown ?? 30_000,
+    upstreamKeepAliveMs: timeouts.upstreamKeepAlive ?? 4000,
+    upstreamQueueMs: timeouts.upstreamQueue ?? 10_000,
+  };
+}
+
+function limitsOf(limits: NonNullable<ConfigFile['limits']>): GatewayConfig['limits'] {
+  return {
+    bodyBytes: limits.body ?? 100_000_000,
+    headBytes: limits.head ?? 16_384,
+    headerLines: limits.headerLines ?? 100,
+    connections: limits.connections ?? 10_000,
+    webSockets: limits.webSockets ?? 5000,
+    streams: limits.streams ?? 100,
+    upstreamConnections: limits.upstreamConnections ?? 1024,
+    upstreamQueue: limits.upstreamQueue ?? 10_000,
+    invoicesPerClientPerMinute: limits.invoicesPerClientPerMinute ?? 600,
+    invoicesPerMinute: limits.invoicesPerMinute ?? 6000,
+    requestsPerClient: limits.requestsPerClient,
+    requestsPerToken: limits.requestsPerToken,
+  };
+}
+
+function readIntrospection({ introspection }: ConfigFile, text: ConfigText, absolute: (path: string) => string): IntrospectionConfig | undefined {
+  if (introspection === undefined) return undefined;
+  const { listen = { host: '127.0.0.1', port: 8403 }, secret } = introspection;
+  return { listen, secret: secretAt(secret, ['introspection', 'secret'], text, absolute) };
 }
 
 /** What no field shows alone. */

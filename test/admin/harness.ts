@@ -4,7 +4,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Admin, AdminClient } from '../../src/admin/index.ts';
+import type { Admin, AdminClient, ConfigChanging } from '../../src/admin/index.ts';
 import { AdminToken, createAdmin, createAdminClient, createAuditLog, createConfigChanging, mintLink, type Scope } from '../../src/admin/index.ts';
 import { fromFile, joinTexts, splitTexts } from '../../src/cli/serve/ConfigSource.ts';
 import { nowAt } from '../../src/core/Clock.ts';
@@ -25,6 +25,8 @@ export type House = {
   readonly gateway: Gateway;
   readonly admin: Admin;
   readonly events: readonly PaywallEvent[];
+  /** Where its changes go. */
+  readonly changing: ConfigChanging;
   /** A file's text in its folder. */
   readonly read: (file: string) => string;
   /** Writes one. */
@@ -78,6 +80,7 @@ export async function openHouse(closing: (() => unknown)[], text: string = yaml)
   let drawn = 0;
   const random = (length: number) => new Uint8Array(length).fill(++drawn);
   let admin: Admin | undefined;
+  let changing: ConfigChanging | undefined;
   const gateway = await createGateway({
     config,
     receiver: { name: 'nobody', network: 'sandbox' } as Receiver,
@@ -87,7 +90,7 @@ export async function openHouse(closing: (() => unknown)[], text: string = yaml)
     random,
     events,
     beside: (surroundings) => {
-      const changing = createConfigChanging({
+      changing = createConfigChanging({
         file: join(folder, 'farebox.yaml'),
         read: async () => splitTexts(await source.read()),
         understand: (texts) => source.readAside(joinTexts(texts)),
@@ -112,6 +115,7 @@ export async function openHouse(closing: (() => unknown)[], text: string = yaml)
     gateway,
     admin: admin as unknown as Admin,
     events: told,
+    changing: changing as unknown as ConfigChanging,
     read: (file) => readFileSync(join(folder, file), 'utf8'),
     write,
     token,

@@ -83,9 +83,9 @@ export function withoutWebhookSecrets({ url, secret, ...webhook }: WebhookConfig
 }
 
 /** In words. */
-export function explainWebhook({ url, events, allowPrivate }: WebhookConfig): string {
+export function explainWebhook({ name, url, events, allowPrivate }: WebhookConfig): string {
   const which = events.length === eventTypes.length ? 'everything' : events.join(', ');
-  return `is told ${which} at ${new URL(url).origin}${allowPrivate ? ', which may be at a private address' : ''}`;
+  return `${name} is told ${which} at ${new URL(url).origin}${allowPrivate ? ', which may be at a private address' : ''}`;
 }
 
 function readUrl(value: unknown): string {

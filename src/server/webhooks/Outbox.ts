@@ -167,6 +167,9 @@ export function createOutbox(options: OutboxOptions): Outbox {
 /** Tells a message until it is taken, or given up. The answer is false where the signal came first. */
 function createTeller({ hook, clock, random, signal, onTrouble, onGivenUp }: OutboxOptions): (message: Message, at: number) => Promise<boolean> {
   const { take, give } = createPlaces(mostAtOnce);
+  // Nobody waits for a connection that does not let go.
+  const ended = new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(new Error('the gateway is closing')), { once: true }));
+  ended.catch(() => {});
   let awake = new AbortController();
   let failures = 0;
 
@@ -175,7 +178,8 @@ function createTeller({ hook, clock, random, signal, onTrouble, onGivenUp }: Out
     try {
       if (signal.aborted) return { kind: 'away', error: undefined };
       const request = { headers: headersOf(message, hook.secrets, nowAt(clock)), body: message.body };
-      const { status, retryAfterSeconds } = await within({ clock, ms: answerMs, late, signal }, (until) => hook.send(request, until));
+      const post = (until: AbortSignal) => Promise.race([hook.send(request, until), ended]);
+      const { status, retryAfterSeconds } = await within({ clock, ms: answerMs, late, signal }, post);
       if (status >= 200 && status < 300) return { kind: 'taken' };
       const error = failed(hook.name, `answered ${status}`);
       return { kind: isAway(status) ? 'away' : 'refused', error, retryAfterSeconds };

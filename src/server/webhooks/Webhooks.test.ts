@@ -340,6 +340,21 @@ test('a receiver that is down for an hour, and a gateway killed meanwhile: each 
   await gateway.close();
 });
 
+test('closing waits for nobody: not for a receiver that does not answer, nor for one that does not let go', async () => {
+  const { clock, store } = openMemory();
+  const { webhooks } = begin(store, clock, createReceiver(), { send: () => new Promise(() => {}) });
+  await settle();
+  await store.append([entry('received', 1)]);
+  await settle();
+  await webhooks.close();
+  expect(clock.timers()).toBe(0);
+  // What was under way is told again by the next.
+  const receiver = createReceiver();
+  begin(store, clock, receiver);
+  await settle();
+  expect(receiver.told).toHaveLength(1);
+});
+
 test('what telling keeps in the store is nothing to the books', async () => {
   const { clock, store, receiver } = openMemory();
   const { webhooks } = begin(store, clock, receiver);

@@ -26,6 +26,16 @@ export const denialCases: readonly StoreCase[] = [
     },
   },
   {
+    name: 'behind any number, however high, is the number of the newest change',
+    run: async (store) => {
+      await store.deny(token);
+      await store.append([entryOf('received', 'payment')]);
+      const { seq } = await store.denials();
+      assert.deepEqual(await store.denials(Number.MAX_SAFE_INTEGER), { denials: [], seq });
+      assert.equal((await store.ledger({ after: 0, limit: 10 })).at(-1)?.seq, seq);
+    },
+  },
+  {
     name: 'denying twice is denying once, and the longer denial stands',
     run: async (store) => {
       await store.deny(token);
