@@ -34,12 +34,19 @@ export function Overview() {
   const routes = useAsk<{ readonly routes: readonly Route[] }>('routes.list');
   const ever = useAsk<Payments>('payments.list', { limit: 1 });
   const scheme = useScheme();
-  const reload = useThrottled(() => {
-    statistics.reload();
-    measured.reload();
-    if (ever.value?.payments.length === 0) ever.reload();
-  }, 700);
-  useHappenings(reload);
+  // Longer spans have more to add up, and change less to look at.
+  const reload = useThrottled(
+    () => {
+      statistics.reload();
+      if (ever.value?.payments.length === 0) ever.reload();
+    },
+    span === 'hour' || span === 'day' ? 300 : 2000,
+  );
+  const reloadMeasured = useThrottled(measured.reload, 1500);
+  useHappenings(({ seq }) => {
+    if (seq !== null) reload();
+    reloadMeasured();
+  });
   const choose = (next: Span) => {
     localStorage.setItem(place, next);
     setSpan(next);
