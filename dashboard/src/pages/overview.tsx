@@ -84,7 +84,15 @@ export function Overview() {
             }
           >
             <Waiting of={statistics} lines={6}>
-              {(now) => <Chart statistics={now} measure={measure} scheme={scheme} />}
+              {(now) =>
+                now.series.some(({ payments, sales, earnedMsat }) => payments > 0 || sales !== 0 || earnedMsat !== '0') ? (
+                  <Chart statistics={now} measure={measure} scheme={scheme} />
+                ) : (
+                  <Empty icon="overview" title="Nothing was sold in this span">
+                    <p>With the first sale, what is earned appears here over time.</p>
+                  </Empty>
+                )
+              }
             </Waiting>
           </Panel>
           <Panel title="Top routes" flush note={statistics.value && `${spans[span].words.toLowerCase()}, by what they earned`}>
@@ -159,7 +167,7 @@ function Figure({
 /** `+12 % on the day before` */
 function change(now: number, before: number, words: string): string {
   if (words === '') return before === 0 ? '' : `${signed(now, before)} %`;
-  if (before === 0) return now === 0 ? `nothing ${words}, too` : `nothing ${words}`;
+  if (before === 0) return now === 0 ? `as ${words}` : `nothing ${words}`;
   return `${signed(now, before)} % on ${words}`;
 }
 
