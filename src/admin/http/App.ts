@@ -10,6 +10,7 @@
  */
 import { type Context, Hono } from 'hono';
 import { getCookie } from 'hono/cookie';
+import { cors } from 'hono/cors';
 import { FareboxError } from '../../core/Errors.ts';
 import { type Authentication, cookieName, proofHeader } from '../auth/Authentication.ts';
 import { renewSeconds, sessionSeconds } from '../auth/Session.ts';
@@ -63,6 +64,9 @@ export function createApp(options: AppOptions): App {
     options.guard({ method: c.req.method, path: c.req.path, ...c.env, header, names: [...headers.keys()] });
     await next();
   });
+  // With a token, and without a session: a cookie of this site goes along with no page of another.
+  if (options.origins.length > 0)
+    app.use(cors({ origin: [...options.origins], allowMethods: ['GET', 'POST'], allowHeaders: ['Authorization', 'Content-Type'], maxAge: 600 }));
   app.get('/openapi.json', (c) => c.body(document, 200, { 'Content-Type': 'application/json' }));
   app.post('/v1/session', async (c) => {
     const { link } = await bodyOf(c.req.raw);
