@@ -56,7 +56,6 @@ const cases: readonly (readonly [name: string, input: { readonly [name: string]:
   ['statistics.show', { step: 'day', fromAt: 1_799_900_000, toAt: 1_800_000_000 }],
   ['payments.list', { state: 'earned', limit: 5 }],
   ['payments.list', { paymentHash: 'xyz' }],
-  ['payments.show', { paymentHash: account }],
   ['statistics.show', { fromAt: 1_800_000_000, toAt: 1_800_010_000, step: 'minutes' }],
   ['statistics.show', { fromAt: 1_800_000_000, toAt: 1_700_000_000 }],
   ['measures.show', {}],

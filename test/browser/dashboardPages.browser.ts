@@ -16,6 +16,7 @@ const pictures = process.env.FAREBOX_PICTURES;
 const rules = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 
 let browser: Browser;
+let folder: string;
 let house: House;
 let page: Page;
 let troubles: readonly string[];
@@ -24,8 +25,7 @@ let business: Promise<void>;
 let credential: string | undefined;
 
 beforeAll(async () => {
-  const [started, folder] = await Promise.all([startBrowser(), buildPages()]);
-  browser = started;
+  [browser, folder] = await Promise.all([startBrowser(), buildPages()]);
   house = await openHouse(folder, { fill: fillHistory });
   ({ page, troubles } = await enter(browser, house));
   await ready();
@@ -117,6 +117,28 @@ describe.each(['light', 'dark'] as const)('%s', (scheme) => {
       expect(await violations(page)).toEqual([]);
       expect(troubles).toEqual([]);
     });
+  });
+});
+
+describe.each(['light', 'dark'] as const)('%s', (scheme) => {
+  test.each(['door', 'first'] as const)('%s, before anything was sold', async (name) => {
+    const fresh = await openHouse(folder);
+    const { page: other, troubles: said } = await enter(browser, fresh);
+    await other.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' });
+    await other.setViewportSize(views.wide);
+    if (name === 'first') await other.getByText('three steps away').waitFor();
+    else {
+      await other.evaluate('localStorage.clear()');
+      await other.reload();
+      await other.getByRole('heading', { name: 'Sign in to Farebox' }).waitFor();
+    }
+    await other.mouse.move(0, 0);
+    if (pictures !== undefined) await other.screenshot({ path: join(pictures, `${name}-wide-${scheme}.png`) });
+    expect(await violations(other)).toEqual([]);
+    // At the door, what the page was asking just then is refused.
+    expect(said.filter((trouble) => name !== 'door' || !trouble.includes('401'))).toEqual([]);
+    await other.close();
+    await fresh.close();
   });
 });
 

@@ -34,12 +34,19 @@ export function Overview() {
   const routes = useAsk<{ readonly routes: readonly Route[] }>('routes.list');
   const ever = useAsk<Payments>('payments.list', { limit: 1 });
   const scheme = useScheme();
-  const reload = useThrottled(() => {
-    statistics.reload();
-    measured.reload();
-    if (ever.value?.payments.length === 0) ever.reload();
-  }, 700);
-  useHappenings(reload);
+  // Longer spans have more to add up, and change less to look at.
+  const reload = useThrottled(
+    () => {
+      statistics.reload();
+      if (ever.value?.payments.length === 0) ever.reload();
+    },
+    span === 'hour' || span === 'day' ? 300 : 2000,
+  );
+  const reloadMeasured = useThrottled(measured.reload, 1500);
+  useHappenings(({ seq }) => {
+    if (seq !== null) reload();
+    reloadMeasured();
+  });
   const choose = (next: Span) => {
     localStorage.setItem(place, next);
     setSpan(next);
@@ -77,7 +84,15 @@ export function Overview() {
             }
           >
             <Waiting of={statistics} lines={6}>
-              {(now) => <Chart statistics={now} measure={measure} scheme={scheme} />}
+              {(now) =>
+                now.series.some(({ payments, sales, earnedMsat }) => payments > 0 || sales !== 0 || earnedMsat !== '0') ? (
+                  <Chart statistics={now} measure={measure} scheme={scheme} />
+                ) : (
+                  <Empty icon="overview" title="Nothing was sold in this span">
+                    <p>With the first sale, what is earned appears here over time.</p>
+                  </Empty>
+                )
+              }
             </Waiting>
           </Panel>
           <Panel title="Top routes" flush note={statistics.value && `${spans[span].words.toLowerCase()}, by what they earned`}>
@@ -152,7 +167,7 @@ function Figure({
 /** `+12 % on the day before` */
 function change(now: number, before: number, words: string): string {
   if (words === '') return before === 0 ? '' : `${signed(now, before)} %`;
-  if (before === 0) return now === 0 ? `nothing ${words}, too` : `nothing ${words}`;
+  if (before === 0) return now === 0 ? `as ${words}` : `nothing ${words}`;
   return `${signed(now, before)} % on ${words}`;
 }
 
