@@ -14,7 +14,7 @@ import { createSqliteStore } from '../../store/sqlite.ts';
 import * as FixedClock from '../../testing/FixedClock.ts';
 import { eventTypes, parseSecrets } from './Message.ts';
 import type { Hook, Send } from './Outbox.ts';
-import { followWebhooks, replay, standingOf, type Webhooks } from './Webhooks.ts';
+import { followWebhooks, replay, standingOf } from './Webhooks.ts';
 
 const closing: (() => unknown)[] = [];
 afterEach(async () => {
@@ -292,7 +292,6 @@ test('a receiver that is down for an hour, and a gateway killed meanwhile: each 
     const opened = await createSqliteStore({ path: join(folder, 'store.db'), clock });
     const { store, kill } = killable(opened);
     const stop = new AbortController();
-    let webhooks: Webhooks | undefined;
     const hook: Hook = {
       name: 'books',
       secrets: parseSecrets(secret, 'books'),
@@ -300,7 +299,7 @@ test('a receiver that is down for an hour, and a gateway killed meanwhile: each 
       giveUpAfterSeconds: 259_200,
       send: (request, signal) => (stop.signal.aborted ? new Promise(() => {}) : receiver.send(request, signal)),
     };
-    webhooks = followWebhooks({ hooks: [hook], store, clock, random, onTrouble: () => {} });
+    const webhooks = followWebhooks({ hooks: [hook], store, clock, random, onTrouble: () => {} });
     const die = async () => {
       stop.abort();
       kill();
