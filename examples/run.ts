@@ -10,7 +10,9 @@ import { WrongSetting } from './program.ts';
 
 const names = readdirSync(import.meta.dirname, { recursive: true, encoding: 'utf8' })
   .map((file) => file.split(sep).join('/'))
-  .flatMap((file) => /^(express|agents\/agent|\w+\/(?:server|client)|handing-on\/\w+|market\/(?:agents|articles|workflow))\.ts$/.exec(file)?.[1] ?? [])
+  .flatMap(
+    (file) => /^(express|agents\/(?:agent|helpers)|\w+\/(?:server|client)|handing-on\/\w+|market\/(?:agents|articles|workflow))\.ts$/.exec(file)?.[1] ?? [],
+  )
   .sort();
 
 // The example finds its own words where they would be without us.

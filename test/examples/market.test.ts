@@ -1,5 +1,5 @@
 /**
- * `examples/market` and `examples/services`, as processes of their own, the way their READMEs start them.
+ * `examples/market`, `examples/services` and the helpers of `examples/agents`, as processes of their own, the way their READMEs start them.
  */
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -55,6 +55,17 @@ describe('examples/market', () => {
     expect(down).toMatch(/^\d+ times a provider was down/);
     expect(spent).toMatch(/^Spent \d+ sat, fees included; the providers have earned \d+ sat and \d+ sat\.$/);
   });
+});
+
+test('examples/agents has helpers with shares of a budget, one of which is pulled', async () => {
+  const readme = readFileSync(join(root, 'examples', 'agents', 'README.md'), 'utf8');
+  const [, said = ''] = readme.split('It prints\n\n');
+  expect(await printed('agents/helpers')).toEqual(
+    said
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.slice(4)),
+  );
 });
 
 const python = spawnSync('python3', ['-c', 'import sys; sys.exit(sys.version_info < (3, 9))']).status === 0;

@@ -142,7 +142,7 @@ export function createPageDesk(options: PageDeskOptions): PageDesk {
       const answer = eventsOf(state);
       const isOver = request.header(header) !== 'wait' || state === 'paid' || state === 'over' || signal.aborted || !watch.hasRoom();
       if (isOver) return { kind: 'answer', answer };
-      const follow = (gone: AbortSignal) => textsOf(watch.follow(watched(held, offer), state, AbortSignal.any([gone, signal])));
+      const follow = (gone: AbortSignal) => textsOf((either) => watch.follow(watched(held, offer), state, either), [gone, signal]);
       return { kind: 'answer', answer, follow };
     },
     dress: (challenge, minted, asked, why) => {
@@ -204,6 +204,15 @@ function textOf(state: PaidState | 'none'): string {
   return `data: ${state}\n\n`;
 }
 
-async function* textsOf(states: AsyncIterable<PaidState>): AsyncIterable<string> {
-  for await (const state of states) yield textOf(state);
+/** Until one of these aborts. By listeners that are taken off again: one of the two is there for as long as the gateway is. */
+async function* textsOf(follow: (signal: AbortSignal) => AsyncIterable<PaidState>, signals: readonly AbortSignal[]): AsyncIterable<string> {
+  const over = new AbortController();
+  const end = () => over.abort();
+  for (const signal of signals) signal.addEventListener('abort', end);
+  if (signals.some(({ aborted }) => aborted)) end();
+  try {
+    for await (const state of follow(over.signal)) yield textOf(state);
+  } finally {
+    for (const signal of signals) signal.removeEventListener('abort', end);
+  }
 }

@@ -78,13 +78,16 @@ export function createPaidWatch({ clock, events, nodeTimeoutMs }: PaidWatchOptio
   };
   /** Resolves when its wallet tells of the payment, or a second later. */
   const rest = async (paymentHash: string, signal: AbortSignal): Promise<void> => {
-    const heard = new AbortController();
+    const over = new AbortController();
+    const end = () => over.abort();
     const off = events.on((event) => {
       if (event.kind !== 'settled' || event.paymentHash !== paymentHash) return;
       known.delete(paymentHash);
-      heard.abort();
+      end();
     });
-    await wait(clock, everyMs, AbortSignal.any([signal, heard.signal]));
+    signal.addEventListener('abort', end);
+    await wait(clock, everyMs, over.signal);
+    signal.removeEventListener('abort', end);
     off();
   };
   return {

@@ -145,7 +145,11 @@ describe('a webhook', () => {
     await settle();
     let attempts = 0;
     let isBack = false;
-    receiver.answers(() => (isBack ? 200 : (attempts++, 'away')));
+    receiver.answers(() => {
+      if (isBack) return 200;
+      attempts++;
+      return 'away';
+    });
     await store.append([entry('received', 1)]);
     await pass(clock, 3600);
     expect(attempts).toBeGreaterThan(10);
