@@ -69,7 +69,10 @@ export function createMetrics(clock: Clock, gauges: Gauges): Metrics {
     farebox_node_seconds: createHistograms('farebox_node_seconds', ['call', 'outcome'], 20),
   };
   const lowAccounts = createCounter('farebox_accounts_low_total', [], 1);
-  const raised = new Map<string, Set<string>>();
+  const raised = new Map<string, Set<string>>([
+    ['node-away', new Set()],
+    ['failures-rising', new Set()],
+  ]);
   const alert = ({ alert: name, subject, state }: Alert): void => {
     // Of accounts there are any number, and nothing ends it.
     if (name === 'account-low') return lowAccounts.add(1);
