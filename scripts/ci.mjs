@@ -29,7 +29,8 @@ const suites = [
   { name: 'lnbits', what: 'npm run e2e:lnbits: the real LNbits over those nodes, installed here', run: runLnbits },
   { name: 'nwc', what: 'npm run e2e:nwc: real relays of Nostr, installed here', run: runNwc },
   { name: 'agents', what: 'npm run e2e:agents: the MCP inspector, and frameworks for agents in Python, installed here', run: runAgents },
-  { name: 'browser', what: 'npm run test:browser: a wallet on a page in Chromium', run: runBrowser },
+  { name: 'admin', what: 'npm run e2e:admin: a validator of OpenAPI and a tester of APIs by their properties, installed here', run: runAdmin },
+  { name: 'browser', what: 'npm run test:browser: pages, and a wallet on one, in Chromium', run: runBrowser },
   { name: 'postgres', what: 'npm run e2e:postgres: a real PostgreSQL, installed here where it is missing', run: runPostgres },
   { name: 'redis', what: 'npm run e2e:redis: a real Redis, installed here where it is missing', run: runRedis },
   { name: 'proxy', what: 'npm run e2e:proxy: the gateway between servers and clients that others wrote', run: runProxy },
@@ -103,6 +104,12 @@ async function runNwc() {
 async function runAgents() {
   await needPython('frameworks for agents');
   return runTests(machine, [join(root, 'scripts', 'run.mjs'), 'e2e:agents']);
+}
+
+/** What reads the document of admin, which is installed from Python's packages: half a minute the first time. */
+async function runAdmin() {
+  await needPython('a tester of APIs');
+  return runTests(machine, [join(root, 'scripts', 'run.mjs'), 'e2e:admin']);
 }
 
 async function needPython(what) {

@@ -60,7 +60,7 @@ describe('examples/market', () => {
 test('examples/agents has helpers with shares of a budget, one of which is pulled', async () => {
   const readme = readFileSync(join(root, 'examples', 'agents', 'README.md'), 'utf8');
   const [, said = ''] = readme.split('It prints\n\n');
-  expect(await printed('agents/helpers')).toEqual(
+  expect(await printed('agents/orchestrator')).toEqual(
     said
       .trimEnd()
       .split('\n')
