@@ -11,7 +11,8 @@ import { WrongSetting } from './program.ts';
 const names = readdirSync(import.meta.dirname, { recursive: true, encoding: 'utf8' })
   .map((file) => file.split(sep).join('/'))
   .flatMap(
-    (file) => /^(express|agents\/(?:agent|orchestrator)|\w+\/(?:server|client)|handing-on\/\w+|market\/(?:agents|articles|workflow))\.ts$/.exec(file)?.[1] ?? [],
+    (file) =>
+      /^(express|agents\/(?:agent|orchestrator)|\w+\/(?:server|client)|handing-on\/\w+|market\/(?:agents|articles|workflow))\.ts$/.exec(file)?.[1] ?? [],
   )
   .sort();
 
