@@ -2,6 +2,9 @@
  * The books as rows, for whoever keeps books elsewhere.
  */
 import { z } from 'zod';
+import { valueAt } from '../../client/receipts/Rate.ts';
+import type { Msat } from '../../core/Amount.ts';
+import type { PageRate } from '../../gateway/config/ConfigPage.ts';
 import { isoAt } from '../books/Time.ts';
 import * as Fields from '../Fields.ts';
 import { defineStream } from '../Operation.ts';
@@ -18,7 +21,7 @@ export const exportLedger = defineStream({
   form: 'rows',
   summary: 'Write out the ledger, oldest first.',
   description:
-    'A row an entry. The value in a currency and where its rate is from are columns of their own; they are empty where no rate was known when the entry was written.',
+    'A row an entry. The value in a currency and where its rate is from are columns of their own; the rate is the one that the configuration names now (`page.rate`), whatever it was when the entry was written; without one, they are empty.',
   input: z.object({
     fromAt: Fields.at.optional().describe('Unix seconds; entries that are not older.'),
     toAt: Fields.at.optional().describe('Unix seconds; entries that are older.'),
@@ -40,17 +43,26 @@ export const exportLedger = defineStream({
     fiatCurrency: z.string(),
     rateSource: z.string(),
   }),
-  items: async function* ({ fromAt = 0, toAt = Number.MAX_SAFE_INTEGER, kind, service, after = 0 }, { store, signal }) {
+  items: async function* ({ fromAt = 0, toAt = Number.MAX_SAFE_INTEGER, kind, service, after = 0 }, { store, signal, config }) {
     if (store === undefined) throw withoutStore();
+    const rate = config().page?.rate;
     for (let place = after; !signal.aborted; ) {
       const rows = await store.ledger({ after: place, limit: pageSize });
       for (const row of rows) {
         place = row.seq;
         if (row.at < fromAt || row.at >= toAt || (kind !== undefined && row.kind !== kind) || (service !== undefined && row.service !== service)) continue;
         const { amountMsat, ...facts } = row;
-        yield { ...facts, time: isoAt(row.at), amountMsat: String(amountMsat), fiatValue: '', fiatCurrency: '', rateSource: '' };
+        yield { ...facts, time: isoAt(row.at), amountMsat: String(amountMsat), ...worthOf(amountMsat, rate) };
       }
       if (rows.length < pageSize) return;
     }
   },
 });
+
+/** What an amount is worth at the operator's rate, to a millionth, and where that rate is from. */
+function worthOf(amountMsat: Msat, rate: PageRate | undefined): { readonly fiatValue: string; readonly fiatCurrency: string; readonly rateSource: string } {
+  if (rate === undefined) return { fiatValue: '', fiatCurrency: '', rateSource: '' };
+  const { currency, bitcoin } = rate;
+  const { amount } = valueAt(amountMsat, { currency, perBitcoin: String(bitcoin) });
+  return { fiatValue: amount, fiatCurrency: currency, rateSource: `page.rate of the configuration: ${bitcoin} ${currency} a bitcoin` };
+}

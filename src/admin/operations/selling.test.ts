@@ -13,13 +13,13 @@ import { operationsByName } from './index.ts';
 
 const begun = 1_800_000_000;
 
-function setup() {
+function setup(config: object = {}) {
   const clock = FixedClock.create();
   const store = createMemoryStore({ clock });
   const events = createEvents();
   const stop = new AbortController();
   const caller = { id: 'a', label: 'test', kind: 'token', scope: 'admin', operations: undefined } as const;
-  const call = { clock, store, events, caller, recent: createRecent(events), signal: stop.signal } as unknown as Call;
+  const call = { clock, store, events, caller, recent: createRecent(events), config: () => config, signal: stop.signal } as unknown as Call;
   const ask = async (name: string, input: object = {}) => {
     const outcome = await run(operationsByName.get(name) as Operation, input, call);
     // biome-ignore lint/suspicious/noExplicitAny: each test knows what it asked for
@@ -119,4 +119,15 @@ test('the books go out oldest first, and only what was asked for', async () => {
   const rows: { time: string; amountMsat: string; fiatValue: string }[] = [];
   for await (const row of items) rows.push(row);
   expect(rows).toEqual([expect.objectContaining({ kind: 'earned', time: '2027-01-15T08:00:00Z', amountMsat: '50000', fiatValue: '', rateSource: '' })]);
+});
+
+test('the books say what an entry is worth where the configuration names a rate, and which', async () => {
+  const { store, ask } = setup({ page: { rate: { currency: 'EUR', bitcoin: 95_000 } } });
+  await store.append([entryOf('earned', 'a')]);
+  const { items } = await ask('ledger.export', {});
+  for await (const { fiatValue, fiatCurrency, rateSource } of items) {
+    expect([fiatValue, fiatCurrency, rateSource]).toEqual(['0.047500', 'EUR', 'page.rate of the configuration: 95000 EUR a bitcoin']);
+    return;
+  }
+  expect.unreachable('no row');
 });
