@@ -91,7 +91,12 @@ export const folders: Readonly<Record<string, Folder>> = {
       Node: node,
     },
   },
-  gateway: { layer: 3, ring: 'node', packages: ['qr', 'undici', 'yaml', 'zod'] },
+  gateway: {
+    layer: 3,
+    ring: 'node',
+    packages: ['qr', 'undici', 'yaml', 'zod'],
+    except: { 'running/Traces': { ring: 'node', packages: ['@opentelemetry/api'] } },
+  },
   mcp: {
     layer: 3,
     ring: 'node',

@@ -146,6 +146,8 @@ export type GatewayConfig = PayeesConfig & {
   readonly cors: CorsConfig | undefined;
   /** Undefined: nobody signs them. */
   readonly receipts: 'signed' | undefined;
+  /** Undefined: nobody is told of each request's steps. */
+  readonly traces: 'opentelemetry' | undefined;
   /** Who is told what happens. */
   readonly webhooks: readonly WebhookConfig[];
   /** Undefined: people are asked to pay as programs are. */
@@ -332,6 +334,7 @@ function withDefaults(
     introspection: readIntrospection(found, text, absolute),
     ...readRunning(found, absolute, file),
     receipts: found.receipts,
+    traces: found.traces,
     webhooks: readWebhooks(found.webhooks, text, absolute, mistakes),
     page: readPage(found.page, absolute),
     revocation: { staleMs: found.revocation?.stale ?? 60_000 },

@@ -254,6 +254,8 @@ export const configSchema = z.strictObject({
   admin: running.admin.optional(),
   /** `signed`: paid answers carry a receipt that this gateway signs, `L402-Receipt`, and its keys are told to everybody at `/.well-known/farebox/receipts.json`. Default: `Payment-Receipt` alone, which nobody signs. It costs a signature for every paid answer. */
   receipts: field(Fields.readOneOf(['signed'])).optional(),
+  /** `opentelemetry`: a span for each request, with the paywall's and the upstream's within it, goes to OpenTelemetry as the process that starts the gateway has set it up, and the trace goes on to the upstream. Needs `@opentelemetry/api` beside this package. Default: none. */
+  traces: field(Fields.readOneOf(['opentelemetry'])).optional(),
   /** Who is told of payments and of what an operator should look at, by signed requests that are sent until they are taken. They need a store. Default: nobody. */
   webhooks: webhooksSchema(field).optional(),
   /** Which pages of other origins may ask and read. Default: preflights of what is sold are answered for everybody, and answers say what the upstream says. */

@@ -91,6 +91,7 @@ export function explain(config: GatewayConfig): string {
       ? []
       : [['changes', `${countChanges(config.changes)} from ${basename(changesFileOf(config.file))} win over this file`] as const]),
     ...(config.receipts === undefined ? [] : [['receipts', `signed; their keys at ${receiptKeysPath}`] as const]),
+    ...(config.traces === undefined ? [] : [['traces', 'of each request, for OpenTelemetry'] as const]),
     ...config.webhooks.map((webhook): [string, string] => ['webhook', explainWebhook(webhook)]),
     ...(config.cors === undefined ? [] : [['pages', explainCors(config.cors)] as const]),
     ...(config.logs === undefined ? [] : [['logs', explainLogs(config.logs)] as const]),

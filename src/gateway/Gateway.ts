@@ -39,6 +39,7 @@ import { beginFollowing, createFollowing } from './running/Following.ts';
 import { createGenerations, type Generation } from './running/Generation.ts';
 import { createHealth } from './running/Health.ts';
 import { createReceiptKeys, type OwnAnswer } from './running/ReceiptKeys.ts';
+import { openTraces, type Traces } from './running/Traces.ts';
 import { createWords } from './running/Words.ts';
 import { createSteps, type RequestOutcome, type ServedRoute } from './Steps.ts';
 import { TimerWheel } from './TimerWheel.ts';
@@ -145,6 +146,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const openTls = (choice: TlsConfig) => openCertificates(choice, { clock, random, host: config.listen.host, onTrouble: trouble('the certificate') });
   const tls = config.tls && (await openTls(config.tls));
   const people = await openPage(config.page);
+  const traces = await openTraces(config.traces);
   const ownRates = createRates(mintLimitsOf(config), clock);
   const rates = options.rates ?? ownRates;
   const signer = config.receipts && createReceiptSigner({ keys, clock });
@@ -169,6 +171,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       log,
       reached,
       own: signer && createReceiptKeys(signer.keySet),
+      traces,
       measured: counting.measured,
       tunnels,
       onGeneration: (generation) => {
@@ -247,6 +250,8 @@ export function assemble(parts: {
   readonly reached?: Reached;
   /** What the gateway answers itself; default: nothing. */
   readonly own?: OwnAnswer | undefined;
+  /** Default: nobody traces. */
+  readonly traces?: Traces | undefined;
   readonly measured?: (upstreams: Upstreams) => Upstreams;
   /** Where those that are open stand; default: here alone. */
   readonly tunnels?: Set<Tunnelling>;
@@ -256,10 +261,10 @@ export function assemble(parts: {
   readonly onGeneration?: (generation: Generation) => void;
 }): Assembled {
   const { config, payees = {}, paywall, clock, random = systemRandom, events, log, reached = unwatched, onGeneration = () => {} } = parts;
-  const { tunnels = new Set<Tunnelling>(), own, measured = (upstreams) => upstreams } = parts;
+  const { tunnels = new Set<Tunnelling>(), own, traces, measured = (upstreams) => upstreams } = parts;
   const timers = new TimerWheel(clock);
   const rates = parts.rates ?? createRates({}, clock);
-  const shared = { paywall, clock, random, timers, tunnels, reached, own, measured, rates, log };
+  const shared = { paywall, clock, random, timers, tunnels, reached, own, traces, measured, rates, log };
   const generations = createGenerations(config, {
     serve: ({ routes, limits }, targets) => {
       const rewrites = createRewrites(routes.filter(({ headers = [] }) => headers.length > 0));

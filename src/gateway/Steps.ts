@@ -30,6 +30,7 @@ import { sendFollowed } from './running/Followed.ts';
 import { type Limiter, within } from './running/Limiter.ts';
 import type { OwnAnswer } from './running/ReceiptKeys.ts';
 import { setRequestId } from './running/RequestIds.ts';
+import type { Trace, Traces } from './running/Traces.ts';
 import type { UpstreamTarget } from './Upstream.ts';
 
 /** A route, ready to serve. */
@@ -88,6 +89,8 @@ export type StepsContext = Carriage & {
   readonly router: Router<ServedRoute>;
   /** What is answered here, before anything is looked for behind it; undefined: nothing. */
   readonly own: OwnAnswer | undefined;
+  /** Undefined: nobody traces. */
+  readonly traces: Traces | undefined;
   readonly paywall: Pick<Paywall, 'check'>;
   /** Told once for every request. */
   readonly onOver: (outcome: RequestOutcome) => void;
@@ -103,10 +106,22 @@ export function createSteps(current: () => StepsContext): Handler {
     const edge = context.edge?.open(from);
     const taken = inOwnWords(edge === undefined ? from : edge.inFrontOf(from), context.clock);
     const startedAtMs = context.clock.nowMs();
-    const visit: Visit = { context, taken, edge, startedAtMs, path: '', route: undefined, incoming: undefined, principal: undefined, over: false };
+    const visit: Visit = {
+      context,
+      taken,
+      edge,
+      startedAtMs,
+      path: '',
+      route: undefined,
+      incoming: undefined,
+      principal: undefined,
+      trace: undefined,
+      over: false,
+    };
     try {
       const incoming = Incoming.from(taken, context.trust, context.limits);
       visit.incoming = incoming;
+      visit.trace = context.traces?.begin(incoming, startedAtMs);
       if ((incoming.contentLength ?? 0) > context.limits.bodyBytes) throw bodyTooLarge(context.limits.bodyBytes);
       const { limiter } = context;
       if (limiter === undefined) route(visit, incoming);
@@ -132,6 +147,7 @@ type Visit = {
   route: ServedRoute | undefined;
   incoming: Incoming.Incoming | undefined;
   principal: Principal | undefined;
+  trace: Trace | undefined;
   over: boolean;
 };
 
@@ -178,6 +194,7 @@ function check(visit: Visit, found: Found): void {
   const cors = context.edge?.cors;
   if (cors !== undefined && Answers.isPreflight(incoming.view)) return answer(visit, cors.preflight(incoming.view));
   if (route.offer === undefined) return passOn(visit, found, free);
+  visit.trace?.asks();
   const decision = context.paywall.check(incoming.view, target, route.offer);
   if (!(decision instanceof Promise)) carryOut(visit, found, decision);
   else decision.then((decided) => carryOut(visit, found, decided)).catch((error: unknown) => refuse(visit, error));
@@ -191,6 +208,7 @@ function routedMethod(view: RequestView): string {
 
 function carryOut(visit: Visit, found: Found, decision: Decision): void {
   if ('principal' in decision) visit.principal = decision.principal;
+  visit.trace?.decided(decision.kind);
   if (decision.kind === 'pass') passOn(visit, found, decision);
   else if (decision.kind === 'repeat') repeat(visit, decision.isPrivate ? { ...decision, answer: keptPrivate(decision.answer) } : decision);
   else if (decision.kind === 'answer' && decision.follow !== undefined) follow(visit, decision.answer, decision.follow);
@@ -246,6 +264,7 @@ function passOn(visit: Visit, found: Found, pass: Pass): void {
   const changed = rewrite.request === undefined ? onward : applyRules(onward, rewrite.request);
   const { upgrade } = taken;
   if (upgrade?.isKeyOurs === true) changed.push('Sec-WebSocket-Key', upgrade.key);
+  const named = edge?.requestId === undefined ? changed : setRequestId(changed, edge.requestId);
   carry(context, {
     incoming,
     reply,
@@ -254,7 +273,7 @@ function passOn(visit: Visit, found: Found, pass: Pass): void {
       method: incoming.view.method,
       upstream: route.upstream,
       path,
-      headers: edge?.requestId === undefined ? changed : setRequestId(changed, edge.requestId),
+      headers: visit.trace?.goesOn(named, route.upstream.origin) ?? named,
       isUpgrade: upgrade !== undefined,
     },
     rewrite,
@@ -301,7 +320,7 @@ function over(visit: Visit, status: number, ended: RequestOutcome['ended'], erro
   if (visit.over) return;
   visit.over = true;
   const { context, path, route, taken, edge, incoming, principal, startedAtMs } = visit;
-  context.onOver({
+  const outcome: RequestOutcome = {
     method: taken.method,
     path,
     route: route?.name,
@@ -316,7 +335,9 @@ function over(visit: Visit, status: number, ended: RequestOutcome['ended'], erro
     ...(bytes && { bytes }),
     answerBytes: edge?.bytes,
     payment: edge?.payment,
-  });
+  };
+  visit.trace?.isOver(outcome);
+  context.onOver(outcome);
 }
 
 /** Of a bucket, units are taken and no money. */

@@ -9,6 +9,7 @@ import type { Clock } from '../../src/core/Clock.ts';
 import { createConfig } from '../../src/gateway/Config.ts';
 import { assemble } from '../../src/gateway/Gateway.ts';
 import { openCertificates } from '../../src/gateway/listener/Certificates.ts';
+import { openTraces } from '../../src/gateway/running/Traces.ts';
 import type { RequestOutcome } from '../../src/gateway/Steps.ts';
 import type { UpstreamClient } from '../../src/gateway/upstream/createUpstreams.ts';
 import type * as Path from '../../src/http/Path.ts';
@@ -88,7 +89,8 @@ export async function openStage(closing: Closing, options: StageOptions & { read
   const troubles: unknown[] = [];
   const onTrouble = (error: unknown) => troubles.push(error);
   const tls = config.tls && (await openCertificates(config.tls, { clock, random, host: config.listen.host, onTrouble }));
-  const gateway = assemble({ config, paywall, clock, random, events, log, tls });
+  const traces = await openTraces(config.traces);
+  const gateway = assemble({ config, paywall, clock, random, events, log, tls, traces });
   const { url } = await gateway.listen();
   let gone = false;
   const watch = (message: unknown) => {

@@ -25,6 +25,7 @@ const fixed: { readonly [key: string]: (config: GatewayConfig) => unknown } = {
   metrics: ({ metrics }) => metrics,
   admin: ({ admin }) => admin,
   receipts: ({ receipts }) => receipts,
+  traces: ({ traces }) => traces,
   webhooks: ({ webhooks }) => webhooks,
   page: ({ page }) => page,
   compat: ({ compat }) => compat,

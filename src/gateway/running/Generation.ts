@@ -44,6 +44,7 @@ export type GenerationsOptions = {
   readonly tunnels: StepsContext['tunnels'];
   readonly reached: Reached;
   readonly own: StepsContext['own'];
+  readonly traces: StepsContext['traces'];
   /** Puts an ear at those who carry requests. */
   readonly measured: (upstreams: Upstreams) => Upstreams;
   readonly rates: Pick<Rates, 'take'>;
@@ -114,6 +115,7 @@ export function createGenerations(first: GatewayConfig, options: GenerationsOpti
       edge: createEdge(config, trust, options.random),
       router,
       own: options.own,
+      traces: options.traces,
       paywall: options.paywall,
       onTaken: () => {
         kept.running++;
