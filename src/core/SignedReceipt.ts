@@ -88,7 +88,7 @@ export function parse(text: string): SignedReceipt {
   const bytes = typeof signature === 'string' ? fromBase64(signature) : undefined;
   if (bytes?.length !== 64) throw malformed('no signature');
   if (typeof issuedAt !== 'number' || !Number.isSafeInteger(issuedAt) || issuedAt < 0) throw malformed('no time');
-  if (typeof amountMsat !== 'string' || !/^(0|[1-9]\d{0,18})$/.test(amountMsat)) throw malformed('no amount');
+  if (typeof amountMsat !== 'string' || !/^(0|[1-9]\d{0,18})$/.test(amountMsat) || BigInt(amountMsat) > Amount.maxMsat) throw malformed('no amount');
   if (typeof paymentHash !== 'string' || !/^[0-9a-f]{64}$/.test(paymentHash)) throw malformed('no payment hash');
   const texts = { kid, network, realm, route, service, terms };
   for (const [name, value] of Object.entries(texts)) if (typeof value !== 'string') throw malformed(`no ${name}`);

@@ -183,7 +183,8 @@ async function verifySigned(context: CliContext, file: string | undefined, keysF
   let isFalse = false;
   for (const line of lines) {
     const verified = verifySignedReceipt(parseSignedReceipt(line), keys);
-    isFalse ||= verified.kind === 'false';
+    // Asked was whether whoever has these keys has said so: a key that is not among them says nothing of that.
+    isFalse ||= verified.kind !== 'proven';
     const { signature: _, amountMsat, ...facts } = verified.receipt;
     terminal.data({ ...facts, amountMsat: String(amountMsat), kind: verified.kind, ...(verified.kind === 'false' && { why: verified.why }) });
     const said = `${printable(facts.service)} ${printable(facts.route)}, ${formatAt(facts.issuedAt)}, on ${printable(facts.network)}`;

@@ -41,6 +41,7 @@ describe('a stream of events', () => {
   it('holds no event that is longer than it may be', () => {
     const long = ['data: ', 'x'.repeat(600), 'x'.repeat(600)];
     expect(() => read(long)).toThrow('an event is longer than 1000 characters');
+    expect(() => read(Array.from({ length: 300 }, () => 'data:\n'))).toThrow('an event is longer');
     expect(() => read(Array.from({ length: 30 }, () => `data: ${'x'.repeat(50)}\n`))).toThrow('an event is longer');
   });
 });

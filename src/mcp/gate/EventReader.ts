@@ -38,7 +38,8 @@ export function createEventReader(maxLength: number, onEvent: (event: StreamEven
     const colon = line.indexOf(':');
     const field = colon < 0 ? line : line.slice(0, colon);
     const value = colon < 0 ? '' : line.slice(line[colon + 1] === ' ' ? colon + 2 : colon + 1);
-    length += value.length;
+    // With its end: lines that say nothing are held as well.
+    length += line.length + 1;
     if (length > maxLength) throw tooLong();
     if (field === 'data') data.push(value);
     else if (field === 'event') event = value === '' ? undefined : value;

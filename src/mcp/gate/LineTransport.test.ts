@@ -1,4 +1,4 @@
-import { PassThrough } from 'node:stream';
+import { PassThrough, Writable } from 'node:stream';
 import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js';
 import { expect, test } from 'vitest';
 import { LineTransport } from './LineTransport.ts';
@@ -60,4 +60,14 @@ test('what is sent waits for room', async () => {
   const sent = transport.send(big);
   expect(JSON.parse(String(output.read()))).toEqual(big);
   await sent;
+});
+
+test('one whose other side takes nothing is ended before it fills the memory', async () => {
+  const transport = new LineTransport(new PassThrough(), new Writable({ write: () => {} }), 100);
+  const told: string[] = [];
+  transport.onclose = () => told.push('closed');
+  await transport.start();
+  void transport.send({ ...ping, params: { text: 'x'.repeat(500) } });
+  await expect(transport.send(ping)).rejects.toThrow('does not take what it is sent');
+  expect(told).toEqual(['closed']);
 });

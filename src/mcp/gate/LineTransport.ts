@@ -22,7 +22,7 @@ export class LineTransport implements Transport {
   #size = 0;
   #isClosed = false;
 
-  /** @param maxBytes - of a line; a longer one ends the connection */
+  /** @param maxBytes - of a line; a longer one ends the connection, and so do four times as many that the other side does not take */
   constructor(input: Readable, output: Writable, maxBytes: number) {
     this.#input = input;
     this.#output = output;
@@ -37,7 +37,11 @@ export class LineTransport implements Transport {
 
   /** Resolves when there is room for more. */
   send(message: JSONRPCMessage): Promise<void> {
-    if (this.#isClosed) return Promise.reject(new Error('the other side has ended'));
+    if (this.#isClosed || this.#output.destroyed) return Promise.reject(new Error('the other side has ended'));
+    if (this.#output.writableLength > 4 * this.#maxBytes) {
+      void this.close();
+      return Promise.reject(new Error('the other side does not take what it is sent'));
+    }
     if (this.#output.write(`${JSON.stringify(message)}\n`)) return Promise.resolve();
     return new Promise((resolve) => {
       const go = () => {

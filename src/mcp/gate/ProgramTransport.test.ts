@@ -68,6 +68,22 @@ describe('a program behind the gate', () => {
     await expect(transport.send({ jsonrpc: '2.0', method: 'hello' })).rejects.toThrow('the other side has ended');
   });
 
+  it('is over where somebody whom it has started holds its output', async () => {
+    const child =
+      "const { spawn } = require('node:child_process'); spawn(process.execPath, ['-e', 'setInterval(() => {}, 1e6)'], { stdio: ['ignore', 'inherit', 'ignore'], detached: true });";
+    const { transport, first, closed } = program(
+      `${child.replace('spawn(process', 'const held = spawn(process')} held.unref(); ${message('String(held.pid)')} setTimeout(() => process.exit(), 1);`,
+    );
+    await transport.start();
+    const { method } = (await first) as { readonly method: string };
+    try {
+      await closed;
+      await expect(transport.send({ jsonrpc: '2.0', method: 'hello' })).rejects.toThrow('the other side has ended');
+    } finally {
+      process.kill(Number(method), 'SIGKILL');
+    }
+  });
+
   it('that says too much at once is ended', async () => {
     const { transport, closed, errors } = program(`process.stdout.write('x'.repeat(3000)); ${staying}`);
     await transport.start();

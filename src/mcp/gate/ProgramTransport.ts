@@ -5,6 +5,7 @@
  * @see Model Context Protocol 2025-11-25, "Transports", "stdio"; "Lifecycle", "Shutdown"
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import type { Writable } from 'node:stream';
 import { getDefaultEnvironment } from '@modelcontextprotocol/sdk/client/stdio.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js';
@@ -42,6 +43,12 @@ export class ProgramTransport implements Transport {
     const { command, args, env } = this.#program;
     const child = spawn(command, [...args], { env: { ...getDefaultEnvironment(), ...env }, stdio: ['pipe', 'pipe', 'inherit'] });
     this.#child = child;
+    const spawned = new Promise<void>((resolve, reject) => child.once('spawn', resolve).once('error', reject));
+    child.on('error', (error) => this.onerror?.(error));
+    // Where there is no room for one more file, there are no streams either, and the error comes a moment later.
+    if ((child.stdin as Writable | null | undefined) == null) return spawned;
+    // Somebody whom it has started may hold its output for longer than it lives.
+    child.once('exit', () => void this.close());
     child.once('close', () => {
       this.#ended.resolve();
       this.onclose?.();
@@ -53,8 +60,7 @@ export class ProgramTransport implements Transport {
     // It says no more, or said too much.
     lines.onclose = () => void this.close();
     this.#lines = lines;
-    await new Promise<void>((resolve, reject) => child.once('spawn', resolve).once('error', reject));
-    child.on('error', (error) => this.onerror?.(error));
+    await spawned;
     await lines.start();
   }
 
@@ -78,5 +84,7 @@ export class ProgramTransport implements Transport {
       child.kill(signal);
     }
     await this.#lines?.close();
+    // Whoever else holds the other end keeps us no longer.
+    child.stdout?.destroy();
   }
 }

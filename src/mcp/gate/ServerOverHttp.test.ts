@@ -41,7 +41,7 @@ async function open(answer: (request: Seen, response: ServerResponse) => void, m
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
   });
-  return { transport, seen, told, errors, next: () => new Promise<void>((resolve) => (onNext = resolve)) };
+  return { url: `http://127.0.0.1:${port}/mcp`, transport, seen, told, errors, next: () => new Promise<void>((resolve) => (onNext = resolve)) };
 }
 
 const call = { jsonrpc: '2.0', id: 7, method: 'tools/call', params: { name: 'x' } } as const;
@@ -121,9 +121,10 @@ describe('a server over HTTP', () => {
   });
 
   it('is not followed elsewhere: what it is sent is not for others', async () => {
-    const { transport, seen } = await open((_, response) => void response.writeHead(307, { location: 'http://127.0.0.1:9/mcp' }).end());
+    const elsewhere = await open((_, response) => json(response, answered));
+    const { transport, told } = await open((_, response) => void response.writeHead(307, { location: elsewhere.url }).end());
     await expect(transport.send(call)).rejects.toThrow();
-    expect(seen.every(({ url }) => url === '/mcp')).toBe(true);
+    expect([elsewhere.seen, told]).toEqual([[], []]);
   });
 
   it.each([
