@@ -388,7 +388,7 @@ function serve(route: RouteConfig, payees: Readonly<Record<string, Receiver>>, w
   const payee = sale?.payee;
   const receiver = payee === undefined ? undefined : payees[payee];
   if (payee !== undefined && receiver === undefined) throw new FareboxError('CONFIG_INVALID', `Nobody was handed in as the payee "${payee}" of ${name}.`);
-  const offer = sale && { ...offerOf(route, sale, receiver), tokenRate };
+  const offer = sale && { ...offerOf(route, sale, receiver), payee, tokenRate };
   const upstream = route.group === undefined ? ways.targets.of(route.upstream) : ways.targets.ofGroup(route.group);
   return { host, pattern, methods, headers, priority, name, upstream, rewrite: ways.rewrites(route), preserveHost, timeoutMs, disabled, offer };
 }

@@ -23,9 +23,12 @@ export type Alert = {
   readonly words: string;
 };
 
-/** One event. `at` is Unix milliseconds. */
+/**
+ * One event. `at` is Unix milliseconds. `payee`: who was to be paid, or whose wallet it is about, by the name that he has in a configuration; undefined:
+ * the paywall's own receiver.
+ */
 export type PaywallEvent = { readonly at: number } & (
-  | ({ readonly kind: 'challenged' } & SaleFacts)
+  | ({ readonly kind: 'challenged'; readonly payee?: string | undefined } & SaleFacts)
   /** A wallet said that a payment has arrived; `amountMsat` is what did. */
   | ({ readonly kind: 'settled' } & SaleFacts)
   /** A payment was added to a balance. */
@@ -42,7 +45,7 @@ export type PaywallEvent = { readonly at: number } & (
   | { readonly kind: 'back'; readonly upstream: string }
   /** Something that an operator is to look at began or ended; see `Alerts.ts`. */
   | ({ readonly kind: 'alert' } & Alert)
-  | { readonly kind: 'trouble'; readonly what: string; readonly error: unknown }
+  | { readonly kind: 'trouble'; readonly what: string; readonly payee?: string | undefined; readonly error: unknown }
 );
 
 /** An event without its time. */

@@ -31,6 +31,8 @@ export type Offer = {
   readonly exactMsat: boolean;
   /** Who is paid; undefined: the paywall's receiver. */
   readonly receiver: Receiver | undefined;
+  /** His name, for events. */
+  readonly payee?: string | undefined;
   /** What a payment is known by: its preimage alone, or the word of its wallet as well, which is then asked once a payment. */
   readonly verify: 'preimage' | 'settled';
   /** What is served while the store does not answer. */

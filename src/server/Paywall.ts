@@ -193,8 +193,7 @@ async function byTicket(desk: Desk, page: PageDesk, asked: Asked, demand: Demand
   if (held === undefined) return askToPay(desk, asked);
   const state = await page.stateOf(held, asked.offer);
   if (state === 'unknown') {
-    const unpaid = new FareboxError('LIGHTNING_UNAVAILABLE', 'It could not be found out whether this was paid. Ask again in a moment; do not pay again.');
-    const refused = answerUnavailable(desk, unpaid, asked.offer, 'LIGHTNING_UNAVAILABLE');
+    const refused = answerUnasked(desk, asked.offer);
     return page.isWanted(asked) ? { kind: 'refuse', answer: page.unknown(held, asked) } : refused;
   }
   const { principal, branches } = held;
@@ -282,8 +281,7 @@ async function serveSettled(desk: Desk, asked: Asked, verified: VerifiedPrincipa
     const error = await desk.isSettled(offer.receiver ?? desk.receiver, verified.principal);
     if (error !== undefined) return await answerInvalid(desk, asked, error);
   } catch (cause) {
-    const message = 'It could not be found out whether this was paid. Ask again in a moment; do not pay again.';
-    return answerUnavailable(desk, new FareboxError('LIGHTNING_UNAVAILABLE', message, { cause }), offer, 'LIGHTNING_UNAVAILABLE');
+    return answerUnasked(desk, offer, cause);
   }
   return serve(desk, asked, verified, takes);
 }
@@ -370,7 +368,8 @@ async function challenge(desk: Desk, asked: Asked, why: FareboxError | undefined
     });
     const tooLate = toppedUp && TopUps.whyNotHandedOut(toppedUp, minted.expiresAt);
     if (tooLate !== undefined) return refuse(desk, tooLate, offer);
-    desk.emit({ kind: 'challenged', paymentHash: minted.paymentHash, service: offer.service, route: offer.route, amountMsat: minted.amountMsat });
+    const { paymentHash, amountMsat } = minted;
+    desk.emit({ kind: 'challenged', paymentHash, service: offer.service, route: offer.route, amountMsat, payee: offer.payee });
     const answer = Answers.challenge(request, offer, minted, why);
     return { kind: 'challenge', answer: page === undefined ? answer : page.dress(answer, minted, asked, why) };
   } catch (error) {
@@ -432,8 +431,15 @@ function refuse({ emit }: Desk, error: FareboxError, offer: Offer): Decision {
 
 function answerUnavailable(desk: Desk, error: unknown, offer: Offer, code: keyof typeof Refusals.unavailable): Decision {
   const { what, message } = Refusals.unavailable[code];
-  desk.emit({ kind: 'trouble', what, error });
+  desk.emit({ kind: 'trouble', what, payee: code === 'LIGHTNING_UNAVAILABLE' ? offer.payee : undefined, error });
   return refuse(desk, FareboxError.is(error) && error.status >= 500 ? error : new FareboxError(code, message, { cause: error }), offer);
+}
+
+/** Its wallet did not say whether it was paid. */
+function answerUnasked(desk: Desk, offer: Offer, cause?: unknown): Decision {
+  const error = Refusals.unaskedPayment(cause);
+  desk.emit({ kind: 'trouble', what: Refusals.unasked, payee: offer.payee, error });
+  return refuse(desk, error, offer);
 }
 
 /** A request with what was found out about it. */

@@ -25,6 +25,12 @@ export function uncountable(): FareboxError {
   );
 }
 
+/** What a wallet has to say of a payment is not known: neither that it was made nor that it was not. */
+export function unaskedPayment(cause?: unknown): FareboxError {
+  const message = 'It could not be found out whether this was paid. Ask again in a moment; do not pay again.';
+  return new FareboxError('LIGHTNING_UNAVAILABLE', message, { cause });
+}
+
 /** A token that is good, and used faster than its seller lets it be. */
 export function tooOften(retryAfterSeconds: number): FareboxError {
   return new FareboxError('RATE_LIMITED', 'This token is used faster than is allowed here. Ask again later; do not pay again.', {
@@ -45,5 +51,8 @@ export const unavailable = {
   },
   LIGHTNING_UNAVAILABLE: { what: 'the node', message: "The seller's Lightning node gave no invoice. Try again in a moment; nothing was paid." },
 } as const;
+
+/** A node that cannot be asked about a payment may give invoices all the same: another trouble than the node's. */
+export const unasked = 'asking about a payment';
 
 const revokedAdvice = 'The key that mints is revoked, or all that is minted up to a time that is still to come. Make another key: farebox keys rotate';

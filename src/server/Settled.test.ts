@@ -180,7 +180,8 @@ describe('a wallet that cannot say', () => {
     const { status, body } = await ask(credential);
     expect([status, body.code, body.invoice]).toEqual([503, 'LIGHTNING_UNAVAILABLE', undefined]);
     expect(body.detail).toBe('It could not be found out whether this was paid. Ask again in a moment; do not pay again.');
-    expect(told).toContainEqual(expect.objectContaining({ kind: 'trouble', what: 'the node' }));
+    // A node that is asked in vain about a payment may still give invoices.
+    expect(told.filter(({ kind }) => kind === 'trouble')).toMatchObject([{ what: 'asking about a payment' }]);
     expect(await ledger()).toEqual([]);
     says.answer = undefined;
     expect((await ask(credential)).kind).toBe('pass');

@@ -133,7 +133,8 @@ function levelOf(event: PaywallEvent): LogLevel {
 }
 
 function factsOfEvent(event: PaywallEvent): { readonly [name: string]: unknown } {
-  if (event.kind === 'trouble') return { kind: event.kind, what: event.what, code: codeOf(event.error), message: printable(messageOf(event.error)) };
+  if (event.kind === 'trouble')
+    return { kind: event.kind, what: event.what, payee: event.payee, code: codeOf(event.error), message: printable(messageOf(event.error)) };
   const { at: _, ...facts } = event;
   return Object.fromEntries(Object.entries(facts).map(([name, value]) => [name, typeof value === 'bigint' ? String(value) : value]));
 }

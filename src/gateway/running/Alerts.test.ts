@@ -7,15 +7,18 @@ function open() {
   const clock = FixedClock.create();
   const events = createEvents();
   const told: string[] = [];
+  const subjects: string[] = [];
   const record = watchForAlerts(events, clock);
   events.on((event) => {
-    if (event.kind === 'alert') told.push(`${event.alert} ${event.state}: ${event.words}`);
+    if (event.kind !== 'alert') return;
+    told.push(`${event.alert} ${event.state}: ${event.words}`);
+    subjects.push(`${event.subject} ${event.state}`);
   });
   const hear = (event: object) => events.emit({ at: clock.nowMs(), ...event } as PaywallEvent);
   const answers = (count: number, status: number) => {
     for (let index = 0; index < count; index++) record({ status, ended: 'delivered' });
   };
-  return { clock, told, hear, answers, record };
+  return { clock, told, subjects, hear, answers, record };
 }
 
 test('a node that gives no invoice is told once, and once that it is back', () => {
@@ -31,6 +34,27 @@ test('a node that gives no invoice is told once, and once that it is back', () =
   hear(away);
   expect(told.map((one) => one.split(':')[0])).toEqual(['node-away raised', 'node-away cleared', 'node-away raised']);
   expect(told.join()).not.toContain('secret');
+});
+
+test('each payee is away and back by itself', () => {
+  const { subjects, hear } = open();
+  const away = (payee?: string) => hear({ kind: 'trouble', what: 'the node', payee, error: new Error() });
+  for (let turn = 0; turn < 3; turn++) {
+    away('alice');
+    hear({ kind: 'challenged' });
+    hear({ kind: 'challenged', payee: 'bob' });
+  }
+  expect(subjects).toEqual(['alice raised']);
+  away();
+  hear({ kind: 'challenged', payee: 'alice' });
+  hear({ kind: 'challenged' });
+  expect(subjects).toEqual(['alice raised', 'the node raised', 'alice cleared', 'the node cleared']);
+});
+
+test('that a payment could not be asked about says nothing of invoices', () => {
+  const { told, hear } = open();
+  hear({ kind: 'trouble', what: 'asking about a payment', error: new Error() });
+  expect(told).toEqual([]);
 });
 
 test('failures that rise are told once; a few, or a small part of many, are not', () => {

@@ -3,7 +3,7 @@
  * metrics and webhooks. What is left of accounts is told by whoever counts it.
  *
  * Answers fail where the upstream or the gateway itself is at fault: 5xx, and answers that broke off. A node is away when it gave no invoice, and back when
- * it gives one.
+ * it gives one; each payee's is looked at by itself. That a payment could not be asked about says nothing of it.
  */
 import type { Clock } from '../../core/Clock.ts';
 import type { Alert, Events, PaywallEvent } from '../../server/Events.ts';
@@ -18,14 +18,11 @@ const bounds = { fewest: 20, begins: 0.1, ends: 0.05 };
 /** Begins to watch. The answer is told of every request that is over. */
 export function watchForAlerts(events: Events, clock: Clock): (outcome: Pick<RequestOutcome, 'status' | 'ended'>) => void {
   const emit = (alert: Alert) => events.emit({ at: clock.nowMs(), kind: 'alert', ...alert });
-  let isNodeAway = false;
-  const hear = (event: PaywallEvent): void => {
-    const isAway = event.kind === 'trouble' && event.what === 'the node';
-    if (isAway ? isNodeAway : event.kind !== 'challenged' || !isNodeAway) return;
-    isNodeAway = isAway;
-    const words = isAway ? 'The Lightning node gives no invoices: nothing new can be bought.' : 'The Lightning node gives invoices again.';
-    emit({ alert: 'node-away', subject: 'the node', state: isAway ? 'raised' : 'cleared', words });
-  };
+  const hear = followNodes((payee, isAway) => {
+    const node = payee === undefined ? 'The Lightning node' : `The Lightning node of "${payee}"`;
+    const words = isAway ? `${node} gives no invoices: nothing that is paid to it can be bought.` : `${node} gives invoices again.`;
+    emit({ alert: 'node-away', subject: payee ?? 'the node', state: isAway ? 'raised' : 'cleared', words });
+  }).hear;
   events.on(hear, { onlyWithOthers: true });
 
   const slices = Array.from({ length: windowMs.slices }, () => ({ number: -1, all: 0, failed: 0 }));
@@ -47,5 +44,29 @@ export function watchForAlerts(events: Events, clock: Clock): (outcome: Pick<Req
     isRising = isNow;
     const words = `${failed} of the last ${all} answers have failed${isNow ? '' : ': that is over'}.`;
     emit({ alert: 'failures-rising', subject: 'the gateway', state: isNow ? 'raised' : 'cleared', words });
+  };
+}
+
+/** Whose nodes give no invoices. Payees have names, no more of them than a configuration has; undefined is the gateway's own. */
+export type Nodes = {
+  readonly hear: (event: PaywallEvent) => void;
+  readonly standing: () => 'ok' | 'away' | 'unknown';
+};
+
+/** Follows them by what is told of them. `onChange` is told of each that goes, or comes back. */
+export function followNodes(onChange: (payee: string | undefined, isAway: boolean) => void = () => {}): Nodes {
+  const away = new Set<string | undefined>();
+  let isAnyKnown = false;
+  return {
+    hear: (event) => {
+      const isAway = event.kind === 'trouble' && event.what === 'the node';
+      if (!isAway && event.kind !== 'challenged') return;
+      isAnyKnown = true;
+      if (away.has(event.payee) === isAway) return;
+      if (isAway) away.add(event.payee);
+      else away.delete(event.payee);
+      onChange(event.payee, isAway);
+    },
+    standing: () => (away.size > 0 ? 'away' : isAnyKnown ? 'ok' : 'unknown'),
   };
 }

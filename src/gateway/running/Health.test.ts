@@ -30,7 +30,14 @@ async function open(routes: readonly object[], { upstream = 1, isNodeDown = fals
     services: [{ name: 'api', upstream: `http://127.0.0.1:${upstream}`, routes }],
   });
   if (isNodeDown) await sandbox.setFault({ node: 'seller', kind: 'node-down' });
-  const gateway = await createGateway({ config, receiver: sandbox.receiver('seller'), keys, store: { ...memory, denials }, clock });
+  const gateway = await createGateway({
+    config,
+    receiver: sandbox.receiver('seller'),
+    payees: { alice: sandbox.receiver('alice') },
+    keys,
+    store: { ...memory, denials },
+    clock,
+  });
   let closed: Promise<void> | undefined;
   const close = () => (closed ??= gateway.close());
   closing.push(() => sandbox.close(), memory.close, close);
@@ -89,6 +96,28 @@ test('a node that is away is told, and makes nobody unready: it starts, and serv
   await sandbox.clearFaults('seller');
   expect((await ask(port, '/a')).status).toBe(402);
   expect(await ready()).toEqual([200, { status: 'ready', store: 'ok', lightning: 'ok' }]);
+});
+
+test('of several who are paid, the one that is away is told by name and as long as it is, whatever the others do', async () => {
+  const { gateway, sandbox, port, ready } = await open(
+    [
+      { path: '/ours', price: '1 sat' },
+      { path: '/hers', price: '1 sat', payee: 'alice' },
+    ],
+    { top: { payees: { alice: 'sandbox' } } },
+  );
+  const told: string[] = [];
+  gateway.events.on((event) => {
+    if (event.kind === 'alert') told.push(`${event.subject} ${event.state}`);
+  });
+  await sandbox.setFault({ node: 'alice', kind: 'node-down' });
+  for (const path of ['/hers', '/ours', '/hers', '/ours']) await ask(port, path);
+  expect(told).toEqual(['alice raised']);
+  expect(await ready()).toMatchObject([200, { lightning: 'away' }]);
+  await sandbox.clearFaults('alice');
+  await ask(port, '/hers');
+  expect(told).toEqual(['alice raised', 'alice cleared']);
+  expect(await ready()).toMatchObject([200, { lightning: 'ok' }]);
 });
 
 test('it is unready as soon as it drains, and says so until the last request is over', async () => {

@@ -7,7 +7,7 @@
  *                      503 {"status":"not-ready","notReady":["store"],"store":"away","lightning":"unknown"}
  *
  * Not ready: it drains, or the store is away and something is sold that would be answered 503 for it. A node that is away makes nobody unready: what was
- * paid for is served, and what is free; only new invoices are missing. Nothing is asked for the answer: it says what is known.
+ * paid for is served, and what is free; only new invoices are missing. One payee's that is away is enough to be told as `away`. Nothing is asked for the answer: it says what is known.
  */
 import type { Clock } from '../../core/Clock.ts';
 import { FareboxError } from '../../core/Errors.ts';
@@ -17,6 +17,7 @@ import type { Events } from '../../server/Events.ts';
 import type { Paywall } from '../../server/Paywall.ts';
 import { createListener, type Listener } from '../Listener.ts';
 import type { ServedRoute } from '../Steps.ts';
+import { followNodes } from './Alerts.ts';
 import { besideLimits } from './Beside.ts';
 
 /** What the answers are made from. */
@@ -39,17 +40,14 @@ export type Health = {
 /** A listener that does not listen yet. */
 export function createHealth({ clock, events, serves, sales }: HealthOptions): Health {
   let isDraining = false;
-  let lightning: 'ok' | 'away' | 'unknown' = 'unknown';
-  events.on((event) => {
-    if (event.kind === 'challenged') lightning = 'ok';
-    else if (event.kind === 'trouble' && event.what === 'the node') lightning = 'away';
-  });
+  const nodes = followNodes();
+  events.on(nodes.hear);
   const readiness = (): Answer => {
     const isServed = serves === undefined || sales().every(({ offer }) => offer === undefined || isServedNow(offer, serves));
     const notReady = [...(isDraining ? ['draining'] : []), ...(isServed ? [] : ['store'])];
     const store = serves === undefined ? 'none' : serves('refuse') ? 'ok' : 'away';
     const isReady = notReady.length === 0;
-    return json(isReady ? 200 : 503, { status: isReady ? 'ready' : 'not-ready', ...(isReady ? {} : { notReady }), store, lightning });
+    return json(isReady ? 200 : 503, { status: isReady ? 'ready' : 'not-ready', ...(isReady ? {} : { notReady }), store, lightning: nodes.standing() });
   };
   const listener = createListener(besideLimits, clock, ({ method, target, reply }) => {
     reply.answer(answerTo(method, target, readiness), true);

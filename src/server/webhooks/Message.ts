@@ -37,18 +37,23 @@ export type Message = { readonly id: string; readonly type: EventType; readonly 
 /** The alert among the events. */
 export type AlertEvent = PaywallEvent & { readonly kind: 'alert' };
 
+/** Under which name a row is told. */
+export function typeOf({ kind }: LedgerRow): EventType {
+  return `payment.${kind}`;
+}
+
 /** What the ledger wrote down. The id is made from what makes the row the only one of its kind, so that it is the same wherever it is made. */
 export function fromRow(row: LedgerRow): Message {
   const { kind, paymentHash, nonce, amountMsat, service, route, at, note } = row;
-  const type = `payment.${kind}` as const;
+  const type = typeOf(row);
   const data = { paymentHash, amountMsat: String(amountMsat), service, route, occurredAt: at, note };
   return { id: idOf(kind, paymentHash, nonce), type, body: bodyOf(type, at * 1000, data) };
 }
 
-/** An alert, at its time. */
+/** An alert, at its time. Several of one kind and subject may be told in the same millisecond: their words tell them apart. */
 export function fromAlert({ at, alert, subject, state, words }: AlertEvent): Message {
   const type = `alert.${state}` as const;
-  return { id: idOf(alert, subject, state, String(at)), type, body: bodyOf(type, at, { alert, subject, words }) };
+  return { id: idOf(alert, subject, state, String(at), words), type, body: bodyOf(type, at, { alert, subject, words }) };
 }
 
 /** Shortest secret, in bytes. */

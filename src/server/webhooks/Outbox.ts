@@ -1,5 +1,6 @@
 /**
- * What is still to be told to one webhook: rows of the ledger, each payment's in their order, several payments at once.
+ * What is still to be told to one webhook: rows of the ledger, each payment's in their order, several payments at once; and beside them alerts, one
+ * after the other.
  *
  *     added ─ its payment's earlier rows are told ─ tried, and tried again ─ told ─ everything before it is told ─ bookmark
  *
@@ -9,7 +10,7 @@ import { type Clock, nowAt, type Random, wait, within } from '../../core/Clock.t
 import { FareboxError } from '../../core/Errors.ts';
 import type { HmacKey } from '../../core/internal/sha256.ts';
 import type { LedgerRow } from '../../store/Store.ts';
-import { fromRow, headersOf, type Message } from './Message.ts';
+import { fromRow, headersOf, type Message, typeOf } from './Message.ts';
 
 /** One POST, never redirected. Rejects where nobody could be asked. */
 export type Send = (
@@ -27,9 +28,20 @@ export type Hook = {
   readonly send: Send;
 };
 
+/** Alerts that wait, the oldest first. They belong to whoever hands them in, and outlive an outbox. */
+export type WaitingAlerts = {
+  readonly first: () => WaitingAlert | undefined;
+  /** It was told, or is given up. */
+  readonly remove: (alert: WaitingAlert) => void;
+};
+
+/** One of them. `at`: Unix seconds at which it came. */
+export type WaitingAlert = { readonly message: Message; readonly at: number };
+
 /** What an outbox needs. */
 export type OutboxOptions = {
   readonly hook: Hook;
+  readonly alerts: WaitingAlerts;
   readonly clock: Clock;
   readonly random: Random;
   readonly signal: AbortSignal;
@@ -48,14 +60,14 @@ export type Outbox = {
   /** Resolves when there is room for one more, or nothing is told any more. */
   readonly room: () => Promise<void>;
   readonly add: (row: LedgerRow) => void;
-  /** Something that no bookmark stands behind. @param lane - told one after the other in it */
-  readonly addMessage: (lane: string, message: Message) => void;
+  /** Tells the alerts that wait, until none does. Where that is under way already, nothing else begins. */
+  readonly tellAlerts: () => void;
   /** Resolves when nothing is under way any more, after the signal. */
   readonly idle: () => Promise<void>;
 };
 
-/** Rows that may wait while one before them is not told. */
-const mostWaiting = 256;
+/** What may wait: payments of which something is to be told, their rows, and rows in all, told ones among them that stand behind one that is not. */
+const most = { payments: 256, untold: 10_000, rows: 100_000 };
 
 /** Asked at once. */
 const mostAtOnce = 8;
@@ -77,11 +89,13 @@ const mostUnmarked = 100;
 
 /** See the head of this file. */
 export function createOutbox(options: OutboxOptions): Outbox {
-  const { hook, clock, signal, mark, onLost } = options;
+  const { hook, alerts, signal, mark, onLost } = options;
   const waiting: { readonly seq: number; isDone: boolean }[] = [];
   const lanes = new Map<string, (() => Promise<void>)[]>();
   const running = new Set<Promise<void>>();
   const tell = createTeller(options);
+  let untold = 0;
+  let isTellingAlerts = false;
   let whenRoom: (() => void)[] = [];
   let marked: number | undefined;
   let unmarked = 0;
@@ -105,15 +119,19 @@ export function createOutbox(options: OutboxOptions): Outbox {
   };
   /** The first of them that is not done stays, and all behind it. */
   const advance = (isTold: boolean): void => {
-    let last: number | undefined;
-    while (waiting[0]?.isDone) last = waiting.shift()?.seq;
+    let done = 0;
+    while (waiting[done]?.isDone) done++;
+    const last = waiting.splice(0, done).at(-1);
     if (last === undefined) return;
-    next = last;
+    next = last.seq;
     unmarked = isTold ? 0 : unmarked + 1;
     if (isTold || unmarked >= mostUnmarked) {
       unmarked = 0;
       track(keep());
     }
+  };
+  const hasRoom = () => lanes.size < most.payments && untold < most.untold && waiting.length < most.rows;
+  const look = (): void => {
     for (const resolve of whenRoom) resolve();
     whenRoom = [];
   };
@@ -133,30 +151,41 @@ export function createOutbox(options: OutboxOptions): Outbox {
           steps.shift();
         }
         lanes.delete(lane);
+        look();
       })(),
     );
   };
-  signal.addEventListener('abort', () => {
-    for (const resolve of whenRoom) resolve();
-    whenRoom = [];
-  });
+  const drainAlerts = async (): Promise<void> => {
+    for (let one = alerts.first(); one !== undefined && !signal.aborted; one = alerts.first()) {
+      if (await tell(one.message, one.at)) alerts.remove(one);
+    }
+    isTellingAlerts = false;
+  };
+  signal.addEventListener('abort', look);
   return {
-    room: () => (waiting.length < mostWaiting || signal.aborted ? Promise.resolve() : new Promise((resolve) => whenRoom.push(resolve))),
+    room: async () => {
+      while (!hasRoom() && !signal.aborted) await new Promise<void>((resolve) => whenRoom.push(resolve));
+    },
     add: (row) => {
       const entry = { seq: row.seq, isDone: false };
       waiting.push(entry);
-      const message = fromRow(row);
-      if (!hook.wants(message.type)) {
+      if (!hook.wants(typeOf(row))) {
         entry.isDone = true;
         return advance(false);
       }
+      untold++;
       run(row.paymentHash, async () => {
-        entry.isDone = await tell(message, row.at);
-        if (entry.isDone) advance(true);
+        entry.isDone = await tell(fromRow(row), row.at);
+        if (!entry.isDone) return;
+        untold--;
+        advance(true);
+        look();
       });
     },
-    addMessage: (lane, message) => {
-      if (hook.wants(message.type)) run(lane, async () => void (await tell(message, nowAt(clock))));
+    tellAlerts: () => {
+      if (isTellingAlerts) return;
+      isTellingAlerts = true;
+      track(drainAlerts());
     },
     idle: async () => {
       while (running.size > 0) await Promise.all(running);
@@ -167,9 +196,6 @@ export function createOutbox(options: OutboxOptions): Outbox {
 /** Tells a message until it is taken, or given up. The answer is false where the signal came first. */
 function createTeller({ hook, clock, random, signal, onTrouble, onGivenUp }: OutboxOptions): (message: Message, at: number) => Promise<boolean> {
   const { take, give } = createPlaces(mostAtOnce);
-  // Nobody waits for a connection that does not let go.
-  const ended = new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(new Error('the gateway is closing')), { once: true }));
-  ended.catch(() => {});
   let awake = new AbortController();
   let failures = 0;
 
@@ -178,7 +204,7 @@ function createTeller({ hook, clock, random, signal, onTrouble, onGivenUp }: Out
     try {
       if (signal.aborted) return { kind: 'away', error: undefined };
       const request = { headers: headersOf(message, hook.secrets, nowAt(clock)), body: message.body };
-      const post = (until: AbortSignal) => Promise.race([hook.send(request, until), ended]);
+      const post = (until: AbortSignal) => unlessAborted(hook.send(request, until), until);
       const { status, retryAfterSeconds } = await within({ clock, ms: answerMs, late, signal }, post);
       if (status >= 200 && status < 300) return { kind: 'taken' };
       const error = failed(hook.name, `answered ${status}`);
@@ -233,8 +259,22 @@ function pauseOf(attempts: number, retryAfterSeconds: number | undefined, random
   return Math.min(pauseMs.most, Math.max(pause * spread, (retryAfterSeconds ?? 0) * 1000));
 }
 
+/** Nobody waits for a connection that does not let go. What has ended leaves nothing at the signal. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  let stop = (): void => {};
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(new Error('it was given up'));
+  });
+  signal.addEventListener('abort', stop);
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}
+
 /** What is told of a webhook: its name, and never its address, which may be a secret. */
-function failed(name: string, what: string, cause?: unknown): FareboxError {
+export function failed(name: string, what: string, cause?: unknown): FareboxError {
   return new FareboxError('WEBHOOK_FAILED', `The webhook "${name}" ${what}.`, { details: { webhook: name }, cause });
 }
 

@@ -2,6 +2,8 @@ import { createHmac } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterEach, describe, expect, test } from 'vitest';
 import { fromMsat } from '../../core/Amount.ts';
 import type { Clock } from '../../core/Clock.ts';
@@ -12,7 +14,7 @@ import { createMemoryStore } from '../../store/memory.ts';
 import type { LedgerEntry, Store } from '../../store/Store.ts';
 import { createSqliteStore } from '../../store/sqlite.ts';
 import * as FixedClock from '../../testing/FixedClock.ts';
-import { eventTypes, parseSecrets } from './Message.ts';
+import { eventTypes, fromAlert, parseSecrets } from './Message.ts';
 import type { Hook, Send } from './Outbox.ts';
 import { followWebhooks, replay, standingOf } from './Webhooks.ts';
 
@@ -173,6 +175,63 @@ describe('a webhook', () => {
     expect(String(troubles.at(-1))).toMatch(/was not told of event evt_[0-9a-f]{40}: it is given up/);
   });
 
+  test('that refuses one payment is told of a thousand others meanwhile, and its bookmark waits for that one', async () => {
+    const { clock, store, receiver } = openMemory();
+    begin(store, clock, receiver);
+    await settle();
+    let isTaken = false;
+    receiver.answers(({ payment }) => (payment === hash(1) && !isTaken ? 400 : 200));
+    // A token in bulk, of which each call is earned by itself: what stands behind a refused event holds up nobody either.
+    await store.append([entry('received', 1), ...Array.from({ length: 300 }, (_, index) => entry('earned', 1, String(index)))]);
+    await store.append(Array.from({ length: 1000 }, (_, index) => entry('received', 2 + index)));
+    await pass(clock, 10);
+    expect(receiver.told).toHaveLength(1000);
+    expect(await standingOf(store, 'books')).toMatchObject({ seq: 0 });
+    isTaken = true;
+    await pass(clock, 20);
+    expect(receiver.told.slice(1000).map(({ type }) => type)).toEqual(['payment.received', ...Array<string>(300).fill('payment.earned')]);
+    expect(await standingOf(store, 'books')).toMatchObject({ seq: 1301 });
+  });
+
+  test('that takes nothing of 256 payments is told of more as soon as it takes one', async () => {
+    const { clock, store, receiver } = openMemory();
+    begin(store, clock, receiver);
+    await settle();
+    const seen = new Set<string>();
+    let refused = 256;
+    receiver.answers(({ payment }) => {
+      seen.add(payment);
+      return Number.parseInt(payment, 16) < refused ? 400 : 200;
+    });
+    await store.append(Array.from({ length: 300 }, (_, index) => entry('received', index)));
+    await pass(clock, 60);
+    expect([seen.size, receiver.told.length]).toEqual([256, 0]);
+    refused = 255;
+    await pass(clock, 120);
+    expect([seen.size, receiver.told.length]).toEqual([300, 45]);
+    expect(await standingOf(store, 'books')).toMatchObject({ seq: 0 });
+  });
+
+  test('leaves nothing of an attempt in memory when it is over', async () => {
+    const { clock, store } = openMemory();
+    const answers: WeakRef<object>[] = [];
+    const send: Send = async () => {
+      const answer = { status: 503 };
+      answers.push(new WeakRef(answer));
+      return answer;
+    };
+    begin(store, clock, createReceiver(), { send });
+    await settle();
+    await store.append([entry('received', 1)]);
+    await pass(clock, 3600, 5);
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    await settle();
+    collect();
+    expect(answers.length).toBeGreaterThan(10);
+    expect(answers.filter((one) => one.deref() !== undefined).length).toBeLessThan(2);
+  });
+
   test('that never answers is left after fifteen seconds, and asked again', async () => {
     const { clock, store, receiver } = openMemory();
     const { troubles } = begin(store, clock, receiver);
@@ -251,6 +310,53 @@ describe('a webhook', () => {
     await pass(clock, 5);
     expect(receiver.told.map(({ type }) => type)).toEqual(['alert.raised', 'alert.cleared', 'alert.raised']);
     expect(JSON.parse(receiver.told[0]?.body ?? '')).toMatchObject({ data: { alert: 'node-away', subject: 'the node', words: 'The node is away.' } });
+  });
+
+  test.each<[string, (store: Store, broken: { heartbeat: boolean }) => unknown]>([
+    ['something is to be told again', (store) => replay(store, 'books', 0, random)],
+    ['its lease could not be kept', (_, broken) => (broken.heartbeat = true)],
+  ])('is told an alert once that it did not take before %s', async (_, end) => {
+    const { clock, store, receiver } = openMemory();
+    const broken = { heartbeat: false };
+    const heartbeat: Store['heartbeat'] = async (request) => !broken.heartbeat && store.heartbeat(request);
+    const { webhooks } = begin({ ...store, heartbeat }, clock, receiver);
+    await settle();
+    receiver.answers(() => 'away');
+    const alert = (subject: string) => webhooks.alert({ at: clock.nowMs(), kind: 'alert', alert: 'node-away', subject, state: 'raised', words: 'w' });
+    alert('a');
+    alert('b');
+    await pass(clock, 20);
+    await end(store, broken);
+    await pass(clock, 20);
+    alert('c');
+    broken.heartbeat = false;
+    receiver.answers(() => 200);
+    await pass(clock, 60);
+    expect(receiver.told.map(({ body }) => (JSON.parse(body) as { data: { subject: string } }).data.subject)).toEqual(['a', 'b', 'c']);
+  });
+
+  test('that takes nothing has a hundred alerts wait for it, and the operator is told that more are forgotten', async () => {
+    const { clock, store, receiver } = openMemory();
+    const { webhooks, troubles } = begin(store, clock, receiver);
+    await settle();
+    receiver.answers(() => 'away');
+    for (let index = 0; index < 150; index++) {
+      webhooks.alert({ at: clock.nowMs(), kind: 'alert', alert: 'account-low', subject: String(index), state: 'raised', words: 'w' });
+      clock.advance(10);
+    }
+    await pass(clock, 60);
+    receiver.answers(() => 200);
+    await pass(clock, 60);
+    // The first was under way.
+    expect(receiver.told).toHaveLength(101);
+    expect(receiver.told.at(-1)?.body).toContain('"subject":"149"');
+    expect(troubles.map(String).filter((one) => one.includes('the oldest are forgotten'))).toHaveLength(1);
+  });
+
+  test('can tell two alerts of one moment apart', () => {
+    const low = (words: string) => fromAlert({ at: 1_800_000_000_000, kind: 'alert', alert: 'account-low', subject: hash(1), state: 'raised', words });
+    expect(low('80 % are used.').id).not.toBe(low('90 % are used.').id);
+    expect(low('80 % are used.').id).toBe(low('80 % are used.').id);
   });
 
   test('whose store does not answer is told when it does', async () => {

@@ -7,12 +7,12 @@
  *     bookmark  webhook:<name>          "<seq>", or "<seq> <replay>"
  *     bookmark  webhook:<name>:replay   "<replay> <seq>": what comes behind that row is to be told again
  */
-import { type Clock, nowAt, type Random, wait } from '../../core/Clock.ts';
+import { type Clock, nowAt, type Random, seldom, wait } from '../../core/Clock.ts';
 import { fromUtf8, toHex } from '../../core/internal/bytes.ts';
 import { sha256 } from '../../core/internal/sha256.ts';
 import type { ClaimRef, Store } from '../../store/Store.ts';
 import { type AlertEvent, fromAlert, type Message } from './Message.ts';
-import { createOutbox, type Hook, type Outbox } from './Outbox.ts';
+import { createOutbox, failed, type Hook, type Outbox, type WaitingAlert } from './Outbox.ts';
 
 /** What telling needs. */
 export type WebhooksOptions = {
@@ -29,7 +29,7 @@ export type WebhookStore = Pick<Store, 'claim' | 'heartbeat' | 'release' | 'appe
 
 /** Tells until it is closed. */
 export type Webhooks = {
-  /** Tells an alert, in order with others. One that nobody could be told of is forgotten with the process. */
+  /** Tells an alert, in order with others. One that nobody could be told of is forgotten with the process, and no sooner unless too many wait. */
   readonly alert: (alert: AlertEvent) => void;
   /** Resolves when nothing is under way. What was told and not bookmarked is told again by the next one. */
   readonly close: () => Promise<void>;
@@ -50,7 +50,7 @@ const tellMs = 600_000;
 /** A claim has an end; this one is never to. */
 const yearsSeconds = 3650 * 86_400;
 
-/** Alerts that wait for somebody to take them: of more, the oldest are forgotten. */
+/** Alerts that wait for somebody to take them, for each webhook: of more, the oldest are forgotten. */
 const mostAlerts = 100;
 
 /** See the head of this file. Nothing is waited for. */
@@ -85,13 +85,21 @@ export async function standingOf(store: Pick<Store, 'bookmark'>, name: string): 
 
 function createCourier(hook: Hook, options: WebhooksOptions, stop: AbortSignal) {
   const { store, clock, random } = options;
-  const alerts: Message[] = [];
+  const alerts: WaitingAlert[] = [];
   let outbox: Outbox | undefined;
   let toldAtMs = Number.NEGATIVE_INFINITY;
   const onTrouble = (error: unknown) => {
     if (clock.nowMs() - toldAtMs < tellMs) return;
     toldAtMs = clock.nowMs();
     options.onTrouble(error);
+  };
+
+  const tellForgotten = seldom(clock, () => options.onTrouble(failed(hook.name, `takes no alerts: of more than ${mostAlerts} the oldest are forgotten`)));
+  const waitingAlerts = {
+    first: () => alerts[0],
+    remove: (alert: WaitingAlert) => {
+      if (alerts[0] === alert) alerts.shift();
+    },
   };
 
   const session = async (lease: ClaimRef): Promise<void> => {
@@ -108,9 +116,9 @@ function createCourier(hook: Hook, options: WebhooksOptions, stop: AbortSignal) 
       lost ??= error;
       end.abort();
     };
-    const own = createOutbox({ hook, clock, random, signal, mark, onTrouble, onGivenUp: options.onTrouble, onLost });
+    const own = createOutbox({ hook, alerts: waitingAlerts, clock, random, signal, mark, onTrouble, onGivenUp: options.onTrouble, onLost });
     outbox = own;
-    for (const message of alerts.splice(0)) own.addMessage('alerts', message);
+    own.tellAlerts();
     const beside = [keepLease(store, lease, clock, signal, end), watchReplay(store, hook.name, place.replay, clock, signal, end)];
     try {
       for await (const change of store.changes({ after: place.seq, kind: 'ledger', signal })) {
@@ -142,9 +150,14 @@ function createCourier(hook: Hook, options: WebhooksOptions, stop: AbortSignal) 
   return {
     ended: follow(),
     alert: (message: Message) => {
-      if (outbox !== undefined) return outbox.addMessage('alerts', message);
-      alerts.push(message);
-      if (alerts.length > mostAlerts) alerts.shift();
+      if (!hook.wants(message.type)) return;
+      alerts.push({ message, at: nowAt(clock) });
+      if (alerts.length > mostAlerts) {
+        alerts.shift();
+        // Where another process tells this webhook, nobody expects it of this one.
+        if (outbox !== undefined) tellForgotten();
+      }
+      outbox?.tellAlerts();
     },
   };
 }
