@@ -1,5 +1,6 @@
 /**
- * `.ci/run [suite…]`: every suite that this machine can run, one after the other, counted together.
+ * `.ci/run [suite…]`: every suite that this machine can run, counted together: one after the other, but for those with nodes that mostly wait, beside which
+ * others run.
  *
  * Ends with one line, `N passed, N failed, N skipped`, and fails when any failed. A suite that cannot run says why and counts as skipped. Leaves
  * nothing behind: each program runs in a process group that is ended with it, each temporary folder is removed. Plain JavaScript for Node 18 and later.
@@ -18,19 +19,22 @@ const limitMs = 20 * 60_000;
 const temporary = new Set();
 const groups = new Set();
 
-/** Every suite, in order, one entry each. `run` answers counts, or throws {@link Skip}; `unless` the machine's own Node covers it already. */
+/**
+ * Every suite, in order, one entry each. `run` answers counts, or throws {@link Skip}; `unless` the machine's own Node covers it already; `beside`: it begins with the
+ * suite of that name, and those of one name run one after the other.
+ */
 const suites = [
   { name: 'test', what: 'npm test, on the Node of this machine', run: () => runTests(machine, [findNpm(), 'test', '--']) },
   { name: 'check', what: 'npm run check', run: () => runCounted('check') },
   { name: 'attacks', what: 'npm run attacks: every attack tried, every defence taken out', run: () => runCounted('attacks') },
   { name: 'crash', what: 'npm run crash: a kill at every crash point, and 2,000 sales with faults and kills', run: () => runCounted('crash') },
   { name: 'lnd', what: 'npm run e2e:lnd: real lnd nodes with channels, built here', run: runNodes },
-  { name: 'h2spec', what: 'npm run e2e:h2spec: the conformance tests of HTTP/2, built here, in the clear and over TLS', run: runH2spec },
+  { name: 'h2spec', beside: 'lnd', what: 'npm run e2e:h2spec: the conformance tests of HTTP/2, built here, in the clear and over TLS', run: runH2spec },
   { name: 'lnbits', what: 'npm run e2e:lnbits: the real LNbits over those nodes, installed here', run: runLnbits },
-  { name: 'nwc', what: 'npm run e2e:nwc: real relays of Nostr, installed here', run: runNwc },
-  { name: 'agents', what: 'npm run e2e:agents: the MCP inspector, and frameworks for agents in Python, installed here', run: runAgents },
-  { name: 'admin', what: 'npm run e2e:admin: a validator of OpenAPI and a tester of APIs by their properties, installed here', run: runAdmin },
-  { name: 'browser', what: 'npm run test:browser: pages, and a wallet on one, in Chromium', run: runBrowser },
+  { name: 'nwc', beside: 'lnd', what: 'npm run e2e:nwc: real relays of Nostr, installed here', run: runNwc },
+  { name: 'agents', beside: 'lnd', what: 'npm run e2e:agents: the MCP inspector, and frameworks for agents in Python, installed here', run: runAgents },
+  { name: 'admin', beside: 'lnd', what: 'npm run e2e:admin: a validator of OpenAPI and a tester of APIs by their properties, installed here', run: runAdmin },
+  { name: 'browser', beside: 'lnd', what: 'npm run test:browser: pages, and a wallet on one, in Chromium', run: runBrowser },
   { name: 'postgres', what: 'npm run e2e:postgres: a real PostgreSQL, installed here where it is missing', run: runPostgres },
   { name: 'redis', what: 'npm run e2e:redis: a real Redis, installed here where it is missing', run: runRedis },
   { name: 'proxy', what: 'npm run e2e:proxy: the gateway between servers and clients that others wrote', run: runProxy },
@@ -358,9 +362,15 @@ async function main(named) {
   if (unknown.length > 0) throw new Told(`There is no suite "${unknown.join(', ')}"; there are ${suites.map((suite) => suite.name).join(', ')}.`);
   const sum = { passed: 0, failed: 0, skipped: 0 };
   const chosen = suites.filter(({ name, unless }) => (named.length === 0 ? !unless?.test(machine.version) : named.includes(name)));
+  const runAll = async (list) => {
+    for (const suite of list) {
+      const counts = await runSuite(suite);
+      for (const key of Object.keys(sum)) sum[key] += counts[key];
+    }
+  };
   for (const suite of chosen) {
-    const counts = await runSuite(suite);
-    for (const key of Object.keys(sum)) sum[key] += counts[key];
+    if (suite.beside !== undefined && chosen.some(({ name }) => name === suite.beside)) continue;
+    await Promise.all([runAll([suite]), runAll(chosen.filter(({ beside }) => beside === suite.name))]);
   }
   console.log(`\n${sum.passed} passed, ${sum.failed} failed, ${sum.skipped} skipped`);
   return sum.failed === 0 ? 0 : 1;
