@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Clock } from '../core/Clock.ts';
 import { FareboxError } from '../core/Errors.ts';
 import { whileLocked } from './FileLock.ts';
@@ -80,6 +80,23 @@ test('while somebody else takes one away that was left behind, nobody does; what
   writeFileSync(`${lock}.steal`, 'somebody');
   expect(await refusalOf(whileLocked(path, passing, async () => {}))).toContain(`${lock}.steal`);
   expect([existsSync(lock), readFileSync(`${lock}.steal`, 'utf8')]).toEqual([true, 'somebody']);
+});
+
+test('what was left behind is looked at again before it is taken away: somebody else may have been quicker', async () => {
+  const [dead, theirs] = [await ofDead(), await held()];
+  writeFileSync(lock, dead);
+  const kill = vi.spyOn(process, 'kill').mockImplementation((pid) => {
+    if (pid === process.pid) return true;
+    // The other one took it, between the look of this one and its step.
+    writeFileSync(lock, theirs);
+    throw Object.assign(new Error('no such process'), { code: 'ESRCH' });
+  });
+  try {
+    expect(await refusalOf(whileLocked(path, passing, async () => {}))).toContain(`Process ${process.pid} is making a change`);
+    expect([readFileSync(lock, 'utf8'), existsSync(`${lock}.steal`)]).toEqual([theirs, false]);
+  } finally {
+    kill.mockRestore();
+  }
 });
 
 test('one of another machine or container is never taken for left behind: it is waited for, and then it is said what to do', async () => {
