@@ -2,6 +2,7 @@
  * Calls operations of a gateway over HTTP: what the command line and the tools of agents stand on.
  */
 import { type Code, codes, FareboxError } from '../core/Errors.ts';
+import { isLoopback } from '../gateway/ConfigFields.ts';
 import { methodOf, type Operation, pathOf } from './Operation.ts';
 
 /** See the head of this file. */
@@ -21,8 +22,24 @@ export type AdminClientOptions = {
   readonly fetch?: (request: Request) => Promise<Response>;
 };
 
-/** See the head of this file. */
+/** Whether nobody on the way reads what is sent to a URL: it goes over TLS, or stays on this machine. */
+export function isUnread(url: string): boolean {
+  const { protocol, hostname } = URL.canParse(url) ? new URL(url) : { protocol: '', hostname: '' };
+  return protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname.replace(/^\[(.*)\]$/, '$1')));
+}
+
+/** Whoever reads a token could do what it may. @throws CONFIG_INVALID – it could be read on the way to that URL */
+export function assertUnread(url: string): void {
+  if (isUnread(url)) return;
+  throw new FareboxError(
+    'CONFIG_INVALID',
+    `No token is sent to ${url.slice(0, 200)}: anybody on the way could read it. Name admin by https, or by a tunnel to this machine, such as http://127.0.0.1:8406.`,
+  );
+}
+
+/** See the head of this file. @throws CONFIG_INVALID – see `assertUnread` */
 export function createAdminClient({ url, token, fetch: ask = fetch }: AdminClientOptions): AdminClient {
+  assertUnread(url);
   const send = async (operation: Operation, input: object, signal?: AbortSignal): Promise<Response> => {
     const request = requestOf(operation, input, { url, token, signal });
     let answer: Response;

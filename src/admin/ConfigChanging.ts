@@ -15,7 +15,12 @@ export type Standing = {
   /** As it is written, with the changes in it: its services with their routes. */
   readonly value: unknown;
   readonly changes: Changes.Changes;
+  /** The two files that it was read from. */
+  readonly texts: ConfigTexts;
 };
+
+/** What stands in a configuration and in the file of its changes. */
+export type ConfigTexts = { readonly text: string; readonly changes: string | undefined };
 
 /** What changed changes would come to. */
 export type Prospect = Standing & {
@@ -31,8 +36,11 @@ export type ConfigChanging = {
   readonly takesNow: boolean;
   /** @throws CONFIG_INVALID – what stands there cannot be used; ADMIN_CHANGE_CONFLICT – there is no file */
   readonly look: () => Promise<Standing>;
-  /** @throws CONFIG_INVALID – every mistake that it would make; CONFIG_FIXED – it takes a new start; ADMIN_CHANGE_CONFLICT – there is no file */
-  readonly foresee: (change: (changes: Changes.Changes) => Changes.Changes) => Promise<Prospect>;
+  /**
+   * What a change of what was looked at would come to: it is applied to that and to nothing that came after.
+   * @throws CONFIG_INVALID – every mistake that it would make; CONFIG_FIXED – it takes a new start; ADMIN_CHANGE_CONFLICT – there is no file
+   */
+  readonly foresee: (from: Standing, change: (changes: Changes.Changes) => Changes.Changes) => Promise<Prospect>;
 };
 
 /** What changing a configuration needs. */
@@ -40,12 +48,9 @@ export type ConfigChangingOptions = {
   /** Of the configuration. */
   readonly file: string;
   /** What stands in both files. */
-  readonly read: () => Promise<{ readonly text: string; readonly changes: string | undefined }>;
+  readonly read: () => Promise<ConfigTexts>;
   /** What they mean. @throws CONFIG_INVALID */
-  readonly understand: (texts: {
-    readonly text: string;
-    readonly changes: string | undefined;
-  }) => Promise<{ readonly config: GatewayConfig; readonly value: unknown }>;
+  readonly understand: (texts: ConfigTexts) => Promise<{ readonly config: GatewayConfig; readonly value: unknown }>;
   readonly prepare: Gateway['prepare'];
   readonly takesNow: boolean;
 };
@@ -59,11 +64,10 @@ export function createConfigChanging({ file, read, understand, prepare, takesNow
     takesNow,
     look: async () => {
       const texts = await read();
-      return { ...(await understand(texts)), changes: changesOf(texts.changes) };
+      return { ...(await understand(texts)), changes: changesOf(texts.changes), texts };
     },
-    foresee: async (change) => {
-      const texts = await read();
-      const changes = Changes.compact(change(changesOf(texts.changes)));
+    foresee: async ({ texts, changes: before }, change) => {
+      const changes = Changes.compact(change(before));
       const next = { text: texts.text, changes: Changes.formatChanges(changes, basename(file)) };
       const understood = await understand(next);
       const { take } = prepare(understood.config);
@@ -75,7 +79,7 @@ export function createConfigChanging({ file, read, understand, prepare, takesNow
         await writeWhole(changesFile, next.changes);
         if (takesNow) take();
       };
-      return { ...understood, changes, apply };
+      return { ...understood, changes, texts: next, apply };
     },
   };
 }

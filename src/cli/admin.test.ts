@@ -1,10 +1,13 @@
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { afterEach, describe, expect, test } from 'vitest';
 import { closeAll, type House, openHouse, yaml } from '../../test/admin/harness.ts';
 import { createFake, type Fake, type FakeOptions } from '../../test/cli/fakeContext.ts';
+import { createAdminClient } from '../admin/AdminClient.ts';
 import * as AdminToken from '../admin/auth/AdminToken.ts';
 import { readLink } from '../admin/auth/Session.ts';
+import type { Msat } from '../core/Amount.ts';
 import { nowAt } from '../core/Clock.ts';
+import type { PaymentHash } from '../core/Preimage.ts';
 import { registerAdmin } from './admin.ts';
 import { exitCodeOf } from './exit.ts';
 
@@ -67,6 +70,12 @@ describe('exit codes', () => {
     expect(await run('audit', 'verify')).toBe(0);
     house.write('farebox.audit.jsonl', house.read('farebox.audit.jsonl').replace('"title"', '"price"'));
     expect(await run('audit', 'verify')).toBe(1);
+    rmSync(`${house.folder}/farebox.audit.jsonl`);
+    expect(await run('audit', 'verify')).toBe(1);
+    expect(await run('routes', 'change', '--route', '/a', '--service', 'api', '--title', 'y')).toBe(0);
+    expect(await run('audit', 'verify')).toBe(1);
+    const { lost = [] } = fake.json().at(-1) as { readonly lost?: readonly { readonly hash: string }[] };
+    expect(await run('audit', 'verify', '--lost', String(lost[0]?.hash))).toBe(0);
     await house.admin.listener.close(0);
     expect(await run('health', 'show')).toBe(7);
   });
@@ -108,6 +117,37 @@ test('a configuration without admin says what to write', async () => {
   const { fake, house } = await setup();
   house.write('none.yaml', yaml.replace(/^admin.*\n/m, ''));
   await expect(fake.run('admin', 'health', 'show', '--config', `${house.folder}/none.yaml`)).rejects.toThrow(/has no "admin": write "admin: \{\}"/);
+});
+
+test('no token is made for, or sent to, an address on whose way it could be read', async () => {
+  const { fake, house, config } = await setup();
+  house.write('ana.token', house.token());
+  for (const url of ['http://192.0.2.7:8406', 'http://admin.example.com', 'http://127.0.0.1.example.com:8406', 'ftp://127.0.0.1', 'admin']) {
+    for (const shown of [
+      ['--with', `${house.folder}/ana.token`],
+      ['--config', config],
+    ]) {
+      const refused = fake.run('admin', 'health', 'show', '--url', url, ...shown);
+      await expect(refused).rejects.toMatchObject({ code: 'CONFIG_INVALID', message: expect.stringContaining('No token is sent') as unknown });
+    }
+    expect(() => createAdminClient({ url, token: 'x' })).toThrow(/No token is sent/);
+  }
+  for (const url of ['https://admin.example.com', 'http://localhost:8406', 'http://[::1]:8406', 'http://127.0.0.2:8406'])
+    createAdminClient({ url, token: 'x' });
+  const abroad = `${house.folder}/abroad.yaml`;
+  writeFileSync(abroad, yaml.replace('listen: 127.0.0.1:8406', 'listen: 192.0.2.7:8406'));
+  rmSync(`${house.folder}/farebox.keys`);
+  // Refused before the keys are asked for.
+  await expect(fake.run('admin', 'health', 'show', '--config', abroad)).rejects.toThrow(/No token is sent to http:\/\/192\.0\.2\.7:8406/);
+});
+
+test('what streams say steers no terminal', async () => {
+  const { fake, house, config } = await setup();
+  const paymentHash = 'ab'.repeat(32) as PaymentHash;
+  const at = nowAt(house.clock);
+  await house.store.append([{ kind: 'earned', paymentHash, nonce: '', amountMsat: 1n as Msat, service: 'api', route: '/\u009b2J\u202e\u2028', at, note: '' }]);
+  await fake.run('admin', 'ledger', 'export', '--config', config);
+  expect(fake.out()).toContain('/\\u{9b}2J\\u{202e}\\u{2028}');
 });
 
 function hostOf(fake: Fake): string {

@@ -17,6 +17,7 @@ import { printAnswer } from './admin/print.ts';
 import { configWithAdmin, type ReachOptions, reach, ringOf, urlOf } from './admin/Reach.ts';
 import type { CliContext } from './Context.ts';
 import { Ended } from './exit.ts';
+import { printable } from './Terminal.ts';
 
 type CallOptions = ReachOptions & { readonly json?: boolean; readonly [name: string]: unknown };
 
@@ -117,7 +118,7 @@ async function call(context: CliContext, operation: Operation, options: CallOpti
     if (operation.kind === 'stream') {
       for await (const item of client.items(operation, input, context.signal)) {
         terminal.data(item);
-        terminal.line(JSON.stringify(item));
+        terminal.line(printable(JSON.stringify(item)));
       }
       return;
     }

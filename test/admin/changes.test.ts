@@ -74,13 +74,24 @@ test('a route that is switched off answers 503 and asks for nothing, and no othe
 
 test('two who change the same at once are told; what could not be served is not written', async () => {
   const house = await openHouse(closing);
-  const set = (price: string) => house.changing.foresee(() => ({ services: { api: { routes: { '/a': { set: { price } } } } } }));
+  const set = async (price: string) =>
+    house.changing.foresee(await house.changing.look(), () => ({ services: { api: { routes: { '/a': { set: { price } } } } } }));
   const [one, other] = [await set('2 sat'), await set('3 sat')];
   await one.apply();
   await expect(other.apply()).rejects.toMatchObject({ code: 'ADMIN_CHANGE_CONFLICT' });
   expect(house.read('farebox.changes.yaml')).toContain('price: 2 sat');
   await expect(change(house, 'routes.change', { route: '/a', service: 'api', payee: 'nobody' })).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
   expect(house.read('farebox.changes.yaml')).not.toContain('nobody');
+});
+
+test('what is applied is what was looked at: a file that was edited before the differences were found is told as well', async () => {
+  const house = await openHouse(closing);
+  const looked = await house.changing.look();
+  house.write('farebox.yaml', yaml.replace('price: 10 sat', 'price: 99 sat'));
+  const { apply, value } = await house.changing.foresee(looked, () => ({ services: { api: { routes: { '/a': { set: { title: 'x' } } } } } }));
+  expect(JSON.stringify(value)).not.toContain('99 sat');
+  await expect(apply()).rejects.toMatchObject({ code: 'ADMIN_CHANGE_CONFLICT' });
+  expect(() => house.read('farebox.changes.yaml')).toThrow();
 });
 
 test('who may set a title reads no secret of the machine with it', async () => {

@@ -1,10 +1,15 @@
 /**
  * The operator's pages, reached by a stranger. There is one where services ask what a credential is good for: without its secret it says nothing, and with
  * it, nothing that would help to make a token or to guess one. And there is admin, which sees and changes a gateway: another origin, a name that resolves
- * here, a proxy on the same host, a token that was not made for it and a session that is not one's own do not reach it.
+ * here, a proxy on the same host, a token that was not made for it and a session that is not one's own do not reach it; tokens are not guessed, read on
+ * their way, or used without a trace.
  */
+import { rmSync } from 'node:fs';
 import { request as send } from 'node:http';
+import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
+import { beginning, formatLine } from '../../src/admin/audit/Chain.ts';
+import { createAdminClient, type Operation, operationsByName } from '../../src/admin/index.ts';
 import * as Macaroon from '../../src/core/Macaroon.ts';
 import { createIntrospectionListener } from '../../src/gateway/Introspection.ts';
 import { createRouter } from '../../src/gateway/Router.ts';
@@ -283,6 +288,59 @@ test('without a token of its own admin says nothing: being on this machine opens
   expect(codeIn(await ask('/v1/routes/list', { authorization: `Bearer ${narrow}` }))).toBe('ADMIN_FORBIDDEN');
   expect(codeIn(await ask('/v1/routes/change', { authorization: `Bearer ${house.token({ scope: 'read' })}` }, dearer))).toBe('ADMIN_FORBIDDEN');
   expectNothing(house);
+});
+
+test('wrong tokens and links are bounded for each address, whatever it says of itself, and who shows a good one is answered in the middle of it', async () => {
+  const { house, ask } = await openAdmin();
+  const statuses = new Map<number, number>();
+  let told: Told | undefined;
+  for (let guess = 0; guess < 100; guess++) {
+    told = guess % 2 === 0 ? await ask('/v1/health/show', { authorization: `Bearer ${guess}` }) : await ask('/v1/session', {}, { link: `${guess}` });
+    statuses.set(told.status, (statuses.get(told.status) ?? 0) + 1);
+  }
+  expect([...statuses]).toEqual([
+    [401, 60],
+    [429, 40],
+  ]);
+  expect([codeIn(told as Told), told?.headers['retry-after']]).toEqual(['RATE_LIMITED', '1']);
+  expect((await ask('/v1/health/show', { authorization: `Bearer ${house.token()}` })).status).toBe(200);
+  house.clock.advance(1000);
+  expect((await ask('/v1/health/show', { authorization: 'Bearer x' })).status).toBe(401);
+});
+
+test('whoever takes the audit log away, or puts one of his own there, does not make what was done undone: it is missed, also when somebody has gone on', async () => {
+  const file = 'farebox.audit.jsonl';
+  const house = await openHouse(closing);
+  const call = (name: string, input: object) => house.client().call(operationsByName.get(name) as Operation, input);
+  const end = () => /"hash":"([0-9a-f]{64})"\}\n$/.exec(house.read(file))?.[1];
+  await call('routes.change', dearer);
+  const first = end();
+  rmSync(join(house.folder, file));
+  expect(await call('audit.verify', {})).toMatchObject({ ok: false, anchor: 'missing' });
+  await call('routes.change', { ...dearer, price: '2 sat' });
+  expect(await call('audit.verify', {})).toMatchObject({ ok: false, anchor: 'matches', lost: [{ hash: first }] });
+  expect(await call('audit.verify', { lost: [first] })).toMatchObject({ ok: true });
+  const second = end();
+  const { line } = formatLine({ seq: 1, log: '0f'.repeat(16), previous: beginning, at: 1_800_000_000, phase: 'done', of: 1 });
+  house.write(file, `${line}\n`);
+  expect(await call('audit.verify', {})).toMatchObject({ ok: false, anchor: 'missing' });
+  await call('routes.change', { ...dearer, price: '3 sat' });
+  expect(await call('audit.verify', {})).toMatchObject({ ok: false, anchor: 'matches', lost: [{ hash: second }] });
+});
+
+test('no token goes where somebody on the way could read it', async () => {
+  const { house } = await openAdmin();
+  const sent: string[] = [];
+  const fetch = async (request: Request) => {
+    sent.push(request.url);
+    return Response.json({});
+  };
+  const call = async (url: string) => createAdminClient({ url, token: house.token(), fetch }).call(operationsByName.get('health.show') as Operation, {});
+  for (const url of ['http://192.0.2.7:8406', 'http://admin.example.com', 'http://localhost.example.com', 'http://127.0.0.1.example.com'])
+    await expect(call(url)).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+  expect(sent).toEqual([]);
+  for (const url of ['https://admin.example.com', 'http://127.0.0.1:8406', 'http://[::1]:8406']) await call(url);
+  expect(sent).toHaveLength(3);
 });
 
 test('a sign-in link is good once and for ten minutes, and a session ends: unused for an hour, after twelve, and when it is ended', async () => {

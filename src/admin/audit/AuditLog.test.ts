@@ -1,4 +1,4 @@
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -46,7 +46,7 @@ test('a change is written down before it is made and after it, readable by its o
   expect(written.map((line) => (JSON.parse(line) as { readonly phase: string }).phase)).toEqual(['begun']);
   expect(lines().map((line) => (JSON.parse(line) as { readonly phase: string }).phase)).toEqual(['begun', 'done']);
   expect(statSync(file).mode & 0o777).toBe(0o600);
-  expect(await log.verify()).toEqual({ records: 2, broken: undefined, anchor: 'matches', behind: 0 });
+  expect(await log.verify()).toEqual({ records: 2, broken: undefined, anchor: 'matches', behind: 0, lost: [] });
 });
 
 test('what came of it is listed, newest first: done, failed, or unknown where the process ended', async () => {
@@ -105,6 +105,70 @@ describe('what was done to it is found', () => {
   });
 });
 
+describe('a log that is not there any more is missed, whatever comes after', () => {
+  const another = () => createAuditLog({ file, store, clock, random: (length) => new Uint8Array(length).fill(7) });
+  const endOf = (all: readonly string[]) => /"hash":"([0-9a-f]{64})"\}$/.exec(all.at(-1) ?? '')?.[1];
+
+  test('nobody misses one that never was', async () => {
+    expect(await open().verify()).toEqual({ records: 0, broken: undefined, anchor: 'none', behind: 0, lost: [] });
+  });
+
+  test.each([
+    ['taken away', () => rmSync(file)],
+    ['emptied', () => rewrite([])],
+  ])('one that was %s', async (_, take) => {
+    const log = await write(2);
+    const end = { log: '09'.repeat(16), seq: 4, hash: endOf(lines()) };
+    take();
+    expect(await log.verify()).toEqual({ records: 0, broken: undefined, anchor: 'missing', behind: 0, lost: [] });
+    // Who goes on begins another, and says what stood there.
+    await write(2, another());
+    expect((JSON.parse(lines()[0] as string) as { readonly after?: unknown }).after).toEqual(end);
+    expect(await log.verify()).toEqual({ records: 4, broken: undefined, anchor: 'matches', behind: 0, lost: [end] });
+    rewrite(lines().with(0, (lines()[0] as string).replace(/"after":\{[^}]*\},/, '')));
+    expect((await log.verify()).broken?.line).toBe(1);
+  });
+
+  test('one that was exchanged for a forged one, or whose end was cut off, before somebody went on', async () => {
+    const [log, held] = [await write(2), store];
+    const whole = lines();
+    store = createMemoryStore({ clock });
+    rewrite([]);
+    await write(1, another());
+    store = held;
+    expect((await open().verify()).anchor).toBe('missing');
+    await write(1);
+    expect(await log.verify()).toMatchObject({ broken: undefined, anchor: 'matches', lost: [{ hash: endOf(whole) }] });
+    const exchanged = lines();
+    rewrite(exchanged.slice(0, 2));
+    expect((await log.verify()).anchor).toBe('contradicts');
+    await write(1);
+    expect(await log.verify()).toMatchObject({ anchor: 'matches', lost: [{ hash: endOf(exchanged) }] });
+  });
+
+  test('where the store could not be asked what stood there, it forgets nothing', async () => {
+    const [log, held] = [await write(1), store];
+    rmSync(file);
+    const bookmark = () => Promise.reject(new FareboxError('STORE_UNAVAILABLE', 'away'));
+    store = { ...held, bookmark };
+    await write(1, another());
+    expect((await log.verify()).anchor).toBe('missing');
+    store = held;
+    await write(1, another());
+    expect(await log.verify()).toMatchObject({ anchor: 'matches', lost: [{ log: '09'.repeat(16), seq: 2 }] });
+  });
+
+  test('two logs in one store do not miss each other, and one that was moved is known', async () => {
+    const one = await write(1);
+    const other = await write(2, createAuditLog({ file: join(folder, 'other.jsonl'), store, clock, random: (length) => new Uint8Array(length).fill(7) }));
+    expect([(await one.verify()).anchor, (await other.verify()).anchor]).toEqual(['matches', 'matches']);
+    renameSync(file, join(folder, 'moved.jsonl'));
+    const moved = createAuditLog({ file: join(folder, 'moved.jsonl'), store, clock, random: () => new Uint8Array(16) });
+    expect((await moved.verify()).anchor).toBe('matches');
+    expect((await one.verify()).anchor).toBe('missing');
+  });
+});
+
 test('a line that was cut off while it was written is taken off, and what comes after it holds', async () => {
   const log = await write(1);
   appendFileSync(file, '{"seq":3,"log":"09');
@@ -136,7 +200,8 @@ test('where it cannot be written down, a change is not made', async () => {
 });
 
 test('many changes at once are made one after the other, and the chain holds; a lock of a process that is gone holds nobody up', async () => {
-  writeFileSync(`${file}.lock`, '999999999\n');
+  await open().record(changed('route'), async () => writeFileSync(`${file}.dead`, readFileSync(`${file}.lock`, 'utf8').replace(/^\d+/, '999999999')));
+  renameSync(`${file}.dead`, `${file}.lock`);
   const [one, other] = [open(), open()];
   let running = 0;
   let most = 0;
@@ -149,7 +214,7 @@ test('many changes at once are made one after the other, and the chain holds; a 
   await Promise.all(all);
   await other.record(changed('route /x'), change);
   expect(most).toBe(1);
-  expect(await one.verify()).toEqual({ records: 14, broken: undefined, anchor: 'matches', behind: 0 });
+  expect(await one.verify()).toEqual({ records: 16, broken: undefined, anchor: 'matches', behind: 0, lost: [] });
 });
 
 test('a long input is written down by its length, and a character that ends lines elsewhere ends none here', async () => {

@@ -1,18 +1,22 @@
 /**
  * The audit log: every change that an operator makes is written down before it is made, and what came of it afterwards, in a file of lines that hang
- * together. The store remembers where the log ended, so that lines which were cut off its end, or a log that was exchanged as a whole, are found as well.
+ * together. The store remembers which log stands in its place and where it ended, so that lines which were cut off its end, and a log that was exchanged or
+ * taken away as a whole, are found as well; whoever goes on behind that writes down what had stood there.
  *
  * One change is made at a time, of all processes of this machine.
  */
 import { createReadStream } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { resolve } from 'node:path';
 import { type Clock, nowAt, type Random } from '../../core/Clock.ts';
 import { FareboxError } from '../../core/Errors.ts';
-import { toHex } from '../../core/internal/bytes.ts';
+import { fromUtf8, toHex } from '../../core/internal/bytes.ts';
+import { sha256 } from '../../core/internal/sha256.ts';
 import type { Store } from '../../store/Store.ts';
 import { whileLocked } from '../FileLock.ts';
 import type { Caller, Difference } from '../Operation.ts';
-import { type AuditNews, type AuditRecord, type Break, beginning, createFollower, formatLine, readLine } from './Chain.ts';
+import { type AuditNews, type AuditRecord, type Break, beginning, createFollower, formatLine, type Mark, readLine } from './Chain.ts';
 
 /** What is written down of a change. */
 export type Changed = {
@@ -31,12 +35,13 @@ export type AuditEntry = AuditRecord & { readonly phase: 'begun' } & {
   readonly code: string | undefined;
 };
 
-/** What was found in a log. `anchor`: what the store says of its end; `behind`: that many lines came after it. */
+/** What was found in a log. `anchor`: what the store says of its end; `behind`: that many lines came after it; `lost`: ends that its own records miss. */
 export type AuditVerdict = {
   readonly records: number;
   readonly broken: Break | undefined;
   readonly anchor: 'matches' | 'behind' | 'contradicts' | 'missing' | 'none';
   readonly behind: number;
+  readonly lost: readonly Mark[];
 };
 
 /** See the head of this file. */
@@ -60,21 +65,26 @@ export type AuditOptions = { readonly file: string; readonly store: Store | unde
 export function createAuditLog({ file, store, clock, random }: AuditOptions): AuditLog {
   let turn: Promise<unknown> = Promise.resolve();
   const inTurn = <T>(act: () => Promise<T>): Promise<T> => {
-    const acted = turn.then(() => whileLocked(file, clock, act));
+    const acted = turn.then(() => whileLocked(file, { clock, random }, act));
     turn = acted.catch(() => {});
     return acted;
   };
+  const place = placeOf(file);
   const append = async (news: AuditNews): Promise<number> => {
     const handle = await open(file, 'a+', 0o600);
     try {
+      const known = await knownAt(store, place);
       const last = await lastOf(handle);
       const { record, hash } = last ?? { record: undefined, hash: beginning };
-      const next = { seq: (record?.seq ?? 0) + 1, log: record?.log ?? toHex(random(16)), previous: hash, at: nowAt(clock), ...news };
+      const log = record?.log ?? toHex(random(16));
+      const after = known.mark && isLost(known.mark, { log, seq: record?.seq ?? 0, hash }, record?.after) ? { after: known.mark } : {};
+      const next = { seq: (record?.seq ?? 0) + 1, log, previous: hash, at: nowAt(clock), ...after, ...news };
       const { line, hash: now } = formatLine(next);
       await handle.appendFile(`${line}\n`);
       await handle.sync();
-      // What the store cannot be told now it is told with the next one: until then the log is ahead of it.
-      if (news.phase !== 'begun') await store?.append([], { reader: readerOf(next.log), place: `${next.seq} ${now}` }).catch(() => {});
+      // What the store cannot be told now it is told with the next one: until then the log is ahead of it. Where it could not be asked it is told nothing:
+      // what it remembers may be gone from here, and would be forgotten without a word.
+      if (news.phase !== 'begun' && known.isSure) await remember(store, place, { log, seq: next.seq, hash: now }).catch(() => {});
       return next.seq;
     } finally {
       await handle.close();
@@ -120,11 +130,11 @@ export function createAuditLog({ file, store, clock, random }: AuditOptions): Au
       }
       return [...entries.values()].reverse();
     },
-    verify: () => verify(file, store),
+    verify: () => verify(file, store, place),
   };
 }
 
-async function verify(file: string, store: Store | undefined): Promise<AuditVerdict> {
+async function verify(file: string, store: Store | undefined, place: string): Promise<AuditVerdict> {
   const follower = createFollower();
   const hashes: string[] = [beginning];
   let broken: Break | undefined;
@@ -134,17 +144,56 @@ async function verify(file: string, store: Store | undefined): Promise<AuditVerd
     hashes.push(follower.head().hash);
   }
   const { seq, log } = follower.head();
-  const none = { records: seq, broken, anchor: 'none', behind: 0 } as const;
-  if (store === undefined || log === undefined) return none;
-  const [at, hash] = (await store.bookmark(readerOf(log)))?.split(' ') ?? [];
-  if (at === undefined) return { ...none, anchor: 'missing' };
-  if (hashes[Number(at)] !== hash) return { ...none, anchor: 'contradicts' };
-  return { ...none, anchor: Number(at) === seq ? 'matches' : 'behind', behind: seq - Number(at) };
+  const none = { records: seq, broken, anchor: 'none', behind: 0, lost: follower.lost() } as const;
+  if (store === undefined) return none;
+  const stood = markOf(await store.bookmark(place));
+  if (log === undefined) return stood === undefined ? none : { ...none, anchor: 'missing' };
+  if (stood !== undefined && stood.log !== log) return { ...none, anchor: 'missing' };
+  // A log that was moved is known by its name.
+  const mark = stood ?? markOf(await store.bookmark(readerOf(log)));
+  if (mark === undefined) return { ...none, anchor: 'missing' };
+  if (hashes[mark.seq] !== mark.hash) return { ...none, anchor: 'contradicts' };
+  return { ...none, anchor: mark.seq === seq ? 'matches' : 'behind', behind: seq - mark.seq };
 }
 
-/** Where the store keeps how far a log has come. */
+/**
+ * Where the store keeps which log stands in a file, and how far it has come. Its key hangs on nothing that stands in the file: whoever takes the log away
+ * cannot take that along. Machines that share a store have files of one name, and each its own place.
+ */
+function placeOf(file: string): string {
+  return `admin-audit-at:${toHex(sha256(fromUtf8(`farebox/audit/place/${hostname()}\n${resolve(file)}`)))}`;
+}
+
+/** Where it keeps the same by the log's name, so that a log can be moved. */
 function readerOf(log: string): string {
   return `admin-audit:${log}`;
+}
+
+async function remember(store: Store | undefined, place: string, mark: Mark): Promise<void> {
+  const text = `${mark.log} ${mark.seq} ${mark.hash}`;
+  await store?.append([], { reader: readerOf(mark.log), place: text });
+  await store?.append([], { reader: place, place: text });
+}
+
+/** What the store knows of a place. `isSure`: it could be asked. */
+async function knownAt(store: Store | undefined, place: string): Promise<{ readonly mark: Mark | undefined; readonly isSure: boolean }> {
+  try {
+    return { mark: markOf(await store?.bookmark(place)), isSure: true };
+  } catch {
+    return { mark: undefined, isSure: false };
+  }
+}
+
+function markOf(text: string | undefined): Mark | undefined {
+  const [log, seq, hash] = text?.split(' ') ?? [];
+  return log === undefined || hash === undefined ? undefined : { log, seq: Number(seq), hash };
+}
+
+/** Whether the line that the store knows is not in front of the next one, as far as the last one shows, and no record said so yet. */
+function isLost(known: Mark, last: Mark, said: Mark | undefined): boolean {
+  if (said?.hash === known.hash) return false;
+  if (known.log !== last.log) return true;
+  return known.seq > last.seq || (known.seq === last.seq && known.hash !== last.hash);
 }
 
 /** The whole lines of a file; none where there is none. What is left of a line that was not finished is no line. */

@@ -16,7 +16,12 @@ export type AuditRecord = {
   readonly previous: string;
   /** Unix seconds. */
   readonly at: number;
+  /** What the store knew of this place and the lines before do not hold: the log that stood here was taken away, exchanged, or its end was cut off. */
+  readonly after?: Mark | undefined;
 } & AuditNews;
+
+/** A line of a log: which log, its number, its digest. */
+export type Mark = { readonly log: string; readonly seq: number; readonly hash: string };
 
 /** A record without its place in the chain. */
 export type AuditNews =
@@ -61,8 +66,11 @@ export function createFollower(): {
   readonly follow: (line: string) => Break | undefined;
   /** Where it is now. */
   readonly head: () => { readonly seq: number; readonly hash: string; readonly log: string | undefined };
+  /** What was lost on the way, as its records say themselves. */
+  readonly lost: () => readonly Mark[];
 } {
   let [seq, hash, log]: [number, string, string | undefined] = [0, beginning, undefined];
+  const lost: Mark[] = [];
   return {
     follow: (line) => {
       const read = readLine(line);
@@ -73,9 +81,11 @@ export function createFollower(): {
       if (record.previous !== hash || record.seq !== seq + 1) return broken('it does not follow the one before: something was taken out, put in or moved');
       if (log !== undefined && record.log !== log) return broken('it is of another log');
       [seq, hash, log] = [record.seq, read.hash, record.log];
+      if (record.after !== undefined) lost.push(record.after);
       return undefined;
     },
     head: () => ({ seq, hash, log }),
+    lost: () => lost,
   };
 }
 

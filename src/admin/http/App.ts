@@ -12,6 +12,7 @@ import { type Context, Hono } from 'hono';
 import { getCookie } from 'hono/cookie';
 import { cors } from 'hono/cors';
 import { FareboxError } from '../../core/Errors.ts';
+import { createMintLimiter } from '../../server/Limits.ts';
 import { type Authentication, cookieName, proofHeader } from '../auth/Authentication.ts';
 import { renewSeconds, sessionSeconds } from '../auth/Session.ts';
 import { createDocument } from '../OpenApi.ts';
@@ -50,6 +51,9 @@ export type App = (request: Request, connection: Connection) => Promise<Response
 
 type Environment = { Bindings: Connection };
 
+/** Wrong tokens, sessions and links that one address may show in a minute, and all together. Whoever shows a good one is never held up by them. */
+const strangers = { perClientPerMinute: 60, perMinute: 600 };
+
 /** Of a call's body. */
 const maxBodyBytes = 262_144;
 
@@ -57,6 +61,16 @@ const maxBodyBytes = 262_144;
 export function createApp(options: AppOptions): App {
   const { operations, authentication, context, pages, onFault } = options;
   const app = new Hono<Environment>();
+  const strangersLeft = createMintLimiter(strangers, context.clock);
+  const bounded = async <T>({ env }: Context<Environment>, found: Promise<T>): Promise<T> => {
+    try {
+      return await found;
+    } catch (error) {
+      const retryAfterSeconds = FareboxError.is(error, 'ADMIN_UNAUTHORIZED') ? strangersLeft(env.peer) : 0;
+      if (retryAfterSeconds === 0) throw error;
+      throw new FareboxError('RATE_LIMITED', 'Too many wrong tokens came from there. Ask again later.', { details: { retryAfterSeconds } });
+    }
+  };
   const document = `${JSON.stringify(createDocument(operations))}\n`;
   app.use(async (c, next) => {
     const { headers } = c.req.raw;
@@ -71,13 +85,13 @@ export function createApp(options: AppOptions): App {
   app.post('/v1/session', async (c) => {
     const { link } = await bodyOf(c.req.raw);
     if (typeof link !== 'string') throw malformed('There is no "link".');
-    const session = await authentication.signIn(link);
+    const session = await bounded(c, authentication.signIn(link));
     const { cookie, proof } = authentication.showOf(session);
     c.header('Set-Cookie', cookieLine(cookie, options.isSecure(c.req.header('host') ?? '')));
     return c.json({ proof, scope: session.scope, endsAt: session.startedAt + sessionSeconds });
   });
   const identify = (c: Context<Environment>) =>
-    authentication.identify({ authorization: c.req.header('authorization'), cookie: getCookie(c, cookieName), proof: c.req.header(proofHeader) });
+    bounded(c, authentication.identify({ authorization: c.req.header('authorization'), cookie: getCookie(c, cookieName), proof: c.req.header(proofHeader) }));
   app.post('/v1/session/end', async (c) => {
     await bodyOf(c.req.raw);
     const { session } = await identify(c);

@@ -33,6 +33,7 @@ export function statusOf({ code, status }: FareboxError): number {
 export function answer(error: unknown): Response {
   const coded = FareboxError.is(error) ? error : undefined;
   const status = coded === undefined ? 500 : statusOf(coded);
+  const retryAfter = coded?.details.retryAfterSeconds ?? (status === 503 ? 5 : undefined);
   const title = titles[status] ?? Problem.titleOf(status);
   const body =
     coded === undefined
@@ -44,7 +45,7 @@ export function answer(error: unknown): Response {
       'Content-Type': 'application/problem+json',
       'Cache-Control': 'no-store',
       ...(status === 401 && { 'WWW-Authenticate': 'Bearer realm="farebox admin"' }),
-      ...(status === 503 && { 'Retry-After': '5' }),
+      ...(retryAfter !== undefined && { 'Retry-After': String(retryAfter) }),
     },
   });
 }

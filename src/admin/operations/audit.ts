@@ -44,7 +44,9 @@ export const verifyAudit = defineRead({
   scope: 'read',
   summary: 'Look whether the audit log is as it was written.',
   description: 'Every line is held against the one before it, and the end of the log against what the store remembers of it.',
-  input: z.object({}),
+  input: z.object({
+    lost: z.array(Fields.digest).max(64).optional().describe('Of a log that you have put away yourself: its last digest, as the answer names it.'),
+  }),
   output: z.object({
     ok: z.boolean(),
     records: z.int().describe('How many lines hold, from the first.'),
@@ -53,19 +55,26 @@ export const verifyAudit = defineRead({
     anchor: z
       .enum(['matches', 'behind', 'contradicts', 'missing', 'none'])
       .describe(
-        'What the store says of the end: that it is there, before the last line, another one, that it knows no such log; or that there is no store or no log.',
+        'What the store says of the end: that it is there, before the last line, another one, that it knows another log here or none; or that there is no store or no log.',
       ),
     behind: z.int().describe('Lines after the one that the store remembers: the last one or two, where a process ended just then.'),
+    lost: z
+      .array(z.object({ log: z.string(), seq: z.int(), hash: Fields.digest }))
+      .describe('Ends of logs that stood here and were gone when somebody went on: taken away, exchanged or cut off. Its records say so.'),
     file: z.string(),
   }),
-  run: async (_, { audit }) => {
-    const { records, broken, anchor, behind } = await audit.verify();
-    const ok = broken === undefined && anchor !== 'contradicts' && anchor !== 'missing';
-    return { ok, records, brokenAt: broken?.line ?? null, why: broken?.why ?? reasons[anchor] ?? null, anchor, behind, file: audit.file };
+  run: async ({ lost: known = [] }, { audit }) => {
+    const { records, broken, anchor, behind, lost } = await audit.verify();
+    const missed = lost.filter(({ hash }) => !known.includes(hash));
+    const ok = broken === undefined && anchor !== 'contradicts' && anchor !== 'missing' && missed.length === 0;
+    const why = broken?.why ?? reasons[anchor] ?? (missed.length === 0 ? null : gone);
+    return { ok, records, brokenAt: broken?.line ?? null, why, anchor, behind, lost: lost.map((mark) => ({ ...mark })), file: audit.file };
   },
 });
 
 const reasons: { readonly [anchor: string]: string | undefined } = {
   contradicts: 'lines that the store remembers are not there: the end was cut off, or the log was written anew',
-  missing: 'the store knows nothing of this log: it was exchanged for another, or the store was',
+  missing: 'the store does not know this log here: it was taken away or exchanged for another, or the store was',
 };
+
+const gone = 'lines that stood here were gone when this log went on: see lost, and name with it what you have put away yourself';

@@ -40,14 +40,15 @@ export const dropChanges = defineChange({
   output: z.object(configChange),
   plan: async ({ service, route, fields }, call) => {
     const target = route === undefined ? `changes of service ${service}` : `changes of route ${route} of ${service}`;
-    const { changes } = await call.changing.look();
+    const from = await call.changing.look();
+    const { changes } = from;
     const known = changes.services[service];
     if (known === undefined || (route !== undefined && known.routes?.[route] === undefined))
       throw new FareboxError('ADMIN_TARGET_UNKNOWN', 'Nothing is changed there. List what is with changes.list.');
     const dropped = <Change extends Changes.RouteChange>(one: Change): Change | undefined =>
       fields === undefined ? undefined : { ...one, set: Object.fromEntries(Object.entries(one.set ?? {}).filter(([name]) => !fields.includes(name))) };
     const next = (before: Changes.Changes) => (route === undefined ? withService(before, service, dropped) : withRoute(before, { service, route }, dropped));
-    return planConfig(call, { target, change: next, differ: () => difference(changes, next(changes)), output: () => ({}) });
+    return planConfig(call, { from, target, change: next, differ: () => difference(changes, next(changes)), output: () => ({}) });
   },
 });
 

@@ -4,7 +4,7 @@
 import { z } from 'zod';
 import { FareboxError } from '../../core/Errors.ts';
 import { Changes } from '../../gateway/index.ts';
-import type { Prospect } from '../ConfigChanging.ts';
+import type { Prospect, Standing } from '../ConfigChanging.ts';
 import type { Call, Difference, Plan } from '../Operation.ts';
 import { type RouteView, viewOf } from './views.ts';
 
@@ -115,11 +115,14 @@ export function withRoute(
 export async function planConfig<More extends object>(
   { changing }: Call,
   {
+    from,
     target,
     change,
     differ,
     output,
   }: {
+    /** What was looked at: the differences are those from it. */
+    readonly from: Standing;
     readonly target: string;
     readonly change: (changes: Changes.Changes) => Changes.Changes;
     /** What differs, found in the value as it would be. */
@@ -127,7 +130,7 @@ export async function planConfig<More extends object>(
     readonly output: (prospect: Prospect) => More;
   },
 ): Promise<Plan<More & { file: string; takesEffect: 'now' | 'within-seconds' }>> {
-  const prospect = await changing.foresee(change);
+  const prospect = await changing.foresee(from, change);
   return {
     target,
     differences: differ(prospect.value),

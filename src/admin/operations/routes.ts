@@ -43,7 +43,8 @@ export const createRoute = defineChange({
   }),
   output: z.object(answered),
   plan: async ({ service, ...fields }, call) => {
-    const { value } = await call.changing.look();
+    const from = await call.changing.look();
+    const { value } = from;
     const owner = findService(value, service);
     const set = written(fields);
     const name = Changes.routeNameOf(owner, set) ?? fields.path;
@@ -51,6 +52,7 @@ export const createRoute = defineChange({
     if (routesIn(owner).some((each) => Changes.routeNameOf(owner, each) === name))
       throw new FareboxError('ADMIN_CHANGE_CONFLICT', `There is a route "${name}" already. Change it with routes.change.`);
     return planConfig(call, {
+      from,
       target: `route ${name} of ${service}`,
       // One that was removed before comes back as what is asked for now.
       change: (changes) => withRoute(changes, at, (before) => (before.removed ? { set: { ...cleared(before.set), ...set } } : { added: true, set })),
@@ -69,10 +71,12 @@ export const changeRoute = defineChange({
   input: z.object({ ...named, ...routeFields, clear: clearOf(routeFields) }),
   output: z.object(answered),
   plan: async ({ route: name, service, clear = [], ...fields }, call) => {
-    const { value } = await call.changing.look();
+    const from = await call.changing.look();
+    const { value } = from;
     const place = findRoute(value, name, service);
     const set = { ...implied(fields, place.value), ...written(fields), ...Object.fromEntries(clear.map((field) => [field, null])) };
     return planConfig(call, {
+      from,
       target: `route ${name} of ${place.service}`,
       change: (changes) => withRoute(changes, place, (before) => ({ ...before, set: { ...before.set, ...set } })),
       differ: (after) => differencesOf(place.value, findRoute(after, name, place.service).value),
@@ -90,9 +94,11 @@ export const removeRoute = defineChange({
   input: z.object(named),
   output: z.object(configChange),
   plan: async ({ route: name, service }, call) => {
-    const { value } = await call.changing.look();
+    const from = await call.changing.look();
+    const { value } = from;
     const place = findRoute(value, name, service);
     return planConfig(call, {
+      from,
       target: `route ${name} of ${place.service}`,
       change: (changes) => withRoute(changes, place, ({ added }) => (added ? undefined : { removed: true })),
       differ: () => differencesOf(place.value, undefined),

@@ -41,13 +41,15 @@ export const createService = defineChange({
   }),
   output: z.object(answered),
   plan: async ({ service, upstream, host, title, ...first }, call) => {
-    const { value } = await call.changing.look();
+    const from = await call.changing.look();
+    const { value } = from;
     if (servicesIn(value).some((one) => one.name === service))
       throw new FareboxError('ADMIN_CHANGE_CONFLICT', `There is a service "${service}" already. Add to it with routes.create.`);
     const set = Object.fromEntries(Object.entries({ upstream, host, title }).filter(([, one]) => one !== undefined));
     const firstSet = Object.fromEntries(Object.entries(first).filter(([, one]) => one !== undefined));
     const route = Changes.routeNameOf(set, firstSet) ?? first.path;
     return planConfig(call, {
+      from,
       target: `service ${service}`,
       change: (changes) => {
         if (changes.services[service]?.removed)
@@ -69,11 +71,13 @@ export const changeService = defineChange({
   input: z.object({ service: name.describe('Its name.'), ...serviceFields, clear: clearOf(serviceFields) }),
   output: z.object(answered),
   plan: async ({ service, clear = [], ...fields }, call) => {
-    const { value } = await call.changing.look();
+    const from = await call.changing.look();
+    const { value } = from;
     const before = findService(value, service);
     const named = Object.entries(fields).filter(([, one]) => one !== undefined);
     const set = { ...Object.fromEntries(named), ...Object.fromEntries(clear.map((field) => [field, null])) };
     return planConfig(call, {
+      from,
       target: `service ${service}`,
       change: (changes) => withService(changes, service, (one) => ({ ...one, set: { ...one.set, ...set } })),
       differ: (after) => differencesOf(before, findService(after, service)),
@@ -91,10 +95,12 @@ export const removeService = defineChange({
   input: z.object({ service: name.describe('Its name.') }),
   output: z.object(configChange),
   plan: async ({ service }, call) => {
-    const { value } = await call.changing.look();
+    const from = await call.changing.look();
+    const { value } = from;
     const before = findService(value, service);
     const routes = routesIn(before).map((route) => Changes.routeNameOf(before, route) ?? '');
     return planConfig(call, {
+      from,
       target: `service ${service}`,
       change: (changes) => withService(changes, service, ({ added }) => (added ? undefined : { removed: true })),
       differ: () => [...differencesOf(before, undefined), { field: 'routes', before: routes.join(', '), after: null }],

@@ -3,7 +3,7 @@
  * for the moment, good for what is asked alone.
  */
 import { existsSync, readFileSync } from 'node:fs';
-import { type AdminClient, createAdminClient } from '../../admin/AdminClient.ts';
+import { type AdminClient, assertUnread, createAdminClient, isUnread } from '../../admin/AdminClient.ts';
 import * as AdminToken from '../../admin/auth/AdminToken.ts';
 import type { Scope } from '../../admin/auth/Scope.ts';
 import { nowAt, systemClock, systemRandom } from '../../core/Clock.ts';
@@ -25,12 +25,13 @@ const momentSeconds = 300;
 
 /**
  * A client of the admin that is meant.
- * @throws CONFIG_INVALID – nothing says where it is; KEYS_INVALID, KEYS_LOCKED – no token can be made
+ * @throws CONFIG_INVALID – nothing says where it is, or a token could be read on the way there; KEYS_INVALID, KEYS_LOCKED – no token can be made
  */
 export async function reach(context: CliContext, options: ReachOptions, needs: Needs): Promise<{ readonly client: AdminClient; readonly url: string }> {
   const shown = options.with === undefined ? context.environment.FAREBOX_ADMIN_TOKEN : readToken(options.with);
   const config = options.url !== undefined && shown !== undefined ? undefined : await configWithAdmin(context, options);
-  const url = options.url ?? urlOf(config as GatewayConfig);
+  const url = options.url ?? nearest(config as GatewayConfig);
+  assertUnread(url);
   const token = shown ?? (await momentary(context, config as GatewayConfig, needs));
   return { client: createAdminClient({ url, token }), url };
 }
@@ -58,6 +59,12 @@ export function urlOf({ admin }: GatewayConfig): string {
   const { host, port } = (admin as NonNullable<typeof admin>).listen;
   const near = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
   return `http://${near.includes(':') ? `[${near}]` : near}:${port}`;
+}
+
+/** The same; by its name where it does not listen on this machine alone, for a token goes over TLS then. */
+function nearest(config: GatewayConfig): string {
+  const near = urlOf(config);
+  return isUnread(near) ? near : (config.admin?.url ?? near);
 }
 
 async function momentary(context: CliContext, config: GatewayConfig, { seconds = momentSeconds, ...needs }: Needs): Promise<string> {
