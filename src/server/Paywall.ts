@@ -191,7 +191,7 @@ async function byTicket(desk: Desk, page: PageDesk, asked: Asked, demand: Demand
   const held = page.held(asked, demand);
   if (page.isAsked(asked.request)) return page.tell(asked.request, held, asked.offer);
   if (held === undefined) return askToPay(desk, asked);
-  const state = await page.stateOf(held, asked.offer);
+  const state = await page.stateOf(held, asked);
   if (state === 'unknown') {
     const unpaid = new FareboxError('LIGHTNING_UNAVAILABLE', 'It could not be found out whether this was paid. Ask again in a moment; do not pay again.');
     const refused = answerUnavailable(desk, unpaid, asked.offer, 'LIGHTNING_UNAVAILABLE');

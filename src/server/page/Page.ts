@@ -67,7 +67,7 @@ export type PageDesk = {
   /** The ticket that lets a request in once it is paid; undefined where there is none. */
   readonly held: (asked: Asked, demand: Demand) => Held | undefined;
   /** What has become of its invoice. */
-  readonly stateOf: (held: Held, offer: Offer) => Promise<PaidState>;
+  readonly stateOf: (held: Held, asked: Asked) => Promise<PaidState>;
   /** Whether a page asks what has become of its ticket. */
   readonly isAsked: (request: RequestView) => boolean;
   /** The answer to that. */
@@ -103,11 +103,14 @@ export function createPageDesk(options: PageDeskOptions): PageDesk {
   const { keys, clock, draw, signal = new AbortController().signal } = options;
   const watch = createPaidWatch(options);
   const receiverOf = (offer: Offer) => offer.receiver ?? options.receiver;
-  const watched = ({ principal }: Held, offer: Offer): Watched => ({
+  const watched = ({ clientAddress }: RequestView, { principal }: Held, offer: Offer): Watched => ({
     receiver: receiverOf(offer),
     paymentHash: principal.paymentHash,
     amountMsat: principal.amountMsat,
+    clientAddress,
   });
+  const stateOf = async (held: Held, { request, offer }: Pick<Asked, 'request' | 'offer'>): Promise<PaidState> =>
+    held.ticket.invoice === undefined ? 'paid' : watch.ask(watched(request, held, offer));
   const cookieOf = ({ request, target, offer }: Asked, draft: Tickets.TicketDraft, until: number): Answer['headers'] => {
     const value = Tickets.format(keys, Tickets.siteOf(request, target), draft);
     if (value === undefined) return [];
@@ -134,15 +137,15 @@ export function createPageDesk(options: PageDeskOptions): PageDesk {
       }
       return undefined;
     },
-    stateOf: async (held, offer) => (held.ticket.invoice === undefined ? 'paid' : watch.ask(watched(held, offer))),
+    stateOf,
     isAsked: (request) => isGet(request) && request.header(header) !== undefined,
     tell: async (request, held, offer) => {
       if (held === undefined) return { kind: 'answer', answer: eventsOf('none') };
-      const state = held.ticket.invoice === undefined ? 'paid' : await watch.ask(watched(held, offer));
+      const state = await stateOf(held, { request, offer });
       const answer = eventsOf(state);
-      const isOver = request.header(header) !== 'wait' || state === 'paid' || state === 'over' || signal.aborted || !watch.hasRoom();
+      const isOver = request.header(header) !== 'wait' || state === 'paid' || state === 'over' || signal.aborted || !watch.hasRoom(request.clientAddress);
       if (isOver) return { kind: 'answer', answer };
-      const follow = (gone: AbortSignal) => textsOf((either) => watch.follow(watched(held, offer), state, either), [gone, signal]);
+      const follow = (gone: AbortSignal) => textsOf((either) => watch.follow(watched(request, held, offer), state, either), [gone, signal]);
       return { kind: 'answer', answer, follow };
     },
     dress: (challenge, minted, asked, why) => {
