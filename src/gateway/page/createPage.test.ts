@@ -30,7 +30,16 @@ function draw({
   const request = { method: 'GET', target: '/', header: (name: string) => asked[name], headerLines: () => [] } as unknown as RequestView;
   const offer = createOffer({ service: 'api', route: 'r', price: fixed(Amount.parse(amount)), terms, title });
   const payable = { invoice, expiresInSeconds: 600 };
-  const page = createPage({ ...plain, ...look })({ request, offer, path: '/x', amountMsat: Amount.parse(amount), payable, why: undefined, ...more });
+  const page = createPage({ ...plain, ...look })({
+    request,
+    offer,
+    path: '/x',
+    amountMsat: Amount.parse(amount),
+    payable,
+    paymentHash: 'ab'.repeat(32),
+    why: undefined,
+    ...more,
+  });
   const text = typeof page.body === 'string' ? page.body : gunzipSync(page.body).toString();
   return {
     text,
