@@ -224,7 +224,7 @@ async function byTickets(desk: Desk, page: PageDesk, asked: Asked & { readonly s
   if (page.isUnasked(held, asked.request)) return { kind: 'refuse', answer: page.ask(held, asked) };
   const { principal, branches } = held;
   const orElse = (why: FareboxError) => {
-    if (why.code === 'CREDENTIAL_REVOKED' || principal.terms === 'per-request') asked.shown.dead.add(held.ticket);
+    if (why.code === 'CREDENTIAL_REVOKED' || (why.code === 'CREDENTIAL_USED' && principal.terms === 'per-request')) asked.shown.dead.add(held.ticket);
     return byTickets(desk, page, asked, { ...tried, left, why });
   };
   const decision = await admit(desk, { ...asked, orElse }, { kind: 'verified', principal, branches, isTold: false });
@@ -442,8 +442,8 @@ function answerInvalid(desk: Desk, asked: Asked, error: FareboxError): Decision 
   if (TopUps.isAsked(asked.request)) return refuse(desk, TopUps.refusedFor(error), asked.offer);
   if (Carvings.isAsked(asked.request)) return refuse(desk, error.status === 402 ? Carvings.refused(error.message) : error, asked.offer);
   const paysAgain = error.status === 402 || (error.status === 401 && desk.invalidCredential === 402);
+  if (paysAgain && asked.orElse !== undefined) return asked.orElse(error);
   if (!paysAgain) return refuse(desk, error, asked.offer);
-  if (asked.orElse !== undefined) return asked.orElse(error);
   desk.emit({ kind: 'refused', code: error.code, status: 402, route: asked.offer.route });
   return challenge(desk, asked, error);
 }

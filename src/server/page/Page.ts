@@ -184,7 +184,7 @@ export function createPageDesk(options: PageDeskOptions): PageDesk {
     },
     stateOf,
     isAsked: (request) => isGet(request) && request.header(header) !== undefined,
-    tell: async (request, { all, held: [...held] }, offer) => {
+    tell: async (request, { all, held }, offer) => {
       const [how, named] = (request.header(header) ?? '').split(' ', 2);
       const own = named === undefined ? held[0] : held.find(({ principal }) => principal.paymentHash === named);
       if (own === undefined) return { kind: 'answer', answer: eventsOf(all.length === 0 ? 'none' : 'gone') };
