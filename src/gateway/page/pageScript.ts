@@ -13,7 +13,7 @@ export const pageScript = `(() => {
     $('state').textContent = words[state];
   };
   const pay = $('pay');
-  // By a link of this page's own: a page that is loaded again still counts as opened by the site that once led to it, and that one may spend nothing.
+  // Not by loading it again: by the standard that counts as opened by whatever site once led here, and such a one may spend nothing.
   const open = () => {
     const here = location.href;
     // Otherwise a URL with a fragment would only be scrolled to.
