@@ -75,6 +75,16 @@ test('where it could not be found out, nothing is shown to pay', () => {
   expect([text.includes(invoice), text.includes('lightning:'), words.includes('do not pay again')]).toEqual([false, false, true]);
 });
 
+test.each([
+  ['en', 'Open it now'],
+  ['de', 'Jetzt öffnen'],
+  ['ar', 'افتحه الآن'],
+])('%s: what is paid for and asked for from elsewhere is one link to the same place', (language, words) => {
+  const { text } = draw({ language, more: { payable: undefined, isPaidFor: true } });
+  expect(text.match(/<a [^>]*>[^<]*/g)).toEqual([`<a class="button main" href="">${words}`]);
+  expect([text.includes('<script'), text.includes('lnbc'), text.includes('<h1><bdi>News</bdi></h1>')]).toEqual([false, false, true]);
+});
+
 test('what was used up is said, and other faults are left to programs', () => {
   const why = (code: 'CREDENTIAL_USED' | 'CREDENTIAL_REVOKED') => draw({ more: { why: new FareboxError(code, 'x') } }).words.includes('has been used');
   expect([why('CREDENTIAL_USED'), why('CREDENTIAL_REVOKED')]).toEqual([true, false]);
