@@ -25,16 +25,16 @@ export type Article = { readonly title: string; readonly teaser: string; readonl
 /** A site that runs. `sandbox` is the network that it is paid on. */
 export type Site = { readonly url: string; readonly sandbox: Sandbox; readonly close: () => Promise<void> };
 
-/** How it is started. `port` 0: any that is free. `config`: what else stands in its farebox.yaml. */
-export type SiteOptions = { readonly port: number; readonly config?: object };
+/** How it is started. `port` 0: any that is free. `terms`: what a payment buys, default a day. `config`: what else stands in its farebox.yaml. */
+export type SiteOptions = { readonly port: number; readonly terms?: string; readonly config?: object };
 
 /** Starts it on this machine. */
-export async function openSite(articles: { readonly [name: string]: Article }, { port, config: more = {} }: SiteOptions): Promise<Site> {
+export async function openSite(articles: { readonly [name: string]: Article }, { port, terms = 'pass: 1d', config: more = {} }: SiteOptions): Promise<Site> {
   const sandbox = createSandboxNetwork();
   const store = createMemoryStore();
   const upstream = createServer(createApp(articles, sandbox)).listen(0, '127.0.0.1');
   await once(upstream, 'listening');
-  const sold = Object.entries(articles).map(([name, { title }]) => ({ path: `/articles/${name}`, methods: 'GET', title, price: '5 sat', terms: 'pass: 1d' }));
+  const sold = Object.entries(articles).map(([name, { title }]) => ({ path: `/articles/${name}`, methods: 'GET', title, price: '5 sat', terms }));
   const config = createConfig({
     listen: `127.0.0.1:${port}`,
     store: 'memory',

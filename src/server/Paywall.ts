@@ -26,7 +26,7 @@ import { createLedger, type Ledger, noLedger } from './Ledger.ts';
 import { createMint, type Mint } from './Mint.ts';
 import type { Offer, Principal } from './Offer.ts';
 import type { PaywallOptions } from './PaywallOptions.ts';
-import { createPageDesk, type Held, type PageDesk } from './page/Page.ts';
+import { createPageDesk, type Held, type PageDesk, type Shown } from './page/Page.ts';
 import * as method from './policies/method.ts';
 import * as priced from './policies/priced.ts';
 import { createRates, type Rates } from './Rates.ts';
@@ -186,22 +186,64 @@ function askToPay(desk: Desk, asked: Asked): Decision | Promise<Decision> {
   return free === undefined ? challenge(desk, asked, undefined) : give(desk, asked, free);
 }
 
-/** A person's browser shows a ticket instead of a credential, which is as good as one as soon as its wallet says that it was paid. */
+/** A person's browser shows tickets instead of a credential, each as good as one as soon as its wallet says that it was paid. */
 async function byTicket(desk: Desk, page: PageDesk, asked: Asked, demand: Demand): Promise<Decision> {
-  const held = page.held(asked, demand);
-  if (page.isAsked(asked.request)) return page.tell(asked.request, held, asked.offer);
-  if (held === undefined) return askToPay(desk, asked);
-  const state = await page.stateOf(held, asked.offer);
-  if (state === 'unknown') {
-    const refused = answerUnasked(desk, asked.offer);
-    return page.isWanted(asked) ? { kind: 'refuse', answer: page.unknown(held, asked) } : refused;
+  const shown = page.shown(asked, demand);
+  if (page.isAsked(asked.request)) return page.tell(asked.request, shown, asked.offer);
+  return byTickets(desk, page, { ...asked, shown }, { left: shown.held, open: undefined, unknown: undefined, why: undefined });
+}
+
+/** What was found out about the tickets of a request so far. */
+type Tried = {
+  /** Still to be looked at. */
+  readonly left: readonly Held[];
+  /** Can be paid now. */
+  readonly open: Held | undefined;
+  /** Nobody could say whether it was paid. */
+  readonly unknown: Held | undefined;
+  /** What was wrong with one that was paid. */
+  readonly why: FareboxError | undefined;
+};
+
+/** Tries one after the other until one is paid and good. */
+async function byTickets(desk: Desk, page: PageDesk, asked: Asked & { readonly shown: Shown }, tried: Tried): Promise<Decision> {
+  const [held, ...left] = tried.left;
+  if (held === undefined) return byNoTicket(desk, page, asked, tried);
+  // All at once: each is waited for as long where the wallet is away. What it said is known for the next one's turn.
+  const waiting = held.ticket.invoice === undefined ? [held] : tried.left;
+  const [state] = await Promise.all(waiting.map((one) => page.stateOf(one, asked)));
+  if (state === 'unknown') return byTickets(desk, page, asked, { ...tried, left, unknown: tried.unknown ?? held });
+  if (state === 'over') {
+    asked.shown.dead.add(held.ticket);
+    return byTickets(desk, page, asked, { ...tried, left });
   }
+  if (state === 'open') {
+    const open = tried.open ?? (isStillSold(desk, asked, held) ? held : undefined);
+    return byTickets(desk, page, asked, { ...tried, left, open });
+  }
+  if (page.isUnasked(held, asked.request)) return { kind: 'refuse', answer: page.ask(held, asked) };
   const { principal, branches } = held;
-  if (state !== 'paid') return askToPay(desk, state === 'open' && isStillSold(desk, asked, held) ? { ...asked, held } : asked);
-  const decision = await admit(desk, asked, { kind: 'verified', principal, branches, isTold: false });
+  const orElse = (why: FareboxError) => {
+    if (why.code === 'CREDENTIAL_REVOKED' || (why.code === 'CREDENTIAL_USED' && principal.terms === 'per-request')) asked.shown.dead.add(held.ticket);
+    return byTickets(desk, page, asked, { ...tried, left, why });
+  };
+  const decision = await admit(desk, { ...asked, orElse }, { kind: 'verified', principal, branches, isTold: false });
   if (decision.kind !== 'pass' && decision.kind !== 'repeat') return decision;
+  if (decision.isPrivate === true) return decision;
   const keeps = decision.kind === 'pass' && decision.sale === undefined ? page.keep(held, asked) : [];
   return decision.kind === 'repeat' ? { ...decision, isPrivate: true } : { ...decision, isPrivate: true, headers: [...decision.headers, ...keeps] };
+}
+
+/** None of them is paid and good. */
+function byNoTicket(desk: Desk, page: PageDesk, asked: Asked, { unknown, open, why }: Tried): Decision | Promise<Decision> {
+  if (unknown !== undefined) {
+    const refused = answerUnasked(desk, asked.offer);
+    return page.isWanted(asked) ? { kind: 'refuse', answer: page.unknown(unknown, asked) } : refused;
+  }
+  const next = open === undefined ? asked : { ...asked, held: open };
+  if (why === undefined) return askToPay(desk, next);
+  desk.emit({ kind: 'refused', code: why.code, status: 402, route: asked.offer.route });
+  return challenge(desk, next, why);
 }
 
 /** Whether a ticket that is paid now would be served: what was revoked, or is sold in another way by now, is not to be paid for. */
@@ -371,7 +413,7 @@ async function challenge(desk: Desk, asked: Asked, why: FareboxError | undefined
     const { paymentHash, amountMsat } = minted;
     desk.emit({ kind: 'challenged', paymentHash, service: offer.service, route: offer.route, amountMsat, payee: offer.payee });
     const answer = Answers.challenge(request, offer, minted, why);
-    return { kind: 'challenge', answer: page === undefined ? answer : page.dress(answer, minted, asked, why) };
+    return { kind: 'challenge', answer: page === undefined ? answer : await page.dress(answer, minted, asked, why) };
   } catch (error) {
     return answerUnavailable(desk, error, offer, 'LIGHTNING_UNAVAILABLE');
   }
@@ -399,6 +441,7 @@ function answerInvalid(desk: Desk, asked: Asked, error: FareboxError): Decision 
   if (TopUps.isAsked(asked.request)) return refuse(desk, TopUps.refusedFor(error), asked.offer);
   if (Carvings.isAsked(asked.request)) return refuse(desk, error.status === 402 ? Carvings.refused(error.message) : error, asked.offer);
   const paysAgain = error.status === 402 || (error.status === 401 && desk.invalidCredential === 402);
+  if (paysAgain && asked.orElse !== undefined) return asked.orElse(error);
   if (!paysAgain) return refuse(desk, error, asked.offer);
   desk.emit({ kind: 'refused', code: error.code, status: 402, route: asked.offer.route });
   return challenge(desk, asked, error);
@@ -451,4 +494,8 @@ type Asked = {
   readonly priced: string;
   /** A ticket that waits to be paid. */
   readonly held?: Held;
+  /** Every ticket that it shows. */
+  readonly shown?: Shown;
+  /** Who is asked instead of the person where a ticket that was paid does not do. */
+  readonly orElse?: (why: FareboxError) => Promise<Decision>;
 };

@@ -8,8 +8,11 @@ import * as Bolt11 from '../../src/core/Bolt11.ts';
 import { toBase64Url } from '../../src/core/internal/bytes.ts';
 import * as Macaroon from '../../src/core/Macaroon.ts';
 import { createPage } from '../../src/gateway/page/createPage.ts';
+import type { RequestView } from '../../src/http/RequestView.ts';
 import type { Receiver } from '../../src/lightning/Lightning.ts';
-import { format as formatTicket } from '../../src/server/page/Tickets.ts';
+import { create as createOffer } from '../../src/server/Offer.ts';
+import { fixed } from '../../src/server/Price.ts';
+import { format as formatTicket, nameOf } from '../../src/server/page/Tickets.ts';
 import { createRootKeys } from '../../src/server/RootKeys.ts';
 import { bucket } from '../../src/server/terms/Bucket.ts';
 import { pass } from '../../src/server/terms/Pass.ts';
@@ -63,6 +66,7 @@ const html = { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' };
 const cookieOf = ({ headers }: Got) => (headers['set-cookie'] ?? []).map((line) => line.split(';', 1)[0] as string).join('; ');
 const tokenOf = ({ lines }: Got) => /macaroon="([^"]+)"/.exec(lines.join())?.[1] as string;
 const invoiceOf = ({ lines }: Got) => /invoice="([^"]+)"/.exec(lines.join())?.[1] as string;
+const nameIn = (cookie: string) => cookie.split('=', 1)[0] as string;
 const plain = (token: string) => toBase64Url(Macaroon.encode(Macaroon.parse(token)));
 
 /** A person who opens a page, and what they show afterwards. */
@@ -76,6 +80,8 @@ async function visit(shop: Shop, path = '/cheap', host = 'paper.example') {
   };
   return { page, cookie, look };
 }
+
+type Visit = Awaited<ReturnType<typeof visit>>;
 
 /** Nothing was served, and nothing was told of what is for sale but a challenge. */
 async function expectShut(shop: Shop, act: () => Promise<Got>, what: string, status = 402): Promise<Got> {
@@ -126,10 +132,10 @@ test('a ticket is shown as paid by a mark of its own, which whoever waits cannot
   const { shop } = await openShop();
   const { page, cookie, look } = await visit(shop);
   const [, token, , seal] = cookie.split('=', 2)[1]?.split('.') ?? [];
-  await expectShut(shop, () => look(`farebox_paper=p.${token}.${seal}`), 'the mark that it waits');
+  await expectShut(shop, () => look(`${nameIn(cookie)}=p.${token}.${seal}`), 'the mark that it waits');
   await shop.pay(page);
   const kept = cookieOf(await look());
-  expect(kept).toMatch(/^farebox_paper=p\./);
+  expect(kept.startsWith(`${nameIn(cookie)}=p.`)).toBe(true);
   expect((await look(kept)).body).toBe('the article');
 });
 
@@ -163,7 +169,8 @@ test('a ticket is good at the site, for the route, the method and the time that 
   await expectShut(shop, () => look(cookie, '/dear'), 'a dearer route');
   await expectShut(shop, () => look(cookie.replace('farebox_paper', 'farebox_bulk'), '/bulk'), 'another service');
   const keys = { masters: [masterKey], network: 'sandbox', realm: 'test' } as const;
-  const of = (over: object) => `farebox_paper=${formatTicket(createRootKeys({ ...keys, ...over }), 'paper.example', { token: tokenOf(page) })}`;
+  const of = (over: object) =>
+    `${nameOf('paper', tokenOf(page))}=${formatTicket(createRootKeys({ ...keys, ...over }), 'paper.example', { token: tokenOf(page) })}`;
   expect((await look(of({}))).body).toBe('the article');
   await expectShut(shop, () => look(of({ network: 'regtest' })), 'another network');
   await expectShut(shop, () => look(of({ realm: 'other' })), 'another realm');
@@ -181,6 +188,134 @@ test('a page of another site makes nobody spend what they have bought', async ()
   }
   expect(page.headers['set-cookie']?.[0]).toMatch(/; HttpOnly; SameSite=Lax$/);
   expect((await look()).body).toBe('the article');
+});
+
+test('a page of another site spends nothing of what is counted, whether its link is followed or only guessed at', async () => {
+  const { shop } = await openShop();
+  for (const path of ['/bulk', '/once']) {
+    const { page, cookie } = await visit(shop, path);
+    await shop.pay(page);
+    const ask = (more: { readonly [name: string]: string }) => shop.get(path, { headers: { ...html, host: 'paper.example', cookie, ...more } });
+    const elsewhere = [
+      { 'sec-fetch-site': 'cross-site' },
+      { 'sec-fetch-site': 'same-site' },
+      { 'sec-fetch-site': 'none', 'sec-purpose': 'prefetch;prerender' },
+      { purpose: 'prefetch' },
+      { 'sec-fetch-site': 'same-site', 'sec-fetch-dest': 'image', accept: 'image/*' },
+    ];
+    for (const more of elsewhere) {
+      const got = await expectShut(shop, () => ask(more), JSON.stringify(more), 403);
+      expect([got.lines, got.headers['set-cookie'], got.headers['cache-control']]).toEqual([[], undefined, 'no-store']);
+      expect([got.body.match(/<a [^>]*href="[^"]*"/g), got.body.includes('<script'), got.body.includes('lnb')]).toEqual([
+        ['<a class="button main" href=""'],
+        false,
+        false,
+      ]);
+    }
+    expect((await ask({ 'sec-fetch-site': 'same-origin' })).body).toBe('the article');
+  }
+  // A pass is used up by nobody's looking.
+  const { page, cookie } = await visit(shop);
+  await shop.pay(page);
+  const linked = await shop.get('/cheap', { headers: { ...html, host: 'paper.example', cookie, 'sec-fetch-site': 'cross-site' } });
+  expect(linked.body).toBe('the article');
+});
+
+test('a newer page takes nothing from an older one: each waits for its own invoice, and whichever is paid opens', async () => {
+  const { shop } = await openShop();
+  const pages = [await visit(shop), await visit(shop)] as const;
+  const [older, newer] = pages;
+  const cookie = pages.map((one) => one.cookie).join('; ');
+  expect(nameIn(older.cookie)).not.toBe(nameIn(newer.cookie));
+  const hashOf = ({ page }: { readonly page: Got }) => Bolt11.peek(invoiceOf(page)).paymentHash;
+  const told = async (named: string, shown: string) => {
+    shop.clock.advance(1000);
+    return (await shop.get('/cheap', { headers: { host: 'paper.example', cookie: shown, 'l402-page': `state ${named}` } })).body;
+  };
+  expect(older.page.body).toContain(` data-payment="${hashOf(older)}"`);
+  await shop.pay(older.page);
+  expect([await told(hashOf(older), cookie), await told(hashOf(newer), cookie)]).toEqual(['data: paid\n\n', 'data: open\n\n']);
+  expect([await told(hashOf(older), newer.cookie), await told(hashOf(older), '')]).toEqual(['data: gone\n\n', 'data: none\n\n']);
+  expect((await older.look(cookie)).body).toBe('the article');
+  expect((await newer.look(newer.cookie)).status).toBe(402);
+});
+
+test('of what one browser keeps, what was paid is tried until it opens, and only what nobody has paid is dropped', async () => {
+  const { shop } = await openShop();
+  const visits: Visit[] = [];
+  for (let number = 0; number < 2; number++) {
+    visits.push(await visit(shop, '/once'));
+    shop.clock.advance(1000);
+  }
+  const [spent, good] = visits as [Visit, Visit];
+  await shop.pay(spent.page);
+  expect((await spent.look()).body).toBe('the article');
+  await shop.pay(good.page);
+  // One that was used up stands before and behind it in turn.
+  expect((await good.look(`${spent.cookie}; ${good.cookie}`)).body).toBe('the article');
+  const dropped = ({ headers }: Got) => (headers['set-cookie'] ?? []).filter((line) => line.endsWith('; Max-Age=0'));
+  const next = await spent.look(`${spent.cookie}; ${good.cookie}`);
+  expect([next.status, dropped(next).map(nameIn).sort()]).toEqual([402, [nameIn(spent.cookie), nameIn(good.cookie)].sort()]);
+  // Four that are for something else: the oldest of those that nobody has paid makes room.
+  const others: Visit[] = [];
+  for (let number = 0; number < 4; number++) {
+    others.push(await visit(shop));
+    shop.clock.advance(1000);
+  }
+  await shop.pay((others[0] as Visit).page);
+  const fifth = await spent.look(others.map(({ cookie }) => cookie).join('; '), '/dear');
+  expect([fifth.status, dropped(fifth).map(nameIn)]).toEqual([402, [nameIn((others[1] as Visit).cookie)]]);
+});
+
+test('a stranger with many tickets keeps nobody else from hearing of a payment', async () => {
+  const strangers = new Set<string>();
+  const heldUp: (() => void)[] = [];
+  const { shop } = await openShop((real) => ({
+    ...real,
+    lookupInvoice: async (hash, signal) => {
+      if (strangers.has(hash)) await new Promise<void>((go) => heldUp.push(go));
+      return real.lookupInvoice(hash, signal);
+    },
+  }));
+  const offer = createOffer({ service: 'paper', route: '/x', price: fixed(5000n as never), terms: pass({ seconds: 3600 }) });
+  const ask = (clientAddress: string, cookie: string, more: { readonly [name: string]: string } = {}) => {
+    const headers: { readonly [name: string]: string } = { accept: 'text/html', host: 'paper.example', ...(cookie && { cookie }), ...more };
+    const header = (name: string) => headers[name];
+    const headerLines = (name: string) => (headers[name] === undefined ? [] : [headers[name] as string]);
+    const view: RequestView = { method: 'GET', target: '/x', clientAddress, header, headerLines, readBody: async () => undefined };
+    return shop.paywall.check(view, { path: '/x', query: '', authority: undefined }, offer);
+  };
+  const buy = async (clientAddress: string) => {
+    const decision = await ask(clientAddress, '');
+    if (decision.kind !== 'challenge') throw new Error(decision.kind);
+    const of = (wanted: string) => decision.answer.headers.filter(([name]) => name === wanted).map(([, value]) => value);
+    const invoice = /invoice="([^"]+)"/.exec(of('WWW-Authenticate').join())?.[1] as string;
+    return { cookie: nameOfLine(of('Set-Cookie')), invoice, paymentHash: Bolt11.peek(invoice).paymentHash };
+  };
+  const nameOfLine = (lines: readonly string[]) => lines[0]?.split(';', 1)[0] as string;
+  const tickets = [];
+  for (let number = 0; number < 40; number++) tickets.push(await buy(`2001:db8::${number}`));
+  const waits = tickets.map(
+    ({ cookie }, number) =>
+      () =>
+        ask(`2001:db8::${number}`, cookie, { 'l402-page': 'wait' }),
+  );
+  for (const { paymentHash } of tickets) strangers.add(paymentHash);
+  const running = waits.map((wait) => wait());
+  const payer = await buy('192.0.2.1');
+  expect((await ask('192.0.2.1', payer.cookie)).kind).toBe('challenge');
+  strangers.clear();
+  for (const go of heldUp.splice(0)) go();
+  await Promise.all(running);
+  const gone = new AbortController();
+  const following: Promise<unknown>[] = [];
+  for (const wait of waits) {
+    const decision = await wait();
+    if (decision.kind === 'answer' && decision.follow) following.push(decision.follow(gone.signal)[Symbol.asyncIterator]().next());
+  }
+  expect(following.length).toBe(16);
+  gone.abort();
+  await Promise.all(following);
 });
 
 test('a ticket goes no further than the gateway, and no cache keeps what it has opened', async () => {
@@ -231,7 +366,7 @@ test('whoever has no ticket is told of nobody’s payment', async () => {
   const { shop } = await openShop();
   const { page } = await visit(shop);
   await shop.pay(page);
-  const forged = `farebox_paper=w.${plain(tokenOf(page))}.${invoiceOf(page)}.${'A'.repeat(43)}`;
+  const forged = `${nameOf('paper', tokenOf(page))}=w.${plain(tokenOf(page))}.${invoiceOf(page)}.${'A'.repeat(43)}`;
   for (const cookie of ['', forged]) {
     const got = await shop.get('/cheap', { headers: { host: 'paper.example', cookie, 'l402-page': 'wait' } });
     expect([got.status, got.body, Object.keys(got.headers).filter((name) => name.startsWith('access-control'))]).toEqual([200, 'data: none\n\n', []]);
@@ -260,7 +395,7 @@ test('tickets that are none, and pages that ask again and again, cost the wallet
   const { shop, looked } = await openShop();
   const { cookie } = await visit(shop);
   const garbage = ['', 'w', 'p.', `p.${'A'.repeat(200)}.${'A'.repeat(43)}`, `${cookie.split('=')[1]?.slice(0, -1)}`, '%00', '"'];
-  const flood = Array.from({ length: 50 }, (_, index) => `farebox_paper=${garbage[index % garbage.length]}`).join('; ');
+  const flood = Array.from({ length: 50 }, (_, index) => `farebox_paper_${String(index).padStart(16, 'f')}=${garbage[index % garbage.length]}`).join('; ');
   await expectShut(shop, () => shop.get('/cheap', { headers: { ...html, host: 'paper.example', cookie: flood } }), 'garbage');
   expect(looked()).toBe(0);
   const before = shop.invoices();

@@ -26,8 +26,8 @@ const articles = {
 };
 
 /** A site, and a payer on its sandbox who writes down what it has learnt. */
-async function setup(config: object = {}) {
-  const site = await openSite(articles, { port: 0, config });
+async function setup(config: object = {}, terms = 'pass: 1d') {
+  const site = await openSite(articles, { port: 0, terms, config });
   open.push(site);
   const preimages: string[] = [];
   const payer = site.sandbox.payer('phone');
@@ -76,7 +76,7 @@ test('an article is bought from another device, and stands at the same address f
   const again = await page.reload();
   expect([again?.status(), again?.headers()['cache-control'], reader.troubles]).toEqual([200, 'private, no-cache', []]);
   const [cookie] = await reader.context.cookies(reader.url);
-  expect(cookie).toMatchObject({ name: 'farebox_articles', path: '/articles/first', httpOnly: true, sameSite: 'Lax' });
+  expect(cookie).toMatchObject({ name: expect.stringMatching(/^farebox_articles_[0-9a-f]{16}$/), path: '/articles/first', httpOnly: true, sameSite: 'Lax' });
   expect(await reader.heard()).not.toContain(preimages[0]);
 });
 
@@ -143,7 +143,7 @@ test('over TLS and HTTP/2, the same, and its ticket is never sent in the clear',
   const { page, context } = await read(site, { ignoreHTTPSErrors: true });
   await page.getByText('Can be paid for').waitFor();
   expect(await page.evaluate("performance.getEntriesByType('navigation')[0].nextHopProtocol")).toBe('h2');
-  expect(await context.cookies()).toMatchObject([{ name: 'farebox_articles', secure: true }]);
+  expect(await context.cookies()).toMatchObject([{ name: expect.stringMatching(/^farebox_articles_/), secure: true }]);
   await pay(await invoiceOn(page));
   await page.getByText('A toll is paid once.').waitFor();
 });
@@ -154,7 +154,7 @@ test('where no stream gets through, the page asks again and again', async () => 
   const { page } = await read(site, {}, 'first', async (next) => {
     await next.clock.install();
     await next.route('**/articles/*', async (route) => {
-      const how = route.request().headers()['l402-page'];
+      const how = route.request().headers()['l402-page']?.split(' ', 1)[0];
       asked.push(how);
       // One that is held back until its end, as some proxies do.
       if (how !== 'wait') await route.continue();
@@ -193,3 +193,55 @@ test('an invoice that has expired is not paid any more, and a press brings a new
   await page.getByRole('link', { name: 'Get a new invoice' }).click();
   await page.getByText('This invoice has expired unpaid.').waitFor();
 });
+
+test('of two tabs, each goes on when its own invoice is paid', async () => {
+  const { site, pay } = await setup({}, 'per-request');
+  const older = await read(site);
+  const kept = await older.context.cookies();
+  await older.context.clearCookies();
+  const newer = await older.context.newPage();
+  await newer.goto(older.url);
+  await older.context.addCookies(kept);
+  expect(await invoiceOn(newer)).not.toBe(await invoiceOn(older.page));
+  await pay(await invoiceOn(older.page));
+  await older.page.getByText('A toll is paid once.').waitFor();
+  await pay(await invoiceOn(newer));
+  await newer.getByText('A toll is paid once.').waitFor();
+});
+
+test('whose ticket is there no more is told so, and asked for no payment', async () => {
+  const { site } = await setup();
+  const { page } = await read(site, {}, 'first', (next) =>
+    next.route('**/articles/*', (route) =>
+      route.request().headers()['l402-page'] === undefined
+        ? route.continue()
+        : route.fulfill({ status: 200, headers: { 'content-type': 'text/event-stream' }, body: 'data: gone\n\n' }),
+    ),
+  );
+  await page.getByText('This browser does not keep the ticket for this invoice any more').waitFor();
+  expect([await page.locator('.qr').isVisible(), await page.getByRole('link', { name: 'Load again' }).isVisible()]).toEqual([false, true]);
+});
+
+test.each([true, false])(
+  'a link of another site opens nothing that is paid for once, unless somebody waits for it (JavaScript: %s)',
+  async (javaScriptEnabled) => {
+    const { site, pay } = await setup({}, 'per-request');
+    const link = `<a href="${site.url}/articles/second?from=mail#end">second</a>`;
+    const { page } = await read(site, { javaScriptEnabled }, 'first', (next) =>
+      next.route('http://elsewhere.localhost/', (route) => route.fulfill({ status: 200, contentType: 'text/html', body: link })),
+    );
+    const follow = async () => {
+      await page.goto('http://elsewhere.localhost/');
+      await page.getByRole('link', { name: 'second' }).click();
+    };
+    await follow();
+    await pay(await invoiceOn(page));
+    if (!javaScriptEnabled) {
+      // The wallet is asked once a second.
+      while ((await page.getByText('You have paid for this already.').count()) === 0) await follow();
+      await page.getByRole('link', { name: 'Open it now' }).click();
+    }
+    await page.getByText('A ticket is no receipt.').waitFor();
+    expect(page.url().split('#')[0]).toBe(`${site.url}/articles/second?from=mail`);
+  },
+);

@@ -31,8 +31,12 @@ export type PageWords = {
   readonly over: string;
   readonly unknown: string;
   readonly none: string;
+  readonly gone: string;
   readonly unsure: string;
   readonly ticket: string;
+  /** What was paid for is asked for from elsewhere. */
+  readonly elsewhere: string;
+  readonly go: string;
   readonly withoutScript: string;
 };
 
@@ -60,8 +64,11 @@ const en: PageWords = {
   over: 'This invoice has expired unpaid.',
   unknown: 'The seller’s wallet does not answer right now. If you have paid, do not pay again: ask again in a moment.',
   none: 'This browser keeps no cookie of this site, and without one your payment cannot be recognised. Allow cookies here, then load this page again.',
+  gone: 'This browser does not keep the ticket for this invoice any more: do not pay it. Load this page again.',
   unsure: 'The wallet did not confirm. If it has paid after all, this page goes on by itself.',
   ticket: 'No account needed: a cookie of this site is your ticket.',
+  elsewhere: 'You have paid for this already. Opening it uses some of what you bought, so it is opened when you say so.',
+  go: 'Open it now',
   withoutScript: 'Pay with a Lightning wallet, then press “I have paid”.',
 };
 
@@ -89,8 +96,11 @@ const de: PageWords = {
   over: 'Diese Rechnung ist unbezahlt abgelaufen.',
   unknown: 'Die Wallet des Verkäufers antwortet gerade nicht. Wer bezahlt hat, zahlt nicht noch einmal, sondern fragt gleich wieder nach.',
   none: 'Dieser Browser behält kein Cookie dieser Seite, und ohne eines lässt sich die Zahlung nicht wiedererkennen. Cookies hier erlauben, dann neu laden.',
+  gone: 'Dieser Browser hat das Ticket zu dieser Rechnung nicht mehr: nicht mehr bezahlen, sondern diese Seite neu laden.',
   unsure: 'Die Wallet hat nichts bestätigt. Hat sie doch bezahlt, geht es hier von selbst weiter.',
   ticket: 'Ohne Konto: Ein Cookie dieser Seite ist die Eintrittskarte.',
+  elsewhere: 'Das ist schon bezahlt. Öffnen verbraucht etwas vom Gekauften, darum erst auf einen Druck hin.',
+  go: 'Jetzt öffnen',
   withoutScript: 'Mit einer Lightning-Wallet bezahlen, dann „Ich habe bezahlt“ drücken.',
 };
 
@@ -118,8 +128,11 @@ const ar: PageWords = {
   over: 'انتهت صلاحية هذه الفاتورة دون دفع.',
   unknown: 'لا تجيب محفظة البائع الآن. إن كنت قد دفعت فلا تدفع مرة أخرى، بل اسأل من جديد بعد لحظة.',
   none: 'لا يحتفظ هذا المتصفح بملف تعريف ارتباط لهذا الموقع، وبدونه لا يمكن التعرف على دفعتك. اسمح به هنا ثم أعد تحميل الصفحة.',
+  gone: 'لم يعد هذا المتصفح يحتفظ بتذكرة هذه الفاتورة: لا تدفعها، بل أعد تحميل هذه الصفحة.',
   unsure: 'لم تؤكد المحفظة الدفع. إن كانت قد دفعت فستتابع هذه الصفحة من تلقاء نفسها.',
   ticket: 'لا حاجة إلى حساب: ملف تعريف ارتباط لهذا الموقع هو تذكرتك.',
+  elsewhere: 'لقد دفعت ثمن هذا من قبل. فتحه يستهلك شيئًا مما اشتريته، ولذلك لا يُفتح إلا حين تطلب ذلك.',
+  go: 'افتحه الآن',
   withoutScript: 'ادفع بمحفظة لايتنينغ ثم اضغط «لقد دفعت».',
 };
 

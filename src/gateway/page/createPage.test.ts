@@ -30,7 +30,16 @@ function draw({
   const request = { method: 'GET', target: '/', header: (name: string) => asked[name], headerLines: () => [] } as unknown as RequestView;
   const offer = createOffer({ service: 'api', route: 'r', price: fixed(Amount.parse(amount)), terms, title });
   const payable = { invoice, expiresInSeconds: 600 };
-  const page = createPage({ ...plain, ...look })({ request, offer, path: '/x', amountMsat: Amount.parse(amount), payable, why: undefined, ...more });
+  const page = createPage({ ...plain, ...look })({
+    request,
+    offer,
+    path: '/x',
+    amountMsat: Amount.parse(amount),
+    payable,
+    paymentHash: 'ab'.repeat(32),
+    why: undefined,
+    ...more,
+  });
   const text = typeof page.body === 'string' ? page.body : gunzipSync(page.body).toString();
   return {
     text,
@@ -64,6 +73,16 @@ test('a price in a currency is about as much, and never nothing', () => {
 test('where it could not be found out, nothing is shown to pay', () => {
   const { text, words } = draw({ more: { payable: undefined } });
   expect([text.includes(invoice), text.includes('lightning:'), words.includes('do not pay again')]).toEqual([false, false, true]);
+});
+
+test.each([
+  ['en', 'Open it now'],
+  ['de', 'Jetzt öffnen'],
+  ['ar', 'افتحه الآن'],
+])('%s: what is paid for and asked for from elsewhere is one link to the same place', (language, words) => {
+  const { text } = draw({ language, more: { payable: undefined, isPaidFor: true } });
+  expect(text.match(/<a [^>]*>[^<]*/g)).toEqual([`<a class="button main" href="">${words}`]);
+  expect([text.includes('<script'), text.includes('lnbc'), text.includes('<h1><bdi>News</bdi></h1>')]).toEqual([false, false, true]);
 });
 
 test('what was used up is said, and other faults are left to programs', () => {

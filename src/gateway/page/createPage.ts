@@ -38,7 +38,7 @@ export function createPage(look: PageLook): DrawPage {
   ].join('; ');
   return (view) => {
     const language = languageFor(view.request.header('accept-language') ?? '');
-    const text = pageOf(view, look, language, style).text;
+    const text = (view.isPaidFor ? linkPageOf : pageOf)(view, look, language, style).text;
     const headers: Answer['headers'] = [
       ['Content-Type', 'text/html; charset=utf-8'],
       ['Content-Language', language],
@@ -56,10 +56,11 @@ function pageOf(view: PageView, look: PageLook, language: Language, style: strin
   const price = priceOf(view.amountMsat, language, words);
   const { payable } = view;
   const said: readonly (readonly [string, string])[] = [
-    ...(['waiting', 'paid', 'over', 'unknown', 'none', 'unsure', 'copy', 'copied', 'left', 'renew', 'reload'] as const).map(
+    ...(['waiting', 'paid', 'over', 'unknown', 'none', 'gone', 'unsure', 'copy', 'copied', 'left', 'renew', 'reload'] as const).map(
       (name) => [name, words[name]] as const,
     ),
     ['seconds', String(payable?.expiresInSeconds ?? 0)],
+    ['payment', view.paymentHash],
   ];
   const state = payable === undefined ? 'unknown' : 'waiting';
   return html`<!doctype html>
@@ -89,18 +90,50 @@ ${payable === undefined ? undefined : html`<noscript><p>${words.withoutScript}</
 `;
 }
 
-function whatOf({ offer, path, amountMsat, why, request }: PageView, { name, logo, rate }: PageLook, language: Language, price: string): Html {
+/** A link to the same place, and nothing else. */
+function linkPageOf(view: PageView, look: PageLook, language: Language, style: string): Html {
+  const words = languages[language];
+  return html`<!doctype html>
+<html lang="${language}" dir="${words.direction}">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width,initial-scale=1">
+<meta name="robots" content="noindex">
+<title>${titleOf(view.offer)}</title>
+<style>${new Safe(style)}</style>
+</head>
+<body>
+<main>
+<div class="what">
+${placeOf(view, look)}
+<p class="note">${words.elsewhere}</p>
+</div>
+<div class="so"><a class="button main" href="">${words.go}</a></div>
+</main>
+</body>
+</html>
+`;
+}
+
+function whatOf(view: PageView, look: PageLook, language: Language, price: string): Html {
+  const { offer, amountMsat, why } = view;
+  const { rate } = look;
   const words = languages[language];
   const money = rate && fill(words.about, { money: moneyOf(amountMsat, rate, language) });
   return html`<div class="what">
-${name === undefined && logo === undefined ? undefined : html`<p class="who">${logo === undefined ? undefined : html`<img src="${logo}" alt="${name === undefined ? hostOf(request.header('host')) : ''}">`}${name === undefined ? undefined : html`<bdi>${name}</bdi>`}</p>`}
-<h1><bdi>${titleOf(offer)}</bdi></h1>
-<p class="where"><bdi dir="ltr">${hostOf(request.header('host'))}${path}</bdi></p>
+${placeOf(view, look)}
 <p class="price">${price}</p>
 ${money === undefined ? undefined : html`<p class="money">${money}</p>`}
 <p class="buys">${buysOf(offer, language, words)}</p>
 ${why?.code === 'CREDENTIAL_USED' ? html`<p class="note">${words.used}</p>` : undefined}
 </div>`;
+}
+
+/** Whose it is, what, and where. */
+function placeOf({ offer, path, request }: PageView, { name, logo }: PageLook): Html {
+  return html`${name === undefined && logo === undefined ? undefined : html`<p class="who">${logo === undefined ? undefined : html`<img src="${logo}" alt="${name === undefined ? hostOf(request.header('host')) : ''}">`}${name === undefined ? undefined : html`<bdi>${name}</bdi>`}</p>`}
+<h1><bdi>${titleOf(offer)}</bdi></h1>
+<p class="where"><bdi dir="ltr">${hostOf(request.header('host'))}${path}</bdi></p>`;
 }
 
 function payableOf(invoice: string, words: PageWords): Html {

@@ -2,7 +2,7 @@
  * The script of the payment page, as it is sent: waits for the payment and loads the page again once it is paid, copies the invoice, asks a wallet in
  * the browser. Without it the page works by its links alone.
  *
- * It asks the page's own URL what has become of the ticket, by a stream where one gets through, and every two seconds where none does.
+ * It asks the page's own URL what has become of its own invoice's ticket, by a stream where one gets through, and every two seconds where none does.
  */
 export const pageScript = `(() => {
   const $ = (id) => document.getElementById(id);
@@ -13,11 +13,18 @@ export const pageScript = `(() => {
     $('state').textContent = words[state];
   };
   const pay = $('pay');
+  // Not by loading it again: by the standard that counts as opened by whatever site once led here, and such a one may spend nothing.
+  const open = () => {
+    const here = location.href;
+    // Otherwise a URL with a fragment would only be scrolled to.
+    if (location.hash) history.replaceState(null, '', location.search + (location.search ? '&' : '?') + 'paid');
+    location.replace(here);
+  };
   const take = (state) => {
     if (state === 'paid') {
       say(state);
-      location.reload();
-    } else if (state === 'over' || state === 'none') {
+      open();
+    } else if (state === 'over' || state === 'none' || state === 'gone') {
       say(state);
       if (pay) pay.hidden = $('left').hidden = true;
       delete words.pay;
@@ -40,7 +47,7 @@ export const pageScript = `(() => {
         stop.abort();
       }, 5000);
       try {
-        const answer = await fetch(location.href, { headers: { 'L402-Page': how }, cache: 'no-store', signal: stop.signal });
+        const answer = await fetch(location.href, { headers: { 'L402-Page': how + ' ' + words.payment }, cache: 'no-store', signal: stop.signal });
         if (!/event-stream/.test(answer.headers.get('content-type'))) throw 0;
         const reader = answer.body.getReader();
         const decoder = new TextDecoder();

@@ -4,9 +4,12 @@
  * programs get.
  *
  *     GET with `Accept: text/html`      402, the page, and a ticket
- *     the same with `L402-Page: wait`   what becomes of the ticket's invoice, as `text/event-stream`: `data: open`, `paid`, `over`, `unknown`, `none`
- *     the same with `L402-Page: state`  what has become of it by now, and nothing more: for where no stream gets through
+ *     the same with `L402-Page: wait <payment hash>`   what becomes of that ticket's invoice, as `text/event-stream`: `data: open`, `paid`, `over`,
+ *                                       `unknown`, `none` (no ticket), `gone` (tickets, and not that one)
+ *     the same with `L402-Page: state <payment hash>`  what has become of it by now, and nothing more: for where no stream gets through
  *     GET with a ticket that was paid   what was bought
+ *
+ * What a ticket pays for once, or by and by, is not spent because a page elsewhere says so: then the person is shown a link, and goes on by it.
  *
  * How a page looks is handed in: this file knows no HTML.
  *
@@ -40,6 +43,10 @@ export type PageView = {
   readonly amountMsat: Msat;
   /** Undefined: it could not be found out whether it was paid, and nothing is to be paid now. */
   readonly payable: { readonly invoice: string; readonly expiresInSeconds: number } | undefined;
+  /** Which payment it waits for, in hex. */
+  readonly paymentHash: string;
+  /** It was paid, and is spent when the person says so: a link is shown, and nothing else. */
+  readonly isPaidFor?: true;
   /** What was wrong with what came before, where something was. */
   readonly why: FareboxError | undefined;
 };
@@ -57,6 +64,16 @@ export type PageOptions = {
 /** A ticket of this request, and whom it lets in. */
 export type Held = { readonly ticket: Tickets.Ticket; readonly principal: Principal; readonly branches: readonly string[] };
 
+/** The tickets of a request. */
+export type Shown = {
+  /** Those that are for this service, good or not for what is asked for. */
+  readonly all: readonly Tickets.Ticket[];
+  /** Those that let this request in once they are paid, in the order in which they are tried. */
+  readonly held: readonly Held[];
+  /** Those that open nothing any more, as far as it was found out meanwhile. */
+  readonly dead: Set<Tickets.Ticket>;
+};
+
 /** What a request is answered with that the paywall has something to say about. */
 type Asked = { readonly request: RequestView; readonly target: Path.Target; readonly offer: Offer };
 
@@ -64,20 +81,23 @@ type Asked = { readonly request: RequestView; readonly target: Path.Target; read
 export type PageDesk = {
   /** Whether the request comes from a person's browser, which is to be shown a page if it has to pay. */
   readonly isWanted: (asked: Asked) => boolean;
-  /** The ticket that lets a request in once it is paid; undefined where there is none. */
-  readonly held: (asked: Asked, demand: Demand) => Held | undefined;
-  /** What has become of its invoice. */
-  readonly stateOf: (held: Held, offer: Offer) => Promise<PaidState>;
+  readonly shown: (asked: Asked, demand: Demand) => Shown;
+  /** What has become of a ticket's invoice. */
+  readonly stateOf: (held: Held, asked: Asked) => Promise<PaidState>;
   /** Whether a page asks what has become of its ticket. */
   readonly isAsked: (request: RequestView) => boolean;
   /** The answer to that. */
-  readonly tell: (request: RequestView, held: Held | undefined, offer: Offer) => Promise<Decision>;
+  readonly tell: (request: RequestView, shown: Shown, offer: Offer) => Promise<Decision>;
   /** A challenge as a page, with its ticket; as it was, where it does not fit into a head. */
-  readonly dress: (challenge: Answer, minted: MintedChallenge, asked: Asked, why: FareboxError | undefined) => Answer;
+  readonly dress: (challenge: Answer, minted: MintedChallenge, asked: Asked & { readonly shown?: Shown }, why: FareboxError | undefined) => Promise<Answer>;
   /** The page of a ticket that waits to be paid, again. */
   readonly again: (held: Held, asked: Asked) => Answer;
   /** That it could not be found out whether a ticket was paid. */
   readonly unknown: (held: Held, asked: Asked) => Answer;
+  /** Whether letting this ticket in would spend something on the word of a page elsewhere, or before anybody looks. */
+  readonly isUnasked: (held: Held, request: RequestView) => boolean;
+  /** The page that asks whether to go on. */
+  readonly ask: (held: Held, asked: Asked) => Answer;
   /** The headers by which a browser keeps a ticket as one that was paid; none where it does already. */
   readonly keep: (held: Held, asked: Asked) => Answer['headers'];
 };
@@ -103,51 +123,87 @@ export function createPageDesk(options: PageDeskOptions): PageDesk {
   const { keys, clock, draw, signal = new AbortController().signal } = options;
   const watch = createPaidWatch(options);
   const receiverOf = (offer: Offer) => offer.receiver ?? options.receiver;
-  const watched = ({ principal }: Held, offer: Offer): Watched => ({
+  const watched = ({ clientAddress }: RequestView, { principal }: Held, offer: Offer): Watched => ({
     receiver: receiverOf(offer),
     paymentHash: principal.paymentHash,
     amountMsat: principal.amountMsat,
+    clientAddress,
   });
+  const stateOf = async (held: Held, { request, offer }: Pick<Asked, 'request' | 'offer'>): Promise<PaidState> =>
+    held.ticket.invoice === undefined ? 'paid' : watch.ask(watched(request, held, offer));
   const cookieOf = ({ request, target, offer }: Asked, draft: Tickets.TicketDraft, until: number): Answer['headers'] => {
     const value = Tickets.format(keys, Tickets.siteOf(request, target), draft);
     if (value === undefined) return [];
     const path = Tickets.pathOf(offer, request.target, target.path);
     const lasts = Math.max(0, until - nowAt(clock));
     const secure = request.isSecure === true ? '; Secure' : '';
-    return [['Set-Cookie', `${Tickets.nameOf(offer.service)}=${value}; Path=${path}; Max-Age=${lasts}; HttpOnly; SameSite=Lax${secure}`]];
+    const name = Tickets.nameOf(offer.service, draft.token);
+    return [['Set-Cookie', `${name}=${value}; Path=${path}; Max-Age=${lasts}; HttpOnly; SameSite=Lax${secure}`]];
   };
-  const drawn = ({ request, target, offer }: Asked, { invoice, expiresAt, amountMsat }: Omit<MintedChallenge, 'token'>, why: FareboxError | undefined) => {
+  /** Those that a browser need not keep: the dead, and where there are too many for one more, the oldest that nobody has paid. Never one that may be paid. */
+  const superseded = async ({ request, offer, shown }: Asked & { readonly shown?: Shown }): Promise<readonly Tickets.Ticket[]> => {
+    if (shown === undefined) return [];
+    const dropped = [...shown.dead];
+    const rest = shown.all.filter((ticket) => !shown.dead.has(ticket)).sort((one, other) => (one.name < other.name ? -1 : 1));
+    let kept = rest.length;
+    for (const ticket of rest) {
+      if (kept < Tickets.maxTickets) break;
+      if (ticket.invoice === undefined) continue;
+      const { paymentHash, amountMsat } = Bolt11.peek(ticket.invoice);
+      if (amountMsat === undefined) continue;
+      const state = await watch.ask({ receiver: receiverOf(offer), paymentHash, amountMsat, clientAddress: request.clientAddress });
+      if (state !== 'open' && state !== 'over') continue;
+      dropped.push(ticket);
+      kept--;
+    }
+    return dropped;
+  };
+  const drawn = (
+    { request, target, offer }: Asked,
+    { invoice, expiresAt, amountMsat, paymentHash }: Omit<MintedChallenge, 'token'>,
+    why: FareboxError | undefined,
+  ) => {
     const payable = { invoice, expiresInSeconds: Math.max(0, expiresAt - nowAt(clock)) };
-    return draw({ request, offer, path: target.path, amountMsat, payable, why });
+    return draw({ request, offer, path: target.path, amountMsat, payable, paymentHash, why });
   };
   return {
     isWanted: ({ request, offer }) => {
       const { lookup, history } = receiverOf(offer).capabilities;
       return lookup && history && isGet(request) && prefersHtml(request.header('accept') ?? '');
     },
-    held: ({ request, target, offer }, demand) => {
-      if (!isGet(request)) return undefined;
-      for (const ticket of Tickets.read(keys, request, target, offer.service)) {
+    shown: ({ request, target, offer }, demand) => {
+      const dead = new Set<Tickets.Ticket>();
+      if (!isGet(request)) return { all: [], held: [], dead };
+      const all = Tickets.read(keys, request, target, offer.service);
+      const held = all.flatMap((ticket) => {
         const principal = principalOf(ticket.token, demand, options.skipUnknownCaveats);
-        if (principal instanceof FareboxError || principal.topUp !== undefined) continue;
+        if (principal instanceof FareboxError || principal.topUp !== undefined) return [];
         return { ticket, principal, branches: branchesOf(ticket.token) };
-      }
-      return undefined;
+      });
+      return { all, held, dead };
     },
-    stateOf: async (held, offer) => (held.ticket.invoice === undefined ? 'paid' : watch.ask(watched(held, offer))),
+    stateOf,
     isAsked: (request) => isGet(request) && request.header(header) !== undefined,
-    tell: async (request, held, offer) => {
-      if (held === undefined) return { kind: 'answer', answer: eventsOf('none') };
-      const state = held.ticket.invoice === undefined ? 'paid' : await watch.ask(watched(held, offer));
+    tell: async (request, { all, held }, offer) => {
+      const [how, named] = (request.header(header) ?? '').split(' ', 2);
+      const own = named === undefined ? held[0] : held.find(({ principal }) => principal.paymentHash === named);
+      if (own === undefined) return { kind: 'answer', answer: eventsOf(all.length === 0 ? 'none' : 'gone') };
+      const state = await stateOf(own, { request, offer });
       const answer = eventsOf(state);
-      const isOver = request.header(header) !== 'wait' || state === 'paid' || state === 'over' || signal.aborted || !watch.hasRoom();
+      const isOver = how !== 'wait' || state === 'paid' || state === 'over' || signal.aborted || !watch.hasRoom(request.clientAddress);
       if (isOver) return { kind: 'answer', answer };
-      const follow = (gone: AbortSignal) => textsOf((either) => watch.follow(watched(held, offer), state, either), [gone, signal]);
+      const follow = (gone: AbortSignal) => textsOf((either) => watch.follow(watched(request, own, offer), state, either), [gone, signal]);
       return { kind: 'answer', answer, follow };
     },
-    dress: (challenge, minted, asked, why) => {
+    dress: async (challenge, minted, asked, why) => {
       const cookie = cookieOf(asked, { token: minted.token, invoice: minted.invoice }, minted.expiresAt + asked.offer.terms.lastsSeconds);
-      return cookie.length === 0 ? challenge : fitted(challenge, cookie, drawn(asked, minted, why));
+      if (cookie.length === 0) return challenge;
+      const path = Tickets.pathOf(asked.offer, asked.request.target, asked.target.path);
+      const ends = (await superseded(asked)).map(({ name }) => ['Set-Cookie', `${name}=; Path=${path}; Max-Age=0`] as const);
+      const page = drawn(asked, minted, why);
+      // Where all of them do not fit, the page comes without them.
+      const whole = fitted(challenge, [...cookie, ...ends], page);
+      return whole === challenge ? fitted(challenge, cookie, page) : whole;
     },
     again: ({ ticket, principal }, asked) => {
       const invoice = ticket.invoice as string;
@@ -156,8 +212,15 @@ export function createPageDesk(options: PageDeskOptions): PageDesk {
       return fitted(Answers.challenge(asked.request, asked.offer, minted, undefined), [], drawn(asked, minted, undefined));
     },
     unknown: ({ principal }, { request, target, offer }) => {
-      const { headers, body } = draw({ request, offer, path: target.path, amountMsat: principal.amountMsat, payable: undefined, why: undefined });
+      const { amountMsat, paymentHash } = principal;
+      const { headers, body } = draw({ request, offer, path: target.path, amountMsat, payable: undefined, paymentHash, why: undefined });
       return { status: 503, headers: [['Retry-After', '5'], ['Cache-Control', 'no-store'], ...headers], body };
+    },
+    isUnasked: ({ principal }, request) => principal.terms !== 'pass' && isFromElsewhere(request),
+    ask: ({ principal }, { request, target, offer }) => {
+      const { amountMsat, paymentHash } = principal;
+      const { headers, body } = draw({ request, offer, path: target.path, amountMsat, payable: undefined, paymentHash, why: undefined, isPaidFor: true });
+      return { status: 403, headers: [['Cache-Control', 'no-store'], ...headers], body };
     },
     keep: ({ ticket, principal }, asked) => (ticket.invoice === undefined ? [] : cookieOf(asked, { token: ticket.text }, principal.validUntil)),
   };
@@ -174,6 +237,16 @@ function isGet({ method }: RequestView): boolean {
   return method === 'GET' || method === 'HEAD';
 }
 
+/**
+ * Whether another site's page, or a browser that only guesses, has sent a request. Of browsers that say nothing of it nothing is known.
+ * @see Fetch Metadata Request Headers, section 2.3; Sec-Purpose, Fetch Standard, section 3.8
+ */
+function isFromElsewhere(request: RequestView): boolean {
+  const site = request.header('sec-fetch-site');
+  const purpose = `${request.header('sec-purpose') ?? ''} ${request.header('purpose') ?? ''}`;
+  return site === 'cross-site' || site === 'same-site' || /\bprefetch\b/i.test(purpose);
+}
+
 /** Whether HTML is asked for by name, and JSON is not asked for rather. @see RFC 9110, section 12.5.1 */
 export function prefersHtml(accept: string): boolean {
   if (!accept.includes('text/html') || accept.length > 1024) return false;
@@ -188,7 +261,10 @@ export function prefersHtml(accept: string): boolean {
   return html > 0 && html >= (weights.get('application/json') ?? 0) && html >= (weights.get('application/problem+json') ?? 0);
 }
 
-function eventsOf(state: PaidState | 'none'): Answer {
+/** `none`: no ticket came; `gone`: not the one that was asked about. */
+type Told = PaidState | 'none' | 'gone';
+
+function eventsOf(state: Told): Answer {
   return {
     status: 200,
     headers: [
@@ -200,7 +276,7 @@ function eventsOf(state: PaidState | 'none'): Answer {
   };
 }
 
-function textOf(state: PaidState | 'none'): string {
+function textOf(state: Told): string {
   return `data: ${state}\n\n`;
 }
 

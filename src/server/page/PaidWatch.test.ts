@@ -16,15 +16,19 @@ function setup() {
     return state;
   };
   const paymentHash = 'ab'.repeat(32);
-  const watched = { receiver: { name: 'fake', lookupInvoice } as unknown as Receiver, paymentHash, amountMsat: 1000n };
-  const watch = createPaidWatch({ clock, events, nodeTimeoutMs: 1000 });
+  const watched = { receiver: { name: 'fake', lookupInvoice } as unknown as Receiver, paymentHash, amountMsat: 1000n, clientAddress: '192.0.2.1' };
+  let backMs = 0;
+  const watch = createPaidWatch({ clock: { ...clock, nowMs: () => clock.nowMs() - backMs }, events, nodeTimeoutMs: 1000 });
+  const setBack = (ms: number) => {
+    backMs = ms;
+  };
   const pay = () => {
     state = { kind: 'paid', amountMsat: 1000n as never, settledAt: 0 };
   };
   const set = (next: InvoiceState | Error) => {
     state = next;
   };
-  return { clock, events, watched, watch, asked: () => asked, pay, set };
+  return { clock, events, watched, watch, asked: () => asked, pay, set, setBack };
 }
 
 test('what is known for good is not asked again', async () => {
@@ -86,5 +90,62 @@ test('whoever leaves is forgotten at once', async () => {
   await Promise.resolve();
   gone.abort();
   await following;
-  expect([clock.timers(), events.isHeard(), watch.hasRoom()]).toEqual([0, false, true]);
+  expect([clock.timers(), events.isHeard(), watch.hasRoom('192.0.2.1')]).toEqual([0, false, true]);
+});
+
+test('what is over is asked about once a minute, also after a clock was set back', async () => {
+  const { watch, watched, clock, set, setBack, asked } = setup();
+  set({ kind: 'expired' });
+  for (let second = 0; second < 60; second++) {
+    expect(await watch.ask(watched)).toBe('over');
+    clock.advance(1000);
+  }
+  expect(asked()).toBe(1);
+  await watch.ask(watched);
+  setBack(3_600_000);
+  expect([await watch.ask(watched), asked()]).toEqual(['over', 3]);
+});
+
+test('a client has four questions under way at most, and hears what was known last where it may ask no more', async () => {
+  const clock = FixedClock.create();
+  let isHeldUp = false;
+  const held: (() => void)[] = [];
+  const lookupInvoice = async () => {
+    if (isHeldUp) await new Promise<void>((go) => held.push(go));
+    return { kind: 'open', expiresAt: 0 };
+  };
+  const receiver = { name: 'fake', lookupInvoice } as unknown as Receiver;
+  const invoice = (number: number, clientAddress: string) => ({
+    receiver,
+    paymentHash: number.toString(16).padStart(64, '0'),
+    amountMsat: 1000n,
+    clientAddress,
+  });
+  const watch = createPaidWatch({ clock, events: createEvents(), nodeTimeoutMs: 600_000 });
+  expect(await watch.ask(invoice(9, '2001:db8::9'))).toBe('open');
+  clock.advance(1000);
+  isHeldUp = true;
+  const running = Array.from({ length: 4 }, (_, number) => watch.ask(invoice(number, `2001:db8::${number}`)));
+  expect(await watch.ask(invoice(4, '2001:db8::4'))).toBe('unknown');
+  expect(await watch.ask(invoice(9, '2001:db8::5'))).toBe('open');
+  clock.advance(60_000);
+  isHeldUp = false;
+  expect(await watch.ask(invoice(4, '2001:db8:0:1::4'))).toBe('open');
+  for (const go of held) go();
+  await Promise.all(running);
+  expect(await watch.ask(invoice(5, '2001:db8::4'))).toBe('open');
+});
+
+test('of what waits, sixteen are one client at most', async () => {
+  const { watch, watched } = setup();
+  const gone = new AbortController();
+  const follow = async (number: number, clientAddress: string) => {
+    for await (const _ of watch.follow({ ...watched, clientAddress }, 'open', gone.signal)) throw new Error(`nothing has changed for ${number}`);
+  };
+  const following = Array.from({ length: 16 }, (_, number) => follow(number, `2001:db8::${number}`));
+  expect([watch.hasRoom('2001:db8::ffff'), watch.hasRoom('2001:db8:0:1::1'), watch.hasRoom('192.0.2.1')]).toEqual([false, true, true]);
+  await follow(16, '2001:db8::16');
+  gone.abort();
+  await Promise.all(following);
+  expect(watch.hasRoom('2001:db8::1')).toBe(true);
 });

@@ -16,9 +16,10 @@ const target = { path: '/', query: '', authority: undefined };
 const invoice = 'lnbcrt50n1p4ska';
 
 /** A token that was minted here. */
-function mint(): string {
+function mint(number = 0): string {
   const identifier = new Uint8Array(66);
   identifier.set(Buffer.from(keys.mintingAt(0), 'hex'), 34);
+  identifier.set([0x70, 0, 0, number, ...new Uint8Array(23), number], 38);
   return Macaroon.format(Macaroon.mint(keys.derive(keys.mintingAt(0), identifier) as Uint8Array, identifier, ['services=api:0']));
 }
 
@@ -34,17 +35,28 @@ function showing(cookies: readonly string[], host = 'a.example'): RequestView {
   };
 }
 
+const nameOf = (number: number) => Tickets.nameOf('api', mint(number));
 const read = (value: string, host?: string) => Tickets.read(keys, showing([value], host), target, 'api');
 
 test('what was written is read, among other cookies, and those that were paid come first', () => {
-  const waits = Tickets.format(keys, 'a.example', { token: mint(), invoice });
+  const waits = Tickets.format(keys, 'a.example', { token: mint(1), invoice });
   const paid = Tickets.format(keys, 'a.example', { token: mint() });
-  const found = read(`theme="dark"; farebox_api=${waits};farebox_api=${paid} ; farebox_other=${paid}`);
+  const found = read(`theme="dark"; ${nameOf(1)}=${waits};${nameOf(0)}=${paid} ; farebox_other_7000000000000000=${paid}`);
   expect(found.map((ticket) => [ticket.text, ticket.invoice])).toEqual([
     [mint(), undefined],
-    [mint(), invoice],
+    [mint(1), invoice],
   ]);
-  expect(read(`farebox_api=${paid}`, 'b.example')).toEqual([]);
+  expect(read(`${nameOf(0)}=${paid}`, 'b.example')).toEqual([]);
+});
+
+test('each has a name of its own, and of more than four the newest are read', () => {
+  const numbers = [3, 1, 6, 0, 5, 2, 4];
+  const cookies = numbers.map((number) => `${nameOf(number)}=${Tickets.format(keys, 'a.example', { token: mint(number), invoice })}`);
+  expect(read(cookies.join('; ')).map(({ name }) => name)).toEqual([6, 5, 4, 3].map(nameOf));
+  expect(nameOf(6)).toBe('farebox_api_7000000600000006');
+  const value = Tickets.format(keys, 'a.example', { token: mint(), invoice });
+  for (const name of ['farebox_api', 'farebox_api_', 'farebox_api_7000', 'farebox_ap_7000000000000000', 'farebox_api_x_7000000000000000'])
+    expect(read(`${name}=${value}`)).toEqual([]);
 });
 
 test('nothing that a client can write is read as a ticket, or throws', () => {
@@ -60,7 +72,7 @@ test('nothing that a client can write is read as a ticket, or throws', () => {
       (value) => {
         // Two spellings of the last digit of a seal are the same bytes.
         fc.pre(value.slice(0, -1) !== good.slice(0, -1));
-        expect(read(`farebox_api=${value}`)).toEqual([]);
+        expect(read(`${nameOf(0)}=${value}`)).toEqual([]);
       },
     ),
   );

@@ -3,11 +3,13 @@
  * preimage, and neither does the server: it asks its wallet whether the invoice was paid, and lets in whoever holds the ticket that was given out
  * with that invoice. A ticket is a cookie of the one site that gave it, sealed under a key that no client has:
  *
- *     farebox_<service> = w.<token>.<invoice>.<seal>     waits to be paid
- *     farebox_<service> = p.<token>.<seal>               was paid, says the wallet
+ *     farebox_<service>_<id> = w.<token>.<invoice>.<seal>     waits to be paid
+ *     farebox_<service>_<id> = p.<token>.<seal>               was paid, says the wallet
+ *     id = when the token was minted, u32, and the last four bytes of its id, in hex
  *     seal = HMAC-SHA256(master, "farebox/page/1/" · network · "/" · realm · "/" · site · "/" · what stands before the seal)
  *
- * Token and seal are unpadded base64url. A token alone, as it stands in every challenge, is no ticket. Nothing is kept of one.
+ * Token and seal are unpadded base64url. A token alone, as it stands in every challenge, is no ticket. Nothing is kept of one. Each has a name of its
+ * own, so that a newer one takes the place of none whose invoice can still be paid.
  *
  * @see docs/wire.md, "The payment page"; docs/decisions/0067-tickets.md
  */
@@ -23,6 +25,8 @@ import type { ProvenToken } from '../Verifier.ts';
 
 /** A ticket that was made here, for this site. Its token is as it was minted: nobody can have narrowed it. */
 export type Ticket = {
+  /** Of its cookie. */
+  readonly name: string;
   readonly token: ProvenToken;
   /** The token as a challenge says it: padded standard base64. */
   readonly text: string;
@@ -41,12 +45,13 @@ export type TicketDraft = {
 /** What every ticket's name begins with. */
 export const namePrefix = 'farebox_';
 
-/** Most tickets of one name that are looked at in a request. */
-const maxTickets = 4;
+/** Most tickets of one service that are looked at in a request, and that a browser is to keep. */
+export const maxTickets = 4;
 
-/** The name of a service's tickets. */
-export function nameOf(service: string): string {
-  return namePrefix + service;
+/** The name of a token's ticket. @param token - padded standard base64, as it was minted here */
+export function nameOf(service: string, token: string): string {
+  const { tokenId } = Identifier.decode(Macaroon.decode(fromBase64(token) as Uint8Array).identifier);
+  return `${namePrefix}${service}_${tokenId.slice(8, 16)}${tokenId.slice(-8)}`;
 }
 
 /** Whom a request asks, as tickets are bound to it: host and port in lower case. */
@@ -63,10 +68,10 @@ export function format(keys: RootKeys, site: string, { token, invoice }: TicketD
   return seal && `${said}.${toBase64Url(seal)}`;
 }
 
-/** Every good ticket for this service among the cookies of a request, those that were paid first. */
+/** The good ones among the newest tickets for this service in a request: those that were paid first, and of others the newest. */
 export function read(keys: RootKeys, request: RequestView, target: Path.Target, service: string): readonly Ticket[] {
   const site = siteOf(request, target);
-  const found = cookiesOf(request, nameOf(service)).flatMap((value) => readOne(keys, site, value) ?? []);
+  const found = cookiesOf(request, service).flatMap(([name, value]) => readOne(keys, site, name, value) ?? []);
   return found.sort((one, other) => Number(one.invoice !== undefined) - Number(other.invoice !== undefined));
 }
 
@@ -83,17 +88,19 @@ export function pathOf({ terms, pattern }: Offer, target: string, path: string):
   return target.split('?', 1)[0] === bound && !bound.includes(';') ? bound : '/';
 }
 
-/** The values of all cookies of that name, in order: of two, the one for the longer path comes first. */
-function cookiesOf(request: RequestView, name: string): readonly string[] {
-  const values: string[] = [];
+/** The cookies that are named as tickets of a service, the newest first. What a browser has just been given is always among them. */
+function cookiesOf(request: RequestView, service: string): readonly (readonly [name: string, value: string])[] {
+  const prefix = `${namePrefix}${service}_`;
+  const found: (readonly [string, string])[] = [];
   for (const pair of request.headerLines('cookie').join(';').split(';')) {
     const at = pair.indexOf('=');
-    if (at > 0 && pair.slice(0, at).trim() === name && values.length < maxTickets) values.push(pair.slice(at + 1).trim());
+    const name = pair.slice(0, Math.max(0, at)).trim();
+    if (name.startsWith(prefix) && /^[0-9a-f]{16}$/.test(name.slice(prefix.length))) found.push([name, pair.slice(at + 1).trim()]);
   }
-  return values;
+  return found.sort(([one], [other]) => (one < other ? 1 : one > other ? -1 : 0)).slice(0, maxTickets);
 }
 
-function readOne(keys: RootKeys, site: string, value: string): Ticket | undefined {
+function readOne(keys: RootKeys, site: string, name: string, value: string): Ticket | undefined {
   const match = value.length <= maxLength ? /^((?:w\.([\w-]+)\.(ln[a-z0-9]+))|(?:p\.([\w-]+)))\.([\w-]{43})$/.exec(value) : null;
   const bytes = match && fromBase64((match[2] ?? match[4]) as string);
   const seal = match && fromBase64(match[5] as string);
@@ -108,7 +115,7 @@ function readOne(keys: RootKeys, site: string, value: string): Ticket | undefine
     if (rootKey === undefined || !Macaroon.verify(macaroon, rootKey)) return undefined;
     const { identifier, caveats } = macaroon;
     const token = { version, paymentHash, tokenId, fingerprint, mintedAt, identifier, caveats, preimage: '', partKeys: noParts };
-    return { token, text: toBase64(bytes), invoice: match[3] };
+    return { name, token, text: toBase64(bytes), invoice: match[3] };
   } catch (error) {
     if (FareboxError.is(error)) return undefined;
     throw error;
