@@ -40,8 +40,11 @@ export const run: Run = async ({ isQuick, args }) => {
       const free = sideOf('gate, free', stage.gated, 'free', count);
       const common = { rounds: isQuick ? 9 : 15, warmUps: 2, turns: 4 };
       results.push(await compare({ name: `${name}: a free tool`, a: sideOf('bare', stage.bare, 'free', count), b: free, bound: { atMost: 2 }, ...common }));
+      const paid = sideOf('gate, paid', stage.gated, 'paid', count, stage.credential);
+      results.push(await compare({ name: `${name}: a paid tool (pass)`, a: free, b: paid, ...common }));
+      // One more round trip, and the verification, of which nothing is allowed for.
       results.push(
-        await compare({ name: `${name}: a paid tool (pass)`, a: free, b: sideOf('gate, paid', stage.gated, 'paid', count, stage.credential), ...common }),
+        await compare({ name: `${name}: a paid tool, beside bare`, a: sideOf('bare', stage.bare, 'free', count), b: paid, bound: { atMost: 2 }, ...common }),
       );
     } finally {
       await stage.close();
