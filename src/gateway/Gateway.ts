@@ -5,6 +5,7 @@
 import { atMost, type Clock, type Random, systemClock, systemRandom, wait } from '../core/Clock.ts';
 import { type Reached, unwatched } from '../core/CrashPoint.ts';
 import { FareboxError } from '../core/Errors.ts';
+import { TimerWheel } from '../core/TimerWheel.ts';
 import type { Receiver } from '../lightning/Lightning.ts';
 import { createEvents, type Events } from '../server/Events.ts';
 import type { MintLimits, RequestRate } from '../server/Limits.ts';
@@ -42,7 +43,6 @@ import { createReceiptKeys, type OwnAnswer } from './running/ReceiptKeys.ts';
 import { openTraces, type Traces } from './running/Traces.ts';
 import { createWords } from './running/Words.ts';
 import { createSteps, type RequestOutcome, type ServedRoute } from './Steps.ts';
-import { TimerWheel } from './TimerWheel.ts';
 import type { UpstreamDepth, Upstreams } from './Upstream.ts';
 import { readyWebhooks } from './webhooks/startWebhooks.ts';
 

@@ -12,6 +12,7 @@
 import type { Clock } from '../core/Clock.ts';
 import type { Reached } from '../core/CrashPoint.ts';
 import { FareboxError } from '../core/Errors.ts';
+import type { Timer, TimerTarget } from '../core/TimerWheel.ts';
 import * as Problem from '../http/Problem.ts';
 import { type Answer, isSafe } from '../http/RequestView.ts';
 import * as Answers from '../server/Answers.ts';
@@ -21,7 +22,6 @@ import { type GrpcFollower, listenerFor } from './GrpcAnswer.ts';
 import type { Incoming } from './Incoming.ts';
 import type { Reply, ReplyFollower, Upgrade } from './Reply.ts';
 import { changesAnswer, type Rewrite, returningHeaders } from './routing/Rewrite.ts';
-import type { Timer, TimerTarget } from './TimerWheel.ts';
 import { whyNoAnswer } from './tunnel/Handshake.ts';
 import { type Bought, type EventStream, eventStream, lookMs } from './tunnel/Lasting.ts';
 import { Tunnel, type TunnelContext, type TunnelEnd } from './tunnel/Tunnel.ts';

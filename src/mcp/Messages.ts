@@ -89,26 +89,37 @@ export function isDoubtfulCall(message: JSONRPCMessage): boolean {
  * @throws REQUEST_MALFORMED – arguments that have no canonical form
  */
 export function readCall({ params = {} }: Request, extra: MessageExtraInfo | undefined, takesArgument: boolean): ReadCall {
-  const { _meta, arguments: given, ...rest } = params;
+  const { _meta, arguments: given } = params;
   const meta = asObject(_meta);
-  const { [ToolPayment.credentialArgument]: argument, ...others } = asObject(given);
-  const { [ToolPayment.paymentKey]: proof, [idempotencyKey]: key, ...otherMeta } = meta;
-  const args = takesArgument ? others : asObject(given);
-  const isShown = takesArgument && typeof argument === 'string' && argument.length <= ToolPayment.maxProofLength;
-  const named = ToolPayment.parseProof({ [ToolPayment.paymentKey]: proof });
+  const key = Object.hasOwn(meta, idempotencyKey) ? meta[idempotencyKey] : undefined;
+  const { argument, args } = takesArgument ? takeArgument(asObject(given)) : { argument: undefined, args: asObject(given) };
+  const credentials = linesOf(extra);
+  if (typeof argument === 'string' && argument.length <= ToolPayment.maxProofLength) {
+    credentials.unshift(`L402 ${argument.replace(/^\s*(?:L402|LSAT)\s+/i, '').trim()}`);
+  }
+  const named = ToolPayment.parseProof(meta);
+  if (named !== undefined) credentials.unshift(named);
   return {
     name: String(params.name),
     args,
     canonical: canonicalOf(args),
-    credentials: [
-      ...(named === undefined ? [] : [named]),
-      ...(isShown ? [`L402 ${argument.replace(/^\s*(?:L402|LSAT)\s+/i, '').trim()}`] : []),
-      ...linesOf(extra),
-    ],
+    credentials,
     idempotencyKey: typeof key === 'string' && key.length > 0 && key.length <= 255 ? key : undefined,
-    isTask: rest.task !== undefined,
-    params: { ...rest, ...(given !== undefined && { arguments: args }), ...(_meta !== undefined && { _meta: otherMeta }) },
+    isTask: params.task !== undefined,
+    params: { ...params, ...(given !== undefined && { arguments: args }), ...(_meta !== undefined && { _meta: withoutPayment(meta) }) },
   };
+}
+
+/** The arguments without the one that carries a credential, copied only where it is there. */
+function takeArgument(given: JsonObject): { readonly argument: unknown; readonly args: JsonObject } {
+  if (!Object.hasOwn(given, ToolPayment.credentialArgument)) return { argument: undefined, args: given };
+  const { [ToolPayment.credentialArgument]: argument, ...args } = given;
+  return { argument, args };
+}
+
+function withoutPayment(meta: JsonObject): JsonObject {
+  const { [ToolPayment.paymentKey]: _proof, [idempotencyKey]: _key, ...others } = meta;
+  return others;
 }
 
 /** What comes with a message, without the credential: whoever serves a paid call has no use for it. */
@@ -119,9 +130,9 @@ export function withoutCredential(extra: MessageExtraInfo | undefined): MessageE
 }
 
 /** Lines of `Authorization` in our scheme. Others are the transport's own business. */
-function linesOf(extra: MessageExtraInfo | undefined): readonly string[] {
-  const headers = Object.entries(extra?.requestInfo?.headers ?? {});
-  return headers
+function linesOf(extra: MessageExtraInfo | undefined): string[] {
+  if (extra?.requestInfo === undefined) return [];
+  return Object.entries(extra.requestInfo.headers)
     .filter(([name]) => name.toLowerCase() === 'authorization')
     .flatMap(([, value]) => value ?? [])
     .filter((line) => /\b(?:L402|LSAT)\s/i.test(line));

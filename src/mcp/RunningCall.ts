@@ -5,6 +5,7 @@
  */
 import type { RequestId } from '@modelcontextprotocol/sdk/types.js';
 import { FareboxError } from '../core/Errors.ts';
+import type { Timer } from '../core/TimerWheel.ts';
 import type { Answer } from '../http/RequestView.ts';
 import * as Answers from '../server/Answers.ts';
 import type { Principal } from '../server/Offer.ts';
@@ -30,7 +31,7 @@ export class RunningCall {
   #sale: Sale | undefined;
   #let: LetThrough = { principal: undefined, headers: [], manner: { isStructured: true, takesArgument: true } };
   #hasLeft = false;
-  #stopWaiting = () => {};
+  #timer: Timer | undefined;
 
   constructor(clientId: RequestId, till: Till) {
     this.clientId = clientId;
@@ -52,11 +53,12 @@ export class RunningCall {
   /** Calls `late` where it takes longer. */
   within(ms: number, late: () => void): void {
     this.stopWaiting();
-    this.#stopWaiting = this.#till.clock.after(ms, late);
+    this.#timer = this.#till.timers.after(ms, { onTimer: late });
   }
 
   stopWaiting(): void {
-    this.#stopWaiting();
+    this.#timer?.cancel();
+    this.#timer = undefined;
   }
 
   /** Its client is gone, and may come back: what the tool answers is kept for it, for a while. */
@@ -102,7 +104,7 @@ export class RunningCall {
   }
 
   #receipt(result: ToolAnswers.ToolResult, headers: Answer['headers']): ToolAnswers.ToolResult {
-    return ToolAnswers.withReceipt(result, headers, this.#let.principal, new Date(this.#till.clock.nowMs()).toISOString());
+    return ToolAnswers.withReceipt(result, headers, this.#let.principal, this.#till.clock);
   }
 }
 

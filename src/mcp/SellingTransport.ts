@@ -168,8 +168,13 @@ export class SellingTransport implements Transport {
 
   /** A tool as it is listed; one that is named need not be. */
   async #find(tool: ToolOffer): Promise<JsonObject | 'unknown' | undefined> {
-    if (!tool.isNamed) return (await this.#tools.find(tool.name)) ?? 'unknown';
-    return this.#tools.find(tool.name).catch(() => undefined);
+    try {
+      const listed = this.#tools.find(tool.name);
+      return (listed instanceof Promise ? await listed : listed) ?? (tool.isNamed ? undefined : 'unknown');
+    } catch (error) {
+      if (tool.isNamed) return undefined;
+      throw error;
+    }
   }
 
   #letThrough(
@@ -190,8 +195,8 @@ export class SellingTransport implements Transport {
     this.#running.set(id, running);
     if (principal) paying.set(id, principal);
     running.within(this.#till.timeoutMs, () => this.#timeOut(running));
-    const meta = sale ? { ...(params._meta as JsonObject | undefined), [Messages.idempotencyKey]: sale.idempotencyKey } : params._meta;
-    const clean = { ...request, id, params: { ...params, ...(meta !== undefined && { _meta: meta }) } } as JSONRPCMessage;
+    const named = sale && { ...params, _meta: { ...(params._meta as JsonObject | undefined), [Messages.idempotencyKey]: sale.idempotencyKey } };
+    const clean = { ...request, id, params: named ?? params } as JSONRPCMessage;
     this.onmessage?.(clean, Messages.withoutCredential(extra));
   }
 

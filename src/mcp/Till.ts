@@ -6,13 +6,14 @@
 import { type Clock, systemClock } from '../core/Clock.ts';
 import { FareboxError } from '../core/Errors.ts';
 import { fromUtf8, toUtf8 } from '../core/internal/bytes.ts';
+import { TimerWheel } from '../core/TimerWheel.ts';
 import type { Answer } from '../http/RequestView.ts';
 import type { Principal } from '../server/Offer.ts';
 import type { Paywall } from '../server/Paywall.ts';
 import type { Sale } from '../server/terms/Terms.ts';
 import { type ApproveOptions, createApprovals } from './Approvals.ts';
 import * as ToolAnswers from './ToolAnswers.ts';
-import { createToolOffers, pathOf, type ToolOffer, type ToolOffers, type ToolPrices, type ToolRequest } from './ToolOffers.ts';
+import { createToolOffers, type ToolOffer, type ToolOffers, type ToolPrices, type ToolRequest } from './ToolOffers.ts';
 import type { JsonObject } from './ToolPayment.ts';
 
 /** What the tools of a server are sold with. */
@@ -53,6 +54,8 @@ export type Till = {
   /** Never throws for what a call contains, nor for what the store, the node or a person do. */
   readonly decide: (tool: ToolOffer, call: ToolCall, manner: ToolAnswers.Manner) => Promise<Ruling>;
   readonly clock: Clock;
+  /** For all of its calls. */
+  readonly timers: TimerWheel;
   readonly timeoutMs: number;
   readonly takesArgument: boolean;
   /** Told of what goes wrong on the way. */
@@ -71,6 +74,7 @@ export function createTill({ farebox, prices, approve, timeoutMs = 300_000, cred
   return {
     offerOf,
     clock,
+    timers: new TimerWheel(clock),
     timeoutMs,
     takesArgument: credentialArgument,
     onTrouble,
@@ -78,8 +82,8 @@ export function createTill({ farebox, prices, approve, timeoutMs = 300_000, cred
       try {
         const amountMsat = tool.priceOf(call.args);
         if (amountMsat === 0n) return { kind: 'go', principal: undefined, sale: undefined, headers: [] };
-        const putBack = await approvals?.take({ tool: tool.name, args: call.args, canonical: call.canonical, amountMsat });
-        const target = { path: pathOf(tool.name), query: '', authority: undefined };
+        const putBack = approvals && (await approvals.take({ tool: tool.name, args: call.args, canonical: call.canonical, amountMsat }));
+        const target = { path: tool.path, query: '', authority: undefined };
         const decision = await farebox.check(requestOf(target.path, call, amountMsat), target, tool.offer);
         if (decision.kind !== 'pass') putBack?.();
         switch (decision.kind) {
@@ -110,7 +114,7 @@ export function kept(result: ToolAnswers.ToolResult) {
 
 function restored({ body, headers }: Answer, principal: Principal, clock: Clock): ToolAnswers.ToolResult {
   const result = JSON.parse(typeof body === 'string' ? body : (toUtf8(body) ?? '')) as ToolAnswers.ToolResult;
-  return ToolAnswers.withReceipt(result, headers, principal, new Date(clock.nowMs()).toISOString());
+  return ToolAnswers.withReceipt(result, headers, principal, clock);
 }
 
 /** A call, as the paywall reads requests. */

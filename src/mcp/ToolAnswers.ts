@@ -5,11 +5,12 @@
  * @see src/mcp/ToolPayment.ts for what stands in `_meta`; docs/wire.md, sections 1, 2 and 6
  */
 import * as Amount from '../core/Amount.ts';
+import type { Clock } from '../core/Clock.ts';
 import type { FareboxError } from '../core/Errors.ts';
-import * as Receipt from '../core/Receipt.ts';
 import type { Answer } from '../http/RequestView.ts';
 import * as Answers from '../server/Answers.ts';
 import type { Principal } from '../server/Offer.ts';
+import { receiptTime } from '../server/receipt.ts';
 import type { ToolOffer } from './ToolOffers.ts';
 import type { JsonObject } from './ToolPayment.ts';
 import * as ToolPayment from './ToolPayment.ts';
@@ -91,15 +92,14 @@ export function failure(error: FareboxError, manner: Manner): ToolResult {
 }
 
 /** What a result of the tool's says of its payment, in `_meta` and, since hosts hide that, in a last line of text. @param headers - as the paywall has them */
-export function withReceipt(result: ToolResult, headers: Answer['headers'], principal: Principal | undefined, timestamp: string): ToolResult {
+export function withReceipt(result: ToolResult, headers: Answer['headers'], principal: Principal | undefined, clock: Clock): ToolResult {
   const header = (wanted: string) => headers.find(([name]) => name === wanted)?.[1];
   const payment = header('L402-Payment');
   const left = header('L402-Remaining');
   const free = header('L402-Free');
   if (free !== undefined) return { ...result, _meta: { ...result._meta, [freeKey]: { left: Number(free) } } };
   if (principal === undefined) return result;
-  const shown = header('Payment-Receipt');
-  const receipt = { timestamp: shown === undefined ? timestamp : Receipt.parse(shown).timestamp, reference: principal.paymentHash, payment };
+  const receipt = { timestamp: receiptTime(clock), reference: principal.paymentHash, payment };
   const said = { ...ToolPayment.formatReceipt(receipt), ...(left !== undefined && { remaining: left }) };
   return {
     ...result,

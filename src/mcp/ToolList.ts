@@ -11,10 +11,10 @@ import type { JsonObject } from './ToolPayment.ts';
 /** See the head of this file. */
 export type ToolList = {
   /**
-   * A tool as it is listed; undefined: there is none of that name.
+   * A tool as it is listed; undefined: there is none of that name. Where the list is known, the answer is there at once.
    * @throws UPSTREAM_TIMEOUT, UPSTREAM_MALFORMED – the server did not say
    */
-  readonly find: (name: string) => Promise<JsonObject | undefined>;
+  readonly find: (name: string) => JsonObject | undefined | Promise<JsonObject | undefined>;
   /** The server said that its tools have changed. */
   readonly forget: () => void;
 };
@@ -28,6 +28,7 @@ const listMs = 30_000;
 /** A list that asks the server when it is needed, once for all. */
 export function createToolList(ask: (params: JsonObject) => Promise<Response>, clock: Clock): ToolList {
   let listed: Promise<ReadonlyMap<string, JsonObject>> | undefined;
+  let known: ReadonlyMap<string, JsonObject> | undefined;
   const read = async (): Promise<ReadonlyMap<string, JsonObject>> => {
     const tools = new Map<string, JsonObject>();
     let cursor: unknown;
@@ -42,19 +43,26 @@ export function createToolList(ask: (params: JsonObject) => Promise<Response>, c
   };
   const late = () => new FareboxError('UPSTREAM_TIMEOUT', 'The server did not list its tools in time. Nothing was charged.');
   return {
-    find: async (name) => {
+    find: (name) => {
+      if (known !== undefined) return known.get(name);
       if (listed === undefined) {
         const reading = within({ clock, ms: listMs, late }, read);
         listed = reading;
-        // What could not be found out is asked again.
-        reading.catch(() => {
-          if (listed === reading) listed = undefined;
-        });
+        reading.then(
+          (tools) => {
+            if (listed === reading) known = tools;
+          },
+          // What could not be found out is asked again.
+          () => {
+            if (listed === reading) listed = undefined;
+          },
+        );
       }
-      return (await listed).get(name);
+      return listed.then((tools) => tools.get(name));
     },
     forget: () => {
       listed = undefined;
+      known = undefined;
     },
   };
 }

@@ -53,6 +53,8 @@ export type ToolPrices = { readonly [nameOrPattern: string]: 'free' | Price | To
 /** A tool that is sold. */
 export type ToolOffer = {
   readonly name: string;
+  /** Its path, as its credentials are bound to it. */
+  readonly path: string;
   /** Named by itself, and not by a pattern alone. */
   readonly isNamed: boolean;
   readonly offer: Offer.Offer;
@@ -97,8 +99,7 @@ export function createToolOffers(prices: ToolPrices): ToolOffers {
   };
 }
 
-/** A tool's path, as its credentials are bound to it. */
-export function pathOf(name: string): string {
+function pathOf(name: string): string {
   return `/tools/${encodeURIComponent(name).replaceAll('*', '%2A')}`;
 }
 
@@ -128,6 +129,7 @@ export function createToolOffer(name: string, options: ToolOptions, isNamed = tr
   });
   return {
     name,
+    path: pathOf(name),
     isNamed,
     offer,
     dependsOnArguments,

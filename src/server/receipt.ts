@@ -17,9 +17,12 @@ import type { Principal } from './Offer.ts';
  * @param end - as {@link receiptEnd} makes it, where that was kept
  */
 export function receiptHeader(principal: Principal, clock: Clock, end: string = receiptEnd(principal)): Answer['headers'][number] {
-  const at = nowAt(clock);
-  if (at !== beginning.at) beginning = { at, text: beginningOf(at) };
-  return ['Payment-Receipt', beginning.text + end];
+  return ['Payment-Receipt', beginningNow(clock).text + end];
+}
+
+/** The time that a receipt says now: ISO 8601, a whole second. */
+export function receiptTime(clock: Clock): string {
+  return beginningNow(clock).timestamp;
 }
 
 /** What of a receipt hangs on the payment alone. */
@@ -27,12 +30,15 @@ export function receiptEnd({ paymentHash }: Pick<Principal, 'paymentHash'>): str
   return btoa(`${paymentHash}"}`);
 }
 
-let beginning = { at: -1, text: '' };
+let beginning = { at: -1, timestamp: '', text: '' };
 
-function beginningOf(at: number): string {
+function beginningNow(clock: Clock): typeof beginning {
+  const at = nowAt(clock);
+  if (at === beginning.at) return beginning;
   const timestamp = new Date(at * 1000).toISOString();
   const whole = Receipt.format({ status: 'success', method: 'lightning', timestamp, reference: noHash });
-  return whole.slice(0, (93 / 3) * 4);
+  beginning = { at, timestamp, text: whole.slice(0, (93 / 3) * 4) };
+  return beginning;
 }
 
 const noHash = '0'.repeat(64) as PaymentHash;

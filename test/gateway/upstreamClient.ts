@@ -3,7 +3,7 @@
  */
 import { expect } from 'vitest';
 import type { Clock } from '../../src/core/Clock.ts';
-import { TimerWheel } from '../../src/gateway/TimerWheel.ts';
+import { TimerWheel } from '../../src/core/TimerWheel.ts';
 import type { OnwardRequest, Sending, UpstreamLimits, Upstreams, UpstreamTarget } from '../../src/gateway/Upstream.ts';
 import * as FixedClock from '../../src/testing/FixedClock.ts';
 import { type Closing, deferred } from './harness.ts';

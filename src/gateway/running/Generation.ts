@@ -9,6 +9,7 @@
  */
 import type { Clock, Random } from '../../core/Clock.ts';
 import type { Reached } from '../../core/CrashPoint.ts';
+import type { TimerWheel } from '../../core/TimerWheel.ts';
 import type { Paywall } from '../../server/Paywall.ts';
 import type { Rates } from '../../server/Rates.ts';
 import { createTrust } from '../ClientAddress.ts';
@@ -16,7 +17,6 @@ import type { GatewayConfig } from '../Config.ts';
 import { createTargets, type Targets } from '../ConfigUpstreams.ts';
 import { createRouter, type Router } from '../Router.ts';
 import type { RequestOutcome, ServedRoute, StepsContext } from '../Steps.ts';
-import type { TimerWheel } from '../TimerWheel.ts';
 import { totalDepth, type UpstreamDepth, type Upstreams } from '../Upstream.ts';
 import { createUpstreams } from '../upstream/createUpstreams.ts';
 import type { Standing } from '../upstream/group/Group.ts';

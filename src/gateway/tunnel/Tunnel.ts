@@ -6,7 +6,7 @@
  * tunnel that the gateway ends says so to both, where a frame of its own can stand.
  */
 import type { Clock } from '../../core/Clock.ts';
-import type { Timer, TimerTarget, TimerWheel } from '../TimerWheel.ts';
+import type { Timer, TimerTarget, TimerWheel } from '../../core/TimerWheel.ts';
 import { type CloseCode, closeFrame, FrameWatch } from './FrameWatch.ts';
 import { type Bought, Looks, lookMs, type Standing, untilMs } from './Lasting.ts';
 import type { Wire } from './Wire.ts';

@@ -2,7 +2,7 @@
  * One request and what is heard of its answer, from the moment it is sent until it is over, on whatever connection.
  */
 
-import type { Timer, TimerTarget } from '../TimerWheel.ts';
+import type { Timer, TimerTarget } from '../../core/TimerWheel.ts';
 import type { Wire } from '../tunnel/Wire.ts';
 import type { AnswerHandler, Chunk, OnwardRequest, Reach, Sending } from '../Upstream.ts';
 import type { AnswerSink } from './ResponseParser.ts';

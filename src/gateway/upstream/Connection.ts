@@ -9,7 +9,7 @@
  */
 import type { OnReadOpts, Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
-import type { Timer, TimerTarget, TimerWheel } from '../TimerWheel.ts';
+import type { Timer, TimerTarget, TimerWheel } from '../../core/TimerWheel.ts';
 import * as Wire from '../tunnel/Wire.ts';
 import type { Reach, UpstreamTarget } from '../Upstream.ts';
 import { type Call, type Carrier, textBytes } from './Call.ts';

@@ -2,7 +2,7 @@
  * Upstreams by our own HTTP/1.1 client: a pool each, over plain connections or TLS.
  */
 import type { Clock } from '../../core/Clock.ts';
-import type { TimerWheel } from '../TimerWheel.ts';
+import type { TimerWheel } from '../../core/TimerWheel.ts';
 import type { UpstreamLimits, Upstreams } from '../Upstream.ts';
 import { Pool } from './Pool.ts';
 import { createPools } from './pools.ts';

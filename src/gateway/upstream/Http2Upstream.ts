@@ -4,7 +4,7 @@
  * @see RFC 9113, sections 3.2 and 3.3
  */
 import type { Clock } from '../../core/Clock.ts';
-import type { TimerWheel } from '../TimerWheel.ts';
+import type { TimerWheel } from '../../core/TimerWheel.ts';
 import { totalDepth, type UpstreamLimits, type Upstreams } from '../Upstream.ts';
 import { Http2Pool } from './http2/Http2Pool.ts';
 import { createPools } from './pools.ts';

@@ -7,8 +7,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { anyAnswer, goodAnswer } from '../../../test/gateway/answers.ts';
 import { type Closing, closeAll, openTcp } from '../../../test/gateway/harness.ts';
 import { FareboxError } from '../../core/Errors.ts';
+import { TimerWheel } from '../../core/TimerWheel.ts';
 import * as FixedClock from '../../testing/FixedClock.ts';
-import { TimerWheel } from '../TimerWheel.ts';
 import type { Upstreams } from '../Upstream.ts';
 import { createUpstreams } from './createUpstreams.ts';
 

@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../../core/Clock.ts';
 import { FareboxError } from '../../core/Errors.ts';
-import type { TimerTarget, TimerWheel } from '../TimerWheel.ts';
+import type { TimerTarget, TimerWheel } from '../../core/TimerWheel.ts';
 import type { Wire } from '../tunnel/Wire.ts';
 import type { AnswerHandler, OnwardRequest, Sending, UpstreamDepth, UpstreamLimits, UpstreamTarget } from '../Upstream.ts';
 import { Call, type Queue } from './Call.ts';

@@ -4,8 +4,8 @@
 import { createHash } from 'node:crypto';
 import { afterEach, describe, expect, test } from 'vitest';
 import { ask, type Closing, closeAll, deferred, openStage, openTcp } from '../../../test/gateway/harness.ts';
+import { TimerWheel } from '../../core/TimerWheel.ts';
 import * as FixedClock from '../../testing/FixedClock.ts';
-import { TimerWheel } from '../TimerWheel.ts';
 import type { Chunk } from '../Upstream.ts';
 import { createHttp1Upstreams } from './Http1Upstream.ts';
 import { takePiece } from './ReadMemory.ts';

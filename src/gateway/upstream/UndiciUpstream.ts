@@ -6,7 +6,7 @@
  */
 import { isIP, type Socket } from 'node:net';
 import { buildConnector, type Dispatcher, Pool } from 'undici';
-import type { TimerWheel } from '../TimerWheel.ts';
+import type { TimerWheel } from '../../core/TimerWheel.ts';
 import type { AnswerHandler, Sending, UpstreamLimits, Upstreams, UpstreamTarget } from '../Upstream.ts';
 
 /** Pools that open as they are needed. */

@@ -2,7 +2,7 @@
  * Who carries requests to upstreams.
  */
 import type { Clock } from '../../core/Clock.ts';
-import type { TimerWheel } from '../TimerWheel.ts';
+import type { TimerWheel } from '../../core/TimerWheel.ts';
 import { totalDepth, type UpstreamLimits, type Upstreams } from '../Upstream.ts';
 import { createHttp1Upstreams } from './Http1Upstream.ts';
 import { createHttp2Upstreams } from './Http2Upstream.ts';

@@ -63,10 +63,7 @@ export class LineTransport implements Transport {
   readonly #take = (chunk: Buffer): void => {
     let from = 0;
     for (let end = chunk.indexOf(10); end >= 0 && !this.#isClosed; end = chunk.indexOf(10, from)) {
-      this.#pieces.push(chunk.subarray(from, end));
-      const line = Buffer.concat(this.#pieces).toString('utf8').trim();
-      this.#pieces = [];
-      this.#size = 0;
+      const line = this.#endLine(chunk, from, end).trim();
       from = end + 1;
       if (line !== '') this.#read(line);
     }
@@ -77,6 +74,15 @@ export class LineTransport implements Transport {
     this.onerror?.(new Error(`a message is longer than ${this.#maxBytes} bytes`));
     void this.close();
   };
+
+  /** Most lines come in one piece, which is read where it lies. */
+  #endLine(chunk: Buffer, from: number, end: number): string {
+    if (this.#pieces.length === 0) return chunk.toString('utf8', from, end);
+    const line = Buffer.concat([...this.#pieces, chunk.subarray(from, end)]).toString('utf8');
+    this.#pieces = [];
+    this.#size = 0;
+    return line;
+  }
 
   #read(line: string): void {
     let message: unknown;

@@ -2,9 +2,9 @@ import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { FareboxError } from '../../../core/Errors.ts';
+import { TimerWheel } from '../../../core/TimerWheel.ts';
 import * as FixedClock from '../../../testing/FixedClock.ts';
 import { RequestBody } from '../../RequestBody.ts';
-import { TimerWheel } from '../../TimerWheel.ts';
 import type { AnswerHandler, OnwardRequest, Reach, UpstreamGroup, UpstreamTarget } from '../../Upstream.ts';
 import { createGroups } from './Groups.ts';
 

@@ -1,7 +1,7 @@
 /**
  * Upstreams of which some stand for several: a request to one of those goes to one of them, and every other as it did.
  */
-import type { TimerWheel } from '../../TimerWheel.ts';
+import type { TimerWheel } from '../../../core/TimerWheel.ts';
 import type { UpstreamGroup, Upstreams, UpstreamTarget } from '../../Upstream.ts';
 import { Group, type GroupSurroundings } from './Group.ts';
 import { GroupCall } from './GroupCall.ts';

@@ -3,7 +3,7 @@
  * so that no question waits behind requests.
  */
 import type { Random } from '../../../core/Clock.ts';
-import type { Timer, TimerTarget, TimerWheel } from '../../TimerWheel.ts';
+import type { Timer, TimerTarget, TimerWheel } from '../../../core/TimerWheel.ts';
 import type { Wire } from '../../tunnel/Wire.ts';
 import type { AnswerHandler, Chunk, HealthOptions, Sending, Upstreams, UpstreamTarget } from '../../Upstream.ts';
 import type { Group, Member } from './Group.ts';

@@ -3,7 +3,7 @@
  * open wait in line, so many of them and for so long.
  */
 import type { Clock } from '../../../core/Clock.ts';
-import type { TimerTarget, TimerWheel } from '../../TimerWheel.ts';
+import type { TimerTarget, TimerWheel } from '../../../core/TimerWheel.ts';
 import type { AnswerHandler, OnwardRequest, Reach, Sending, UpstreamDepth, UpstreamLimits, Upstreams, UpstreamTarget } from '../../Upstream.ts';
 import type { Call, Queue } from '../Call.ts';
 import { busy } from '../Pool.ts';

@@ -8,7 +8,7 @@
 import { type ClientHttp2Session, connect, constants, type Settings } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import type { Timer, TimerTarget, TimerWheel } from '../../TimerWheel.ts';
+import type { Timer, TimerTarget, TimerWheel } from '../../../core/TimerWheel.ts';
 import type { UpstreamTarget } from '../../Upstream.ts';
 import { dial } from '../dial.ts';
 import type { Http2Call } from './Http2Call.ts';

@@ -3,7 +3,7 @@
  * setting and calling off costs no timer of the system's. One never goes off early, and late by a tenth of a second at most, or by a
  * hundredth where it was set for less than a second.
  */
-import type { Clock } from '../core/Clock.ts';
+import type { Clock } from './Clock.ts';
 
 /** What is told when a timer goes off. */
 export type TimerTarget = { readonly onTimer: () => void };
