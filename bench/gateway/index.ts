@@ -91,10 +91,10 @@ const comparisons = {
 type ComparisonName = keyof typeof comparisons;
 
 /** Turns that make a round. */
-const turns = 8;
+const turns = 40;
 
 export const run: Run = async ({ isQuick, args }) => {
-  const size = isQuick ? 200 : 1000;
+  const size = isQuick ? 50 : 250;
   const [first, ...rest] = args;
   if (first === 'profile') return profile(rest, size);
   const wanted = Object.keys(comparisons).filter((name) => args.length === 0 || args.includes(name)) as ComparisonName[];

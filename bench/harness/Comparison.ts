@@ -74,11 +74,14 @@ export async function compare(options: ComparisonOptions): Promise<Comparison> {
     for (let turn = 0; turn < turns; turn++) sum = { a: add(sum.a, await a.run()), b: add(sum.b, await b.run()), again: add(sum.again, await a.run()) };
     if (round >= 0) counted.push(sum);
   }
-  return conclude(options, counted);
+  return conclude({ ...options, a: a.name, b: b.name }, counted);
 }
 
+/** What was compared: what it is called, and each side. */
+export type Concluded = Pick<ComparisonOptions, 'name' | 'bound'> & { readonly a: string; readonly b: string };
+
 /** What rounds that were run say. */
-export function conclude({ name, a, b, bound }: Pick<ComparisonOptions, 'name' | 'a' | 'b' | 'bound'>, rounds: readonly Round[]): Comparison {
+export function conclude({ name, a, b, bound }: Concluded, rounds: readonly Round[]): Comparison {
   const each = rounds.map((round) => ({ a: costOf(round.a), b: costOf(round.b), again: costOf(round.again) }));
   const ratio = quantile(
     each.map((round) => (2 * round.b) / (round.a + round.again)),
@@ -88,8 +91,8 @@ export function conclude({ name, a, b, bound }: Pick<ComparisonOptions, 'name' |
   const spread = Math.max(Math.abs(quantile(controls, 0.25) - 1), Math.abs(quantile(controls, 0.75) - 1));
   return {
     name,
-    a: a.name,
-    b: b.name,
+    a,
+    b,
     aMicroseconds: quantile(
       each.flatMap((round) => [round.a, round.again]),
       0.5,
@@ -127,9 +130,11 @@ function judge(ratio: number, spread: number, bound: Bound): Comparison['verdict
   return room < -spread ? 'missed' : 'not shown';
 }
 
-const none: Reading = { cpuNs: 0, count: 0 };
+/** Of nothing yet. */
+export const none: Reading = { cpuNs: 0, count: 0 };
 
-function add(one: Reading, other: Reading): Reading {
+/** Two readings of one side. */
+export function add(one: Reading, other: Reading): Reading {
   return { cpuNs: one.cpuNs + other.cpuNs, count: one.count + other.count };
 }
 

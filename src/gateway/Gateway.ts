@@ -29,7 +29,7 @@ import { type Certificates, openCertificates } from './listener/Certificates.ts'
 import { startCounting } from './metrics/counting.ts';
 import { createMetricsListener } from './metrics/createMetricsListener.ts';
 import type { Snapshot } from './metrics/Snapshot.ts';
-import type { Tunnelling } from './Proxy.ts';
+import type { ObserveUpstream, Tunnelling } from './Proxy.ts';
 import { openPage } from './page/openPage.ts';
 import type { Router } from './Router.ts';
 import { createRewrites, type Rewrites } from './routing/createRewrite.ts';
@@ -43,7 +43,7 @@ import { createReceiptKeys, type OwnAnswer } from './running/ReceiptKeys.ts';
 import { openTraces, type Traces } from './running/Traces.ts';
 import { createWords } from './running/Words.ts';
 import { createSteps, type RequestOutcome, type ServedRoute } from './Steps.ts';
-import type { UpstreamDepth, Upstreams } from './Upstream.ts';
+import type { UpstreamDepth } from './Upstream.ts';
 import { readyWebhooks } from './webhooks/startWebhooks.ts';
 
 /** What a gateway is made from. */
@@ -150,7 +150,8 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const ownRates = createRates(mintLimitsOf(config), clock);
   const rates = options.rates ?? ownRates;
   const signer = config.receipts && createReceiptSigner({ keys, clock });
-  const paywall = await createPaywall(paywallOf(config, { keys, receiver, store, clock, random, events, rates, receipts: signer, page: people.page, reached }));
+  const given = { keys, receiver, store, clock, random, events, rates, receipts: signer, page: people.page, onPassed: counting.onPassed, reached };
+  const paywall = await createPaywall(paywallOf(config, given));
   const pruning = store && startPruning(store, trouble('forgetting what has expired'), clock);
   const words = createWords();
   const following = createFollowing(() => beginFollowing({ wallets: options.wallets ?? [], hooks, store, clock, random, events, soldAs: words.find, trouble }));
@@ -172,7 +173,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       reached,
       own: signer && createReceiptKeys(signer.keySet),
       traces,
-      measured: counting.measured,
+      onUpstream: counting.onUpstream,
       tunnels,
       onGeneration: (generation) => {
         counting.know(generation.routes);
@@ -252,7 +253,7 @@ export function assemble(parts: {
   readonly own?: OwnAnswer | undefined;
   /** Default: nobody traces. */
   readonly traces?: Traces | undefined;
-  readonly measured?: (upstreams: Upstreams) => Upstreams;
+  readonly onUpstream?: ObserveUpstream | undefined;
   /** Where those that are open stand; default: here alone. */
   readonly tunnels?: Set<Tunnelling>;
   /** Undefined: in the clear. */
@@ -261,10 +262,10 @@ export function assemble(parts: {
   readonly onGeneration?: (generation: Generation) => void;
 }): Assembled {
   const { config, payees = {}, paywall, clock, random = systemRandom, events, log, reached = unwatched, onGeneration = () => {} } = parts;
-  const { tunnels = new Set<Tunnelling>(), own, traces, measured = (upstreams) => upstreams } = parts;
+  const { tunnels = new Set<Tunnelling>(), own, traces, onUpstream } = parts;
   const timers = new TimerWheel(clock);
   const rates = parts.rates ?? createRates({}, clock);
-  const shared = { paywall, clock, random, timers, tunnels, reached, own, traces, measured, rates, log };
+  const shared = { paywall, clock, random, timers, tunnels, reached, own, traces, onUpstream, rates, log };
   const generations = createGenerations(config, {
     serve: ({ routes, limits }, targets) => {
       const rewrites = createRewrites(routes.filter(({ headers = [] }) => headers.length > 0));

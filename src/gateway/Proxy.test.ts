@@ -227,6 +227,39 @@ describe('the head waits for the sale', () => {
   });
 });
 
+describe('how long an upstream takes to begin its answer', () => {
+  test('is told with the head, once, whatever comes behind it', async () => {
+    const upstream = await openUpstream(closing, (_, response) => {
+      stage.clock.advance(40);
+      response.write('begun');
+      response.end();
+    });
+    const stage = await openStage(closing, { upstream: upstream.port, check: sellWith(recordSale()) });
+    await ask(stage.port, '/a');
+    stage.clock.advance(1000);
+    await ask(stage.port, '/a');
+    expect(stage.waits).toEqual([
+      ['ok', 0.04],
+      ['ok', 0.04],
+    ]);
+  });
+
+  test('is told of one that fails before it, and not of a client that sends too little or leaves', async () => {
+    const stage = await openStage(closing, { upstream: await closedPort(), check: sellWith(recordSale()) });
+    await ask(stage.port, '/a');
+    expect(stage.waits).toEqual([['failed', 0]]);
+    const seen = deferred<void>();
+    const patient = await openTcp(closing, () => seen.resolve());
+    const left = await openStage(closing, { upstream: patient });
+    const client = await openRaw(closing, left.port);
+    client.write('POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf');
+    await seen.promise;
+    client.socket.destroy();
+    await left.over(1);
+    expect(left.waits).toEqual([]);
+  });
+});
+
 describe('no head', () => {
   const paymentIn = (answer: { lines: readonly (readonly [string, string])[] }) => valuesOf(answer.lines, 'l402-payment');
 

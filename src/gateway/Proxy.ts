@@ -38,7 +38,12 @@ export type Carriage = TunnelContext & {
   readonly idleTimeoutMs: number;
   /** Those that are tunnels, or wait to be. */
   readonly tunnels: Set<Tunnelling>;
+  /** Told how long each request waited for the head of its answer; undefined: nobody counts. */
+  readonly onUpstream: ObserveUpstream | undefined;
 };
+
+/** `failed`: there was no head. What is broken off from here is nobody's answer, and not told. */
+export type ObserveUpstream = (outcome: 'ok' | 'failed', seconds: number) => void;
 
 /** A tunnel, or a request for one. */
 export type Tunnelling = {
@@ -110,6 +115,7 @@ class Exchange implements GrpcFollower, ReplyFollower, TimerTarget, Tunnelling {
   #clientLeft = false;
   /** The client takes no more for now. */
   #blocked = false;
+  #askedAtMs = 0;
   #movedAtMs = 0;
   #timer: Timer | undefined;
 
@@ -131,6 +137,7 @@ class Exchange implements GrpcFollower, ReplyFollower, TimerTarget, Tunnelling {
       };
     }
     this.#moved();
+    this.#askedAtMs = this.#movedAtMs;
     this.#arm(this.#options.timeoutMs);
     if (body?.destroyed) this.#onNoHead(body.errored ?? new Error('the body was not there any more'));
     else {
@@ -148,6 +155,7 @@ class Exchange implements GrpcFollower, ReplyFollower, TimerTarget, Tunnelling {
   onHead(status: number, headers: readonly string[], worth = status): void {
     if (this.#phase === 'over') return;
     this.#moved();
+    this.#carriage.onUpstream?.('ok', this.#askedSeconds());
     this.#carriage.reached('gateway.head.received');
     this.#takeHead(worth, this.#readHead(status, headers));
   }
@@ -155,6 +163,7 @@ class Exchange implements GrpcFollower, ReplyFollower, TimerTarget, Tunnelling {
   onSwitch(headers: readonly string[], wire: Wire): void {
     if (this.#phase === 'over') return wire.reset();
     this.#moved();
+    this.#carriage.onUpstream?.('ok', this.#askedSeconds());
     this.#carriage.reached('gateway.head.received');
     this.#wire = wire;
     const why = whyNoAnswer(headers, this.#options.upgrade?.key ?? '');
@@ -196,6 +205,7 @@ class Exchange implements GrpcFollower, ReplyFollower, TimerTarget, Tunnelling {
   }
 
   onError(error: Error): void {
+    if ((this.#phase === 'waiting' || this.#phase === 'absent') && this.#head === undefined) this.#onUpstreamFailed();
     if (this.#phase === 'waiting') this.#onNoHead(error);
     else if (this.#phase === 'holding') this.#failure = error;
     else if (this.#phase === 'sending') this.#onBroken(error);
@@ -375,6 +385,17 @@ class Exchange implements GrpcFollower, ReplyFollower, TimerTarget, Tunnelling {
 
   #moved(): void {
     this.#movedAtMs = this.#carriage.clock.nowMs();
+  }
+
+  /** Where the client sent too little, it did not fail. */
+  #onUpstreamFailed(): void {
+    this.#moved();
+    if (!this.#options.incoming.body?.errored) this.#carriage.onUpstream?.('failed', this.#askedSeconds());
+  }
+
+  /** Until it moved last. */
+  #askedSeconds(): number {
+    return Math.max(0, this.#movedAtMs - this.#askedAtMs) / 1000;
   }
 
   #arm(ms: number): void {

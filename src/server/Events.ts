@@ -56,14 +56,20 @@ export type Events = {
   readonly emit: (event: PaywallEvent) => void;
   /** Whether anybody listens: an event that nobody would hear need not be made. */
   readonly isHeard: () => boolean;
-  /** The answer takes the listener off. `onlyWithOthers`: it hears what others hear, and is no reason to make an event. */
-  readonly on: (listener: (event: PaywallEvent) => void, how?: { readonly onlyWithOthers: boolean }) => () => void;
+  /** The same for `passed`, of which there is one for every request with a pass. */
+  readonly isPassedHeard: () => boolean;
+  /** The answer takes the listener off. */
+  readonly on: (listener: (event: PaywallEvent) => void, how?: Hearing) => () => void;
 };
+
+/** `onlyWithOthers`: hears what others hear, and is no reason to make an event. `exceptPassed`: is no reason to make one of `passed`. */
+export type Hearing = { readonly onlyWithOthers?: boolean; readonly exceptPassed?: boolean };
 
 /** An empty set of listeners. */
 export function createEvents(): Events {
   const listeners = new Set<(event: PaywallEvent) => void>();
-  const others = new Set<(event: PaywallEvent) => void>();
+  const asking = new Set<(event: PaywallEvent) => void>();
+  const askingPassed = new Set<(event: PaywallEvent) => void>();
   return {
     emit: (event) => {
       for (const listener of listeners) {
@@ -74,13 +80,14 @@ export function createEvents(): Events {
         }
       }
     },
-    isHeard: () => others.size > 0,
-    on: (listener, { onlyWithOthers } = { onlyWithOthers: false }) => {
+    isHeard: () => asking.size > 0,
+    isPassedHeard: () => askingPassed.size > 0,
+    on: (listener, { onlyWithOthers = false, exceptPassed = false } = {}) => {
       listeners.add(listener);
-      if (!onlyWithOthers) others.add(listener);
+      if (!onlyWithOthers) asking.add(listener);
+      if (!onlyWithOthers && !exceptPassed) askingPassed.add(listener);
       return () => {
-        listeners.delete(listener);
-        others.delete(listener);
+        for (const set of [listeners, asking, askingPassed]) set.delete(listener);
       };
     },
   };

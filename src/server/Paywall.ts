@@ -105,6 +105,7 @@ export async function createPaywall(options: PaywallOptions): Promise<Paywall> {
     page: options.page && createPageDesk({ ...options.page, keys, receiver, clock, events, nodeTimeoutMs, skipUnknownCaveats }),
     isSettled: createSettledCheck({ clock, nodeTimeoutMs, settledWaitMs: options.settledWaitMs ?? 3000 }),
     ledger,
+    onPassed: options.onPassed,
     denials: store ? await followDenials({ store, clock, staleMs, onTrouble: trouble('the list of what was revoked') }) : noDenials,
     claiming: store && leases && { store, clock, leaseSeconds, inUseWaitMs: options.inUseWaitMs ?? 2000, onNews: emit, owe: owed.add, random, leases },
     invalidCredential: options.compat?.invalidCredential ?? 401,
@@ -146,6 +147,8 @@ type Desk = {
   readonly page: PageDesk | undefined;
   readonly isSettled: SettledCheck;
   readonly ledger: Ledger;
+  /** Told of every request with a pass, which has an event only where somebody asks for it. */
+  readonly onPassed: ((offer: Offer) => void) | undefined;
   readonly denials: Denials;
   /** Undefined without a store: then nothing that is counted is served. */
   readonly claiming: (ClaimContext & AheadContext) | undefined;
@@ -361,12 +364,15 @@ async function topUp(desk: Desk, asked: Asked, principal: Principal): Promise<De
   }
 }
 
-function letPass({ ledger, events, emit, clock }: Desk, verified: VerifiedPrincipal, offer: Offer): Decision {
+function letPass(desk: Desk, verified: VerifiedPrincipal, offer: Offer): Decision {
+  const { ledger, events, clock } = desk;
   const { principal } = verified;
   if (!verified.isTold) ledger.sawPass(principal, offer.route);
   verified.isTold = true;
-  if (events.isHeard()) {
-    emit({ kind: 'passed', paymentHash: principal.paymentHash, service: offer.service, route: offer.route, amountMsat: principal.amountMsat });
+  desk.onPassed?.(offer);
+  if (events.isPassedHeard()) {
+    const { paymentHash, amountMsat } = principal;
+    events.emit({ at: clock.nowMs(), kind: 'passed', paymentHash, service: offer.service, route: offer.route, amountMsat });
   }
   verified.receiptEnd ??= receiptEnd(principal);
   return { kind: 'pass', principal, branches: verified.branches, sale: undefined, headers: [receiptHeader(principal, clock, verified.receiptEnd)] };

@@ -7,6 +7,7 @@ import type { Receiver } from '../lightning/Lightning.ts';
 import type { Store } from '../store/Store.ts';
 import type { Events } from './Events.ts';
 import type { MintLimits } from './Limits.ts';
+import type { Offer } from './Offer.ts';
 import type { PageOptions } from './page/Page.ts';
 import type { Rates } from './Rates.ts';
 import type { RootKeys } from './RootKeys.ts';
@@ -47,6 +48,8 @@ export type PaywallOptions = {
     /** `skip`: the specification's reading of a caveat that is not understood. */
     readonly unknownCaveats?: 'refuse' | 'skip';
   };
+  /** Told of every request that a pass let through; for counting, where making an event of each would be dear. */
+  readonly onPassed?: ((offer: Offer) => void) | undefined;
   /** Told of every crash point that is reached; for tests. */
   readonly reached?: Reached;
 };

@@ -34,6 +34,8 @@ export type Stage = {
   readonly outcomes: RequestOutcome[];
   /** What was told of the certificate. */
   readonly troubles: readonly unknown[];
+  /** How each request at an upstream began to be answered, and after how many seconds. */
+  readonly waits: readonly (readonly ['ok' | 'failed', number])[];
   /** What was told of upstreams and sales. */
   readonly events: readonly PaywallEvent[];
   /** Resolves when that many things have been told. */
@@ -90,7 +92,8 @@ export async function openStage(closing: Closing, options: StageOptions & { read
   const onTrouble = (error: unknown) => troubles.push(error);
   const tls = config.tls && (await openCertificates(config.tls, { clock, random, host: config.listen.host, onTrouble }));
   const traces = await openTraces(config.traces);
-  const gateway = assemble({ config, paywall, clock, random, events, log, tls, traces });
+  const waits: ['ok' | 'failed', number][] = [];
+  const gateway = assemble({ config, paywall, clock, random, events, log, tls, traces, onUpstream: (...wait) => waits.push(wait) });
   const { url } = await gateway.listen();
   let gone = false;
   const watch = (message: unknown) => {
@@ -121,6 +124,7 @@ export async function openStage(closing: Closing, options: StageOptions & { read
     clock,
     outcomes,
     troubles,
+    waits,
     events: told,
     tells: (count) => when(() => told.length >= count, told),
     over: (count) => when(() => outcomes.length >= count, outcomes),

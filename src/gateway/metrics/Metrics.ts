@@ -5,10 +5,11 @@
  */
 import type { Clock } from '../../core/Clock.ts';
 import type { Alert, PaywallEvent } from '../../server/Events.ts';
+import type { Offer } from '../../server/Offer.ts';
+import type { ObserveUpstream } from '../Proxy.ts';
 import type { RequestOutcome, ServedRoute } from '../Steps.ts';
 import type { UpstreamDepth } from '../Upstream.ts';
-import { createCounter, createHistogram, createHistograms } from './instruments.ts';
-import type { ObserveUpstream } from './measuredUpstreams.ts';
+import { type Count, createCounter, createHistogram, createHistograms } from './instruments.ts';
 import type { Snapshot } from './Snapshot.ts';
 import { seriesOf } from './Snapshot.ts';
 
@@ -18,6 +19,8 @@ export type Metrics = {
   readonly record: (outcome: RequestOutcome) => void;
   /** Told of what happens in the paywall and behind it. */
   readonly hear: (event: PaywallEvent) => void;
+  /** Told of every request that a pass let through, instead of the event. */
+  readonly passed: (offer: Pick<Offer, 'service' | 'route'>) => void;
   /** The routes from now on: what is sold under which terms. */
   readonly know: (routes: readonly Pick<ServedRoute, 'offer'>[]) => void;
   /** The same driver, its calls timed. */
@@ -82,6 +85,8 @@ export function createMetrics(clock: Clock, gauges: Gauges): Metrics {
     else subjects.delete(subject);
   };
   const termsOf = (route: string) => soldAs.get(route) ?? 'unknown';
+  // By route: a pass is used again and again, and its three labels need not be put together each time.
+  const passes = new Map<string, { readonly service: string; readonly place: Count }>();
 
   return {
     record: ({ route = '(none)', status, durationMs, token }) => {
@@ -122,12 +127,23 @@ export function createMetrics(clock: Clock, gauges: Gauges): Metrics {
           return void leftOut.add(event.upstream);
         case 'back':
           return void leftOut.delete(event.upstream);
+        case 'passed':
+          return;
         default:
           redemptions.add(1, event.service, termsOf(event.route), event.kind);
       }
     },
+    passed: ({ service, route }) => {
+      let counted = passes.get(route);
+      if (counted?.service !== service) {
+        counted = { service, place: redemptions.of(service, termsOf(route), 'passed') };
+        if (soldAs.has(route)) passes.set(route, counted);
+      }
+      counted.place.count++;
+    },
     know: (routes) => {
       soldAs.clear();
+      passes.clear();
       for (const { offer } of routes) if (offer !== undefined) soldAs.set(offer.route, offer.terms.kind);
     },
     timed: (family, driver) => timed(driver, drivers[family].of, clock),

@@ -7,10 +7,10 @@ import type { Receiver } from '../../lightning/Lightning.ts';
 import type { Events } from '../../server/Events.ts';
 import type { Store } from '../../store/Store.ts';
 import type { GatewayOptions } from '../Gateway.ts';
+import type { ObserveUpstream } from '../Proxy.ts';
 import type { RequestOutcome } from '../Steps.ts';
-import type { UpstreamDepth, Upstreams } from '../Upstream.ts';
+import type { UpstreamDepth } from '../Upstream.ts';
 import { createMetrics, type Metrics } from './Metrics.ts';
-import { measuredUpstreams } from './measuredUpstreams.ts';
 import type { Snapshot } from './Snapshot.ts';
 
 /** See the head of this file. */
@@ -20,7 +20,8 @@ export type Counting = {
   readonly store: Store | undefined;
   readonly log: (outcome: RequestOutcome) => void;
   readonly know: Metrics['know'];
-  readonly measured: (upstreams: Upstreams) => Upstreams;
+  readonly onUpstream: ObserveUpstream | undefined;
+  readonly onPassed: Metrics['passed'] | undefined;
   readonly measure: () => Snapshot;
 };
 
@@ -30,10 +31,11 @@ export function startCounting(
   to: { readonly clock: Clock; readonly events: Events; readonly webSockets: () => number; readonly upstreams: () => UpstreamDepth },
 ): Counting {
   const { config, receiver, payees = {}, store, log = () => {} } = options;
-  if (config.metrics === undefined && config.admin === undefined)
-    return { receiver, payees, store, log, know: () => {}, measured: (upstreams) => upstreams, measure: () => ({}) };
+  if (config.metrics === undefined && config.admin === undefined) {
+    return { receiver, payees, store, log, know: () => {}, onUpstream: undefined, onPassed: undefined, measure: () => ({}) };
+  }
   const metrics = createMetrics(to.clock, { webSockets: to.webSockets, upstreams: to.upstreams, process: processGauges });
-  to.events.on(metrics.hear);
+  to.events.on(metrics.hear, { exceptPassed: true });
   const timed = (one: Receiver) => metrics.timed('farebox_node_seconds', one);
   return {
     receiver: timed(receiver),
@@ -44,7 +46,8 @@ export function startCounting(
       log(outcome);
     },
     know: metrics.know,
-    measured: (upstreams) => measuredUpstreams(upstreams, metrics.upstream, to.clock),
+    onUpstream: metrics.upstream,
+    onPassed: metrics.passed,
     measure: metrics.snapshot,
   };
 }

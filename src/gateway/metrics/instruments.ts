@@ -8,9 +8,14 @@ import { escapeLabel, seriesOf } from './Snapshot.ts';
 /** Where what has no place of its own is counted. */
 export const other = '(other)';
 
+/** One count of a counter's. */
+export type Count = { count: number };
+
 /** Counts by one or more labels. */
 export type Counter = {
   readonly add: (by: number, ...values: readonly string[]) => void;
+  /** What counts these labels, for whoever counts them again and again. */
+  readonly of: (...values: readonly string[]) => Count;
   readonly write: (into: Record<string, number>) => void;
 };
 
@@ -31,6 +36,7 @@ export function createCounter(name: FamilyName, labels: readonly string[], most:
     add: (by, ...values) => {
       placeOf(values).count += by;
     },
+    of: (...values) => placeOf(values),
     write: (into) => {
       for (const { values, count } of counts.values())
         into[seriesOf(name, Object.fromEntries(labels.map((label, index) => [label, values[index] ?? ''])))] = count;

@@ -17,7 +17,7 @@ import type { GatewayConfig } from '../Config.ts';
 import { createTargets, type Targets } from '../ConfigUpstreams.ts';
 import { createRouter, type Router } from '../Router.ts';
 import type { RequestOutcome, ServedRoute, StepsContext } from '../Steps.ts';
-import { totalDepth, type UpstreamDepth, type Upstreams } from '../Upstream.ts';
+import { totalDepth, type UpstreamDepth } from '../Upstream.ts';
 import { createUpstreams } from '../upstream/createUpstreams.ts';
 import type { Standing } from '../upstream/group/Group.ts';
 import { createGroups, type GroupedUpstreams } from '../upstream/group/Groups.ts';
@@ -45,8 +45,7 @@ export type GenerationsOptions = {
   readonly reached: Reached;
   readonly own: StepsContext['own'];
   readonly traces: StepsContext['traces'];
-  /** Puts an ear at those who carry requests. */
-  readonly measured: (upstreams: Upstreams) => Upstreams;
+  readonly onUpstream: StepsContext['onUpstream'];
   readonly rates: Pick<Rates, 'take'>;
   readonly log: (outcome: RequestOutcome) => void;
   /** Told of each of several upstreams that is left out and comes back. */
@@ -88,7 +87,7 @@ export function createGenerations(first: GatewayConfig, options: GenerationsOpti
     };
     const name = JSON.stringify([upstreamClient, bounds]);
     const { clock, timers } = options;
-    const upstreams = shelves.get(name) ?? createGroups(options.measured(createUpstreams(upstreamClient, bounds, clock, timers)), options);
+    const upstreams = shelves.get(name) ?? createGroups(createUpstreams(upstreamClient, bounds, clock, timers), options);
     shelves.set(name, upstreams);
     return { name, upstreams };
   };
@@ -108,6 +107,7 @@ export function createGenerations(first: GatewayConfig, options: GenerationsOpti
       longestMs: config.timeouts.webSocketMs,
       standing: options.paywall.standing,
       tunnels: options.tunnels,
+      onUpstream: options.onUpstream,
       mostTunnels: config.limits.webSockets,
       trust,
       limits: { headerLines: config.limits.headerLines, bodyBytes: config.limits.bodyBytes },
