@@ -14,6 +14,7 @@ import { equal, fromBase64 } from './internal/bytes.ts';
 import type { AuthChallenge } from './internal/httpAuth.ts';
 import { isToken68, parseChallenges } from './internal/httpAuth.ts';
 import type { PaymentHash } from './Preimage.ts';
+import { isoAt } from './Time.ts';
 
 /** An offer to sell, as a client reads it. Nothing in it is verified: the invoice is text yet, and says the price. */
 export type Challenge = {
@@ -84,7 +85,7 @@ export function formatBody(body: Body): string {
     macaroon: body.macaroon,
     paymentHash: body.paymentHash,
     amountMsat: body.amountMsat.toString(),
-    expiresAt: new Date(body.expiresAt * 1000).toISOString(),
+    expiresAt: isoAt(body.expiresAt),
     buys: body.buys,
   });
 }

@@ -52,15 +52,28 @@ export type Deadline = {
 };
 
 /** Runs work for so long at most. Its signal aborts then; work that does not let go keeps nobody all the same. @throws what `late` makes – it took longer */
-export async function within<T>({ clock, ms, late, signal, keepAlive }: Deadline, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+export function within<T>({ clock, ms, late, signal, keepAlive }: Deadline, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const timeout = new AbortController();
-  const timedOut = new Promise<never>((_, reject) => timeout.signal.addEventListener('abort', () => reject(late()), { once: true }));
-  const cancel = clock.after(ms, () => timeout.abort(), keepAlive);
-  try {
-    return await Promise.race([work(signal ? AbortSignal.any([signal, timeout.signal]) : timeout.signal), timedOut]);
-  } finally {
-    cancel();
-  }
+  return new Promise<T>((resolve, reject) => {
+    const timeOut = () => {
+      reject(late());
+      timeout.abort();
+    };
+    const cancel = clock.after(ms, timeOut, keepAlive);
+    const fail = (error: unknown) => {
+      cancel();
+      reject(error);
+    };
+    const done = (value: T) => {
+      cancel();
+      resolve(value);
+    };
+    try {
+      work(signal ? AbortSignal.any([signal, timeout.signal]) : timeout.signal).then(done, fail);
+    } catch (error) {
+      fail(error);
+    }
+  });
 }
 
 /** Where random bytes come from. */

@@ -7,10 +7,9 @@
  * @see L402 macaroon-spec, Macaroon Identifier; docs/wire.md, "The token"
  */
 import { FareboxError } from './Errors.ts';
-import { fromHex, fromUtf8, toHex } from './internal/bytes.ts';
+import { fromUtf8, toHex, writeHex } from './internal/bytes.ts';
 import { sha256 } from './internal/sha256.ts';
 import type { PaymentHash } from './Preimage.ts';
-import * as Preimage from './Preimage.ts';
 
 /** What an identifier says. */
 export type Identifier = {
@@ -49,11 +48,13 @@ export function create(paymentHash: PaymentHash, fingerprint: string, mintedAt: 
   return { version: 0, paymentHash, tokenId: fingerprint + mintedAt.toString(16).padStart(8, '0') + toHex(random) };
 }
 
-/** The 66 bytes. */
+/** The 66 bytes. @throws TypeError – a payment hash or token id that is not 64 hex digits */
 export function encode(identifier: Identifier): Uint8Array {
   const bytes = new Uint8Array(length);
-  bytes.set(Preimage.toBytes(identifier.paymentHash), 2);
-  bytes.set(fromHex(identifier.tokenId) as Uint8Array, 34);
+  const { paymentHash, tokenId } = identifier;
+  if (paymentHash.length !== 64 || tokenId.length !== 64 || writeHex(paymentHash + tokenId, bytes.subarray(2)) < 0) {
+    throw new TypeError('payment hash and token id are 64 hex digits each');
+  }
   return bytes;
 }
 

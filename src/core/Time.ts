@@ -9,8 +9,12 @@ export function formatAt(at: number): string {
 
 /** As JSON holds it: `2026-11-21T12:30:05.000Z`. */
 export function isoAt(at: number): string {
-  return new Date(at * 1000).toISOString();
+  if (at !== last.at) last = { at, text: new Date(at * 1000).toISOString() };
+  return last.text;
 }
+
+/** What is made in one second mostly names one time. */
+let last = { at: 0, text: new Date(0).toISOString() };
 
 /** How far it is: `in 23 hours`, `5 minutes ago`, `now`; rounded down in its largest unit. */
 export function formatRelative(at: number, nowAt: number): string {

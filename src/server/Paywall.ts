@@ -178,7 +178,7 @@ function decide(desk: Desk, request: RequestView, target: Path.Target, offer: Of
   };
   const verified = desk.verify(request, demand);
   if (verified.kind === 'none' && Carvings.isAboutBalance(request)) return refuse(desk, Refusals.nobody(request), offer);
-  if (verified.kind === 'none') return desk.page === undefined ? askToPay(desk, asked) : byTicket(desk, desk.page, asked, demand);
+  if (verified.kind === 'none') return desk.page?.mayShow(request) ? byTicket(desk, desk.page, asked, demand) : askToPay(desk, asked);
   if (verified.kind === 'failed') return answerInvalid(desk, asked, verified.error);
   return admit(desk, asked, verified);
 }

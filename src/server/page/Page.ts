@@ -81,6 +81,8 @@ type Asked = { readonly request: RequestView; readonly target: Path.Target; read
 export type PageDesk = {
   /** Whether the request comes from a person's browser, which is to be shown a page if it has to pay. */
   readonly isWanted: (asked: Asked) => boolean;
+  /** Whether a request may show a ticket, or asks about one. */
+  readonly mayShow: (request: RequestView) => boolean;
   readonly shown: (asked: Asked, demand: Demand) => Shown;
   /** What has become of a ticket's invoice. */
   readonly stateOf: (held: Held, asked: Asked) => Promise<PaidState>;
@@ -171,6 +173,7 @@ export function createPageDesk(options: PageDeskOptions): PageDesk {
       const { lookup, history } = receiverOf(offer).capabilities;
       return lookup && history && isGet(request) && prefersHtml(request.header('accept') ?? '');
     },
+    mayShow: (request) => isGet(request) && (request.header('cookie') !== undefined || request.header(header) !== undefined),
     shown: ({ request, target, offer }, demand) => {
       const dead = new Set<Tickets.Ticket>();
       if (!isGet(request)) return { all: [], held: [], dead };
