@@ -52,28 +52,19 @@ export type Deadline = {
 };
 
 /** Runs work for so long at most. Its signal aborts then; work that does not let go keeps nobody all the same. @throws what `late` makes – it took longer */
-export function within<T>({ clock, ms, late, signal, keepAlive }: Deadline, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+export async function within<T>({ clock, ms, late, signal, keepAlive }: Deadline, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const timeout = new AbortController();
-  return new Promise<T>((resolve, reject) => {
-    const timeOut = () => {
-      reject(late());
-      timeout.abort();
-    };
-    const cancel = clock.after(ms, timeOut, keepAlive);
-    const fail = (error: unknown) => {
-      cancel();
-      reject(error);
-    };
-    const done = (value: T) => {
-      cancel();
-      resolve(value);
-    };
-    try {
-      work(signal ? AbortSignal.any([signal, timeout.signal]) : timeout.signal).then(done, fail);
-    } catch (error) {
-      fail(error);
-    }
-  });
+  const timedOut = Promise.withResolvers<never>();
+  const timeOut = () => {
+    timedOut.reject(late());
+    timeout.abort();
+  };
+  const cancel = clock.after(ms, timeOut, keepAlive);
+  try {
+    return await Promise.race([work(signal ? AbortSignal.any([signal, timeout.signal]) : timeout.signal), timedOut.promise]);
+  } finally {
+    cancel();
+  }
 }
 
 /** Where random bytes come from. */
