@@ -16,6 +16,7 @@ import type { Answer, RequestView } from '../http/RequestView.ts';
 import type { Receiver } from '../lightning/Lightning.ts';
 import type { StoredAnswer } from '../store/Store.ts';
 import * as Answers from './Answers.ts';
+import type { Asked } from './Asked.ts';
 import * as Carvings from './Carvings.ts';
 import type { Decision } from './Decision.ts';
 import { type Denials, followDenials, noDenials, type Outage } from './Denials.ts';
@@ -26,7 +27,8 @@ import { createLedger, type Ledger, noLedger } from './Ledger.ts';
 import { createMint, type Mint } from './Mint.ts';
 import type { Offer, Principal } from './Offer.ts';
 import type { PaywallOptions } from './PaywallOptions.ts';
-import { createPageDesk, type Held, type PageDesk, type Shown } from './page/Page.ts';
+import { byTicket, type TicketWays } from './page/byTicket.ts';
+import { createPageDesk, type Held, type PageDesk } from './page/Page.ts';
 import * as method from './policies/method.ts';
 import * as priced from './policies/priced.ts';
 import { createRates, type Rates } from './Rates.ts';
@@ -178,7 +180,7 @@ function decide(desk: Desk, request: RequestView, target: Path.Target, offer: Of
   };
   const verified = desk.verify(request, demand);
   if (verified.kind === 'none' && Carvings.isAboutBalance(request)) return refuse(desk, Refusals.nobody(request), offer);
-  if (verified.kind === 'none') return desk.page?.mayShow(request) ? byTicket(desk, desk.page, asked, demand) : askToPay(desk, asked);
+  if (verified.kind === 'none') return desk.page?.mayShow(request) ? byTicket(waysOf(desk, desk.page), asked, demand) : askToPay(desk, asked);
   if (verified.kind === 'failed') return answerInvalid(desk, asked, verified.error);
   return admit(desk, asked, verified);
 }
@@ -189,64 +191,16 @@ function askToPay(desk: Desk, asked: Asked): Decision | Promise<Decision> {
   return free === undefined ? challenge(desk, asked, undefined) : give(desk, asked, free);
 }
 
-/** A person's browser shows tickets instead of a credential, each as good as one as soon as its wallet says that it was paid. */
-async function byTicket(desk: Desk, page: PageDesk, asked: Asked, demand: Demand): Promise<Decision> {
-  const shown = page.shown(asked, demand);
-  if (page.isAsked(asked.request)) return page.tell(asked.request, shown, asked.offer);
-  return byTickets(desk, page, { ...asked, shown }, { left: shown.held, open: undefined, unknown: undefined, why: undefined });
-}
-
-/** What was found out about the tickets of a request so far. */
-type Tried = {
-  /** Still to be looked at. */
-  readonly left: readonly Held[];
-  /** Can be paid now. */
-  readonly open: Held | undefined;
-  /** Nobody could say whether it was paid. */
-  readonly unknown: Held | undefined;
-  /** What was wrong with one that was paid. */
-  readonly why: FareboxError | undefined;
-};
-
-/** Tries one after the other until one is paid and good. */
-async function byTickets(desk: Desk, page: PageDesk, asked: Asked & { readonly shown: Shown }, tried: Tried): Promise<Decision> {
-  const [held, ...left] = tried.left;
-  if (held === undefined) return byNoTicket(desk, page, asked, tried);
-  // All at once: each is waited for as long where the wallet is away. What it said is known for the next one's turn.
-  const waiting = held.ticket.invoice === undefined ? [held] : tried.left;
-  const [state] = await Promise.all(waiting.map((one) => page.stateOf(one, asked)));
-  if (state === 'unknown') return byTickets(desk, page, asked, { ...tried, left, unknown: tried.unknown ?? held });
-  if (state === 'over') {
-    asked.shown.dead.add(held.ticket);
-    return byTickets(desk, page, asked, { ...tried, left });
-  }
-  if (state === 'open') {
-    const open = tried.open ?? (isStillSold(desk, asked, held) ? held : undefined);
-    return byTickets(desk, page, asked, { ...tried, left, open });
-  }
-  if (page.isUnasked(held, asked.request)) return { kind: 'refuse', answer: page.ask(held, asked) };
-  const { principal, branches } = held;
-  const orElse = (why: FareboxError) => {
-    if (why.code === 'CREDENTIAL_REVOKED' || (why.code === 'CREDENTIAL_USED' && principal.terms === 'per-request')) asked.shown.dead.add(held.ticket);
-    return byTickets(desk, page, asked, { ...tried, left, why });
+/** What tickets hang on here. */
+function waysOf(desk: Desk, page: PageDesk): TicketWays {
+  return {
+    page,
+    admit: (asked, verified) => admit(desk, asked, verified),
+    askToPay: (asked) => askToPay(desk, asked),
+    challengeAgain: (asked, why) => challengeAgain(desk, asked, why),
+    refuseUnasked: ({ offer }) => answerUnasked(desk, offer),
+    isStillSold: (asked, held) => isStillSold(desk, asked, held),
   };
-  const decision = await admit(desk, { ...asked, orElse }, { kind: 'verified', principal, branches, isTold: false });
-  if (decision.kind !== 'pass' && decision.kind !== 'repeat') return decision;
-  if (decision.isPrivate === true) return decision;
-  const keeps = decision.kind === 'pass' && decision.sale === undefined ? page.keep(held, asked) : [];
-  return decision.kind === 'repeat' ? { ...decision, isPrivate: true } : { ...decision, isPrivate: true, headers: [...decision.headers, ...keeps] };
-}
-
-/** None of them is paid and good. */
-function byNoTicket(desk: Desk, page: PageDesk, asked: Asked, { unknown, open, why }: Tried): Decision | Promise<Decision> {
-  if (unknown !== undefined) {
-    const refused = answerUnasked(desk, asked.offer);
-    return page.isWanted(asked) ? { kind: 'refuse', answer: page.unknown(unknown, asked) } : refused;
-  }
-  const next = open === undefined ? asked : { ...asked, held: open };
-  if (why === undefined) return askToPay(desk, next);
-  desk.emit({ kind: 'refused', code: why.code, status: 402, route: asked.offer.route });
-  return challenge(desk, next, why);
 }
 
 /** Whether a ticket that is paid now would be served: what was revoked, or is sold in another way by now, is not to be paid for. */
@@ -449,8 +403,13 @@ function answerInvalid(desk: Desk, asked: Asked, error: FareboxError): Decision 
   const paysAgain = error.status === 402 || (error.status === 401 && desk.invalidCredential === 402);
   if (paysAgain && asked.orElse !== undefined) return asked.orElse(error);
   if (!paysAgain) return refuse(desk, error, asked.offer);
-  desk.emit({ kind: 'refused', code: error.code, status: 402, route: asked.offer.route });
-  return challenge(desk, asked, error);
+  return challengeAgain(desk, asked, error);
+}
+
+/** A new challenge instead of what a credential that does not do was to get. */
+function challengeAgain(desk: Desk, asked: Asked, why: FareboxError): Promise<Decision> {
+  desk.emit({ kind: 'refused', code: why.code, status: 402, route: asked.offer.route });
+  return challenge(desk, asked, why);
 }
 
 async function claimUse(desk: Desk, asked: Asked, { principal, branches }: VerifiedPrincipal): Promise<Decision> {
@@ -490,18 +449,3 @@ function answerUnasked(desk: Desk, offer: Offer, cause?: unknown): Decision {
   desk.emit({ kind: 'trouble', what: Refusals.unasked, payee: offer.payee, error });
   return refuse(desk, error, offer);
 }
-
-/** A request with what was found out about it. */
-type Asked = {
-  readonly request: RequestView;
-  readonly target: Path.Target;
-  readonly offer: Offer;
-  readonly amountMsat: Msat;
-  readonly priced: string;
-  /** A ticket that waits to be paid. */
-  readonly held?: Held;
-  /** Every ticket that it shows. */
-  readonly shown?: Shown;
-  /** Who is asked instead of the person where a ticket that was paid does not do. */
-  readonly orElse?: (why: FareboxError) => Promise<Decision>;
-};
