@@ -7,6 +7,7 @@ export type { AmountOption, AskConsent, BudgetOptions, ConsentQuestion, LimitOpt
 export type { Counter } from './budget/Counter.ts';
 export type { Limit } from './budget/Limit.ts';
 export { type LimitState, leftMsatOf } from './budget/LimitState.ts';
+export { type BudgetAlert, type BudgetWatch, type WatchBudgetsOptions, watchBudgets } from './budget/watchBudgets.ts';
 export type { Period } from './budget/windows.ts';
 export type { ClientEvent } from './Client.ts';
 export type {

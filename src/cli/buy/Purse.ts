@@ -10,6 +10,7 @@ import {
   createClient,
   type NamedBudget,
   type PayingClient,
+  watchBudgets,
 } from '../../client/index.ts';
 import { createSqliteClientStore } from '../../client/sqlite.ts';
 import * as Amount from '../../core/Amount.ts';
@@ -76,7 +77,10 @@ export async function openPurse(context: CliContext, options: PurseOptions): Pro
   const wallet = await openPayer(home, options.wallet);
   const { payer } = wallet;
   const store = openJournal(home, payer.network);
+  // What stands binds every program of this home: whoever starts one is told when it comes to its end.
+  const watch = watchBudgets({ store, onAlert: ({ words }) => context.terminal.note(`${context.terminal.tone('warning', 'budget')}  ${printable(words)}`) });
   const close = async () => {
+    await watch.settled();
     await store.close();
     await wallet.close();
   };
@@ -94,9 +98,13 @@ export async function openPurse(context: CliContext, options: PurseOptions): Pro
       tags: options.tag ?? [],
     };
     const atTerminal = inTurn((question, signal) => ask(context, question, signal));
-    const make = ({ ask: asked = atTerminal, ...client }: PurseClientOptions) => {
+    const make = ({ ask: asked = atTerminal, onEvent: hear, ...client }: PurseClientOptions) => {
+      const onEvent = (event: ClientEvent) => {
+        hear(event);
+        watch.onEvent(event);
+      };
       const consent = limit === undefined ? { above: Amount.zero } : { ask: asked, ...(above !== undefined && { above }) };
-      return createClient({ payer, store, maxBodyBytes, ...spending, consent, ...client });
+      return createClient({ payer, store, maxBodyBytes, ...spending, consent, onEvent, ...client });
     };
     await checked(make);
     return {
