@@ -25,8 +25,8 @@ test('a standing limit binds every call, counts fees, and is shown with what is 
   expect((await budget('set', '--per', 'total', '--max', '25 sat')).code).toBe(0);
   const [first, second] = [await get('/a', '--max', '12 sat'), await get('/b', '--max', '12 sat')];
   expect([first.code, second.code]).toEqual([0, 0]);
-  expect(first.err()).not.toContain('budget');
-  expect(second.err()).toContain('budget  80 % of everything that may be spent is used up: 22 sat spent, 25 sat allowed altogether, fees included.\n');
+  expect(first.notes()).not.toContain('budget');
+  expect(second.notes()).toContain('budget  80 % of everything that may be spent is used up: 22 sat spent, 25 sat allowed altogether, fees included.\n');
   const third = await get('/c', '--max', '12 sat');
   expect([third.code, third.error]).toEqual([3, expect.stringMatching(/^BUDGET_EXCEEDED .*25 sat altogether.*farebox budget set/)]);
   expect(limits((await budget('show')).json())).toEqual([
