@@ -81,7 +81,7 @@ type Asked = { readonly request: RequestView; readonly target: Path.Target; read
 export type PageDesk = {
   /** Whether the request comes from a person's browser, which is to be shown a page if it has to pay. */
   readonly isWanted: (asked: Asked) => boolean;
-  /** Whether a request may show a ticket, or asks about one. */
+  /** Whether a request may show a ticket, or asks about one. Only one that changes nothing does: a page elsewhere can make a browser send others. */
   readonly mayShow: (request: RequestView) => boolean;
   readonly shown: (asked: Asked, demand: Demand) => Shown;
   /** What has become of a ticket's invoice. */
@@ -176,7 +176,6 @@ export function createPageDesk(options: PageDeskOptions): PageDesk {
     mayShow: (request) => isGet(request) && (request.header('cookie') !== undefined || request.header(header) !== undefined),
     shown: ({ request, target, offer }, demand) => {
       const dead = new Set<Tickets.Ticket>();
-      if (!isGet(request)) return { all: [], held: [], dead };
       const all = Tickets.read(keys, request, target, offer.service);
       const held = all.flatMap((ticket) => {
         const principal = principalOf(ticket.token, demand, options.skipUnknownCaveats);
