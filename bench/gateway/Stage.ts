@@ -11,17 +11,18 @@ import { keysOf } from './Tokens.ts';
 /** A gateway under load. */
 export type Stage = {
   readonly load: Load;
-  readonly gateway: Program<{ readonly port: number }>;
+  /** Its port, and those of the others in its process. */
+  readonly gateway: Program<{ readonly port: number; readonly others: readonly number[] }>;
   readonly keys: ReturnType<typeof keysOf>;
   readonly ask: <Question extends GatewayQuestion>(question: Question) => Promise<GatewayAnswer[Question]>;
   readonly stop: () => Promise<void>;
 };
 
 /** What may be otherwise than in memory, among clients that are not believed, on invoices made beforehand. */
-export type StageOptions = Partial<Pick<GatewayProgramOptions, 'store' | 'trustsLoad' | 'metrics'>> & { readonly onSandbox?: boolean };
+export type StageOptions = Partial<Pick<GatewayProgramOptions, 'store' | 'trustsLoad' | 'metrics' | 'others'>> & { readonly onSandbox?: boolean };
 
 /** Starts them. */
-export async function openStage({ store = 'memory', trustsLoad = false, metrics = false, onSandbox = false }: StageOptions = {}): Promise<Stage> {
+export async function openStage({ store = 'memory', trustsLoad = false, metrics = false, others = [], onSandbox = false }: StageOptions = {}): Promise<Stage> {
   const programs: { readonly stop: () => Promise<void> }[] = [];
   const stop = async () => {
     for (const program of programs.splice(0).reverse()) await program.stop();
@@ -32,8 +33,8 @@ export async function openStage({ store = 'memory', trustsLoad = false, metrics 
     const master = new Uint8Array(randomBytes(32));
     const sandbox = onSandbox ? await start<SandboxAddress>(new URL('./sandboxProgram.ts', import.meta.url), undefined) : undefined;
     if (sandbox) programs.push(sandbox);
-    const options: GatewayProgramOptions = { upstreamPort: upstream.ready.port, master, store, trustsLoad, metrics, sandbox: sandbox?.ready };
-    const gateway = await start<{ readonly port: number }>(new URL('./gatewayProgram.ts', import.meta.url), options, { nodeArguments: ['--expose-gc'] });
+    const options: GatewayProgramOptions = { upstreamPort: upstream.ready.port, master, store, trustsLoad, metrics, others, sandbox: sandbox?.ready };
+    const gateway = await start<Stage['gateway']['ready']>(new URL('./gatewayProgram.ts', import.meta.url), options, { nodeArguments: ['--expose-gc'] });
     programs.push(gateway);
     const load = await startLoad();
     programs.push(load);

@@ -32,6 +32,8 @@ export type GatewayProgramOptions = {
   readonly sandbox: SandboxAddress | undefined;
   /** Counts for Prometheus; default: not. */
   readonly metrics?: boolean | undefined;
+  /** More gateways in this process, as the first one but for this. */
+  readonly others?: readonly { readonly metrics: boolean }[];
   /** Default: our own. */
   readonly upstreamClient?: 'farebox' | 'undici' | undefined;
   /** Default: HTTP/1.1. */
@@ -51,8 +53,9 @@ serve(async (options: GatewayProgramOptions) => {
   const folder = kind === 'sqlite' ? mkdtempSync(join(tmpdir(), 'farebox-bench-')) : undefined;
   const store = await openStore(kind, folder);
   const receiver = sandbox === undefined ? preparedReceiver() : createSandboxReceiver({ ...sandbox, node: 'bench' });
-  const gateway = await createGateway({ config: configFor(options), receiver, keys: keysOf(master), store });
-  const { url } = await gateway.listen();
+  const configs = [options, ...(options.others ?? []).map((other) => ({ ...options, ...other }))].map(configFor);
+  const gateways = await Promise.all(configs.map((config) => createGateway({ config, receiver, keys: keysOf(master), store })));
+  const [port, ...others] = await Promise.all(gateways.map(async (gateway) => Number(new URL((await gateway.listen()).url).port)));
   const session = new Session();
   session.connect();
   const answers: { readonly [Question in GatewayQuestion]: () => unknown } = {
@@ -71,10 +74,10 @@ serve(async (options: GatewayProgramOptions) => {
     profiled: async () => hitsOf((await session.post('Profiler.stop')).profile),
   };
   return {
-    ready: { port: Number(new URL(url).port) },
+    ready: { port, others },
     answer: (question: GatewayQuestion) => answers[question](),
     close: async () => {
-      await gateway.close();
+      for (const gateway of gateways) await gateway.close();
       await receiver.close();
       await store?.close();
       if (folder !== undefined) rmSync(folder, { recursive: true });

@@ -138,6 +138,13 @@ export function add(one: Reading, other: Reading): Reading {
   return { cpuNs: one.cpuNs + other.cpuNs, count: one.count + other.count };
 }
 
+/** The middle half of many equal readings, added up: a moment in which the machine was elsewhere is none of what was measured. */
+export function middle(readings: readonly Reading[]): Reading {
+  const sorted = [...readings].sort((one, other) => costOf(one) - costOf(other));
+  const quarter = Math.floor(sorted.length / 4);
+  return sorted.slice(quarter, sorted.length - quarter).reduce(add, none);
+}
+
 /** Microseconds for one. */
 function costOf({ cpuNs, count }: Reading): number {
   return cpuNs / count / 1000;

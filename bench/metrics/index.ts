@@ -3,11 +3,12 @@
  *
  *     npm run bench -- metrics [free] [pass]      one of them
  *
- * Two processes of one program differ by a few hundredths, by how their code was compiled and where their memory lies. So each round has gateways of its own,
- * several sets of three: two without, one with; how far the two without are apart is the noise.
+ * Two processes of one program differ by a few hundredths, by how their code was compiled and where their memory lies, which is more than what is looked for.
+ * So the three gateways, two without and one with, are in one process and take turns that are short; how far the two without are apart is the noise. Each
+ * round has a process of its own.
  *
- * That noise is as large as what is looked for. So all that counting has a part in is measured once more by itself: a request's pass, how long its upstream
- * took, and its outcome; and that is set beside the request over sockets.
+ * All that counting has a part in is measured once more by itself: a request's pass, how long its upstream took, and its outcome; and that is set beside the
+ * request over sockets.
  */
 import { systemClock } from '../../src/core/Clock.ts';
 import { createConfig } from '../../src/gateway/Config.ts';
@@ -15,10 +16,10 @@ import { startCounting } from '../../src/gateway/metrics/counting.ts';
 import type { RequestOutcome } from '../../src/gateway/Steps.ts';
 import { createSandboxNetwork } from '../../src/lightning/sandbox.ts';
 import { createEvents } from '../../src/server/Events.ts';
-import { openStage, type Stage } from '../gateway/Stage.ts';
+import { openStage } from '../gateway/Stage.ts';
 import { mintCredentials, paths, requestFor } from '../gateway/Tokens.ts';
 import type { Run } from '../harness/Bench.ts';
-import { add, added, type Comparison, compare, conclude, none, type Reading, type Round, type Side } from '../harness/Comparison.ts';
+import { added, type Comparison, compare, conclude, middle, type Reading, type Round, type Side } from '../harness/Comparison.ts';
 import { loop } from '../harness/Loop.ts';
 import { printTable } from '../harness/Table.ts';
 
@@ -26,8 +27,8 @@ export const summary = 'Processor time of a gateway that counts for Prometheus b
 
 const bound = { atMost: 1.03 };
 
-const sizes = { rounds: 11, sets: 3, warmUps: 8, turns: 10, requests: 1000 };
-const quick = { rounds: 9, sets: 1, warmUps: 2, turns: 2, requests: 200 };
+const sizes = { rounds: 15, warmUps: 30, turns: 210, requests: 250 };
+const quick = { rounds: 9, warmUps: 6, turns: 12, requests: 200 };
 
 export const run: Run = async ({ isQuick, args }) => {
   const size = isQuick ? quick : sizes;
@@ -35,11 +36,7 @@ export const run: Run = async ({ isQuick, args }) => {
   for (const { word, name, path } of kinds) {
     if (args.length > 0 && !args.includes(word)) continue;
     const rounds: Round[] = [];
-    for (let round = 0; round < size.rounds; round++) {
-      let sum: Round = { a: none, b: none, again: none };
-      for (let set = 0; set < size.sets; set++) sum = together(sum, await measureSet(path, size));
-      rounds.push(sum);
-    }
+    for (let round = 0; round < size.rounds; round++) rounds.push(await measureRound(path, size));
     const whole = conclude({ name, a: 'without', b: 'with metrics', bound }, rounds);
     const sides = { a: partOf('not counted', path, false), b: partOf('counting', path, true) };
     const part = await compare({ name: `${name}: the counting`, ...sides, rounds: 15, warmUps: 2, turns: 8 });
@@ -47,7 +44,7 @@ export const run: Run = async ({ isQuick, args }) => {
   }
   printTable(results);
   console.log(
-    `${size.sets} times ${size.turns} turns of ${size.requests} requests a round, 64 connections, a kilobyte of JSON; each round has gateways of its own.`,
+    `${size.turns} turns of ${size.requests} requests a round, of which the middle half counts, 64 connections, a kilobyte of JSON; each round has three gateways in a process of its own.`,
   );
 };
 
@@ -56,29 +53,34 @@ const kinds = [
   { word: 'pass', name: 'pass, token seen before', path: paths.pass },
 ] as const;
 
-function together(one: Round, other: Round): Round {
-  return { a: add(one.a, other.a), b: add(one.b, other.b), again: add(one.again, other.again) };
-}
+/** Those in which three can come. */
+const orders = [
+  [0, 1, 2],
+  [2, 1, 0],
+  [1, 2, 0],
+  [0, 2, 1],
+  [2, 0, 1],
+  [1, 0, 2],
+];
 
-/** Three gateways from their start to their end. */
-async function measureSet(path: string, { warmUps, turns, requests: count }: typeof sizes): Promise<Round> {
-  const stages: Stage[] = [];
+/** Three gateways in one process, from their start to their end. */
+async function measureRound(path: string, { warmUps, turns, requests: count }: typeof sizes): Promise<Round> {
+  const { load, gateway, keys, stop } = await openStage({ others: [{ metrics: true }, { metrics: false }] });
   try {
-    for (const metrics of [false, true, false]) stages.push(await openStage({ metrics }));
-    const sides = stages.map(({ load, gateway, keys }) => {
-      const requests = mintCredentials(keys, 'pass', 256).map((credential) => requestFor(path, credential));
-      return () => load.measure(gateway, { port: gateway.ready.port, requests, count, expect: 200 });
-    });
-    for (let turn = 0; turn < warmUps; turn++) for (const measure of sides) await measure();
-    const sums = sides.map(() => none);
-    for (let turn = 0; turn < turns; turn++) {
-      // Always in the same order, so that each comes after another one, whose traces in the processor's memory are in its way.
-      for (const [index, measure] of sides.entries()) sums[index] = add(sums[index] as Reading, await measure());
+    const requests = mintCredentials(keys, 'pass', 256).map((credential) => requestFor(path, credential));
+    const ports = [gateway.ready.port, ...gateway.ready.others];
+    const readings = ports.map((): Reading[] => []);
+    for (let turn = -warmUps; turn < turns; turn++) {
+      // What one leaves behind, such as garbage, falls on whoever comes next: each comes after each as often.
+      for (const index of orders[Math.abs(turn) % orders.length] as readonly number[]) {
+        const reading = await load.measure(gateway, { port: ports[index] as number, requests, count, expect: 200 });
+        if (turn >= 0) readings[index]?.push(reading);
+      }
     }
-    const [a, b, again] = sums as [Reading, Reading, Reading];
+    const [a, b, again] = readings.map(middle) as [Reading, Reading, Reading];
     return { a, b, again };
   } finally {
-    for (const stage of stages) await stage.stop();
+    await stop();
   }
 }
 

@@ -4,7 +4,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
-import { compare, conclude, quantile } from '../../bench/harness/Comparison.ts';
+import { compare, conclude, middle, quantile } from '../../bench/harness/Comparison.ts';
 import { getBytes, startLoad } from '../../bench/harness/Load.ts';
 import { loop } from '../../bench/harness/Loop.ts';
 
@@ -53,6 +53,11 @@ test('the sides take turns, A on both sides of B, and warming up is not counted'
   await compare({ name: 'x', a: noting('A'), b: noting('B'), warmUps: 0, turns: 2 });
   expect(order.join('')).toBe('ABA'.repeat(18));
   await expect(compare({ name: 'x', a: noting('A'), b: noting('B'), rounds: 8 })).rejects.toThrow(RangeError);
+});
+
+test('the middle half of readings leaves out the dearest and the cheapest quarter', () => {
+  expect(middle([900, 1, 10, 12, 11, 500, 2, 13].map(reading))).toEqual({ cpuNs: 1000 * 50 * (10 + 11 + 12 + 13), count: 200 });
+  expect(middle([])).toEqual({ cpuNs: 0, count: 0 });
 });
 
 test('a quantile lies between its neighbours', () => {

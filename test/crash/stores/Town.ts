@@ -30,8 +30,10 @@ export type Town = {
   readonly sandbox: RunningSandbox;
   /** Everybody's hour, but for whose clock was set. */
   readonly clock: MovedClock.MovedClock;
-  /** Where a gateway listens now; every life of it has an address of its own. */
+  /** Where a gateway listens now. A later life of any gateway may have the same address: of some hundred lives two do. */
   readonly urlOf: (seller: number) => string;
+  /** Which life of it that is. */
+  readonly lifeOf: (seller: number) => string;
   /** Notes who is asked for something, so that a fault meets it. */
   readonly asks: (item: string, seller: number) => void;
   /** Moves time on for everybody, past every lease. */
@@ -63,6 +65,7 @@ export async function foundTown(spares: Spares, server: StoreServer, seed: strin
   const findings: string[] = [];
   const askedAt = new Map<string, number>();
   const urls: string[] = [];
+  const lives: number[] = [];
   const lines: Line[] = [];
   const sellers: Program<Actor>[] = [];
   const skews: number[] = [];
@@ -145,6 +148,7 @@ export async function foundTown(spares: Spares, server: StoreServer, seed: strin
       onRestart: async (calls) => {
         skews[index] = 0;
         urls[index] = await calls.url();
+        lives[index] = (lives[index] ?? 0) + 1;
       },
       onBroken: (error) => findings.push(`gateway ${index}: ${error.message}`),
     });
@@ -161,6 +165,7 @@ export async function foundTown(spares: Spares, server: StoreServer, seed: strin
     sandbox,
     clock,
     urlOf: (seller) => urls[seller] ?? '',
+    lifeOf: (seller) => `gateway ${seller} in its life ${1 + (lives[seller] ?? 0)}`,
     asks: (item, seller) => askedAt.set(item, seller),
     move,
     epoch: () => epoch,

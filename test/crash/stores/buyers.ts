@@ -147,13 +147,13 @@ async function useOnce(buyer: Buyer, call: Call, town: Town, story: Story): Prom
 
 async function takeFree(buyer: Buyer, town: Town, story: Story): Promise<void> {
   const seller = buyer.dice.below(sellerCount);
-  const url = town.urlOf(seller);
+  const life = town.lifeOf(seller);
   const name = nameOf(buyer, 'free');
   town.asks(name, seller);
-  const got = await buyer.caller.ask(`${url}/free/${name}`);
+  const got = await buyer.caller.ask(`${town.urlOf(seller)}/free/${name}`);
   story.calls += 1;
   if (got.kind === 'answered' && got.status === 200 && got.whole) {
-    bump(story.free, `${buyer.number} at ${url}`);
+    bump(story.free, `${buyer.number} at ${life}`);
     if (got.charge !== 'free') story.findings.push(`${name} was served without a payment`);
   }
 }
