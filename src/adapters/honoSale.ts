@@ -63,7 +63,7 @@ async function settle({ context, view, clock, onTrouble }: CarryContext, handled
     onTrouble(error);
     // Nothing was sent: what can still be given back is given back, before its head or after.
     await sale.unanswered('upstream').catch(onTrouble);
-    await sale.end('upstream-broke').catch(onTrouble);
+    await sale.end('upstream-broke')?.catch(onTrouble);
     await handled.body?.cancel().catch(() => {});
     return respond(context, view, Answers.refusal(FareboxError.is(error, 'STORE_UNAVAILABLE') ? error : Answers.notWritten(error)));
   }

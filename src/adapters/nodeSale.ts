@@ -52,10 +52,10 @@ export function addOnSuccess(response: ServerResponse, headers: Answer['headers'
 /** Tells the sale how an answer that was begun has ended. */
 export function followEnd(context: CarryContext, sale: Sale, client: Client = watchClient(context)): void {
   const { response, onTrouble } = context;
-  if (response.destroyed) return void sale.end('client-left').catch(onTrouble);
-  response.once('finish', () => void sale.end('delivered').catch(onTrouble));
+  if (response.destroyed) return void sale.end('client-left')?.catch(onTrouble);
+  response.once('finish', () => void sale.end('delivered')?.catch(onTrouble));
   response.once('close', () => {
-    if (!response.writableFinished) void sale.end(client.brokeOff() ? 'upstream-broke' : 'client-left').catch(onTrouble);
+    if (!response.writableFinished) void sale.end(client.brokeOff() ? 'upstream-broke' : 'client-left')?.catch(onTrouble);
   });
 }
 

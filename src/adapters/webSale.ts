@@ -27,7 +27,7 @@ export async function peekBody(request: Request, limit: number): Promise<Uint8Ar
 /** The same answer; the sale is told whether its body went out whole, broke on this side, or was given up by the client. */
 export function followBody(response: Response, sale: Sale, clock: Clock, onTrouble: (error: unknown) => void): Response {
   const { body } = response;
-  const end = (how: Parameters<Sale['end']>[0]) => sale.end(how).catch(onTrouble);
+  const end = (how: Parameters<Sale['end']>[0]) => sale.end(how)?.catch(onTrouble);
   if (body === null) {
     void end('delivered');
     return response;

@@ -215,6 +215,9 @@ function readsOrRefuses(text: string): void {
   const decoded = outcome(() => Bolt11.decode(text));
   if (peeked === 'refused') expect(decoded).toBe('refused');
   else if (decoded !== 'refused') expect(decoded).toEqual({ ...peeked, payee: decoded.payee });
+  const glanced = outcome(() => Bolt11.glance(text));
+  if (glanced === 'refused') expect(peeked).toBe('refused');
+  else if (peeked !== 'refused') expect(glanced).toEqual({ amountMsat: peeked.amountMsat, paymentHash: peeked.paymentHash });
 }
 
 function splice(text: string, at: number, remove: number, insert: string): string {

@@ -57,6 +57,7 @@ describe('the examples of BOLT 11', () => {
       if (vector[name] !== undefined) expect(invoice[name], name).toBe(vector[name]);
     }
     expect(invoice).toEqual({ ...Bolt11.peek(vector.invoice), payee: vector.payee });
+    expect(Bolt11.glance(vector.invoice)).toEqual({ amountMsat: invoice.amountMsat, paymentHash: invoice.paymentHash });
     if (vector.signingHash !== undefined) {
       const { prefix, words } = readText(vector.invoice);
       expect(signingHash(prefix, words.subarray(0, -104))).toEqual(bytes(vector.signingHash));
@@ -136,7 +137,9 @@ describe('decode', () => {
     const characters = 'qpzry9x8gf2tvdw0s3jn54khce6mua7l1bio';
     for (let at = 0; at < coffee.length; at++) {
       for (const character of characters) {
-        if (character !== coffee[at]) expect(reason(() => Bolt11.peek(coffee.slice(0, at) + character + coffee.slice(at + 1)))).toBeTruthy();
+        if (character === coffee[at]) continue;
+        const text = coffee.slice(0, at) + character + coffee.slice(at + 1);
+        expect([reason(() => Bolt11.peek(text)), reason(() => Bolt11.glance(text))]).toEqual([expect.any(String), expect.any(String)]);
       }
     }
   });
@@ -245,6 +248,16 @@ describe('decode', () => {
     const invoice = forge(tags);
     expect(reason(() => Bolt11.decode(invoice))).toContain(why);
     expect(reason(() => Bolt11.peek(invoice))).toContain(why);
+  });
+
+  it('at a glance sees the amount and the one payment hash, and none of what else is wrong', () => {
+    const noSecret = forge(fields({ s: [] }));
+    expect(Bolt11.glance(noSecret).paymentHash).toBe(paymentHash);
+    expect(reason(() => Bolt11.peek(noSecret))).toContain('payment secret');
+    const p = tag('p', toWords(bytes(paymentHash)));
+    expect(reason(() => Bolt11.glance(forge(fields({ p: [p, p] }))))).toContain('"p" stands twice');
+    expect(reason(() => Bolt11.glance(forge(fields({ p: [] }))))).toContain('no payment hash');
+    expect(reason(() => Bolt11.glance(forge([...fields(), [tagOf.m, 0, 1]])))).toContain('cut off');
   });
 
   it('skips what it does not know, and fields of another length', () => {

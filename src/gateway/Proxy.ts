@@ -177,11 +177,7 @@ class Exchange implements GrpcFollower, ReplyFollower, TimerTarget, Tunnelling {
     if (head === undefined) this.#onNoHead(new Error('the upstream used a transfer coding beside chunked'));
     else if (this.#phase === 'absent') return;
     else if (this.#options.sale === undefined) this.#send(head.status < 400 ? this.#options.headers : []);
-    else {
-      this.#phase = 'holding';
-      this.#sending?.pause();
-      void this.#decide(this.#options.sale, worth);
-    }
+    else this.#decide(this.#options.sale, worth);
   }
 
   #readHead(status: number, lines: readonly string[]): ReturningHead | undefined {
@@ -213,15 +209,22 @@ class Exchange implements GrpcFollower, ReplyFollower, TimerTarget, Tunnelling {
   }
 
   /** The head is there and nothing of it has gone out: the sale decides first, durably. */
-  async #decide(sale: Sale, status: number): Promise<void> {
-    let outcome: HeadOutcome;
-    try {
-      outcome = await sale.head(status);
-    } catch (error) {
-      // Not known to be durable, and nothing was sent: what can still be given back is given back.
-      const unavailable = FareboxError.is(error, 'STORE_UNAVAILABLE') ? error : undecided(error);
-      return this.#refuse(Answers.refusal(unavailable), error, sale.unanswered('upstream'));
-    }
+  #decide(sale: Sale, status: number): void {
+    const outcome = sale.head(status);
+    if (!(outcome instanceof Promise)) return this.#decided(sale, outcome);
+    this.#phase = 'holding';
+    this.#sending?.pause();
+    outcome.then(
+      (known) => this.#decided(sale, known),
+      (error: unknown) => {
+        // Not known to be durable, and nothing was sent: what can still be given back is given back.
+        const unavailable = FareboxError.is(error, 'STORE_UNAVAILABLE') ? error : undecided(error);
+        this.#refuse(Answers.refusal(unavailable), error, sale.unanswered('upstream'));
+      },
+    );
+  }
+
+  #decided(sale: Sale, outcome: HeadOutcome): void {
     this.#carriage.reached('gateway.head.decided');
     if (outcome.kind === 'lost') this.#refuse(Answers.refusal(Answers.inUse()), undefined);
     else if (this.#clientLeft) this.#over('client-left', undefined, sale.end('client-left'));

@@ -309,7 +309,8 @@ function send(visit: Visit, answer: Answer): void {
 }
 
 /** Over, once the sale knows. */
-function tell(visit: Visit, status: number, ended: RequestOutcome['ended'], told: Promise<void>): void {
+function tell(visit: Visit, status: number, ended: RequestOutcome['ended'], told: Promise<void> | undefined): void {
+  if (told === undefined) return over(visit, status, ended, undefined);
   told.then(
     () => over(visit, status, ended, undefined),
     (error: unknown) => over(visit, status, ended, error),

@@ -98,7 +98,7 @@ export class RunningCall {
       this.#till.onTrouble('a call of a tool', error);
       // Nothing was sent: what can still be given back is given back, before it was charged or after.
       await this.#sale?.unanswered('upstream').catch(() => {});
-      await this.#sale?.end('upstream-broke').catch(() => {});
+      await this.#sale?.end('upstream-broke')?.catch(() => {});
       return { result: ToolAnswers.failure(FareboxError.is(error, 'STORE_UNAVAILABLE') ? error : Answers.notWritten(error), this.manner) };
     }
   }

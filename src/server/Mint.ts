@@ -67,6 +67,7 @@ export type MintOptions = {
 export function createMint(options: MintOptions): Mint {
   const { keys, clock } = options;
   const draw = createDraw(options.random, Identifier.randomLength);
+  const caveatsOf = createCaveats();
   return async (request) => {
     const { offer, topUp } = request;
     const { binds, priceMsat = request.amountMsat } = offer.terms;
@@ -80,7 +81,7 @@ export function createMint(options: MintOptions): Mint {
     const bytes = Identifier.encode(identifier);
     const rootKey = keys.derive(fingerprint, bytes);
     if (rootKey === undefined) throw new TypeError('the ring has no key under its own fingerprint');
-    const caveats = Caveats.write({
+    const caveats = caveatsOf(offer, {
       service: offer.service,
       tier: offer.tier,
       capabilities: offer.capabilities,
@@ -96,6 +97,30 @@ export function createMint(options: MintOptions): Mint {
     const token = Macaroon.format(Macaroon.mint(rootKey, bytes, caveats));
     return { token, invoice: created.invoice, paymentHash: created.paymentHash, amountMsat, expiresAt: created.expiresAt };
   };
+}
+
+/** The caveats of a new token. Of one offer most of those that are made in one second say the same, and are written once. */
+function createCaveats(): (offer: Offer, minted: Caveats.MintedCaveats) => readonly string[] {
+  const written = new WeakMap<Offer, { readonly minted: Caveats.MintedCaveats; readonly caveats: readonly string[] }>();
+  return (offer, minted) => {
+    const last = written.get(offer);
+    if (last !== undefined && isSame(last.minted, minted)) return last.caveats;
+    const caveats = Caveats.write(minted);
+    written.set(offer, { minted, caveats });
+    return caveats;
+  };
+}
+
+/** Of one offer: what does not hang on the request is the same. */
+function isSame(one: Caveats.MintedCaveats, other: Caveats.MintedCaveats): boolean {
+  return (
+    one.validUntil === other.validUntil &&
+    one.method === other.method &&
+    one.pattern === other.pattern &&
+    one.priced === other.priced &&
+    one.amountMsat === other.amountMsat &&
+    one.topUp === other.topUp
+  );
 }
 
 /** Random bytes, so many at a time, asked for in bulk: asking costs more than what is asked for. They stand in every token and are no secret. */
@@ -126,7 +151,7 @@ async function createInvoice(options: MintOptions, receiver: Receiver, amountMsa
     const request = { amountMsat, description, expirySeconds: invoiceExpirySeconds };
     const created = await within(deadline, (signal) => receiver.createInvoice(request, signal));
     reached('paywall.invoice.answered');
-    const { amountMsat: asked, paymentHash } = Bolt11.peek(created.invoice);
+    const { amountMsat: asked, paymentHash } = Bolt11.glance(created.invoice);
     if (asked !== amountMsat || paymentHash !== created.paymentHash) throw unavailable('gave an invoice for something else');
     if (!Number.isSafeInteger(created.expiresAt)) throw unavailable('gave an invoice without an end');
     return created;

@@ -39,7 +39,7 @@ import { createSettledCheck, type SettledCheck } from './Settled.ts';
 import { withReceipts } from './SignedReceipts.ts';
 import * as TopUps from './TopUps.ts';
 import * as Trials from './Trials.ts';
-import { count, isCounted, refusedByParts } from './terms/Counted.ts';
+import { type Counted, count, isCounted, refusedByParts } from './terms/Counted.ts';
 import { type AheadContext, canCountAhead, countAhead } from './terms/CountedAhead.ts';
 import { createLeases } from './terms/Leases.ts';
 import { createOwed } from './terms/Owed.ts';
@@ -252,26 +252,37 @@ function serve(desk: Desk, asked: Asked, verified: VerifiedPrincipal, takes: big
   return principal.terms === 'pass' ? letPass(desk, verified, asked.offer) : claimUse(desk, asked, verified);
 }
 
-async function countCall(desk: Desk, asked: Asked, verified: VerifiedPrincipal, takes: bigint): Promise<Decision> {
+function countCall(desk: Desk, asked: Asked, verified: VerifiedPrincipal, takes: bigint): Decision | Promise<Decision> {
   const { principal } = verified;
   const { request, target, offer, amountMsat: priceMsat } = asked;
   if (desk.claiming === undefined) return answerUnavailable(desk, Refusals.uncountable(), offer, 'STORE_UNAVAILABLE');
+  const error = principal.terms === 'pass' ? refusedByParts(principal) : undefined;
+  if (error !== undefined) return answerInvalid(desk, asked, error);
+  // A pass that somebody limited was sold as one, whatever its route sells by now.
+  const consume = principal.terms === 'pass' ? 'on-success' : offer.consume;
+  const call = { request, target, route: offer.route, priced: asked.priced, holder: verified.branches.at(-1), priceMsat, takes, consume };
+  const isAhead = offer.leased !== undefined && canCountAhead(principal, request);
+  const counting = isAhead ? countAhead(desk.claiming, principal, call, offer.leased) : count(desk.claiming, principal, call);
+  return counting instanceof Promise ? serveOnceCounted(desk, asked, verified, counting) : serveCounted(desk, asked, verified, counting);
+}
+
+async function serveOnceCounted(desk: Desk, asked: Asked, verified: VerifiedPrincipal, counting: Promise<Counted>): Promise<Decision> {
   try {
-    const error = principal.terms === 'pass' ? refusedByParts(principal) : undefined;
-    if (error !== undefined) return await answerInvalid(desk, asked, error);
-    // A pass that somebody limited was sold as one, whatever its route sells by now.
-    const consume = principal.terms === 'pass' ? 'on-success' : offer.consume;
-    const call = { request, target, route: offer.route, priced: asked.priced, holder: verified.branches.at(-1), priceMsat, takes, consume };
-    const isAhead = offer.leased !== undefined && canCountAhead(principal, request);
-    const counted = await (isAhead ? countAhead(desk.claiming, principal, call, offer.leased) : count(desk.claiming, principal, call));
-    if (counted.kind === 'refused') return await answerInvalid(desk, asked, counted.error);
-    if (counted.kept) return await repeatKept(desk, counted.sale, counted.kept, principal, offer);
-    if (principal.terms === 'pass' && !counted.isRepeat) letPass(desk, verified, offer);
-    return { kind: 'pass', principal, branches: verified.branches, sale: counted.sale, headers: [] };
+    return await serveCounted(desk, asked, verified, await counting);
   } catch (error) {
-    return answerUnavailable(desk, error, offer, 'STORE_UNAVAILABLE');
+    return answerUnavailable(desk, error, asked.offer, 'STORE_UNAVAILABLE');
   }
 }
+
+function serveCounted(desk: Desk, asked: Asked, verified: VerifiedPrincipal, counted: Counted): Decision | Promise<Decision> {
+  const { principal } = verified;
+  if (counted.kind === 'refused') return answerInvalid(desk, asked, counted.error);
+  if (counted.kept) return repeatKept(desk, counted.sale, counted.kept, principal, asked.offer);
+  if (principal.terms === 'pass' && !counted.isRepeat) letPass(desk, verified, asked.offer);
+  return { kind: 'pass', principal, branches: verified.branches, sale: counted.sale, headers: noHeaders };
+}
+
+const noHeaders: Answer['headers'] = [];
 
 /** Once the wallet has said that it was paid. */
 async function serveSettled(desk: Desk, asked: Asked, verified: VerifiedPrincipal, takes: bigint): Promise<Decision> {

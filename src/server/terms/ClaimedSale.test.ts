@@ -3,7 +3,7 @@ import * as Amount from '../../core/Amount.ts';
 import type { Store } from '../../store/Store.ts';
 import * as FixedClock from '../../testing/FixedClock.ts';
 import type { Principal } from '../Offer.ts';
-import { createClaimedSale } from './ClaimedSale.ts';
+import { createClaimedSale, type Use } from './ClaimedSale.ts';
 import { createOwed } from './Owed.ts';
 import { claimedUse } from './PerRequest.ts';
 import type { SaleNews } from './Terms.ts';
@@ -65,7 +65,7 @@ describe('the heartbeat', () => {
     ['delivered', async (sale) => [await sale.head(200), await sale.end('delivered')]],
     ['left', async (sale) => [await sale.head(200), await sale.end('client-left')]],
     ['broken', async (sale) => [await sale.head(200), await sale.end('upstream-broke')]],
-    ['a head that is no success', (sale) => sale.head(500)],
+    ['a head that is no success', async (sale) => sale.head(500)],
     ['no head', (sale) => sale.unanswered('upstream')],
     ['absent', (sale) => sale.absent(200, undefined)],
   ])('ends with the sale: %s', async (_, end) => {
@@ -167,8 +167,8 @@ test.each([
 
 describe('what cannot be given back, since the store is away, is given back when it is there again', () => {
   const ends: readonly (readonly [string, (sale: ReturnType<typeof open>['sale']) => Promise<unknown>, string])[] = [
-    ['a head of which nobody knows whether it was written down', (sale) => sale.head(200), 'release upstream'],
-    ['a failure', (sale) => sale.head(500), 'release upstream'],
+    ['a head of which nobody knows whether it was written down', async (sale) => sale.head(200), 'release upstream'],
+    ['a failure', async (sale) => sale.head(500), 'release upstream'],
     ['no head', (sale) => sale.unanswered('upstream'), 'release upstream'],
     ['a client that left', (sale) => sale.unanswered('client-left'), 'release client-left 3'],
     ['a client that left before a failure', (sale) => sale.absent(422, undefined), 'release client-error 3'],
@@ -205,5 +205,75 @@ describe('what cannot be given back, since the store is away, is given back when
     clock.advance(1000);
     await turns();
     expect([asked.at(-1), news().at(-1), clock.timers()]).toEqual(['release upstream-broke 3', 'released', 0]);
+  });
+});
+
+describe('what is counted in this process', () => {
+  function openAtOnce(commits: 'committed' | 'lost' = 'committed') {
+    const clock = FixedClock.create();
+    const asked: string[] = [];
+    const news: SaleNews[] = [];
+    const ask =
+      <Answer>(name: string, answer: Answer) =>
+      async ({ note }: { readonly note?: string } = {}) => {
+        asked.push(note === undefined ? name : `${name} ${note}`);
+        return answer;
+      };
+    const use: Use = {
+      ...{ idempotencyKey: '0'.repeat(32), principal, isRepeat: false, headers: [['L402-Remaining', '7']], hold: undefined },
+      facts: { paymentHash: '', service: 'api', route: 'GET /x', amountMsat: Amount.fromSat(1) },
+      atOnce: {
+        commit: () => {
+          asked.push('commit at once');
+          return commits;
+        },
+        end: () => asked.push('end at once'),
+      },
+      ...{ commit: ask('commit', 'committed'), release: ask('release', 'released'), deliver: ask('deliver', undefined), leave: ask('leave', undefined) },
+    };
+    const sale = createClaimedSale({ clock, leaseSeconds: 30, onNews: (one) => news.push(one), owe: () => {} }, use);
+    return { sale, asked, clock, news: () => news.map(({ kind }) => kind) };
+  }
+
+  test('is decided and delivered without a turn, and holds nothing meanwhile', () => {
+    const { sale, asked, clock, news } = openAtOnce();
+    const head = sale.head(200);
+    expect(head).toMatchObject({
+      kind: 'charged',
+      headers: [
+        ['L402-Payment', 'charged'],
+        ['L402-Remaining', '7'],
+        ['Payment-Receipt', expect.any(String)],
+      ],
+    });
+    expect([sale.end('delivered'), sale.end('delivered') instanceof Promise]).toEqual([undefined, true]);
+    expect([asked, news(), clock.timers()]).toEqual([['commit at once', 'end at once'], ['charged', 'delivered'], 0]);
+  });
+
+  test('is lost at once, and nothing is told of it', () => {
+    const { sale, asked, news } = openAtOnce('lost');
+    expect([sale.head(200), sale.head(200), news()]).toEqual([{ kind: 'lost' }, expect.any(Promise), []]);
+    expect(asked).toEqual(['commit at once']);
+  });
+
+  test('waits as ever for what is given back, and for a client that left', async () => {
+    const failed = openAtOnce();
+    expect(await failed.sale.head(503)).toMatchObject({ kind: 'not-charged' });
+    const broken = openAtOnce();
+    void broken.sale.head(200);
+    await broken.sale.end('upstream-broke');
+    const left = openAtOnce();
+    void left.sale.head(200);
+    await left.sale.end('client-left');
+    const gone = openAtOnce();
+    await gone.sale.unanswered('upstream');
+    expect(await gone.sale.head(200)).toEqual({ kind: 'lost' });
+    expect([failed.asked, broken.asked, left.asked, gone.asked]).toEqual([
+      ['release upstream'],
+      ['commit at once', 'release upstream-broke'],
+      ['commit at once', 'leave'],
+      ['release upstream'],
+    ]);
+    expect([failed.news(), broken.news(), left.news()]).toEqual([['released'], ['charged', 'released'], ['charged', 'left']]);
   });
 });

@@ -5,6 +5,7 @@
  */
 import { createHash, type Hash } from 'node:crypto';
 import type { Clock } from '../../core/Clock.ts';
+import type { Answer } from '../../http/RequestView.ts';
 import type { StoredAnswer } from '../../store/Store.ts';
 import type { SaleFacts } from '../Events.ts';
 import type { Principal } from '../Offer.ts';
@@ -22,8 +23,10 @@ export type Use = {
   readonly isRepeat: boolean;
   /** Said with a success, beside the receipt. */
   readonly headers: readonly (readonly [name: string, value: string])[];
-  /** Holds it for another lease. */
-  readonly hold: () => Promise<unknown>;
+  /** Holds it for another lease; undefined where it is held together with others. */
+  readonly hold: (() => Promise<unknown>) | undefined;
+  /** Where it is counted in this process: `commit`, and the end of an answer that arrived whole, with nothing to wait for. */
+  readonly atOnce?: { readonly commit: () => 'committed' | 'lost'; readonly end: () => void };
   /** Used up, durably. */
   readonly commit: (end: UseEnd & { readonly answer?: StoredAnswer }) => Promise<'committed' | 'lost'>;
   /** Given back, or used up where it was given back too often. */
@@ -64,8 +67,8 @@ export function createClaimedSale(context: SaleContext, use: Use): Sale {
     idempotencyKey: use.idempotencyKey,
     consume: 'on-success',
     onBody: (chunk) => sale.addToBody(chunk),
-    head: (status) => sale.inTurn(() => sale.head(status)),
-    end: (how) => sale.inTurn(() => sale.end(how)),
+    head: (status) => sale.headAtOnce(status) ?? sale.inTurn(() => sale.head(status)),
+    end: (how) => (sale.endAtOnce(how) ? undefined : sale.inTurn(() => sale.end(how))),
     unanswered: (why) => sale.inTurn(() => sale.unanswered(why)),
     absent: (status, answer) => sale.inTurn(() => sale.absent(status, answer)),
   };
@@ -97,9 +100,30 @@ class ClaimedSale {
     if (verdict.kind === 'commit' && kind === 'charged') this.#state = 'headed';
     else this.#finish();
     if (kind === 'lost') return { kind };
-    const { principal, headers } = this.#use;
-    const receipt = kind === 'charged' && verdict.kind === 'commit' ? [...headers, receiptHeader(principal, this.#context.clock)] : [];
-    return { kind, headers: [['L402-Payment', kind], ...receipt] };
+    return { kind, headers: [['L402-Payment', kind], ...(kind === 'charged' && verdict.kind === 'commit' ? this.#receipt() : [])] };
+  }
+
+  /** What `head` comes to where that is known without waiting. Nothing else is under way then: whatever else ends a claim says so before it waits. */
+  headAtOnce(status: number): HeadOutcome | undefined {
+    const { atOnce } = this.#use;
+    if (atOnce === undefined || this.#state !== 'claimed' || verdictOf(status).kind !== 'commit') return undefined;
+    if (atOnce.commit() === 'lost') {
+      this.#finish();
+      return { kind: 'lost' };
+    }
+    this.#tell('charged');
+    this.#state = 'headed';
+    return { kind: 'charged', headers: [['L402-Payment', 'charged'], ...this.#receipt()] };
+  }
+
+  /** Whether that was all there is to its end. */
+  endAtOnce(how: 'delivered' | 'client-left' | 'upstream-broke'): boolean {
+    const { atOnce } = this.#use;
+    if (atOnce === undefined || this.#state !== 'headed' || how !== 'delivered') return false;
+    this.#finish();
+    atOnce.end();
+    this.#tell('delivered');
+    return true;
   }
 
   async end(how: 'delivered' | 'client-left' | 'upstream-broke'): Promise<void> {
@@ -161,6 +185,11 @@ class ClaimedSale {
     return outcome === 'released' ? 'not-charged' : 'charged';
   }
 
+  #receipt(): Answer['headers'] {
+    const { principal, headers } = this.#use;
+    return [...headers, receiptHeader(principal, this.#context.clock)];
+  }
+
   async #leave(): Promise<void> {
     await this.#use.leave();
     this.#tell('left');
@@ -208,13 +237,16 @@ function verdictOf(status: number): Verdict {
   return { kind: 'release', reason: 'client-error', limit: provokedLimit };
 }
 
+const isHeld = () => {};
+
 /** Renews the lease three times in its length until stopped. A renewal that fails is left to the commit, which finds out for certain. */
-export function startHeartbeat({ clock, leaseSeconds }: SaleContext, use: Use): () => void {
+export function startHeartbeat({ clock, leaseSeconds }: SaleContext, { hold }: Use): () => void {
+  if (hold === undefined) return isHeld;
   let cancel = () => {};
   let stopped = false;
   const beat = () => {
     cancel = clock.after((leaseSeconds * 1000) / 3, () => {
-      use.hold().then(
+      hold().then(
         () => stopped || beat(),
         () => stopped || beat(),
       );

@@ -6,17 +6,16 @@
  */
 import * as Amount from '../../core/Amount.ts';
 import { FareboxError } from '../../core/Errors.ts';
-import { fromUtf8, toHex } from '../../core/internal/bytes.ts';
-import { sha256 } from '../../core/internal/sha256.ts';
 import type { RequestView } from '../../http/RequestView.ts';
 import { entryOf } from '../Ledger.ts';
 import type { Principal } from '../Offer.ts';
 import type { Use } from './ClaimedSale.ts';
 import { type Call, type Counted, type CountedContext, setAside, used, worthOf } from './Counted.ts';
-import type { LeasedUnits } from './LeaseBlock.ts';
+import type { LeasedUnits, LeaseOutcome } from './LeaseBlock.ts';
 import type { Leases } from './Leases.ts';
 import { lowAccount } from './lowAccount.ts';
 import { beginSale } from './SpentSale.ts';
+import type { Sale } from './Terms.ts';
 
 /** What counting ahead needs of the paywall. */
 export type AheadContext = CountedContext & { readonly leases: Leases };
@@ -27,33 +26,42 @@ export function canCountAhead({ useKey, units, parts, carved }: Principal, reque
 }
 
 /**
- * Takes a call's units off a block of its account, opening one where there is none.
+ * Takes a call's units off a block of its account, opening one where there is none. Where there is one nothing is waited for.
  * @param calls - for how many calls a block is reserved
  * @throws STORE_UNAVAILABLE – not known whether there are so many: nothing may be forwarded
  */
-export async function countAhead(context: AheadContext, principal: Principal, call: Call, calls: number): Promise<Counted> {
+export function countAhead(context: AheadContext, principal: Principal, call: Call, calls: number): Counted | Promise<Counted> {
   const { useKey: account, units, mintedUntil: expiresAt, terms, service } = principal;
   if (account === undefined || units === undefined) throw new TypeError(`what was sold as "${terms}" is not counted`);
   const { route, takes } = call;
   const opens = () => ({ source: account, units, expiresAt, entry: entryOf('received', principal, route, context.clock, '', terms) });
-  const outcome = await context.leases.take({ account, opens, takes, calls, service, route });
+  const outcome = context.leases.take({ account, opens, takes, calls, service, route });
+  return outcome instanceof Promise ? outcome.then((taken) => begin(context, principal, call, taken)) : begin(context, principal, call, outcome);
+}
+
+function begin(context: AheadContext, principal: Principal, call: Call, outcome: LeaseOutcome): Counted | Promise<Counted> {
   if (outcome.kind === 'insufficient') return { kind: 'refused', error: outcome.isUnderWay ? setAside() : used() };
-  const low = lowAccount(principal, takes, outcome.left);
+  const low = lowAccount(principal, call.takes, outcome.left);
   if (low) context.onNews(low);
-  const sale = await beginSale(context, leasedUse(principal, call, outcome.units, outcome.left), call.consume);
+  const sale = beginSale(context, leasedUse(principal, call, outcome.units, outcome.left), call.consume);
+  return sale instanceof Promise ? sale.then(counted) : counted(sale);
+}
+
+function counted(sale: Sale | FareboxError): Counted {
   return sale instanceof FareboxError ? { kind: 'refused', error: sale } : { kind: 'counted', sale, isRepeat: false, kept: undefined };
 }
 
 function leasedUse(principal: Principal, call: Call, units: LeasedUnits, left: bigint): Use {
   const { paymentHash, service } = principal;
   return {
-    idempotencyKey: toHex(sha256(fromUtf8(`farebox/idempotency/1/${units.name}`)).subarray(0, 16)),
+    idempotencyKey: units.name,
     principal,
     facts: { paymentHash, service, route: call.route, amountMsat: worthOf(principal, call.takes) },
     isRepeat: false,
     headers: [['L402-Remaining', principal.terms === 'credit' ? Amount.format(Amount.fromMsat(left)) : `${left}`]],
     // The block is held, for all of its calls.
-    hold: async () => {},
+    hold: undefined,
+    atOnce: units,
     commit: async () => units.commit(),
     release: ({ note, limit }) => units.giveBack(note, limit),
     deliver: async () => units.end(),

@@ -5,7 +5,8 @@
  */
 import { type Clock, nowAt, type Random, wait } from '../../core/Clock.ts';
 import { FareboxError } from '../../core/Errors.ts';
-import { toHex } from '../../core/internal/bytes.ts';
+import { fromUtf8, toHex } from '../../core/internal/bytes.ts';
+import { sha256 } from '../../core/internal/sha256.ts';
 import type { Spending, Store } from '../../store/Store.ts';
 
 /** What counting ahead needs. */
@@ -26,7 +27,7 @@ export type LeaseOutcome =
 
 /** The units of one call. `giveBack` and `end` are the last that is done with them; what is done after that does nothing. */
 export type LeasedUnits = {
-  /** Names the call; no other one has it. */
+  /** Names the call, in 32 hex digits; no other one has it, and it is no part of any secret. */
   readonly name: string;
   /** Spent, in this process. `lost`: the block is not held any more. */
   readonly commit: () => 'committed' | 'lost';
@@ -77,6 +78,8 @@ export class Block {
   readonly #context: BlockContext;
   readonly #facts: BlockFacts;
   readonly #calls = new Set<LeasedCall>();
+  /** What the names of its calls begin with. */
+  readonly #name: string;
   #free: bigint;
   #count = 0;
   /** Calls that go on are being moved out of it. */
@@ -95,6 +98,7 @@ export class Block {
     this.account = facts.account;
     this.#context = context;
     this.#facts = facts;
+    this.#name = toHex(sha256(fromUtf8(`farebox/idempotency/1/${facts.reservation}`)).subarray(0, 12));
     this.#free = facts.units;
     this.#heldUntilMs = facts.heldFromMs + context.leaseSeconds * 1000;
     this.#cancelTimer = context.clock.after(openMs, () => this.retire());
@@ -105,7 +109,7 @@ export class Block {
   take(units: bigint): LeaseOutcome | undefined {
     if (this.#state !== 'open' || this.#free < units || !this.#isHeld()) return undefined;
     this.#free -= units;
-    const call: LeasedCall = { block: this, name: `${this.#facts.reservation}/${this.#count++}`, units, state: 'taken' };
+    const call: LeasedCall = { block: this, name: this.#name + (2 ** 32 + this.#count++).toString(16).slice(1), units, state: 'taken' };
     this.#calls.add(call);
     return { kind: 'taken', units: unitsOf(call), left: this.#facts.beside + this.#free };
   }

@@ -14,7 +14,7 @@ import type { Consume, Sale } from './Terms.ts';
  * The sale of a use that was set aside for a request; spent by now, where that is when it is let through.
  * @throws STORE_UNAVAILABLE – not known whether it is spent: nothing may be forwarded, and what was is given back
  */
-export async function beginSale(context: SaleContext, use: Use, consume: Consume): Promise<Sale | FareboxError> {
+export function beginSale(context: SaleContext, use: Use, consume: Consume): Sale | Promise<Sale | FareboxError> {
   // What is answered again was spent before.
   return consume === 'on-success' || use.isRepeat ? createClaimedSale(context, use) : createSpentSale(context, use);
 }

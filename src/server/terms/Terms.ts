@@ -46,13 +46,13 @@ export type Sale = {
   /** Takes the request's body as it passes by, so that the same request can be told from another one. */
   readonly onBody: (chunk: Uint8Array) => void;
   /**
-   * The upstream answered. Resolves when what follows from that is durable.
+   * The upstream answered. Resolves when what follows from that is durable; the outcome itself where nothing has to be waited for.
    * `charged`/`not-charged`: send the answer with `headers` added. `lost`: somebody else holds the claim; break off and answer `CREDENTIAL_IN_USE`.
    * @throws STORE_UNAVAILABLE – not known to be durable: send nothing of the answer
    */
-  readonly head: (status: number) => Promise<HeadOutcome>;
-  /** The head had been sent; this is how it ended. */
-  readonly end: (how: 'delivered' | 'client-left' | 'upstream-broke') => Promise<void>;
+  readonly head: (status: number) => HeadOutcome | Promise<HeadOutcome>;
+  /** The head had been sent; this is how it ended. Undefined: that is known by now to whoever has to know it. */
+  readonly end: (how: 'delivered' | 'client-left' | 'upstream-broke') => Promise<void> | undefined;
   /** No head came from the upstream: it was unreachable, timed out, reset; or the client left a safe request and the upstream was aborted. */
   readonly unanswered: (why: 'upstream' | 'client-left') => Promise<void>;
   /** The client left an unsafe request before the head; the upstream was let finish, and answered this (undefined: more than can be kept). */
