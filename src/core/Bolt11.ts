@@ -9,10 +9,9 @@
  * @see BOLT 11, Invoice Protocol for Lightning Payments
  */
 import type { Msat } from './Amount.ts';
-import type { FareboxError } from './Errors.ts';
 import { timestampWords, writeDraft } from './internal/bolt11Draft.ts';
 import { isPublicKey, isSignedBy, publicKeyOf, recover, sign, signatureWords, signingHash } from './internal/bolt11Signature.ts';
-import { maxExpiresAt, readPaymentHash, readTags, type Tags } from './internal/bolt11Tags.ts';
+import { maxExpiresAt, readTags, type Tags } from './internal/bolt11Tags.ts';
 import { type InvoiceText, malformed, maxLength, readText, writePrefix, writeText } from './internal/bolt11Text.ts';
 import { readBytes, readNumber, toWords } from './internal/bolt11Words.ts';
 import { toHex } from './internal/bytes.ts';
@@ -141,21 +140,6 @@ export function peek(text: string): InvoiceFields {
 }
 
 /**
- * What an invoice asks for, and by which hash it is paid, in half the time of {@link peek}.
- *
- * Checked: text, checksum and amount as there; that every field ends before the signature begins; that there is one payment hash. Of the other
- * fields nothing is read: so use it for invoices of one's own node alone, to see that they are those that were asked for.
- *
- * @throws INVOICE_MALFORMED – for whatever is wrong with what is checked
- */
-export function glance(text: string): Pick<InvoiceFields, 'amountMsat' | 'paymentHash'> {
-  const { words, amountMsat } = readText(text);
-  const paymentHash = readPaymentHash(words, timestampWords, words.length - signatureWords);
-  if (paymentHash === undefined) throw unpayable();
-  return { amountMsat, paymentHash };
-}
-
-/**
  * Writes an invoice and signs it. Equal input gives equal text: the nonce is that of RFC 6979.
  *
  * @param privateKey - 32 bytes, the payee's
@@ -196,7 +180,7 @@ function read(given: string): { readonly outside: InvoiceText; readonly tags: Ta
 
 function toFields(outside: InvoiceText, createdAt: number, tags: Tags, signature: Uint8Array): InvoiceFields {
   const { paymentHash, paymentSecret, description, descriptionHash, expirySeconds = defaultExpirySeconds } = tags;
-  if (paymentHash === undefined) throw unpayable();
+  if (paymentHash === undefined) throw malformed('it has no payment hash (field "p")');
   if (paymentSecret === undefined) throw malformed('it has no payment secret (field "s")');
   if (description === undefined && descriptionHash === undefined) throw malformed('it has no description (field "d" or "h")');
   if (description !== undefined && descriptionHash !== undefined) throw malformed('it has two descriptions (fields "d" and "h")');
@@ -223,8 +207,4 @@ function toFields(outside: InvoiceText, createdAt: number, tags: Tags, signature
     signature: toHex(signature.subarray(0, 64)),
     recoveryFlag,
   };
-}
-
-function unpayable(): FareboxError {
-  return malformed('it has no payment hash (field "p")');
 }

@@ -4,11 +4,11 @@
  * @see docs/wire.md, "The challenge" and "The token"
  */
 import * as Amount from '../core/Amount.ts';
-import * as Bolt11 from '../core/Bolt11.ts';
 import { type Clock, nowAt, type Random, within } from '../core/Clock.ts';
 import type { Reached } from '../core/CrashPoint.ts';
 import { FareboxError } from '../core/Errors.ts';
 import * as Identifier from '../core/Identifier.ts';
+import { glance } from '../core/internal/bolt11Glance.ts';
 import * as Macaroon from '../core/Macaroon.ts';
 import type { PaymentHash } from '../core/Preimage.ts';
 import * as Path from '../http/Path.ts';
@@ -151,7 +151,7 @@ async function createInvoice(options: MintOptions, receiver: Receiver, amountMsa
     const request = { amountMsat, description, expirySeconds: invoiceExpirySeconds };
     const created = await within(deadline, (signal) => receiver.createInvoice(request, signal));
     reached('paywall.invoice.answered');
-    const { amountMsat: asked, paymentHash } = Bolt11.glance(created.invoice);
+    const { amountMsat: asked, paymentHash } = glance(created.invoice);
     if (asked !== amountMsat || paymentHash !== created.paymentHash) throw unavailable('gave an invoice for something else');
     if (!Number.isSafeInteger(created.expiresAt)) throw unavailable('gave an invoice without an end');
     return created;

@@ -64,35 +64,13 @@ export function readTags(words: Uint8Array, from: number, to: number): Tags {
     routeHints: [],
   };
   for (let at = from; at < to; ) {
-    const end = endOfTag(words, at, to);
-    readTag(tags, words[at] as number, words, at + 3, end);
+    const start = at + 3;
+    const end = start + (words[at + 1] as number) * 32 + (words[at + 2] as number);
+    if (end > to) throw malformed('its last field is cut off');
+    readTag(tags, words[at] as number, words, start, end);
     at = end;
   }
   return tags;
-}
-
-/**
- * The payment hash alone, where there is one.
- * @throws INVOICE_MALFORMED – a field that ends behind the end; two payment hashes
- */
-export function readPaymentHash(words: Uint8Array, from: number, to: number): PaymentHash | undefined {
-  let hash: PaymentHash | undefined;
-  for (let at = from; at < to; ) {
-    const end = endOfTag(words, at, to);
-    if (words[at] === tagOf.p && end - at - 3 === hashWords) {
-      once(hash, 'p');
-      hash = toHex(readBytes(words, at + 3, end)) as PaymentHash;
-    }
-    at = end;
-  }
-  return hash;
-}
-
-/** Where the field that begins there ends. */
-function endOfTag(words: Uint8Array, at: number, to: number): number {
-  const end = at + 3 + (words[at + 1] as number) * 32 + (words[at + 2] as number);
-  if (end > to) throw malformed('its last field is cut off');
-  return end;
 }
 
 /** What is wrong with a set of feature bits, if anything. */
