@@ -38,7 +38,7 @@ async function openOdd(answer: (stream: ServerHttp2Stream) => void) {
 
 const plain = ({ code, details, messages, metadata, trailers }: Awaited<ReturnType<typeof askOne>>) => {
   // Ours, and what is of the moment.
-  for (const name of ['date', 'via', 'l402-payment']) metadata.remove(name);
+  for (const name of ['date', 'via', 'l402-payment']) for (const lines of [metadata, trailers]) lines.remove(name);
   return { code, details, messages, metadata: metadata.getMap(), trailers: trailers.getMap() };
 };
 
