@@ -19,10 +19,10 @@ export type Stage = {
 };
 
 /** What may be otherwise than in memory, among clients that are not believed, on invoices made beforehand. */
-export type StageOptions = Partial<Pick<GatewayProgramOptions, 'store' | 'trustsLoad' | 'metrics' | 'others'>> & { readonly onSandbox?: boolean };
+export type StageOptions = Partial<Pick<GatewayProgramOptions, 'store' | 'trustsLoad' | 'others'>> & { readonly onSandbox?: boolean };
 
 /** Starts them. */
-export async function openStage({ store = 'memory', trustsLoad = false, metrics = false, others = [], onSandbox = false }: StageOptions = {}): Promise<Stage> {
+export async function openStage({ store = 'memory', trustsLoad = false, others = [], onSandbox = false }: StageOptions = {}): Promise<Stage> {
   const programs: { readonly stop: () => Promise<void> }[] = [];
   const stop = async () => {
     for (const program of programs.splice(0).reverse()) await program.stop();
@@ -33,7 +33,7 @@ export async function openStage({ store = 'memory', trustsLoad = false, metrics 
     const master = new Uint8Array(randomBytes(32));
     const sandbox = onSandbox ? await start<SandboxAddress>(new URL('./sandboxProgram.ts', import.meta.url), undefined) : undefined;
     if (sandbox) programs.push(sandbox);
-    const options: GatewayProgramOptions = { upstreamPort: upstream.ready.port, master, store, trustsLoad, metrics, others, sandbox: sandbox?.ready };
+    const options: GatewayProgramOptions = { upstreamPort: upstream.ready.port, master, store, trustsLoad, others, sandbox: sandbox?.ready };
     const gateway = await start<Stage['gateway']['ready']>(new URL('./gatewayProgram.ts', import.meta.url), options, { nodeArguments: ['--expose-gc'] });
     programs.push(gateway);
     const load = await startLoad();

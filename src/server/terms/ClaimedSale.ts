@@ -237,11 +237,11 @@ function verdictOf(status: number): Verdict {
   return { kind: 'release', reason: 'client-error', limit: provokedLimit };
 }
 
-const isHeld = () => {};
+const noHeartbeat = () => {};
 
 /** Renews the lease three times in its length until stopped. A renewal that fails is left to the commit, which finds out for certain. */
 export function startHeartbeat({ clock, leaseSeconds }: SaleContext, { hold }: Use): () => void {
-  if (hold === undefined) return isHeld;
+  if (hold === undefined) return noHeartbeat;
   let cancel = () => {};
   let stopped = false;
   const beat = () => {
