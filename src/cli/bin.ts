@@ -10,6 +10,7 @@ import { isatty } from 'node:tty';
 import { CommanderError } from 'commander';
 import { FareboxError } from '../core/Errors.ts';
 import type { CliContext } from './Context.ts';
+import { loadCommands } from './commands.ts';
 import { Ended, exitCodeOf } from './exit.ts';
 import { openHome } from './Home.ts';
 import { askAtOwnTerminal } from './OwnTerminal.ts';
@@ -93,7 +94,7 @@ const context: CliContext = {
 };
 
 try {
-  await createProgram(context).parseAsync();
+  await createProgram(context, await loadCommands(process.argv.slice(2))).parseAsync();
 } catch (error) {
   // What commander throws it has said already, and so has a command that names no label.
   if (!(error instanceof CommanderError) && !(error instanceof Ended && error.label === '')) terminal.note(describe(error));

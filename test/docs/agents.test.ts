@@ -7,10 +7,12 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text as textOf } from 'node:stream/consumers';
 import { afterEach, expect, test } from 'vitest';
+import { loadCommands } from '../../src/cli/commands.ts';
 import { createProgram } from '../../src/cli/program.ts';
 import { type Market, openMarket } from '../cli/market.ts';
 
 const root = join(import.meta.dirname, '..', '..');
+const registers = await loadCommands();
 const guide = join(root, 'docs', 'guide', 'agents.md');
 let market: Market | undefined;
 afterEach(async () => {
@@ -53,7 +55,7 @@ async function type(opened: Market, [program = '', ...words]: readonly string[])
   if (program === 'npm') return words[0] === 'install' ? '' : example(opened, words.slice(words.indexOf('--') + 1));
   const ran = await opened.run(
     (parent, context) => {
-      for (const command of createProgram(context).commands) parent.addCommand(command);
+      for (const command of createProgram(context, registers).commands) parent.addCommand(command);
     },
     words,
     { interactive: true, columns: 96, environment: { TERM: 'dumb' } },

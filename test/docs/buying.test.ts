@@ -5,10 +5,12 @@
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
+import { loadCommands } from '../../src/cli/commands.ts';
 import { createProgram } from '../../src/cli/program.ts';
 import { type Market, openMarket } from '../cli/market.ts';
 
 const guide = join(import.meta.dirname, '..', '..', 'docs', 'guide', 'buying.md');
+const registers = await loadCommands();
 const before = process.cwd();
 let market: Market | undefined;
 afterEach(async () => {
@@ -98,7 +100,7 @@ test('the session in the guide prints what it says', async () => {
 async function type(opened: Market, words: readonly string[]): Promise<string> {
   const ran = await opened.run(
     (program, context) => {
-      for (const command of createProgram(context).commands) program.addCommand(command);
+      for (const command of createProgram(context, registers).commands) program.addCommand(command);
     },
     words,
     { interactive: true, columns: 96, environment: { TERM: 'dumb' } },

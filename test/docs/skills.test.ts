@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { afterEach, describe, expect, test } from 'vitest';
+import { loadCommands } from '../../src/cli/commands.ts';
 import { createProgram } from '../../src/cli/program.ts';
 import { createFake } from '../cli/fakeContext.ts';
 import { type Market, openMarket } from '../cli/market.ts';
@@ -12,6 +13,7 @@ import { type Market, openMarket } from '../cli/market.ts';
 const root = join(import.meta.dirname, '..', '..');
 const skills = readdirSync(join(root, 'skills'));
 const pages = ['llms.txt', ...skills.map((name) => `skills/${name}/SKILL.md`)];
+const registers = await loadCommands();
 const before = process.cwd();
 let market: Market | undefined;
 afterEach(async () => {
@@ -42,7 +44,7 @@ describe.each(skills)('the skill %s', (name) => {
       const words = (command.slice('$ farebox '.length).match(/"[^"]*"|\S+/g) ?? []).map((word) =>
         word.replace(/^"|"$/g, '').replace('http://127.0.0.1:8402', opened.url),
       );
-      const ran = await opened.run((program, context) => createProgram(context).commands.forEach((one) => void program.addCommand(one)), words, {
+      const ran = await opened.run((program, context) => createProgram(context, registers).commands.forEach((one) => void program.addCommand(one)), words, {
         interactive: true,
       });
       expect([command, ran.code, ran.error]).toEqual([command, 0, '']);
@@ -52,7 +54,7 @@ describe.each(skills)('the skill %s', (name) => {
 
 test('every command and option that is named is there', () => {
   const fake = createFake(() => {});
-  const program = createProgram(fake.context);
+  const program = createProgram(fake.context, registers);
   for (const page of pages) {
     for (const [, named = ''] of textOf(page).matchAll(/(?:`|^\$ )farebox ([^`\n]+)/gm)) {
       const words = named.split(' ');

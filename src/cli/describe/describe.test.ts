@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { afterAll, expect, test } from 'vitest';
 import { createFake } from '../../../test/cli/fakeContext.ts';
+import { loadCommands } from '../commands.ts';
 import { exitCodes } from '../exit.ts';
 import { createProgram } from '../program.ts';
 import { bash } from './bash.ts';
@@ -14,13 +15,14 @@ import { schemaOf } from './schema.ts';
 import { flatten, readCommand } from './tree.ts';
 import { zsh } from './zsh.ts';
 
+const registers = await loadCommands();
 const fake = createFake(() => {});
 const folder = mkdtempSync(join(tmpdir(), 'farebox-completion-'));
 afterAll(() => {
   fake.remove();
   rmSync(folder, { recursive: true, force: true });
 });
-const program = createProgram(fake.context);
+const program = createProgram(fake.context, registers);
 const commands = flatten(readCommand(program));
 
 /** Every command that does something, by commander's own list. */
@@ -58,7 +60,7 @@ test('the types of fields are words that the schema explains', () => {
 
 test('"farebox schema" prints it, or the part that is asked for', async () => {
   const ran = createFake((_, context) => void context, { interactive: false });
-  const own = createProgram(ran.context);
+  const own = createProgram(ran.context, registers);
   await own.parseAsync(['schema', 'journal'], { from: 'user' });
   expect((JSON.parse(ran.out()) as { commands: { command: string }[] }).commands.map(({ command }) => command)).toEqual([
     'journal list',
@@ -66,7 +68,7 @@ test('"farebox schema" prints it, or the part that is asked for', async () => {
     'journal resolve',
     'journal resume',
   ]);
-  await expect(createProgram(ran.context).parseAsync(['schema', 'nothing'], { from: 'user' })).rejects.toMatchObject({ exitCode: 2 });
+  await expect(createProgram(ran.context, registers).parseAsync(['schema', 'nothing'], { from: 'user' })).rejects.toMatchObject({ exitCode: 2 });
   ran.remove();
 });
 
