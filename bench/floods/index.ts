@@ -1,24 +1,29 @@
 /**
  * What clients that mean no good cost the gateway's memory, and how long everybody else waits meanwhile.
  *
- *     npm run bench -- floods [idle] [slow-heads] [slow-bodies] [not-reading] [not-reading-long] [idle-h2] [rapid-reset] [continuation] [not-reading-h2]
+ *     npm run bench -- floods [idle] [idle-bare] [slow-heads] [slow-bodies] [not-reading] [not-reading-long] [idle-h2] [rapid-reset] [continuation] [not-reading-h2]
  *
- * The others are sixteen clients with a pass, before the flood and in the midst of it, in turn; their p99 may be twice as long. Everything is
+ * `idle-bare` is what `node:http` takes by itself. The others are sixteen clients with a pass, before the flood and in the midst of it, in turn; their p99 may be twice as long. Everything is
  * on this machine's loopback, bounded in number and time.
  */
-import { openStage, type Stage } from '../gateway/Stage.ts';
+import { openStage } from '../gateway/Stage.ts';
 import { mintCredentials, paths, requestFor } from '../gateway/Tokens.ts';
 import type { Run } from '../harness/Bench.ts';
 import { quantile } from '../harness/Comparison.ts';
-import { type Program, residentBytes, start } from '../harness/Program.ts';
+import { type Load, startLoad } from '../harness/Load.ts';
+import { commandArguments, type Program, residentBytes, start } from '../harness/Program.ts';
 import { printRows } from '../harness/Table.ts';
 import type { FloodAnswer, FloodKind, FloodQuestion } from './floodProgram.ts';
 
 export const summary = 'Memory, and how long others wait, while 10,000 connections idle, dawdle or flood';
 
+/** Of the gateway, but for one. */
+type Name = FloodKind | 'idle-bare';
+
 /** How many connections, and how much each may keep in memory, in bytes; undefined: as much as `inAllBytes` says. */
-const floods: { readonly [Kind in FloodKind]: { readonly connections: number; readonly eachBytes?: number } } = {
+const floods: { readonly [Kind in Name]: { readonly connections: number; readonly eachBytes?: number } } = {
   idle: { connections: 10_000, eachBytes: 20_480 },
+  'idle-bare': { connections: 10_000, eachBytes: 20_480 },
   'slow-heads': { connections: 2000 },
   'slow-bodies': { connections: 2000 },
   'not-reading': { connections: 200 },
@@ -34,7 +39,7 @@ const inAllBytes = 200_000_000;
 /** How much longer the others' slowest hundredth may take. */
 const slower = 2;
 
-const names = Object.keys(floods) as FloodKind[];
+const names = Object.keys(floods) as Name[];
 
 export const run: Run = async ({ isQuick, args }) => {
   const wanted = names.filter((name) => args.length === 0 || args.includes(name));
@@ -45,15 +50,15 @@ export const run: Run = async ({ isQuick, args }) => {
   console.log('p99: medians of the rounds, each without and with the flood in turn, of 16 clients with a pass. ±: how far rounds without lay apart.\n');
 };
 
-async function measure(kind: FloodKind, rounds: number, share: number): Promise<readonly string[]> {
-  const { eachBytes } = floods[kind];
-  const connections = floods[kind].connections / share;
-  const stage = await openStage({ store: 'memory' });
+async function measure(name: Name, rounds: number, share: number): Promise<readonly string[]> {
+  const kind = name === 'idle-bare' ? 'idle' : name;
+  const { eachBytes } = floods[name];
+  const connections = floods[name].connections / share;
+  const stage = await (name === 'idle-bare' ? openBare() : openOurs());
   const flood: Program<undefined> = await start(new URL('./floodProgram.ts', import.meta.url), undefined);
-  const { port } = stage.gateway.ready;
+  const { port, requests } = stage;
   const ask = (question: FloodQuestion) => flood.ask(question) as Promise<FloodAnswer>;
   try {
-    const requests = mintCredentials(stage.keys, 'pass', 16).map((credential) => requestFor(paths.pass, credential));
     const wait = async () => (await stage.load.drive({ port, requests, count: 8000, connections: 16, expect: 200 })).p99Ms;
     for (let i = 0; i < 3; i++) await wait();
     const [before, atRest]: [number[], number] = [[], await restingBytes(stage)];
@@ -76,7 +81,7 @@ async function measure(kind: FloodKind, rounds: number, share: number): Promise<
     const ratio = amid / without;
     const met = (isMet: boolean) => (isMet ? 'met' : 'missed');
     return [
-      kind,
+      name,
       String(connections),
       String(ended),
       memory,
@@ -93,10 +98,38 @@ async function measure(kind: FloodKind, rounds: number, share: number): Promise<
   }
 }
 
+/** A server under measurement. */
+type Flooded = {
+  readonly pid: number;
+  readonly port: number;
+  /** What the others ask for. */
+  readonly requests: readonly string[];
+  readonly load: Load;
+  readonly collect: () => Promise<unknown>;
+  readonly stop: () => Promise<void>;
+};
+
+async function openOurs(): Promise<Flooded> {
+  const { gateway, keys, load, ask, stop } = await openStage({ store: 'memory' });
+  const requests = mintCredentials(keys, 'pass', 16).map((credential) => requestFor(paths.pass, credential));
+  return { pid: gateway.pid, port: gateway.ready.port, requests, load, collect: () => ask('heap'), stop };
+}
+
+async function openBare(): Promise<Flooded> {
+  const nodeArguments = ['--expose-gc', ...commandArguments()];
+  const server = await start<{ readonly port: number }>(new URL('./bareProgram.ts', import.meta.url), undefined, { nodeArguments });
+  const load = await startLoad();
+  const stop = async () => {
+    await load.stop();
+    await server.stop();
+  };
+  return { pid: server.pid, port: server.ready.port, requests: [requestFor(paths.free, undefined)], load, collect: () => server.ask('heap'), stop };
+}
+
 /** What it has once nothing is left to collect. */
-async function restingBytes(stage: Stage): Promise<number> {
-  await stage.ask('heap');
-  return residentBytes(stage.gateway.pid);
+async function restingBytes({ pid, collect }: Flooded): Promise<number> {
+  await collect();
+  return residentBytes(pid);
 }
 
 function megabytes(bytes: number): string {

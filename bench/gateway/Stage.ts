@@ -4,7 +4,7 @@
 import { randomBytes } from 'node:crypto';
 import type { SandboxAddress } from '../../src/lightning/sandbox.ts';
 import { type Load, startLoad } from '../harness/Load.ts';
-import { type Program, start } from '../harness/Program.ts';
+import { commandArguments, type Program, start } from '../harness/Program.ts';
 import type { GatewayAnswer, GatewayProgramOptions, GatewayQuestion } from './gatewayProgram.ts';
 import { keysOf } from './Tokens.ts';
 
@@ -34,7 +34,9 @@ export async function openStage({ store = 'memory', trustsLoad = false, others =
     const sandbox = onSandbox ? await start<SandboxAddress>(new URL('./sandboxProgram.ts', import.meta.url), undefined) : undefined;
     if (sandbox) programs.push(sandbox);
     const options: GatewayProgramOptions = { upstreamPort: upstream.ready.port, master, store, trustsLoad, others, sandbox: sandbox?.ready };
-    const gateway = await start<Stage['gateway']['ready']>(new URL('./gatewayProgram.ts', import.meta.url), options, { nodeArguments: ['--expose-gc'] });
+    const gateway = await start<Stage['gateway']['ready']>(new URL('./gatewayProgram.ts', import.meta.url), options, {
+      nodeArguments: ['--expose-gc', ...commandArguments()],
+    });
     programs.push(gateway);
     const load = await startLoad();
     programs.push(load);

@@ -16,6 +16,7 @@ import { createSandboxReceiver, type SandboxAddress } from '../../src/lightning/
 import { createMemoryStore } from '../../src/store/memory.ts';
 import type { Store } from '../../src/store/Store.ts';
 import { createSqliteStore } from '../../src/store/sqlite.ts';
+import { collected } from '../harness/Heap.ts';
 import { serve } from '../harness/Program.ts';
 import { type Hit, hitsOf } from './Profile.ts';
 import { keysOf, paths, priceMsat } from './Tokens.ts';
@@ -59,13 +60,7 @@ serve(async (options: GatewayProgramOptions) => {
   const session = new Session();
   session.connect();
   const answers: { readonly [Question in GatewayQuestion]: () => unknown } = {
-    heap: async () => {
-      for (let i = 0; i < 4; i++) {
-        globalThis.gc?.();
-        await new Promise((resolve) => setImmediate(resolve));
-      }
-      return process.memoryUsage().heapUsed;
-    },
+    heap: collected,
     profile: async () => {
       await session.post('Profiler.enable');
       await session.post('Profiler.setSamplingInterval', { interval: 250 });

@@ -33,6 +33,12 @@ export type StartOptions = {
   readonly readyMs?: number;
 };
 
+/** What Node is given before the command `farebox`, as its first line says: a gateway is measured as it runs. */
+export function commandArguments(): readonly string[] {
+  const [first = ''] = readFileSync(new URL('../../src/cli/bin.ts', import.meta.url), 'utf8').split('\n', 1);
+  return first.split(' ').filter((word) => word.startsWith('--'));
+}
+
 /** What a program brings. */
 export type Served = {
   /** Sent to whoever started it. */

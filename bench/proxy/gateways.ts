@@ -2,7 +2,7 @@
  * Processes of the gateway under measurement: one, or several with a part of the requests each.
  */
 import type { GatewayProgramOptions } from '../gateway/gatewayProgram.ts';
-import { type Program, start } from '../harness/Program.ts';
+import { commandArguments, type Program, start } from '../harness/Program.ts';
 
 /** A proxy under measurement: one process, or several. */
 export type Measured = {
@@ -13,13 +13,17 @@ export type Measured = {
 };
 
 /** What they are made from. */
-export type GatewaysOptions = Pick<GatewayProgramOptions, 'upstreamPort' | 'master' | 'upstreamClient' | 'upstreamKind'> & { readonly workers: number };
+export type GatewaysOptions = Pick<GatewayProgramOptions, 'upstreamPort' | 'master' | 'upstreamClient' | 'upstreamKind'> & {
+  readonly workers: number;
+  /** Default: what the command `farebox` gives to Node. */
+  readonly nodeArguments?: readonly string[];
+};
 
 /** Starts so many, each with a port of its own. */
-export async function startGateways({ workers, ...rest }: GatewaysOptions): Promise<Measured> {
+export async function startGateways({ workers, nodeArguments = commandArguments(), ...rest }: GatewaysOptions): Promise<Measured> {
   const options: GatewayProgramOptions = { ...rest, store: 'none', trustsLoad: false, sandbox: undefined };
   const programs: Program<{ readonly port: number }>[] = [];
-  for (let i = 0; i < workers; i++) programs.push(await start(new URL('../gateway/gatewayProgram.ts', import.meta.url), options));
+  for (let i = 0; i < workers; i++) programs.push(await start(new URL('../gateway/gatewayProgram.ts', import.meta.url), options, { nodeArguments }));
   return together(programs);
 }
 

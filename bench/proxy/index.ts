@@ -2,7 +2,7 @@
  * What a paid request costs the gateway beside what the same request costs nginx and other proxies, which sell nothing: processor time, and
  * how long 99 in 100 take. And how fast one long answer goes through.
  *
- *     npm run bench -- proxy [nginx] [nginx-2] [h2] [h2-2] [grpc] [grpc-2] [stream] [undici] [http-proxy-3] [fast-proxy] [@fastify/http-proxy]
+ *     npm run bench -- proxy [nginx] [nginx-2] [h2] [h2-2] [grpc] [grpc-2] [stream] [package] [undici] [young] [young-grpc] [http-proxy-3] [fast-proxy] [@fastify/http-proxy]
  *     npm run bench -- proxy rounds=15 size=1500                                                   more rounds, and requests a turn
  *
  * The others are installed into a folder of their own, which is gone afterwards; what is not there is left out, and said to be.
@@ -23,6 +23,7 @@ import { grpcMessage } from './grpcMessage.ts';
 import type { Http2Drive } from './http2LoadProgram.ts';
 import { hasNginx, startNginx } from './nginx.ts';
 import type { OtherProgramOptions } from './otherProgram.ts';
+import { measurePackage } from './packageMemory.ts';
 import { compareStreams } from './stream.ts';
 
 export const summary = 'A paid request through the gateway beside the same through nginx and other proxies';
@@ -43,6 +44,8 @@ const comparisons = {
   grpc: { name: 'gRPC unary, 1 worker', bound: pace(0.4), kind: 'grpc', workers: 1 },
   'grpc-2': { name: 'gRPC unary, 2 workers', bound: pace(0.4), kind: 'grpc', workers: 2 },
   undici: { name: 'our client beside undici in the gateway', bound: { atMost: 1 }, kind: 'http1', workers: 1 },
+  young: { name: 'HTTP/1.1, young objects as we keep them', bound: { atMost: 1.03 }, kind: 'http1', workers: 1 },
+  'young-grpc': { name: 'gRPC unary, young objects as we keep them', bound: { atMost: 1.03 }, kind: 'grpc', workers: 1 },
   'http-proxy-3': { name: 'HTTP/1.1 beside http-proxy-3', bound: { atMost: 1 }, kind: 'http1', workers: 1 },
   'fast-proxy': { name: 'HTTP/1.1 beside fast-proxy', bound: { atMost: 1 }, kind: 'http1', workers: 1 },
   '@fastify/http-proxy': { name: 'HTTP/1.1 beside @fastify/http-proxy', bound: { atMost: 1 }, kind: 'http1', workers: 1 },
@@ -84,8 +87,10 @@ export const run: Run = async ({ isQuick, args }) => {
     console.log(`${turns} times ${size} requests a round, ${concurrency} at once, a kilobyte of JSON or of a message, a pass that was seen before.`);
     console.log('Two workers are two processes with half of the requests each. HTTP/2 is in the clear, over four connections a process.\n');
   }
+  const bytes = isQuick ? 100_000_000 : 1_000_000_000;
+  if (wanted.length === 0 || wanted.includes('package')) await measurePackage(bytes, 3);
   if (wanted.length > 0 && !wanted.includes('stream')) return;
-  if (hasNginx()) await compareStreams(isQuick ? 100_000_000 : 1_000_000_000, rounds);
+  if (hasNginx()) await compareStreams(bytes, rounds);
   else console.log('LEFT OUT: stream, for there is no nginx on this machine (apt-get install nginx-light).\n');
 };
 
@@ -131,7 +136,7 @@ async function compareWith(name: Name, { size, rounds, folder }: How): Promise<{
         return { cpuNs: (await measured.cpuNs()) - before, count: size };
       },
     });
-    const label = others.includes(name) || name === 'undici' ? name : 'nginx';
+    const label = isYoung(name) ? 'as Node keeps them' : others.includes(name) || name === 'undici' ? name : 'nginx';
     const cost = await compare({ ...comparisons[name], a: side(label, other, took.a), b: side('farebox', ours, took.b), rounds, warmUps: 2, turns });
     const bound = label === 'nginx' && kind === 'http1' ? slowest : undefined;
     return { cost, waits: { name: comparisons[name].name, a: label, aMs: quantile(took.a, 0.5), bMs: quantile(took.b, 0.5), bound } };
@@ -174,11 +179,15 @@ async function startHttp2(kind: 'http2' | 'grpc', master: Uint8Array): Promise<D
   };
 }
 
+/** Beside the same gateway, given nothing for Node. */
+const isYoung = (name: Name) => name === 'young' || name === 'young-grpc';
+
 type Where = { readonly upstreamPort: number; readonly master: Uint8Array; readonly folder: string | undefined };
 
 async function startOther(name: Name, { upstreamPort, master, folder }: Where): Promise<Measured | undefined> {
   const { kind, workers }: Wanted = comparisons[name];
   if (name === 'undici') return startGateways({ upstreamPort, master, workers, upstreamClient: 'undici' });
+  if (isYoung(name)) return startGateways({ upstreamPort, master, workers, upstreamKind: kind === 'grpc' ? 'h2c' : 'http1', nodeArguments: [] });
   if (!others.includes(name)) {
     if (hasNginx()) return startNginx({ upstreamPort, workers, kind });
     console.log(`LEFT OUT: ${name}, for there is no nginx on this machine (apt-get install nginx-light).\n`);

@@ -1,6 +1,8 @@
-#!/usr/bin/env -S node --disable-warning=ExperimentalWarning
+#!/usr/bin/env -S node --disable-warning=ExperimentalWarning --max-semi-space-size=16
 /**
- * The command `farebox`.
+ * The command `farebox`. Young objects get half of the memory that Node would give them: a gateway takes a tenth less in all.
+ *
+ * @see docs/decisions/0075-young-objects.md
  */
 import cluster from 'node:cluster';
 import { closeSync, openSync } from 'node:fs';

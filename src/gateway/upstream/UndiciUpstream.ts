@@ -5,15 +5,17 @@
  * The timers are ours, by the clock: undici's own are off.
  */
 import { isIP, type Socket } from 'node:net';
-import { buildConnector, type Dispatcher, Pool } from 'undici';
+import type { buildConnector, Dispatcher, Pool } from 'undici';
 import type { TimerWheel } from '../../core/TimerWheel.ts';
+import { loadUndici } from '../loadUndici.ts';
 import type { AnswerHandler, Sending, UpstreamLimits, Upstreams, UpstreamTarget } from '../Upstream.ts';
 
 /** Pools that open as they are needed. */
 export function createUndiciUpstreams(limits: UpstreamLimits, timers: TimerWheel): Upstreams {
+  const undici = loadUndici();
   const pools = new Map<UpstreamTarget, Pool>();
   const open = (upstream: UpstreamTarget): Pool => {
-    const pool = new Pool(upstream.origin, {
+    const pool = new undici.Pool(upstream.origin, {
       connections: limits.connections,
       pipelining: 1,
       allowH2: false,
@@ -21,7 +23,7 @@ export function createUndiciUpstreams(limits: UpstreamLimits, timers: TimerWheel
       bodyTimeout: 0,
       maxHeaderSize: 65_536,
       keepAliveTimeout: limits.keepAliveMs,
-      connect: createConnector(upstream, limits.connectTimeoutMs, timers),
+      connect: createConnector(undici, upstream, limits.connectTimeoutMs, timers),
     });
     pools.set(upstream, pool);
     return pool;
@@ -96,9 +98,9 @@ function textOf(raw: readonly Buffer[]): readonly string[] {
 }
 
 /** Connects within the time, by our clock. */
-function createConnector({ secureContext }: UpstreamTarget, timeoutMs: number, timers: TimerWheel): buildConnector.connector {
+function createConnector(undici: typeof import('undici'), { secureContext }: UpstreamTarget, timeoutMs: number, timers: TimerWheel): buildConnector.connector {
   const options = { allowH2: false, timeout: 0, rejectUnauthorized: true, ...(secureContext && { secureContext }) };
-  const connect = buildConnector(options as buildConnector.BuildOptions) as unknown as Connect;
+  const connect = undici.buildConnector(options as buildConnector.BuildOptions) as unknown as Connect;
   return (target, callback) => {
     // The certificate's name is the upstream's own: undici would take the `Host` that goes out, which a client may have chosen.
     const servername = isIP(target.hostname) === 0 ? target.hostname : '';

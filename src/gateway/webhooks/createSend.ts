@@ -6,11 +6,12 @@
  */
 import { lookup as systemLookup } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
-import * as undici from 'undici';
+import type { buildConnector } from 'undici';
 import { FareboxError } from '../../core/Errors.ts';
 import { isPublic, publicOnly } from '../../http/NodeAddresses.ts';
 import type { Send } from '../../server/webhooks/Outbox.ts';
 import type { WebhookConfig } from '../config/ConfigWebhooks.ts';
+import { loadUndici } from '../loadUndici.ts';
 
 /** Posts until it is closed. */
 export type Sender = { readonly send: Send; readonly close: () => Promise<void> };
@@ -20,13 +21,14 @@ const mostAnswerBytes = 65_536;
 
 /** @param lookup - how names are looked up; for tests */
 export function createSend({ name, url, allowPrivate }: WebhookConfig, lookup: LookupFunction = systemLookup as LookupFunction): Sender {
+  const undici = loadUndici();
   const refused = () =>
     new FareboxError(
       'ADDRESS_REFUSED',
       `The webhook "${name}" is, or leads to, an address that is not public. It was not told; where it is meant to be there, write "allowPrivate: true".`,
       { details: { host: name, why: 'private' } },
     );
-  const connect = undici.buildConnector({ timeout: 5000, lookup: allowPrivate ? lookup : publicOnly(lookup, refused) } as undici.buildConnector.BuildOptions);
+  const connect = undici.buildConnector({ timeout: 5000, lookup: allowPrivate ? lookup : publicOnly(lookup, refused) } as buildConnector.BuildOptions);
   const agent = new undici.Agent({
     connections: 8,
     connect: (options, callback) => {
