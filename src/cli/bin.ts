@@ -2,7 +2,7 @@
 /**
  * The command `farebox`. Young objects get half of the memory that Node would give them: a gateway takes a tenth less in all.
  *
- * @see docs/decisions/0075-young-objects.md
+ * @see docs/decisions/0075-before-it-has-done-anything.md
  */
 import cluster from 'node:cluster';
 import { closeSync, openSync } from 'node:fs';

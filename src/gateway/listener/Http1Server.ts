@@ -35,6 +35,8 @@ export class Http1Server {
   readonly #ending = new WeakSet<Socket>();
   /** Connections on which TLS has not begun yet, by their other end. */
   readonly #handshaking = new Map<string, { readonly socket: Socket; readonly done: () => void }>();
+  /** One for all connections, called on each as it closes: ten thousand that idle have no function of their own. */
+  readonly #forget: (this: Socket) => void;
   readonly #takeConnection: (socket: Socket) => void;
   #isLeaving = false;
   #isClosing = false;
@@ -44,6 +46,10 @@ export class Http1Server {
    * @param decide - told of every connection; hands it to {@link take}, or elsewhere
    */
   constructor(limits: ListenerLimits, clock: Clock, handle: Handler, tls: TlsPair | undefined, decide: (socket: Socket) => void) {
+    const silent = this.#silent;
+    this.#forget = function (this: Socket) {
+      silent.delete(this);
+    };
     const options: Options = {
       ServerResponse: Http1Response,
       // A request without a body is over with its head: nobody reads it. (Node 22.19 knows no such option.)
@@ -70,7 +76,7 @@ export class Http1Server {
     server.on(event, (socket: Socket) => {
       this.#handshaking.get(keyOf(socket))?.done();
       this.#silent.add(socket);
-      socket.on('close', () => this.#silent.delete(socket));
+      socket.on('close', this.#forget);
       decide(socket);
     });
     server.on('request', (request, response) => this.#take(request, response, handle, false));
@@ -78,7 +84,7 @@ export class Http1Server {
     server.on('upgrade', (request: IncomingMessage, duplex: Duplex, rest: Buffer) => {
       const socket = duplex as Socket;
       socket.on('error', () => {});
-      this.#silent.delete(socket);
+      this.letGo(socket);
       this.#waiting.add(socket);
       socket.once('close', () => this.#waiting.delete(socket));
       this.#takeUpgrade({ request, socket, rest }, clock, handle);
@@ -101,9 +107,9 @@ export class Http1Server {
     this.server.maxConnections = connections;
   }
 
-  /** Follows a connection no more: somebody else does. */
+  /** Follows a connection no more: it has spoken, or somebody else follows it. */
   letGo(socket: Socket): void {
-    this.#silent.delete(socket);
+    if (this.#silent.delete(socket)) socket.off('close', this.#forget);
   }
 
   /** Asks every client to leave with its next answer. */
@@ -194,7 +200,7 @@ export class Http1Server {
     if (this.#isLeaving) response.shouldKeepAlive = false;
     request.on('error', ignore);
     this.#follow(response);
-    this.#silent.delete(request.socket);
+    this.letGo(request.socket);
     if (response.socket) handle(takenBy(request, response, waitsForContinue));
     else this.#takeLater(request, response, () => handle(takenBy(request, response, waitsForContinue)));
   }
@@ -215,7 +221,7 @@ type Options = ServerOptions<typeof IncomingMessage, typeof Http1Response> & { r
 const ignore = () => {};
 
 /** Requests that a client may send before their forerunners are answered. */
-const maxAhead = 100;
+const maxAhead = 32;
 
 /** What Node's parser did not take, in the words of its server. */
 const refusals: Readonly<Record<string, string>> = {
