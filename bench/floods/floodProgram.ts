@@ -23,6 +23,9 @@ export type FloodQuestion = { readonly kind: FloodKind; readonly port: number; r
 /** How many connections stand, and how often the server has ended one. */
 export type FloodAnswer = { readonly open: number; readonly ended: number };
 
+/** Of this machine as well, on Linux, and another one than that of the others: who is cut off again and again is not let in for a while. */
+const floodAddress = '127.0.0.2';
+
 let sockets = new Set<Socket>();
 let timers: NodeJS.Timeout[] = [];
 let ended = 0;
@@ -43,7 +46,7 @@ function end(): FloodAnswer {
 async function begin({ kind, port, connections, path }: FloodQuestion & object): Promise<FloodAnswer> {
   const kept = sockets;
   const open = async (): Promise<void> => {
-    const socket = connect({ port, host: '127.0.0.1' });
+    const socket = connect({ port, host: '127.0.0.1', localAddress: floodAddress });
     socket.on('error', () => {});
     const isOpen = await new Promise<boolean>((resolve) => socket.once('connect', () => resolve(true)).once('close', () => resolve(false)));
     if (!isOpen) return;
@@ -52,8 +55,8 @@ async function begin({ kind, port, connections, path }: FloodQuestion & object):
       if (sockets !== kept) return;
       ended++;
       kept.delete(socket);
-      // Whoever floods comes again.
-      if (begins[kind].comesAgain) void open();
+      // Whoever floods comes again, at the latest as soon as this process gets to it.
+      if (begins[kind].comesAgain) setImmediate(open);
     });
     begins[kind].on(socket, path);
   };

@@ -280,6 +280,7 @@ export function assemble(parts: {
     clock,
     createSteps(() => generations.current().context),
     parts.tls?.pair,
+    (address) => generations.current().context.trust(address),
   );
   const following = parts.tls?.follow(listener.setTls);
   const prepare: Gateway['prepare'] = (next) => {

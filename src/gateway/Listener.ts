@@ -7,10 +7,12 @@
 import { type AddressInfo, Server, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { atMost, type Clock } from '../core/Clock.ts';
+import type { Trust } from './ClientAddress.ts';
 import type { TlsPair } from './listener/Certificates.ts';
 import { Http1Server } from './listener/Http1Server.ts';
 import { Http2Server } from './listener/Http2Server.ts';
 import { readPreface } from './listener/Preface.ts';
+import { Unruly } from './listener/Unruly.ts';
 import type { Handler } from './Reply.ts';
 
 /** What bounds a client. */
@@ -48,11 +50,16 @@ export type Listener = {
   readonly setTls: (tls: TlsPair) => void;
 };
 
-/** Makes a server that does not listen yet. `tls`: undefined in the clear. */
-export function createListener(limits: ListenerLimits, clock: Clock, handle: Handler, tls?: TlsPair): Listener {
+/**
+ * Makes a server that does not listen yet.
+ * @param tls - undefined: in the clear
+ * @param spared - whose connections are taken, however often they were cut off; default: nobody's
+ */
+export function createListener(limits: ListenerLimits, clock: Clock, handle: Handler, tls?: TlsPair, spared: Trust = () => false): Listener {
   let left: Promise<void> | undefined;
   let { headTimeoutMs } = limits;
-  const http2 = new Http2Server({ limits, clock, handle });
+  const unruly = new Unruly(clock, spared);
+  const http2 = new Http2Server({ limits, clock, handle, onCutOff: (address) => unruly.onCutOff(address) });
   const take = (socket: Socket, isHttp2: boolean) => {
     if (!isHttp2) return http1.take(socket);
     http1.letGo(socket);
@@ -63,6 +70,10 @@ export function createListener(limits: ListenerLimits, clock: Clock, handle: Han
     else readPreface(socket, clock, headTimeoutMs, (isHttp2) => take(socket, isHttp2));
   });
   const { server } = http1;
+  // Before TLS, where there is any: a handshake costs more than what it is refused for.
+  server.prependListener('connection', (socket: Socket) => {
+    if (unruly.refuses(socket.remoteAddress ?? '')) socket.destroy();
+  });
   return {
     listen: (host, port) =>
       new Promise((resolve, reject) => {

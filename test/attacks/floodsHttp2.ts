@@ -74,6 +74,42 @@ export function floodsOverHttp2(): void {
       expect(checks()).toBeLessThanOrEqual(102);
     });
 
+    test('on one connection after the other: for some seconds none is taken from there, and then again', async () => {
+      const flood = Array.from({ length: 500 }, (_, index) => [get(2 * index + 1), reset(2 * index + 1)]).flat();
+      const { port, checks, clock } = await openCounting();
+      for (let times = 0; times < 5; times++) {
+        const client = await openRawHttp2(closing, port);
+        client.write(...flood);
+        expect(await soon(client.closed)).not.toBe('nothing happened');
+        expect(client.frames.length).toBeGreaterThan(0);
+      }
+      const before = checks();
+      const refused = await openRaw(closing, port);
+      refused.write('GET /a HTTP/1.1\r\nHost: a\r\n\r\n');
+      expect(await soon(refused.closed)).not.toBe('nothing happened');
+      clock.advance(4000);
+      const early = await openRaw(closing, port);
+      expect(await soon(early.closed)).not.toBe('nothing happened');
+      expect(checks()).toBe(before);
+      clock.advance(1000);
+      const later = await openRaw(closing, port);
+      later.write('GET /a HTTP/1.1\r\nHost: a\r\n\r\n');
+      while (checks() === before) await tick();
+    });
+
+    test('through a proxy that is trusted: its other clients are let in', async () => {
+      const { port, checks } = await openCounting({ trustedProxies: ['127.0.0.1'] });
+      for (let times = 0; times < 6; times++) {
+        const client = await openRawHttp2(closing, port);
+        client.write(...Array.from({ length: 500 }, (_, index) => [get(2 * index + 1), reset(2 * index + 1)]).flat());
+        expect(await soon(client.until(ends(kinds.goaway, calm)))).not.toBe('nothing happened');
+      }
+      const before = checks();
+      const other = await openRaw(closing, port);
+      other.write('GET /a HTTP/1.1\r\nHost: a\r\n\r\n');
+      while (checks() === before) await tick();
+    });
+
     test('among others that are answered, and with time between them, they are allowed', async () => {
       const upstream = await openUpstream(closing);
       const stage = await openStage(closing, { upstream: upstream.port });

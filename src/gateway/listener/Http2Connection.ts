@@ -17,7 +17,13 @@ import { headOf, lengthOf } from './Http2Request.ts';
 import { upgradeOf } from './Http2Upgrade.ts';
 
 /** What a connection needs of its listener. */
-export type Http2Surroundings = { readonly limits: ListenerLimits; readonly clock: Clock; readonly handle: Handler };
+export type Http2Surroundings = {
+  readonly limits: ListenerLimits;
+  readonly clock: Clock;
+  readonly handle: Handler;
+  /** Told the other end's address where a connection was cut off, for its client asked for more than it may. */
+  readonly onCutOff: (address: string) => void;
+};
 
 /** See the head of this file. */
 export class Http2Connection implements ReplyOwner {
@@ -45,7 +51,9 @@ export class Http2Connection implements ReplyOwner {
     this.#idleSinceMs = clock.nowMs();
     this.#resets = new Allowance(maxResets, resetsPerSecond, clock);
     this.#questions = new Allowance(maxQuestions, questionsPerSecond, clock);
-    session.on('error', ignore);
+    session.on('error', ({ errno }: NodeJS.ErrnoException) => {
+      if (errno !== undefined && floods.has(errno)) surroundings.onCutOff(this.#remoteAddress);
+    });
     session.on('stream', (stream, headers, flags, lines) => {
       const reply = new Http2Reply(stream, headers[':method'] === 'HEAD', this);
       if (!this.#isLeaving) return this.#take(stream, reply, flags, lines as unknown as string[]);
@@ -161,11 +169,14 @@ export class Http2Connection implements ReplyOwner {
   }
 
   #calm(): void {
+    if (this.#session.destroyed) return;
+    this.#surroundings.onCutOff(this.#remoteAddress);
     this.#session.destroy(new Error('the client asks for more than it may'), constants.NGHTTP2_ENHANCE_YOUR_CALM);
   }
 }
 
-const ignore = () => {};
+/** What the session is ended for by itself, as nghttp2 numbers it: too many frames that are invalid, control frames without end, headers without end. */
+const floods: ReadonlySet<number> = new Set([-902, -904, -905]);
 
 /** Requests that may be taken back at once, and how many more each second; each one that is answered allows another. */
 const maxResets = 100;
