@@ -20,18 +20,21 @@ export const summary = 'Memory, and how long others wait, while 10,000 connectio
 /** Of the gateway, but for one. */
 type Name = FloodKind | 'idle-bare';
 
-/** How many connections, and how much each may keep in memory, in bytes; undefined: as much as `inAllBytes` says. */
-const floods: { readonly [Kind in Name]: { readonly connections: number; readonly eachBytes?: number } } = {
+/**
+ * How many connections, and how much each may keep in memory, in bytes; undefined: as much as `inAllBytes` says. `standsAfterMs`: who does not read
+ * takes what fits between him and the gateway first, as anybody would who reads; the others are asked once that is over.
+ */
+const floods: { readonly [Kind in Name]: { readonly connections: number; readonly eachBytes?: number; readonly standsAfterMs?: number } } = {
   idle: { connections: 10_000, eachBytes: 20_480 },
   'idle-bare': { connections: 10_000, eachBytes: 20_480 },
   'slow-heads': { connections: 2000 },
   'slow-bodies': { connections: 2000 },
-  'not-reading': { connections: 200 },
-  'not-reading-long': { connections: 200 },
+  'not-reading': { connections: 200, standsAfterMs: 5000 },
+  'not-reading-long': { connections: 200, standsAfterMs: 5000 },
   'idle-h2': { connections: 10_000, eachBytes: 20_480 },
   'rapid-reset': { connections: 20 },
   continuation: { connections: 20 },
-  'not-reading-h2': { connections: 200 },
+  'not-reading-h2': { connections: 200, standsAfterMs: 5000 },
 };
 
 /** What a flood may add to the gateway's memory. */
@@ -52,7 +55,7 @@ export const run: Run = async ({ isQuick, args }) => {
 
 async function measure(name: Name, rounds: number, share: number): Promise<readonly string[]> {
   const kind = name === 'idle-bare' ? 'idle' : name;
-  const { eachBytes } = floods[name];
+  const { eachBytes, standsAfterMs = 0 } = floods[name];
   const connections = floods[name].connections / share;
   const stage = await (name === 'idle-bare' ? openBare() : openOurs());
   const flood: Program<undefined> = await start(new URL('./floodProgram.ts', import.meta.url), undefined);
@@ -68,6 +71,7 @@ async function measure(name: Name, rounds: number, share: number): Promise<reado
     for (let round = 0; round < rounds; round++) {
       before.push(await wait());
       await ask({ kind, port, connections, path: paths.free });
+      await new Promise((resolve) => setTimeout(resolve, standsAfterMs));
       amidst.push(await wait());
       mostBytes = Math.max(mostBytes, (await restingBytes(stage)) - atRest);
       ended += (await ask('end')).ended;
