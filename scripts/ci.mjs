@@ -78,7 +78,8 @@ async function runTests(node, through = [join(root, 'scripts', 'run.mjs'), 'test
 /** The same tests once more, which a machine that is too slow for them leaves out: the whole is not to take longer than anybody waits for it. */
 async function runRepeat(range) {
   const minutes = Math.round((Date.now() - begunAt) / 60_000);
-  if (minutes >= repeatsWithin) throw new Skip(`${minutes} minutes are over already, and the tests are repeated on another Node within the first ${repeatsWithin} alone`);
+  if (minutes >= repeatsWithin)
+    throw new Skip(`${minutes} minutes are over already, and the tests are repeated on another Node within the first ${repeatsWithin} alone`);
   return runTests(await fetchOther(range));
 }
 
