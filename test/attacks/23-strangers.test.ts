@@ -133,7 +133,7 @@ describe('behind a proxy', () => {
 });
 
 /** As many as a client may send ahead of their answers. */
-const ahead = 50;
+const ahead = 30;
 
 /** A request from each address, all on one connection, some of them sent ahead; the answers by their status. */
 function flood(port: number, addresses: readonly string[]): Promise<{ readonly [status: string]: number }> {
