@@ -3,8 +3,8 @@
  *
  *     npm run bench -- floods [idle] [idle-bare] [slow-heads] [slow-bodies] [not-reading] [not-reading-long] [idle-h2] [rapid-reset] [continuation] [not-reading-h2]
  *
- * `idle-bare` is what `node:http` takes by itself. The others are sixteen clients with a pass, before the flood and in the midst of it, in turn; their p99 may be twice as long. Everything is
- * on this machine's loopback, bounded in number and time.
+ * `idle-bare` is what `node:http` takes by itself. The others are sixteen clients with a pass, before the flood and in the midst of it, in turn;
+ * their p99 may be twice as long. Everything is on this machine's loopback, bounded in number and time.
  */
 import { openStage } from '../gateway/Stage.ts';
 import { mintCredentials, paths, requestFor } from '../gateway/Tokens.ts';

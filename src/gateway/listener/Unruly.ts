@@ -27,10 +27,10 @@ export class Unruly {
   onCutOff(address: string): void {
     const waitSeconds = this.#spared(plainAddress(address)) ? 0 : this.#count('client', address, cutsAllowed);
     if (waitSeconds === 0) return;
-    // Those that came first are the first to be over.
-    if (this.#refused.size === most) this.#refused.delete(this.#refused.keys().next().value as string);
     const key = clientKey(address);
     this.#refused.delete(key);
+    // Those that came first are the first to be over.
+    if (this.#refused.size === maxRefused) this.#refused.delete(this.#refused.keys().next().value as string);
     this.#refused.set(key, this.#clock.nowMs() + waitSeconds * 1000);
   }
 
@@ -51,4 +51,5 @@ export class Unruly {
 /** So many at once, and one more every five seconds. */
 const cutsAllowed = { requests: 4, perMs: 20_000 };
 
-const most = 10_000;
+/** Addresses that are refused at once. */
+const maxRefused = 10_000;
